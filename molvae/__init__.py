@@ -1,0 +1,1 @@
+"""molvae proposes new molecules."""
