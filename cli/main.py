@@ -1,1 +1,130 @@
-def main() -> None: ...
+"""``molvae``: the group of verbs, and the one place where errors become words and exit codes.
+
+Exit codes: 0 done, 1 could not do it, 2 wrong usage, 130 interrupted, 143 terminated.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from molvae.errors import MolvaeError
+
+VERBS = {
+    "demo": "Run the whole job on a small bundled data set, in about a minute.",
+    "prepare": "Read molecules once into a data set ready for training.",
+    "train": "Train a model on a file of SMILES.",
+    "sample": "Draw new molecules from a model.",
+    "interpolate": "Walk from one molecule to another.",
+    "encode": "Molecules to latent vectors.",
+    "decode": "Latent vectors to molecules.",
+    "score": "Add properties and alerts to a table of molecules.",
+    "info": "Say what a model is, from its files alone.",
+}
+
+
+class Verbs(click.Group):
+    """The verbs, each imported when it is used, so that --help loads neither torch nor RDKit."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The verbs in the order of a first day's work."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """The command of a verb."""
+        if name not in VERBS:
+            return None
+        command: click.Command = getattr(import_module(f".{name}", __package__), name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Look a verb up; a wrong one is answered with the nearest."""
+        import difflib
+
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            close = difflib.get_close_matches(args[0], VERBS, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else f" There are: {', '.join(VERBS)}."
+            raise click.UsageError(f"No such command {args[0]!r}.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs with a line each, without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+def show_versions(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    """Print molvae's version and those of what decides its results."""
+    if not value or ctx.resilient_parsing:
+        return
+    import platform
+    from importlib.metadata import version
+
+    packages = ("torch", "rdkit", "selfies", "numpy", "pandas")
+    others = ", ".join(f"{name} {version(name)}" for name in packages)
+    click.echo(f"molvae {version('molvae')} (python {platform.python_version()}, {others})")
+    ctx.exit()
+
+
+@click.group(
+    cls=Verbs,
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 100},
+    epilog="Shell completion: eval \"$(_MOLVAE_COMPLETE=bash_source molvae)\"",
+)
+@click.option(
+    "--version", is_flag=True, callback=show_versions, expose_value=False, is_eager=True, help="Versions, and exit."
+)
+def cli() -> None:
+    """Propose new molecules: train a variational autoencoder on SMILES, then sample and explore.
+
+    \b
+    molvae demo                                  everything once, in about a minute
+    molvae train molecules.csv -o model/         train on your own molecules
+    molvae sample -m model/ -n 1000 > new.csv    draw new ones
+    molvae score new.csv -o scored.csv           QED, SA, logP, alerts, scaffold
+    """
+
+
+def main(args: list[str] | None = None) -> Any:
+    """Run the command line; this is the installed ``molvae``."""
+    try:
+        result = cli.main(args, prog_name="molvae", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Exit as stop:
+        code = stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except MolvaeError as error:
+        say(f"Error: {error}")
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        say("Interrupted.")
+        code = 130
+    except BrokenPipeError:
+        # The reader has what it wanted. Python would complain once more when it flushes stdout at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        code = 0
+    except OSError as error:
+        if error.errno is None or error.filename is None and not error.strerror:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        say(f"Error: {where}{error.strerror}")
+        code = 1
+    else:
+        code = result if isinstance(result, int) else 0
+    sys.exit(code)
+
+
+def say(text: str) -> None:
+    """A line on stderr, if there still is one."""
+    try:
+        click.echo(text, err=True)
+    except OSError:
+        pass

@@ -1,0 +1,57 @@
+"""``molvae decode``: latent vectors to molecules."""
+
+from __future__ import annotations
+
+import csv
+import sys
+
+import click
+
+from .options import chosen_device, device_option, force_option, model_option, output_option
+from .output import check_output, note, open_output, progress
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  molvae decode -m model/ latents.npz -o molecules.csv
+  molvae encode -m model/ molecules.csv | molvae decode -m model/ -"""
+)
+@click.argument("latents", metavar="FILE")
+@model_option
+@output_option
+@force_option
+@device_option
+def decode(latents: str, model: str, output: str, force: bool, device: str) -> int:
+    """Decode latent vectors, from npz, csv or parquet, to the likeliest molecule of each.
+
+    Writes a row for every vector, with its id; a vector that decodes to no atoms has an empty SMILES.
+    """
+    from molvae.codec import BATCH, Codec, smiles_of
+    from molvae.errors import InputError
+    from molvae.latents import read_latents
+
+    check_output(output, force, [latents])
+    if latents == "-":
+        table = read_latents(latents, sys.stdin.buffer)
+    else:
+        try:
+            with open(latents, "rb") as handle:
+                table = read_latents(latents, handle)
+        except OSError as error:
+            raise InputError(f"{latents}: cannot be read ({error.strerror})") from error
+    codec = Codec.load(model, chosen_device(device))
+    codec.check_latents(table.z)
+    empty = 0
+    with open_output(output, force) as out, progress("vectors", len(table.ids)) as advance:
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(["id", "smiles", "selfies"])
+        for start in range(0, len(table.ids), BATCH):
+            part = slice(start, start + BATCH)
+            for number, selfies in zip(table.ids[part], codec.selfies(table.z[part]), strict=True):
+                smiles = smiles_of(selfies, codec.vocabulary)
+                empty += not smiles
+                writer.writerow([number, smiles, selfies])
+                advance(1)
+    note(f"{len(table.ids):,} decoded" + (f", {empty:,} without atoms" if empty else ""))
+    return 0

@@ -1,0 +1,83 @@
+"""``molvae encode``: molecules to latent vectors."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import click
+
+from .options import chosen_device, column_option, device_option, force_option, model_option, output_option
+from .output import check_output, note, open_bytes, progress
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  molvae encode -m model/ molecules.csv -o latents.npz
+  molvae encode -m model/ molecules.csv --id-column name -o latents.csv
+  molvae encode -m model/ molecules.csv --refine 50 -o latents.parquet"""
+)
+@click.argument("molecules", metavar="FILE")
+@model_option
+@click.option("--id-column", metavar="NAME", help="Column with the id of each row. [default: id or name, else the line]")
+@click.option("--refine", type=click.IntRange(0, 100_000), default=0, metavar="K",
+              help="Gradient steps on each molecule's own posterior, from the encoder's (semi-amortised).")
+@column_option
+@output_option
+@force_option
+@device_option
+def encode(
+    molecules: str,
+    model: str,
+    id_column: str | None,
+    refine: int,
+    column: str | None,
+    output: str,
+    force: bool,
+    device: str,
+) -> int:
+    """Encode molecules to latent vectors: the mean of each one's posterior.
+
+    Writes npz, csv or parquet by the extension, with an id for every row. Rows that cannot be encoded are
+    named on stderr and left out.
+    """
+    import numpy as np
+
+    from molvae.codec import Codec, Reading
+    from molvae.errors import MoleculeError, UsageError
+    from molvae.intake import open_table
+    from molvae.latents import Latents, format_of, write_latents
+    from molvae.parallel import chunked
+
+    format = format_of(output)
+    check_output(output, force, [molecules])
+    codec = Codec.load(model, chosen_device(device))
+    ids: list[str] = []
+    smiles: list[str] = []
+    parts, dropped = [np.zeros((0, codec.latent), np.float32)], Counter[str]()
+    with open_table(molecules, column) as table, progress("molecules", None) as advance:
+        note(f"{table.name}: SMILES in column {table.smiles_column!r} (chosen {table.chosen_by})")
+        names = [name.strip().lower() for name in table.columns]
+        wanted = [id_column.lower()] if id_column else ["id", "name"]
+        place = next((names.index(name) for name in wanted if name in names), None)
+        if id_column and place is None:
+            raise UsageError(f"--id-column: {table.name} has no column {id_column!r}, but {', '.join(table.columns)}")
+        for records in chunked(table, 2048):
+            readings: list[Reading] = []
+            for record in records:
+                try:
+                    if record.problem:
+                        raise MoleculeError(record.problem, record.smiles)
+                    readings.append(codec.reader.read(record.smiles))
+                except MoleculeError as error:
+                    dropped[error.reason] += 1
+                    note(f"{table.name}, line {record.line}: {error}")
+                    continue
+                ids.append(str(record.line) if place is None else record.fields[place])
+            parts.append(codec.encode_readings(readings, refine))
+            smiles += [reading.smiles for reading in readings]
+            advance(len(records))
+    with open_bytes(output, force) as handle:
+        write_latents(handle, Latents(ids, smiles, np.concatenate(parts)), format)
+    note(f"{len(ids):,} encoded" + "".join(f", {count:,} left out ({reason})" for reason, count in dropped.most_common()))
+    return 0 if ids or not dropped else 1

@@ -1,0 +1,118 @@
+"""``molvae interpolate``: the molecules on the way from one to another."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+
+import click
+
+from .options import chosen_device, device_option, force_option, model_option, output_option
+from .output import check_output, note, open_output
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  molvae interpolate -m model/ 'CC(=O)Nc1ccc(O)cc1' 'CC(C)Cc1ccc(C(C)C(=O)O)cc1'
+  molvae interpolate -m model/ 'CCOc1ccccc1' 'c1ccc2[nH]ccc2c1' --steps 9 --image path.svg -o path.csv
+  molvae interpolate -m model/ --pairs pairs.csv -o paths.csv"""
+)
+@click.argument("start", required=False, metavar="[START")
+@click.argument("end", required=False, metavar="END]")
+@model_option
+@click.option("--pairs", metavar="CSV", help="Table whose first two columns are the ends of each path; - is stdin.")
+@click.option("--steps", type=click.IntRange(2, 10_001), default=11, metavar="N", help="Molecules, the ends included.")
+@click.option("--path", "kind", type=click.Choice(["slerp", "lerp"]), default="slerp", help="Arc or straight line.")
+@click.option("--dense", is_flag=True, help="Add points where neighbours jump (Tanimoto below 0.6).")
+@click.option("--image", metavar="PATH", help="Picture of the (first) path, .svg or .png.")
+@output_option
+@force_option
+@device_option
+def interpolate(
+    start: str | None,
+    end: str | None,
+    model: str,
+    pairs: str | None,
+    steps: int,
+    kind: str,
+    dense: bool,
+    image: str | None,
+    output: str,
+    force: bool,
+    device: str,
+) -> int:
+    """Walk through latent space from START to END, two SMILES.
+
+    The first and the last row are always the two molecules given. The column reproduced says of them whether
+    the model writes them itself: yes; refined, from a latent found by gradient; or no. Tanimoto similarities
+    are of Morgan fingerprints, radius 2.
+    """
+    from molvae.codec import Codec
+    from molvae.errors import MoleculeError, UsageError
+    from molvae.interpolation import Point
+    from molvae.interpolation import interpolate as walk
+
+    if (pairs is None) == (start is None) or (start is None) != (end is None):
+        raise UsageError("give two SMILES, START and END, or --pairs with a table of them")
+    check_output(output, force)
+    if image:
+        check_output(image, force)
+        if not image.lower().endswith((".svg", ".png")):
+            raise UsageError(f"--image: {image} must end in .svg or .png")
+    ends = [(0, str(start), str(end))] if pairs is None else list(read_pairs(pairs))
+    codec = Codec.load(model, chosen_device(device))
+    failed = 0
+    with open_output(output, force) as handle:
+        writer = csv.writer(handle, lineterminator="\n")
+        writer.writerow(["pair", *Point._fields] if pairs else Point._fields)
+        for number, (line, first, last) in enumerate(ends, start=1):
+            try:
+                points = walk(codec, first, last, steps=steps, path=kind, dense=dense)
+            except MoleculeError as error:
+                if pairs is None:
+                    raise
+                failed += 1
+                note(f"{pairs}, line {line}: {error}")
+                continue
+            for point in points:
+                cells = [f"{value:.4f}" if isinstance(value, float) else value for value in point]
+                writer.writerow([number, *cells] if pairs else cells)
+            for point, name in ((points[0], "start"), (points[-1], "end")):
+                if point.reproduced != "yes":
+                    note(f"{name} {point.smiles}: {SAID[point.reproduced]}")
+            if image:
+                picture(points, image)
+                image = None
+    if failed:
+        note(f"{failed} of {len(ends)} pairs could not be walked")
+    return 1 if failed == len(ends) else 0
+
+
+SAID = {
+    "refined": "its latent was refined by gradient until the model reproduced it",
+    "no": "the model does not reproduce it, its neighbours on the path may be far from it",
+}
+
+
+def read_pairs(path: str) -> Iterator[tuple[int, str, str]]:
+    """Line, start and end of every row of a table; its first two columns, or those named start and end."""
+    from molvae.errors import UsageError
+    from molvae.intake import open_table
+
+    with open_table(path, "1") as table:
+        names = [name.strip().lower() for name in table.columns]
+        if len(names) < 2:
+            raise UsageError(f"{table.name}: needs two columns, the start and the end of each path")
+        a, b = (names.index("start"), names.index("end")) if {"start", "end"} <= set(names) else (0, 1)
+        for record in table:
+            yield record.line, record.fields[a], record.fields[b]
+
+
+def picture(points: list, path: str) -> None:  # type: ignore[type-arg]
+    """Draw a path as a strip of molecules; runs of the same molecule are drawn once."""
+    from molvae.drawing import draw_strip, save_picture
+
+    shown = [point for i, point in enumerate(points) if i in (0, len(points) - 1) or point.smiles != points[i - 1].smiles]
+    legends = [f"t = {point.t:.2f}   {point.tanimoto_start:.2f} | {point.tanimoto_end:.2f}" for point in shown]
+    save_picture(draw_strip([point.smiles for point in shown], legends), path)

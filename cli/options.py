@@ -1,0 +1,145 @@
+"""Options that several verbs share, so that they mean the same everywhere."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any, TypeVar
+
+import click
+
+from molvae.config import SECTIONS
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Number(click.ParamType[float]):
+    """A finite number within bounds; click's own floats let nan and inf through."""
+
+    name = "number"
+
+    def __init__(self, low: float = -math.inf, high: float = math.inf, *, open_low: bool = False) -> None:
+        self.low, self.high, self.open_low = low, high, open_low
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number in ``value``, or a usage error."""
+        try:
+            number = float(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        low_ok = number > self.low if self.open_low else number >= self.low
+        if not math.isfinite(number) or not low_ok or number > self.high:
+            self.fail(f"{value!r} is not between {self.low:g} and {self.high:g}.", param, ctx)
+        return number
+
+
+class Count(click.ParamType[int]):
+    """A whole number, which may be written 1e6."""
+
+    name = "count"
+
+    def __init__(self, low: int = 1) -> None:
+        self.low = low
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The count in ``value``, or a usage error."""
+        try:
+            number = float(value)
+            if not number.is_integer():
+                raise ValueError
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is not a whole number.", param, ctx)
+        if number < self.low:
+            self.fail(f"{value!r} is less than {self.low}.", param, ctx)
+        return int(value) if isinstance(value, int) or str(value).isdigit() else int(number)
+
+
+def model_option(command: Command) -> Command:
+    """``-m``: the model."""
+    return click.option("-m", "--model", required=True, metavar="FOLDER", help="Folder of a trained model.")(command)
+
+
+def output_option(command: Command) -> Command:
+    """``-o``: where the result goes."""
+    return click.option(
+        "-o", "--output", default="-", metavar="PATH", help="File to write, - for stdout; compressed if it ends in .gz."
+    )(command)
+
+
+def force_option(command: Command) -> Command:
+    """``--force``: overwrite."""
+    return click.option("--force", is_flag=True, help="Overwrite what is already there.")(command)
+
+
+def column_option(command: Command) -> Command:
+    """``--column``: which column holds the SMILES."""
+    return click.option(
+        "--column", metavar="NAME", help="Column with the SMILES, by name or number. [default: found by name or content]"
+    )(command)
+
+
+def workers_option(command: Command) -> Command:
+    """``--workers``: processes."""
+    return click.option(
+        "--workers", type=click.IntRange(1, 1024), metavar="N", help="Worker processes. [default: every core]"
+    )(command)
+
+
+def seed_option(command: Command) -> Command:
+    """``--seed``: randomness."""
+    return click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, help="The same seed, the same result.")(
+        command
+    )
+
+
+def device_option(command: Command) -> Command:
+    """``--device``: what computes."""
+    return click.option(
+        "--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps; auto takes a GPU if there is one."
+    )(command)
+
+
+def chosen_device(name: str) -> str:
+    """The device that ``--device`` means, checked to be there."""
+    import re
+
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    usable = ["cpu"]
+    if torch.cuda.is_available():
+        usable += ["cuda", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
+    if torch.backends.mps.is_available():
+        usable.append("mps")
+    if name not in usable or not re.fullmatch(r"[a-z]+(:\d+)?", name):
+        raise click.BadParameter(f"{name!r} is not usable here; usable are auto, {', '.join(usable)}.", param_hint="--device")
+    return name
+
+
+def dials(*sections: str) -> Callable[[Command], Command]:
+    """One option for every field of the named configuration sections, its default and bounds shown."""
+
+    def decorate(command: Command) -> Command:
+        for section in reversed(sections):
+            for item in reversed(fields(SECTIONS[section])):
+                command = dial(item.name, item.default, dict(item.metadata))(command)
+        return command
+
+    return decorate
+
+
+def dial(name: str, default: Any, rule: dict[str, Any]) -> Callable[[Command], Command]:
+    """The option of one configuration field; not given means the configuration file's value or the default."""
+    flag = f"--{name.replace('_', '-')}"
+    text = f"{rule['help'][0].upper()}{rule['help'][1:]}. [default: {str(default).lower() if isinstance(default, bool) else default}]"
+    if isinstance(default, bool):
+        return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=text)
+    kinds: dict[type, click.ParamType[Any]] = {
+        int: click.IntRange(rule["low"], rule["high"]),
+        float: Number(rule["low"] if rule["low"] is not None else -math.inf, rule["high"] or math.inf),
+        str: click.Choice(rule["choices"]),
+    }
+    metavar = "|".join(rule["choices"]) if rule["choices"] else ("N" if isinstance(default, int) else "X")
+    return click.option(flag, name, type=kinds[type(default)], default=None, metavar=metavar, help=text)

@@ -1,0 +1,62 @@
+"""``molvae prepare``: molecules in, a data set ready for training out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .options import column_option, dials, workers_option
+from .output import note, progress
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  molvae prepare molecules.csv -o prepared/
+  molvae prepare a.smi.gz b.sdf -o prepared/ --no-neutralise"""
+)
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option("-o", "--output", required=True, metavar="FOLDER", help="Folder to make; it must not exist yet.")
+@column_option
+@workers_option
+@dials("data")
+def prepare(files: tuple[str, ...], output: str, column: str | None, workers: int | None, **given: Any) -> None:
+    """Read molecules once into a data set ready for training.
+
+    CSV, TSV, SMI or SDF, each also gzipped; - is stdin. Every molecule is guarded, reduced to its largest
+    fragment, neutralised, made canonical and written in SELFIES symbols. Rows that cannot be used are in
+    rejected.csv of the folder, with their line and reason.
+    """
+    from molvae.config import DataConfig, build
+    from molvae.errors import UsageError
+    from molvae.preparation import prepare as prepare_files
+
+    if Path(output).exists():
+        raise UsageError(f"{output}: already exists; choose a new folder")
+    config = build(DataConfig, {name: value for name, value in given.items() if value is not None}, "prepare")
+    with progress("molecules read", None) as advance:
+        prepared = prepare_files(files, config, column=column, workers=workers, said=note, progress=advance)
+    prepared.dataset.save(output, rejected=prepared.rejected_csv())
+    for line in summary(prepared.dataset):
+        note(line)
+    note(f"written to {output}")
+
+
+def summary(dataset: Any) -> list[str]:
+    """What was read, in lines for people."""
+    import numpy as np
+
+    report = dataset.report
+    lines = [f"{report['rows']:,} rows: {report['molecules']:,} molecules, {report['rows'] - report['molecules']:,} rejected"]
+    lines += [f"  {count:,}: {reason}" for reason, count in report["rejected"].items()]
+    if report["rejected"] and report["molecules"] < 0.9 * report["rows"]:
+        lines.append("Warning: more than a tenth of the rows was rejected; rejected.csv tells which and why")
+    vocabulary = dataset.vocabulary
+    lines.append(
+        f"{len(vocabulary.symbols)} SELFIES symbols and {len(vocabulary.merges)} merges; "
+        f"{np.mean(dataset.lengths):.1f} steps a molecule, {dataset.lengths.max()} at most"
+    )
+    lines.append(f"{len(dataset.training_rows):,} molecules to train on, {len(dataset.validation_rows):,} held out")
+    return lines

@@ -1,0 +1,236 @@
+"""The trained model as a user sees it: SMILES ⇄ latent vectors ⇄ molecules, and log-likelihoods.
+
+Every string that meets the model, and every molecule that leaves it, passes here. Knows no files but the model's.
+
+    B molecules, Z latent
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from . import checkpoint, decoding, notation
+from .chemistry import Limits, standard_smiles
+from .checkpoint import Saved
+from .config import DataConfig
+from .dataset import Batch, pack
+from .errors import InputError, MoleculeError
+from .model import Packed
+from .posterior import Gaussian, prior_log_density, standard_normal
+from .training import automatic_precision
+from .vocabulary import Ids, Vocabulary
+
+UNKNOWN = "symbol unknown to the model"
+TOO_LONG = "too long for the model"
+BATCH = 512
+REFINE_STEPS = 300
+REFINE_RATE = 0.05
+
+Latents = NDArray[np.float32]
+
+
+class Reading(NamedTuple):
+    """A molecule as the model reads it: its standard SMILES and its ids without the end."""
+
+    smiles: str
+    ids: Ids
+
+
+class Inversion(NamedTuple):
+    """A latent for one molecule: ``z`` ``(Z,)``, and how it reproduces it: "yes", "refined" or "no"."""
+
+    z: Latents
+    reproduced: str
+
+
+@dataclass(frozen=True)
+class Reader:
+    """SMILES → ids under a model's vocabulary; light enough to be sent to worker processes."""
+
+    vocabulary: Vocabulary
+    config: DataConfig
+    max_symbols: int
+    name: str
+
+    def read(self, smiles: str) -> Reading:
+        """The molecule in ``smiles``; MoleculeError names the reason, a symbol the model lacks among them."""
+        limits = Limits(max_heavy_atoms=self.config.max_heavy_atoms)
+        standard = standard_smiles(smiles, limits, self.config.neutralise)
+        symbols = notation.split(notation.to_selfies(standard, self.vocabulary.constraints))
+        unknown = self.vocabulary.unknown(symbols)
+        if unknown:
+            raise MoleculeError(UNKNOWN, smiles, f"{', '.join(unknown)} never occurred in training {self.name}")
+        ids = self.vocabulary.encode(symbols)
+        if len(ids) > self.max_symbols:
+            raise MoleculeError(TOO_LONG, smiles, f"{len(ids)} symbols; {self.name} writes {self.max_symbols} at most")
+        return Reading(standard, ids)
+
+
+class Codec:
+    """A trained model: encodes molecules to latent vectors and decodes latent vectors to molecules."""
+
+    def __init__(self, saved: Saved) -> None:
+        self.saved, self.model, self.vocabulary = saved, saved.model, saved.vocabulary
+        self.model.set_precision(automatic_precision(self.model.device))
+        self.reader = Reader(saved.vocabulary, saved.config.data, self.model.max_steps - 1, str(saved.path))
+
+    @classmethod
+    def load(cls, path: str, device: str = "cpu") -> Codec:
+        """The model in a folder, or the best one of a training."""
+        return cls(checkpoint.load(path, torch.device(device)))
+
+    @property
+    def latent(self) -> int:
+        """Dimensions of the latent vector."""
+        return self.saved.config.model.latent
+
+    def read(self, smiles: Sequence[str]) -> list[Reading]:
+        """Every molecule as the model reads it; MoleculeError for the first that it cannot."""
+        return [self.reader.read(one) for one in smiles]
+
+    def packed(self, readings: Sequence[Reading]) -> tuple[Packed, Batch]:
+        """A batch of molecules, on the model's device."""
+        lengths = [len(reading.ids) for reading in readings]
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        batch = pack(np.concatenate([r.ids for r in readings]), offsets, np.arange(len(readings)))
+        return Packed.from_batch(batch, self.model.device), batch
+
+    def posterior(self, readings: Sequence[Reading]) -> Gaussian:
+        """The amortised posterior of every molecule, in the order given: mean and log-variance, each ``(B, Z)``."""
+        means: list[Tensor] = []
+        log_variances: list[Tensor] = []
+        with torch.no_grad():
+            for start in range(0, len(readings), BATCH):
+                packed, batch = self.packed(readings[start : start + BATCH])
+                back = np.argsort(batch.order)
+                posterior = self.model.encode(packed)
+                means.append(posterior.mean[back])
+                log_variances.append(posterior.log_variance[back])
+        return Gaussian(torch.cat(means), torch.cat(log_variances))
+
+    def encode(self, smiles: Sequence[str], refine: int = 0) -> Latents:
+        """Posterior means of molecules, ``(B, Z)``; ``refine`` gradient steps improve each (semi-amortised).
+
+        Raises MoleculeError for a molecule that cannot be read or holds a symbol the model has never seen.
+        """
+        return self.encode_readings(self.read(smiles), refine)
+
+    def encode_readings(self, readings: Sequence[Reading], refine: int = 0) -> Latents:
+        """:meth:`encode` of molecules that have been read."""
+        if not readings:
+            return np.zeros((0, self.latent), dtype=np.float32)
+        posterior = self.posterior(readings)
+        if refine:
+            posterior = self.refine(readings, posterior, refine)
+        return posterior.mean.cpu().numpy()  # type: ignore[no-any-return]
+
+    def refine(self, readings: Sequence[Reading], posterior: Gaussian, steps: int) -> Gaussian:
+        """Improve each molecule's own mean and log-variance by ``steps`` of gradient ascent on its ELBO.
+
+        Semi-amortised inference (Kim et al. 2018): the encoder's posterior is where the ascent starts.
+        """
+        means, log_variances = [], []
+        for start in range(0, len(readings), BATCH):
+            packed, batch = self.packed(readings[start : start + BATCH])
+            back = np.argsort(batch.order)
+            part = slice(start, start + BATCH)
+            mean = posterior.mean[part][batch.order].clone().requires_grad_(True)
+            log_variance = posterior.log_variance[part][batch.order].clone().requires_grad_(True)
+            generator = torch.Generator().manual_seed(0)
+            optimiser = torch.optim.Adam([mean, log_variance], lr=REFINE_RATE)
+            for _ in range(steps):
+                optimiser.zero_grad()
+                q = Gaussian(mean, log_variance)
+                z = q.draw(standard_normal(tuple(mean.shape), generator).to(mean.device))
+                (q.kl().sum() - self.model.log_likelihood(packed, z).sum()).backward()  # type: ignore[no-untyped-call]
+                optimiser.step()
+            means.append(mean.detach()[back])
+            log_variances.append(log_variance.detach()[back])
+        return Gaussian(torch.cat(means), torch.cat(log_variances))
+
+    def invert(self, reading: Reading) -> Inversion:
+        """A latent that greedy decoding turns back into this very molecule, where one is found.
+
+        Starts at the posterior's mean and climbs log p(x|z) by gradient until the molecule is reproduced, or
+        gives up after some hundred steps and returns the mean.
+        """
+        packed, _ = self.packed([reading])
+        mean = self.posterior([reading]).mean
+        z = mean.clone().requires_grad_(True)
+        optimiser = torch.optim.Adam([z], lr=REFINE_RATE)
+        for step in range(REFINE_STEPS):
+            logits = self.model.logits(packed, z)
+            likely = bool((logits.argmax(-1) == packed.targets).all())
+            # Written step by step in case the two ways of computing disagree on a near tie.
+            if likely and self.decode(z.detach().cpu().numpy())[0] == reading.smiles:
+                return Inversion(z.detach().cpu().numpy()[0], "refined" if step else "yes")
+            optimiser.zero_grad()
+            torch.nn.functional.cross_entropy(logits, packed.targets, reduction="sum").backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+        return Inversion(mean.cpu().numpy()[0], "no")
+
+    def check_latents(self, z: ArrayLike) -> Tensor:
+        """``z`` as a tensor ``(B, Z)`` on the model's device; InputError names the row that cannot be one."""
+        try:
+            array = np.asarray(z, dtype=np.float32)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"latent vectors must be numbers ({error})") from error
+        if array.ndim != 2 or array.shape[1] != self.latent:
+            raise InputError(f"latent vectors must have shape (rows, {self.latent}), not {array.shape}")
+        bad = np.flatnonzero(~np.isfinite(array).all(axis=1))
+        if len(bad):
+            raise InputError(f"latent vector {bad[0] + 1} holds a number that is not finite")
+        return torch.from_numpy(array).to(self.model.device)
+
+    def write(self, z: Tensor, temperature: float = 0.0, generator: torch.Generator | None = None) -> decoding.Written:
+        """What the decoder writes for latents ``(B, Z)``; see :func:`molvae.decoding.write`."""
+        return decoding.write(self.model, z, temperature, generator)
+
+    def selfies(self, z: ArrayLike) -> list[str]:
+        """The SELFIES string that greedy decoding writes for each latent ``(B, Z)``."""
+        latents = self.check_latents(z)
+        strings: list[str] = []
+        for start in range(0, len(latents), BATCH):
+            strings += [self.vocabulary.decode(ids) for ids in self.write(latents[start : start + BATCH]).molecules()]
+        return strings
+
+    def decode(self, z: ArrayLike) -> list[str]:
+        """The molecule each latent ``(B, Z)`` decodes to, as canonical SMILES; empty for one without atoms."""
+        return [smiles_of(one, self.vocabulary) for one in self.selfies(z)]
+
+    def log_likelihood(self, smiles: Sequence[str], samples: int = 64, seed: int = 0) -> NDArray[np.float64]:
+        """log p(x) of molecules in nats, ``(B,)``, estimated from below by importance sampling.
+
+        The average, over ``samples`` draws z from q(z|x), of p(x|z) p(z) / q(z|x) (IWAE, Burda et al. 2015).
+        """
+        readings = self.read(smiles)
+        values = np.empty(len(readings))
+        generator = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            for start in range(0, len(readings), BATCH):
+                packed, batch = self.packed(readings[start : start + BATCH])
+                q = self.model.encode(packed)
+                weights = []
+                for _ in range(samples):
+                    z = q.draw(standard_normal(tuple(q.mean.shape), generator).to(q.mean.device))
+                    likelihood = self.model.log_likelihood(packed, z)
+                    weights.append(likelihood + prior_log_density(z) - q.log_density(z))
+                total = torch.stack(weights).double().logsumexp(0) - math.log(samples)
+                values[start + batch.order] = total.cpu().numpy()
+        return values
+
+
+def smiles_of(selfies: str, vocabulary: Vocabulary) -> str:
+    """Canonical SMILES of a string the model wrote; empty for one without atoms."""
+    try:
+        return notation.to_smiles(selfies, vocabulary.constraints)
+    except MoleculeError:
+        return ""

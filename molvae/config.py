@@ -1,0 +1,185 @@
+"""Every dial of molvae, with its default, its unit and its bounds, and the TOML file that sets them.
+
+The command line makes its options from these fields, so a dial is added here and nowhere else. Knows
+neither torch nor click: both must stay out of the way of ``molvae --help``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from .errors import UsageError
+
+Section = TypeVar("Section", bound="DataConfig | ModelConfig | TrainingConfig")
+
+
+def dial(
+    default: Any,
+    help: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """A dataclass field that carries what a person must know of it: meaning, bounds (inclusive), choices."""
+    return field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices})
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """How molecules are read, standardised, split and written in symbols."""
+
+    max_heavy_atoms: int = dial(100, "largest molecule accepted, in heavy atoms", low=1, high=200)
+    neutralise: bool = dial(True, "neutralise charges where that leaves a sound molecule")
+    vocabulary: int = dial(256, "symbols at most, learned byte-pair merges included", low=1, high=4096)
+    validation: float = dial(
+        0.05, "share of the molecules held out for validation (5,000 at most)", low=0.0, high=0.5
+    )
+    split_seed: int = dial(0, "seed of the validation split", low=0, high=2**63 - 1)
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The sizes of the network and the kind of its posterior."""
+
+    embedding: int = dial(128, "width of a symbol's embedding", low=1, high=4096)
+    encoder: int = dial(256, "units of the encoder GRU, in each direction", low=1, high=8192)
+    decoder: int = dial(512, "units of the decoder GRU", low=1, high=8192)
+    latent: int = dial(128, "dimensions of the latent vector z", low=1, high=4096)
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """The ELBO and the loop."""
+
+    epochs: int = dial(20, "passes over the training molecules", low=1, high=1_000_000)
+    minutes: float = dial(
+        0.0,
+        "train for about this long instead of --epochs (0: off); the number of steps is fixed "
+        "from the speed of the first ones",
+        low=0.0,
+        high=1e6,
+    )
+    batch_size: int = dial(512, "molecules per optimiser step", low=1, high=1_000_000)
+    learning_rate: float = dial(2e-3, "peak learning rate of AdamW", low=1e-8, high=1.0)
+    warmup: int = dial(200, "steps of linear learning-rate warm-up, before the cosine", low=0, high=10**9)
+    weight_decay: float = dial(0.01, "AdamW weight decay on matrices", low=0.0, high=10.0)
+    clip: float = dial(5.0, "largest gradient norm", low=1e-6, high=1e6)
+    ema: float = dial(0.999, "decay of the averaged weights that are validated and kept", low=0.0, high=0.999999)
+    beta: float = dial(
+        0.05, "weight of the KL in the loss; 1 is the ELBO, 0 a plain autoencoder", low=0.0, high=1000.0
+    )
+    beta_schedule: str = dial("linear", "how beta is warmed up", choices=("constant", "linear", "cyclical"))
+    beta_warmup: float = dial(
+        0.2, "share of training over which beta rises (of each cycle when cyclical)", low=0.0, high=1.0
+    )
+    beta_cycles: int = dial(4, "cycles of the cyclical warm-up", low=1, high=10_000)
+    free_bits: float = dial(0.0, "nats of KL per latent dimension that cost nothing", low=0.0, high=100.0)
+    mc_samples: int = dial(1, "Monte-Carlo samples of z per molecule and step", low=1, high=1000)
+    seed: int = dial(0, "seed of weights, batches and noise", low=0, high=2**63 - 1)
+    precision: str = dial("auto", "operands of matrix products", choices=("auto", "fp32", "bf16"))
+    patience: int = dial(
+        0, "stop after this many validations without a better one (0: never)", low=0, high=10**6
+    )
+
+
+@dataclass(frozen=True)
+class Config:
+    """All sections together, as they are written beside a model."""
+
+    data: DataConfig = DataConfig()
+    model: ModelConfig = ModelConfig()
+    training: TrainingConfig = TrainingConfig()
+
+    def as_dict(self) -> dict[str, dict[str, Any]]:
+        """Plain nested dictionaries, for JSON."""
+        return asdict(self)
+
+
+SECTIONS: dict[str, type[DataConfig] | type[ModelConfig] | type[TrainingConfig]] = {
+    "data": DataConfig,
+    "model": ModelConfig,
+    "training": TrainingConfig,
+}
+
+
+def nearest(name: str, valid: list[str]) -> str:
+    """A hint that names the closest valid key, or all of them.
+
+    >>> nearest("epoch", ["epochs", "seed"])
+    'did you mean "epochs"?'
+    """
+    close = difflib.get_close_matches(name, valid, n=1)
+    return f'did you mean "{close[0]}"?' if close else f"valid are {', '.join(valid)}"
+
+
+def build(section: type[Section], values: Mapping[str, Any], origin: str) -> Section:
+    """The section with ``values`` over its defaults; UsageError names the key, the value and the rule."""
+    known = {f.name: f for f in fields(section)}
+    for name, value in values.items():
+        if name not in known:
+            raise UsageError(f'{origin}: unknown key "{name}"; {nearest(name, list(known))}')
+        check(name, value, known[name].default, known[name].metadata, origin)
+    numbers = {
+        name: float(value) if isinstance(known[name].default, float) else value
+        for name, value in values.items()
+    }
+    return section(**numbers)
+
+
+def check(name: str, value: Any, default: Any, rule: Mapping[str, Any], origin: str) -> None:
+    """UsageError unless ``value`` has the type of ``default`` and keeps within the field's rule."""
+    wanted = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}[type(default)]
+    accepted: tuple[type, ...] = (int, float) if isinstance(default, float) else (type(default),)
+    right_type = isinstance(value, accepted) and (isinstance(default, bool) or not isinstance(value, bool))
+    if not right_type or (isinstance(value, float) and not math.isfinite(value)):
+        raise UsageError(f"{origin}: {name} must be {wanted}, not {value!r}")
+    if rule["choices"] and value not in rule["choices"]:
+        raise UsageError(f"{origin}: {name} must be one of {', '.join(rule['choices'])}, not {value!r}")
+    low, high = rule["low"], rule["high"]
+    if (low is not None and value < low) or (high is not None and value > high):
+        raise UsageError(f"{origin}: {name} must be between {low:g} and {high:g}, not {value!r}")
+
+
+def from_dict(values: Mapping[str, Any], origin: str) -> Config:
+    """The configuration in nested dictionaries, every key checked."""
+    for name, section in values.items():
+        if name not in SECTIONS:
+            raise UsageError(f'{origin}: unknown section "{name}"; {nearest(name, list(SECTIONS))}')
+        if not isinstance(section, Mapping):
+            hint = next((s for s, c in SECTIONS.items() if name in {f.name for f in fields(c)}), name)
+            raise UsageError(f"{origin}: {name} must be a section of keys, such as [{hint}]")
+    return Config(**{name: build(cls, values.get(name, {}), origin) for name, cls in SECTIONS.items()})
+
+
+def read_toml(path: str | Path) -> dict[str, dict[str, Any]]:
+    """The sections of a TOML file as dictionaries, checked; UsageError if it cannot be read."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+        values = tomllib.loads(text)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise UsageError(f"{path}: not a readable TOML file ({error})") from error
+    home = {f.name: name for name, cls in SECTIONS.items() for f in fields(cls)}
+    for key in values:
+        if key in home:
+            raise UsageError(f"{path}: {key} belongs in the section [{home[key]}]")
+    from_dict(values, str(path))
+    return values
+
+
+def to_toml(config: Config) -> str:
+    """The configuration as TOML that ``read_toml`` reads back to the same values."""
+    lines: list[str] = []
+    for name, section in config.as_dict().items():
+        lines.append(f"[{name}]")
+        for key, value in section.items():
+            shown = str(value).lower() if isinstance(value, bool) else repr(value).replace("'", '"')
+            lines.append(f"{key} = {shown}")
+        lines.append("")
+    return "\n".join(lines)

@@ -1,0 +1,176 @@
+"""The prepared data set: token ids, lengths, split and fingerprint, saved, loaded and cut into batches.
+
+Training reads nothing else, so a machine that trains needs neither RDKit nor SELFIES. Strings became ids before
+this room; tensors come after it. Knows no chemistry and no torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import InputError, MolvaeError
+from .folder import commit_folder, read_folder, read_json
+from .vocabulary import END, Ids, Vocabulary
+
+FORMAT = 1
+FILES = ("arrays.safetensors", "vocabulary.json", "report.json")
+Rows = NDArray[np.int64]
+
+
+def smiles_hash(smiles: str) -> int:
+    """The 64-bit number a molecule is known by, from its canonical SMILES.
+
+    >>> smiles_hash("CCO")
+    14074757553414938733
+    """
+    return int.from_bytes(hashlib.blake2b(smiles.encode(), digest_size=8).digest(), "little")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Molecules packed step after step, longest first, so that no position is padding.
+
+    ``sizes[t]`` molecules have a symbol at step ``t`` (the end symbol counts as one); ``inputs`` and
+    ``targets`` are ``(N,)`` with ``N = sum(sizes)``: what the decoder has just written and what it is to write
+    next. ``reversed_inputs`` is ``(N - B,)``, the symbols of each molecule from its last to its first, packed
+    with ``sizes[1:]``. ``order`` ``(B,)`` tells which of the molecules handed in stands where.
+    """
+
+    order: Rows
+    inputs: NDArray[np.int64]
+    targets: NDArray[np.int64]
+    reversed_inputs: NDArray[np.int64]
+    sizes: list[int]
+
+    def __len__(self) -> int:
+        return self.sizes[0]
+
+
+def pack(ids: Ids, offsets: Rows, rows: Rows) -> Batch:
+    """The batch of the molecules ``rows`` of a ragged array: molecule i is ``ids[offsets[i]:offsets[i + 1]]``."""
+    lengths = offsets[rows + 1] - offsets[rows]
+    order = np.argsort(-lengths, kind="stable")
+    rows, lengths = rows[order], lengths[order]
+    steps = np.arange(int(lengths[0]))[:, None]  # (T, 1)
+    alive = steps < lengths[None, :]  # (T, B)
+    place = offsets[rows][None, :] + steps
+    last = offsets[rows + 1][None, :] - 1 - steps
+    forward = ids[place[alive]].astype(np.int64)  # (N - B,)
+    backward = ids[last[alive]].astype(np.int64)
+    sizes = [len(rows), *alive.sum(axis=1).tolist()]
+    targets = np.full((len(steps) + 1, len(rows)), END, dtype=np.int64)
+    targets[:-1][alive] = forward
+    living = np.concatenate([np.ones((1, len(rows)), dtype=bool), alive])
+    inputs = np.concatenate([np.full(len(rows), END, dtype=np.int64), forward])
+    return Batch(order, inputs, targets[living], backward, sizes)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Molecules as ids: ``ids`` ``(sum of lengths,)`` one after the other, ``lengths`` ``(M,)``, ``hashes``
+    ``(M,)`` of their canonical SMILES, ``validation`` ``(M,)`` true where held out, and where they came from."""
+
+    vocabulary: Vocabulary
+    ids: Ids
+    lengths: NDArray[np.int32]
+    hashes: NDArray[np.uint64]
+    validation: NDArray[np.bool_]
+    report: dict[str, Any]
+
+    @cached_property
+    def offsets(self) -> Rows:
+        """``(M + 1,)`` where each molecule begins in ``ids``, and where the last one ends."""
+        return np.concatenate([[0], np.cumsum(self.lengths, dtype=np.int64)])
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hexadecimal SHA-256 of everything training reads: ids, lengths, split and vocabulary."""
+        digest = hashlib.sha256(json.dumps(self.vocabulary.to_json(), sort_keys=True).encode())
+        for array in (self.ids, self.lengths, self.validation):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+    @property
+    def training_rows(self) -> Rows:
+        """Places of the molecules that are trained on."""
+        return np.flatnonzero(~self.validation)
+
+    @property
+    def validation_rows(self) -> Rows:
+        """Places of the molecules held out."""
+        return np.flatnonzero(self.validation)
+
+    def batch(self, rows: Rows) -> Batch:
+        """The molecules ``rows``, packed."""
+        return pack(self.ids, self.offsets, rows)
+
+    def epoch(self, seed: int, epoch: int, batch_size: int) -> list[Rows]:
+        """The training rows of every batch of an epoch: a pure function of the data, seed, epoch and size.
+
+        The molecules are shuffled, laid out by length within chunks of 32 batches so that a batch holds
+        molecules of nearly one length, and the batches are shuffled again.
+        """
+        generator = np.random.default_rng([seed, epoch])
+        rows = generator.permutation(self.training_rows)
+        chunk = 32 * batch_size
+        batches: list[Rows] = []
+        for start in range(0, len(rows), chunk):
+            part = rows[start : start + chunk]
+            part = part[np.argsort(self.lengths[part], kind="stable")]
+            batches += [part[i : i + batch_size] for i in range(0, len(part), batch_size)]
+        return [batches[i] for i in generator.permutation(len(batches))]
+
+    def in_order(self, rows: Rows, batch_size: int) -> Iterator[Batch]:
+        """Batches of ``rows`` by length, for validation."""
+        by_length = rows[np.argsort(self.lengths[rows], kind="stable")]
+        for start in range(0, len(by_length), batch_size):
+            yield self.batch(by_length[start : start + batch_size])
+
+    def save(self, path: str | Path, *, rejected: str = "") -> None:
+        """Write the data set as a folder, committed whole; ``rejected`` is the text of ``rejected.csv``."""
+        from safetensors.numpy import save
+
+        arrays = {
+            "ids": self.ids,
+            "lengths": self.lengths,
+            "hashes": self.hashes,
+            "validation": self.validation.astype(np.uint8),
+        }
+        files = {
+            "arrays.safetensors": save(arrays),
+            "vocabulary.json": json.dumps(self.vocabulary.to_json(), indent=1).encode(),
+            "report.json": json.dumps(self.report, indent=1).encode(),
+            "rejected.csv": rejected.encode("utf-8", errors="replace"),
+        }
+        commit_folder(Path(path), files, kind="dataset", version=FORMAT)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Dataset:
+        """The data set in a folder written by :meth:`save`; InputError if it is not one or is damaged."""
+        from safetensors import SafetensorError
+        from safetensors.numpy import load
+
+        try:
+            files = read_folder(Path(path), FILES, kind="dataset", version=FORMAT)
+            arrays = load(files["arrays.safetensors"])
+            vocabulary = Vocabulary.from_json(read_json(files["vocabulary.json"], "vocabulary.json"))
+            ids, lengths = arrays["ids"], arrays["lengths"]
+            if int(lengths.sum()) != len(ids) or (len(ids) and int(ids.max()) >= len(vocabulary)):
+                raise InputError("ids do not fit the lengths or the vocabulary")
+            validation = arrays["validation"].astype(bool)
+            report = read_json(files["report.json"], "report.json")
+            return cls(vocabulary, ids, lengths, arrays["hashes"], validation, report)
+        except (MolvaeError, SafetensorError, KeyError) as error:
+            raise InputError(f"{path}: not a prepared data set of this version: {error}") from error

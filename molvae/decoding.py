@@ -1,0 +1,96 @@
+"""Latents become symbols, one step at a time: the likeliest symbol, or one drawn at a temperature.
+
+Knows no molecules. Randomness is handed in as a generator.
+
+    B molecules still being written, V vocabulary, H hidden, C code, T steps
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from .model import MoleculeVAE
+from .vocabulary import END
+
+COMPACT_EVERY = 3
+"""Steps between two clearings of finished molecules: clearing costs a copy, not clearing costs their steps."""
+
+
+class Written(NamedTuple):
+    """What the decoder wrote: ``ids`` ``(B, T)``, the end symbol after each molecule and beyond; the number of
+    symbols before the end ``(B,)``; and log p(x|z) at temperature 1 in nats ``(B,)``, the end included."""
+
+    ids: NDArray[np.uint16]
+    lengths: NDArray[np.int32]
+    log_likelihood: NDArray[np.float32]
+
+    def molecules(self) -> list[NDArray[np.uint16]]:
+        """The ids of each molecule, without its end."""
+        return [row[:length] for row, length in zip(self.ids, self.lengths, strict=True)]
+
+
+@torch.no_grad()
+def write(
+    model: MoleculeVAE, code: Tensor, temperature: float = 0.0, generator: torch.Generator | None = None
+) -> Written:
+    """Write one molecule for every row of ``code`` ``(B, C)``.
+
+    Temperature 0 takes the likeliest symbol at every step; otherwise one is drawn from the logits divided by
+    the temperature (Gumbel-max). A molecule that reaches the model's ``max_steps`` is ended there.
+    """
+    total = len(code)
+    ids = torch.full((total, model.max_steps), END, dtype=torch.long)
+    likelihood = torch.zeros(total)
+    symbol_gates, step_gates = gate_tables(model)
+    fixed = model.decoder.constant_gates(code)
+    state = model.first_state(code)
+    weight, bias = output_layer(model)
+    rows = torch.arange(total)
+    last = torch.full((total,), END, dtype=torch.long, device=code.device)
+    alive = torch.ones(total, dtype=torch.bool, device=code.device)
+    for step in range(model.max_steps):
+        state = model.decoder.step(symbol_gates[last] + (fixed + step_gates[step]), state)
+        logits = functional.linear(state.to(weight.dtype), weight, bias).float()  # (B, V)
+        if step == model.max_steps - 1:
+            logits[:, :END] = logits[:, END + 1 :] = -torch.inf
+        last = pick(logits, temperature, generator)
+        chosen = logits.log_softmax(-1).gather(1, last[:, None])[:, 0]
+        ids[rows, step] = torch.where(alive, last, END).cpu()
+        likelihood[rows] += torch.where(alive, chosen, 0.0).cpu()
+        alive &= last != END
+        if step % COMPACT_EVERY == COMPACT_EVERY - 1:
+            kept = alive.nonzero()[:, 0]
+            if len(kept) == 0:
+                break
+            state, fixed, last, alive = state[kept], fixed[kept], last[kept], alive[kept]
+            rows = rows[kept.cpu()]
+    lengths = (ids != END).sum(1)
+    return Written(ids.numpy().astype(np.uint16), lengths.numpy().astype(np.int32), likelihood.numpy())
+
+
+def gate_tables(model: MoleculeVAE) -> tuple[Tensor, Tensor]:
+    """What each symbol ``(V, 3H)`` and each step ``(T, 3H)`` adds to the decoder's gates."""
+    symbols = model.decoder.input_gates(model.write.weight)
+    nothing = model.decoder.input_gates(torch.zeros_like(model.step.weight))
+    return symbols, model.decoder.input_gates(model.step.weight) - nothing
+
+
+def output_layer(model: MoleculeVAE) -> tuple[Tensor, Tensor]:
+    """Weight and bias of the output layer, in the type of the model's matrix products."""
+    dtype = torch.bfloat16 if model.precision == "bf16" else torch.float32
+    return model.output.weight.to(dtype), model.output.bias.to(dtype)
+
+
+def pick(logits: Tensor, temperature: float, generator: torch.Generator | None) -> Tensor:
+    """A symbol for every row of ``logits`` ``(B, V)``: ``(B,)``."""
+    if temperature == 0.0:
+        return logits.argmax(-1)
+    # -log of an exponential draw is a Gumbel draw, and adding it makes the argmax a draw from the softmax.
+    exponential = torch.empty_like(logits).exponential_(generator=generator)
+    return (logits / temperature - exponential.log()).argmax(-1)

@@ -1,0 +1,119 @@
+"""A folder committed whole or not at all: written aside, named by a manifest of SHA-256 sums, then renamed.
+
+Readers trust only a folder whose manifest verifies. Knows nothing of what the files hold.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from .errors import ModelError
+
+MANIFEST = "MANIFEST.json"
+JSON_LIMIT = 50_000_000
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a new file and force it to disk."""
+    with open(path, "xb") as handle:
+        handle.write(content)
+        handle.flush()
+        os.fsync(handle.fileno())
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Put ``content`` under ``path`` in one step: a reader sees the old file or the new one, never a part."""
+    aside = path.with_name(f".tmp-{os.getpid()}-{secrets.token_hex(4)}-{path.name}")
+    try:
+        write_file(aside, content)
+        os.replace(aside, path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Force a folder's entries to disk, where the system can."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError:
+        pass  # Some network file systems cannot; the rename itself has still happened.
+    finally:
+        os.close(handle)
+
+
+def commit_folder(path: Path, files: Mapping[str, bytes], *, kind: str, version: int) -> None:
+    """Write ``files`` as the new folder ``path``, which must not exist yet, in one rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".tmp-{os.getpid()}-{secrets.token_hex(4)}-{path.name}")
+    aside.mkdir()
+    try:
+        sums = {}
+        for name, content in files.items():
+            write_file(aside / name, content)
+            sums[name] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        manifest = {"kind": f"molvae {kind}", "version": version, "files": sums}
+        write_file(aside / MANIFEST, json.dumps(manifest, indent=1).encode())
+        sync_folder(aside)
+        os.rename(aside, path)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+    sync_folder(path.parent)
+
+
+def read_json(content: bytes, name: str) -> Any:
+    """The JSON in ``content``; ModelError for anything that is not plain, finite JSON."""
+
+    def refuse(constant: str) -> None:
+        raise ModelError(f"{name}: {constant} is not a number")
+
+    try:
+        return json.loads(content.decode("utf-8"), parse_constant=refuse)
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{name}: not readable JSON ({error})") from error
+
+
+def manifest_of(path: Path, *, kind: str, version: int) -> dict[str, Any]:
+    """The ``files`` part of a folder's manifest; ModelError says why the folder is not one of this kind."""
+    try:
+        with open(path / MANIFEST, "rb") as handle:
+            content = handle.read(JSON_LIMIT)
+    except OSError as error:
+        raise ModelError(f"{path}: not a molvae {kind}: no {MANIFEST} in it") from error
+    manifest = read_json(content, f"{path / MANIFEST}")
+    if not isinstance(manifest, dict) or manifest.get("kind") != f"molvae {kind}":
+        raise ModelError(f"{path}: not a molvae {kind}")
+    if manifest.get("version") != version:
+        raise ModelError(f"{path}: written by another version of molvae ({manifest.get('version')!r})")
+    if not isinstance(manifest.get("files"), dict):
+        raise ModelError(f"{path}: its {MANIFEST} lists no files")
+    return dict(manifest["files"])
+
+
+def read_folder(path: Path, names: Iterable[str], *, kind: str, version: int) -> dict[str, bytes]:
+    """The contents of the files ``names`` of a committed folder, each checked against the manifest."""
+    listed = manifest_of(path, kind=kind, version=version)
+    contents: dict[str, bytes] = {}
+    for name in names:
+        entry = listed.get(name)
+        if not isinstance(entry, dict):
+            raise ModelError(f"{path}: {name} is missing from its manifest")
+        try:
+            if (path / name).stat().st_size != entry.get("bytes"):
+                raise ModelError(f"{path / name}: damaged: not of the size it was written with")
+            contents[name] = (path / name).read_bytes()
+        except OSError as error:
+            raise ModelError(f"{path / name}: cannot be read ({error.strerror})") from error
+        if hashlib.sha256(contents[name]).hexdigest() != entry.get("sha256"):
+            raise ModelError(f"{path / name}: damaged: its SHA-256 is not the one it was written with")
+    return contents

@@ -1,0 +1,127 @@
+"""Tables of latent vectors as files: npz, csv or parquet, each row with its id.
+
+Knows no model. Nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import InputError, UsageError
+
+FORMATS = ("npz", "csv", "parquet")
+
+
+class Latents(NamedTuple):
+    """Ids and SMILES ``(B,)`` and vectors ``(B, Z)``; a file that names no SMILES gives empty ones."""
+
+    ids: list[str]
+    smiles: list[str]
+    z: NDArray[np.float32]
+
+
+def format_of(path: str) -> str:
+    """The format of a file of latents, by its extension; csv for stdin and stdout.
+
+    >>> format_of("latents.npz")
+    'npz'
+    """
+    ending = Path(path).suffix.lower().lstrip(".") if path != "-" else "csv"
+    if ending not in FORMATS:
+        raise UsageError(f"{path}: latent vectors are kept in .npz, .csv or .parquet files")
+    return ending
+
+
+def write_latents(handle: BinaryIO, table: Latents, format: str) -> None:
+    """Write latent vectors: npz has arrays id, smiles and z; csv and parquet columns id, smiles, z1, z2, …"""
+    if format == "npz":
+        np.savez(handle, id=np.array(table.ids, dtype=np.str_), smiles=np.array(table.smiles, dtype=np.str_), z=table.z)
+        return
+    names = [f"z{i}" for i in range(1, 1 + table.z.shape[1])]
+    if format == "parquet":
+        pandas = pandas_with_parquet()
+        columns = {"id": table.ids, "smiles": table.smiles} | dict(zip(names, table.z.T, strict=True))
+        pandas.DataFrame(columns).to_parquet(handle, index=False)
+        return
+    text = io.TextIOWrapper(handle, encoding="utf-8", newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["id", "smiles", *names])
+    for number, smiles, vector in zip(table.ids, table.smiles, table.z, strict=True):
+        writer.writerow([number, smiles, *(f"{value:.9g}" for value in vector)])
+    text.flush()
+    text.detach()
+
+
+def read_latents(path: str, handle: BinaryIO) -> Latents:
+    """Latent vectors from a file of :func:`write_latents`, or any table whose columns z1, z2, … hold them.
+
+    Raises InputError naming the row and column of what is not a number.
+    """
+    format = format_of(path)
+    try:
+        if format == "npz":
+            return from_arrays(path, handle)
+        if format == "parquet":
+            frame = pandas_with_parquet().read_parquet(handle)
+            return from_rows(path, [str(name) for name in frame.columns], frame.astype(str).values.tolist())
+        rows = list(csv.reader(io.TextIOWrapper(handle, encoding="utf-8-sig", newline="")))
+    except (OSError, ValueError, KeyError, csv.Error, EOFError) as error:
+        raise InputError(f"{path}: not a readable {format} file of latent vectors ({error})") from error
+    if not rows:
+        raise InputError(f"{path}: is empty")
+    return from_rows(path, rows[0], rows[1:])
+
+
+def from_arrays(path: str, handle: BinaryIO) -> Latents:
+    """Latents from an npz file; without ids the rows are numbered from 1."""
+    with np.load(io.BytesIO(handle.read()), allow_pickle=False) as arrays:
+        if "z" not in arrays:
+            raise InputError(f"{path}: holds no array called z, but {', '.join(arrays) or 'nothing'}")
+        z = np.atleast_2d(np.asarray(arrays["z"], dtype=np.float32))
+        count = len(z)
+        ids = [str(i) for i in arrays["id"]] if "id" in arrays else [str(i) for i in range(1, count + 1)]
+        smiles = [str(s) for s in arrays["smiles"]] if "smiles" in arrays else [""] * count
+    if not len(ids) == len(smiles) == count:
+        raise InputError(f"{path}: {len(ids)} ids and {len(smiles)} SMILES for {count} vectors")
+    return Latents(ids, smiles, z)
+
+
+def from_rows(path: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Latents:
+    """Latents from the cells of a table with columns z1, z2, … and perhaps id and smiles."""
+    index = {name.strip().lower(): place for place, name in enumerate(header)}
+    wanted: list[int] = []
+    while f"z{len(wanted) + 1}" in index:
+        wanted.append(index[f"z{len(wanted) + 1}"])
+    if not wanted:
+        raise InputError(f"{path}: has no columns z1, z2, …, but {', '.join(header[:8])}")
+    z = np.empty((len(rows), len(wanted)), dtype=np.float32)
+    ids, smiles = [], []
+    for number, row in enumerate(rows):
+        if len(row) != len(header):
+            raise InputError(f"{path}, row {number + 1}: has {len(row)} fields, its header {len(header)}")
+        ids.append(row[index["id"]] if "id" in index else str(number + 1))
+        smiles.append(row[index["smiles"]] if "smiles" in index else "")
+        for place, column in enumerate(wanted):
+            try:
+                z[number, place] = float(row[column])
+            except ValueError as error:
+                raise InputError(f"{path}, row {number + 1}, z{place + 1}: {row[column]!r} is not a number") from error
+    return Latents(ids, smiles, z)
+
+
+def pandas_with_parquet() -> Any:
+    """pandas, if it can write parquet."""
+    import pandas
+
+    try:
+        import pyarrow  # noqa: F401
+    except ImportError as error:
+        raise UsageError("parquet needs the extra: pip install 'molvae[parquet]'") from error
+    return pandas

@@ -1,0 +1,101 @@
+"""How a latent vector is drawn and what it costs in nats.
+
+The encoder's summary of a molecule becomes a posterior over its latent z; a draw is reparameterised, so that
+gradients reach the encoder (Kingma & Welling 2014), and its KL to the prior N(0, I) is exact. Knows nothing of
+symbols. Noise is handed in, never drawn here.
+
+    B batch, F features of the summary, Z latent, C what the decoder is told of the latent
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+LOG_VARIANCE_RANGE = (-14.0, 4.0)
+"""Bounds of the posterior's log-variance: beyond them exp() only makes trouble."""
+
+
+class Gaussian(NamedTuple):
+    """A diagonal Gaussian per molecule: ``mean`` and ``log_variance``, each ``(B, Z)``."""
+
+    mean: Tensor
+    log_variance: Tensor
+
+    def draw(self, noise: Tensor) -> Tensor:
+        """z = mean + sigma * noise, ``(B, Z)``; ``noise`` is standard normal, or zero for the mean itself."""
+        return self.mean + (0.5 * self.log_variance).exp() * noise
+
+    def kl(self) -> Tensor:
+        """KL(q(z|x) ‖ N(0, I)) of every dimension, in nats, ``(B, Z)``."""
+        return 0.5 * (self.mean**2 + self.log_variance.exp() - 1.0 - self.log_variance)
+
+    def log_density(self, z: Tensor) -> Tensor:
+        """log q(z|x) in nats, ``(B,)``."""
+        scaled = (z - self.mean) ** 2 / self.log_variance.exp()
+        return -0.5 * (scaled + self.log_variance + LOG_TWO_PI).sum(-1)
+
+
+LOG_TWO_PI = 1.8378770664093453
+
+
+def prior_log_density(z: Tensor) -> Tensor:
+    """log N(z; 0, I) in nats, ``(B,)``."""
+    return -0.5 * (z**2 + LOG_TWO_PI).sum(-1)
+
+
+class GaussianPosterior(nn.Module):
+    """The amortised Gaussian posterior: a linear layer gives each molecule its mean and log-variance.
+
+    The decoder is told z itself, so ``C = Z``.
+    """
+
+    def __init__(self, features: int, latent: int) -> None:
+        super().__init__()
+        self.latent = latent
+        self.code_size = latent
+        self.mean = nn.Linear(features, latent)
+        self.log_variance = nn.Linear(features, latent)
+        # A posterior that begins narrow lets the decoder find the latent useful before the KL presses.
+        nn.init.zeros_(self.log_variance.weight)
+        nn.init.constant_(self.log_variance.bias, -3.0)
+
+    def forward(self, summary: Tensor) -> Gaussian:
+        """The posterior of each molecule, from its summary ``(B, F)``."""
+        return Gaussian(self.mean(summary), self.log_variance(summary).clamp(*LOG_VARIANCE_RANGE))
+
+
+def free_kl(kl: Tensor, free_bits: float) -> Tensor:
+    """KL ``(B, Z)`` that the loss charges for, per molecule ``(B,)``.
+
+    A dimension whose mean KL over the batch is below ``free_bits`` nats costs just those nats, so that nothing
+    pushes it towards collapse (Kingma et al. 2016).
+    """
+    if free_bits <= 0.0:
+        return kl.sum(-1)
+    charged = kl.mean(0).clamp(min=free_bits).sum()
+    return charged.expand(kl.shape[0])
+
+
+def kl_weight(progress: float, beta: float, schedule: str, warmup: float, cycles: int) -> float:
+    """Weight of the KL at ``progress`` in [0, 1] of the training.
+
+    ``linear`` rises over the first ``warmup`` share of training; ``cyclical`` does so in each of ``cycles``
+    equal cycles (Fu et al. 2019); ``constant`` is ``beta`` throughout.
+
+    >>> kl_weight(0.1, 1.0, "linear", 0.2, 4)
+    0.5
+    >>> kl_weight(0.5, 1.0, "cyclical", 0.5, 4)
+    0.0
+    """
+    if schedule == "constant" or warmup == 0.0:
+        return beta
+    within = (progress * cycles) % 1.0 if schedule == "cyclical" else progress
+    return beta * min(1.0, within / warmup)
+
+
+def standard_normal(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    """Noise for :meth:`Gaussian.draw`, on the generator's own device."""
+    return torch.randn(shape, generator=generator, device=generator.device)

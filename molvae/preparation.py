@@ -1,0 +1,264 @@
+"""Files of molecules become a prepared data set, in parallel, with every row accounted for.
+
+Knows the way (intake → chemistry → notation → vocabulary → dataset) and nothing of learning.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .chemistry import Limits, standard_smiles
+from .config import DataConfig
+from .dataset import Dataset, smiles_hash
+from .errors import InputError, MoleculeError
+from .intake import Record, open_table
+from .notation import constraints_for, default_constraints, split, to_selfies
+from .parallel import chunked, default_workers, map_chunks
+from .vocabulary import Ids, Vocabulary, learn_merges, merge
+
+CHUNK = 1000
+MERGE_SAMPLE = 100_000
+"""Molecules, at most, from which merges are learned."""
+
+VALIDATED = 5_000
+DUPLICATE = "seen before"
+CRASHED = "crashed the chemistry library"
+
+
+class Rejection(NamedTuple):
+    """A row that was not used: its file, line, reason (rows are counted under it), detail and SMILES."""
+
+    source: str
+    line: int
+    reason: str
+    detail: str
+    smiles: str
+
+
+class Row(NamedTuple):
+    """A row of an input file on its way to a worker."""
+
+    source: int
+    line: int
+    smiles: str
+    problem: str
+
+
+@dataclass
+class Chunk:
+    """What a worker makes of some rows: symbols as numbers of its own list, one molecule after the other."""
+
+    symbols: list[str] = field(default_factory=list)
+    ids: NDArray[np.uint16] = field(default_factory=lambda: np.zeros(0, np.uint16))
+    lengths: list[int] = field(default_factory=list)
+    hashes: list[int] = field(default_factory=list)
+    places: list[tuple[int, int]] = field(default_factory=list)
+    rejected: list[tuple[Row, str, str]] = field(default_factory=list)
+
+
+@dataclass
+class Prepared:
+    """A data set and the rows that are not in it."""
+
+    dataset: Dataset
+    rejected: list[Rejection]
+
+    def rejected_csv(self) -> str:
+        """The rejected rows as CSV, safe to open in a spreadsheet."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(Rejection._fields)
+        for row in self.rejected:
+            writer.writerow([row.source, row.line, row.reason, defused(row.detail), defused(row.smiles)])
+        return text.getvalue()
+
+
+def defused(cell: str) -> str:
+    """A cell no spreadsheet will run as a formula, without control characters.
+
+    >>> defused("=HYPERLINK(1)")
+    "'=HYPERLINK(1)"
+    """
+    plain = "".join(c if c.isprintable() else "?" for c in cell[:2000])
+    return f"'{plain}" if plain[:1] in "=+-@" and plain else plain
+
+
+def read_rows(rows: list[Row], config: DataConfig) -> Chunk:
+    """Standardise some rows and write them in SELFIES symbols; runs in a worker process."""
+    chunk, index, constraints = Chunk(), dict[str, int](), default_constraints()
+    limits = Limits(max_heavy_atoms=config.max_heavy_atoms)
+    ids: list[int] = []
+    for row in rows:
+        if row.problem:
+            chunk.rejected.append((row, row.problem, ""))
+            continue
+        try:
+            smiles = standard_smiles(row.smiles, limits, config.neutralise)
+            symbols = split(to_selfies(smiles, constraints, verify=at_risk(smiles)))
+        except MoleculeError as error:
+            chunk.rejected.append((row, error.reason, error.detail))
+            continue
+        ids += [index.setdefault(symbol, len(index)) for symbol in symbols]
+        chunk.lengths.append(len(symbols))
+        chunk.hashes.append(smiles_hash(smiles))
+        chunk.places.append((row.source, row.line))
+    chunk.symbols, chunk.ids = list(index), np.array(ids, dtype=np.uint16)
+    return chunk
+
+
+def at_risk(smiles: str) -> bool:
+    """Whether SELFIES has been seen to change such molecules: with stereo marks, charges, isotopes, odd atoms.
+
+    Plain ones come back unchanged without exception, and reading every molecule back doubles the work.
+
+    >>> at_risk("c1cc[nH]c1"), at_risk("C[C@H](N)O")
+    (False, True)
+    """
+    return any(mark in smiles.replace("[nH]", "n") for mark in "[/\\")
+
+
+def crashed(row: Row) -> Chunk:
+    """What stands in for a row that ended its worker."""
+    return Chunk(rejected=[(row, CRASHED, "")])
+
+
+def prepare(
+    paths: Sequence[str | Path],
+    config: DataConfig | None = None,
+    *,
+    column: str | None = None,
+    workers: int | None = None,
+    said: Callable[[str], object] = lambda _: None,
+    progress: Callable[[int], object] = lambda _: None,
+) -> Prepared:
+    """Read molecules from files into a data set; every row is in it or among the rejected, with its reason.
+
+    ``said`` is told which column of each file was read, ``progress`` how many rows a step has finished. Raises
+    InputError when a file cannot be read or no molecule is left.
+    """
+    config = DataConfig() if config is None else config
+    sources: list[dict[str, Any]] = []
+    rows = chunked(read_files(paths, column, sources, said), CHUNK)
+    pool = Pool()
+    for chunk in map_chunks(
+        partial(read_rows, config=config), rows, workers or default_workers(), on_crash=crashed
+    ):
+        pool.add(chunk)
+        progress(len(chunk.lengths) + len(chunk.rejected))
+    return pool.finish(sources, config)
+
+
+def read_files(
+    paths: Sequence[str | Path], column: str | None, sources: list[dict[str, Any]], said: Callable[[str], object]
+) -> Iterator[Row]:
+    """The rows of all files, one after the other; ``sources`` is filled with what each file was."""
+    for number, path in enumerate(paths):
+        with open_table(path, column) as table:
+            said(f"{table.name}: {table.format}, SMILES in column {table.smiles_column!r} ({table.chosen_by})")
+            source = {"name": table.name, "format": table.format, "column": table.smiles_column, "rows": 0}
+            sources.append(source)
+            for record in table:
+                source["rows"] += 1
+                yield Row(number, record.line, record.smiles, problem_of(record))
+
+
+def problem_of(record: Record) -> str:
+    """Why a record cannot even be looked at, or nothing."""
+    return record.problem
+
+
+class Pool:
+    """Chunks gathered into one data set."""
+
+    def __init__(self) -> None:
+        self.index: dict[str, int] = {}
+        self.ids: list[NDArray[np.uint16]] = []
+        self.lengths: list[int] = []
+        self.hashes: list[int] = []
+        self.places: list[tuple[int, int]] = []
+        self.rejected: list[tuple[Row, str, str]] = []
+
+    def add(self, chunk: Chunk) -> None:
+        """Take in a chunk; its symbols get the numbers they have here."""
+        numbers = [self.index.setdefault(symbol, len(self.index)) for symbol in chunk.symbols]
+        if len(self.index) > 60_000:
+            raise InputError("the molecules hold more than 60,000 different symbols: these are not usual SMILES")
+        self.ids.append(np.array(numbers, dtype=np.uint16)[chunk.ids] if numbers else chunk.ids)
+        self.lengths += chunk.lengths
+        self.hashes += chunk.hashes
+        self.places += chunk.places
+        self.rejected += chunk.rejected
+
+    def finish(self, sources: list[dict[str, Any]], config: DataConfig) -> Prepared:
+        """Drop repeats, number the symbols in alphabetical order, learn merges, split off validation."""
+        rejections = [
+            Rejection(sources[row.source]["name"], row.line, reason, detail, row.smiles)
+            for row, reason, detail in self.rejected
+        ]
+        if not self.lengths:
+            raise InputError(nothing_left(sources, rejections))
+        lengths, hashes = np.array(self.lengths, dtype=np.int32), np.array(self.hashes, dtype=np.uint64)
+        symbols = sorted(self.index)
+        numbers = np.zeros(len(symbols), dtype=np.uint16)
+        numbers[[self.index[symbol] for symbol in symbols]] = np.arange(1, 1 + len(symbols))
+        ids = numbers[np.concatenate(self.ids)]
+        kept = np.zeros(len(hashes), dtype=bool)
+        kept[np.unique(hashes, return_index=True)[1]] = True
+        for place in np.flatnonzero(~kept):
+            source, line = self.places[place]
+            rejections.append(Rejection(sources[source]["name"], line, DUPLICATE, "", ""))
+        ids, lengths, hashes = ids[np.repeat(kept, lengths)], lengths[kept], hashes[kept]
+        vocabulary = learn_vocabulary(symbols, ids, lengths, config)
+        ids, lengths = merge(ids, lengths, vocabulary.ranks)
+        counts = dict(Counter(rejection.reason for rejection in rejections).most_common())
+        rows = sum(source["rows"] for source in sources)
+        if rows != len(lengths) + sum(counts.values()):
+            raise AssertionError(f"{rows} rows came in, {len(lengths)} + {sum(counts.values())} went out")
+        report = {"sources": sources, "rows": rows, "molecules": len(lengths), "rejected": counts}
+        validation = held_out(len(lengths), config)
+        rejections.sort(key=lambda rejection: (rejection.source, rejection.line))
+        return Prepared(Dataset(vocabulary, ids, lengths, hashes, validation, report), rejections)
+
+
+def learn_vocabulary(symbols: list[str], ids: Ids, lengths: NDArray[np.int32], config: DataConfig) -> Vocabulary:
+    """Single symbols, merges learned on a sample of the molecules, and constraints that keep all strings valid."""
+    constraints = constraints_for(symbols)
+    rows = np.random.default_rng(config.split_seed).permutation(len(lengths))[:MERGE_SAMPLE]
+    sampled = np.zeros(len(lengths), dtype=bool)
+    sampled[rows] = True
+    merges = learn_merges(ids[np.repeat(sampled, lengths)], lengths[sampled], len(symbols), config.vocabulary)
+    return Vocabulary(tuple(symbols), merges, constraints)
+
+
+def held_out(molecules: int, config: DataConfig) -> NDArray[np.bool_]:
+    """Which molecules are kept for validation: the configured share, at most 5,000, none of fewer than ten."""
+    mask = np.zeros(molecules, dtype=bool)
+    if molecules >= 10 and config.validation > 0.0:
+        count = min(VALIDATED, max(1, round(molecules * config.validation)))
+        mask[np.random.default_rng([config.split_seed, 1]).permutation(molecules)[:count]] = True
+    return mask
+
+
+def nothing_left(sources: list[dict[str, Any]], rejections: list[Rejection]) -> str:
+    """The sentence that says why there is no molecule."""
+    rows = sum(source["rows"] for source in sources)
+    names = ", ".join(source["name"] for source in sources)
+    if not rows:
+        return f"{names}: there are no molecules in it"
+    (reason, count), *_ = Counter(rejection.reason for rejection in rejections).most_common(1)
+    first = rejections[0]
+    shown = defused(first.smiles)[:60]
+    return (
+        f"{names}: none of {rows} rows is a usable molecule; {count}: {reason} "
+        f"(line {first.line}: {shown!r}). Is this the column with SMILES? --column chooses another"
+    )

@@ -1,0 +1,230 @@
+"""A training as a folder: prepared once, trained, kept safe, resumed.
+
+Between files on one side and :mod:`training`, which knows none, on the other.
+"""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import io
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from . import checkpoint
+from .config import SECTIONS, Config, DataConfig, to_toml
+from .dataset import FORMAT as DATASET_FORMAT
+from .dataset import Dataset
+from .errors import InputError, TrainingError, UsageError
+from .folder import MANIFEST, replace_file
+from .preparation import prepare
+from .training import Epoch, State, Step, begin, train
+from .validation import Validation
+
+SAVE_SECONDS = 300.0
+"""A training is saved at least this often, besides at every epoch and every stop."""
+
+OURS = ("BEST", "metrics.csv", "config.toml", "rejected.csv", "run.lock")
+METRICS = ("epoch", "step", "seconds", "beta", "elbo", "reconstruction", "kl")
+COLUMNS = (*METRICS, *(f"validation_{name}" for name in Validation._fields), "best")
+
+
+def is_prepared(path: str | Path) -> bool:
+    """Whether a path is a folder that ``molvae prepare`` made."""
+    return (Path(path) / MANIFEST).is_file()
+
+
+def cache_folder() -> Path:
+    """Where prepared data sets are kept between trainings."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "molvae" / "prepared"
+
+
+def cache_key(paths: Sequence[str | Path], config: DataConfig, column: str | None) -> str:
+    """A name for what a data set depends on: the files' contents, the options and the versions."""
+    digest = sha256(repr((config, column, DATASET_FORMAT, sorted(checkpoint.versions().items()))).encode())
+    for path in paths:
+        digest.update(Path(path).name.encode() + b"\0")
+        with open(path, "rb") as handle:
+            while block := handle.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()[:32]
+
+
+def open_dataset(
+    paths: Sequence[str | Path],
+    config: DataConfig,
+    *,
+    column: str | None = None,
+    workers: int | None = None,
+    cached: bool = True,
+    said: Callable[[str], object] = lambda _: None,
+    progress: Callable[[int], object] = lambda _: None,
+) -> tuple[Dataset, str]:
+    """The data set in a prepared folder, or prepared from files; and the text of its ``rejected.csv``.
+
+    What was prepared is kept in :func:`cache_folder`, so that the same files need not be read again.
+    """
+    if len(paths) == 1 and is_prepared(paths[0]):
+        return read_prepared(Path(paths[0]))
+    for path in paths:
+        if is_prepared(path):
+            raise UsageError(f"{path}: a prepared folder must be the only input")
+    readable = all(str(path) != "-" and Path(path).is_file() for path in paths)
+    kept = cache_folder() / cache_key(paths, config, column) if cached and readable else None
+    if kept is not None and is_prepared(kept):
+        try:
+            found = read_prepared(kept)
+        except InputError:
+            pass  # A damaged cache is only a cache: prepare again.
+        else:
+            said(f"prepared before, read from {kept}")
+            return found
+    prepared = prepare(paths, config, column=column, workers=workers, said=said, progress=progress)
+    rejected = prepared.rejected_csv()
+    if kept is not None and not kept.exists():
+        try:
+            prepared.dataset.save(kept, rejected=rejected)
+        except OSError as error:
+            said(f"the prepared data could not be kept for next time: {error}")
+    return prepared.dataset, rejected
+
+
+def read_prepared(path: Path) -> tuple[Dataset, str]:
+    """A prepared folder and its rejected rows."""
+    return Dataset.load(path), (path / "rejected.csv").read_text(encoding="utf-8", errors="replace")
+
+
+def check_new(run: Path, force: bool = False) -> None:
+    """UsageError unless a new training may begin in the folder ``run``; says what to do instead."""
+    if run.exists() and not run.is_dir():
+        raise UsageError(f"{run}: is a file; a training needs a folder of its own")
+    if run.is_dir() and any(run.iterdir()) and not (force and is_ours(run)):
+        hint = "--resume goes on with it, --force starts it anew" if is_ours(run) else "choose another folder"
+        raise UsageError(f"{run}: already exists and is not empty; {hint}")
+    parent = next(path for path in (run, *run.absolute().parents) if path.exists())
+    if not os.access(parent, os.W_OK):
+        raise UsageError(f"{run}: cannot be written")
+
+
+def create(run: Path, dataset: Dataset, config: Config, device: torch.device, *, force: bool = False) -> State:
+    """A new training in the folder ``run``; with ``force`` an earlier one there is removed."""
+    check_new(run, force)
+    run.mkdir(parents=True, exist_ok=True)
+    for path in run.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    replace_file(run / "config.toml", to_toml(config).encode())
+    return begin(dataset, config, device)
+
+
+def is_ours(run: Path) -> bool:
+    """Whether a folder holds nothing but what trainings write."""
+    names = {path.name for path in run.iterdir()}
+    return all(name in OURS or checkpoint.STEP_NAME.fullmatch(name) or name.startswith(".tmp-") for name in names)
+
+
+def config_of(run: Path, given: dict[str, dict[str, Any]]) -> Config:
+    """The configuration of the training in ``run``; UsageError if options ``given`` anew differ from it."""
+    if not run.is_dir():
+        raise UsageError(f"{run}: there is no training to resume")
+    steps = checkpoint.steps_of(run)
+    if not steps:
+        raise UsageError(f"{run}: there is no training to resume; it has not been saved yet")
+    config, _, _ = checkpoint.load_info(steps[0])
+    for name, values in given.items():
+        for key, value in values.items():
+            before = getattr(getattr(config, name), key)
+            if before != value:
+                raise UsageError(f"--resume: {key} was {before!r}, and cannot become {value!r} now")
+    return config
+
+
+def sections(given: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Options by name, sorted into the configuration's sections."""
+    return {
+        name: {f.name: given[f.name] for f in fields(cls) if given.get(f.name) is not None}
+        for name, cls in SECTIONS.items()
+    }
+
+
+@contextmanager
+def locked(run: Path) -> Iterator[None]:
+    """Hold a training's folder against a second trainer; the lock goes with the process, however it ends."""
+    with open(run / "run.lock", "a+", encoding="utf-8") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            handle.seek(0)
+            raise TrainingError(f"{run}: another training is using it ({handle.read().strip()})") from error
+        handle.truncate(0)
+        handle.write(f"process {os.getpid()}\n")
+        handle.flush()
+        yield
+
+
+def run_training(
+    run: Path,
+    state: State,
+    dataset: Dataset,
+    info: dict[str, Any],
+    *,
+    rejected: str = "",
+    stopping: Callable[[], bool] = lambda: False,
+) -> Iterator[Step | Epoch]:
+    """Train in a folder: records as :func:`training.train` yields them, each saved before it is told.
+
+    Saves at every epoch, every few minutes, and when ``stopping`` says so, which ends the iteration.
+    """
+    with locked(run):
+        if rejected:
+            replace_file(run / "rejected.csv", rejected.encode("utf-8", errors="replace"))
+        metrics = [row for row in read_metrics(run) if int(row["step"]) <= state.validated_step]
+        saved = time.monotonic()
+        for record in train(state, dataset):
+            due = stopping() or time.monotonic() - saved > SAVE_SECONDS
+            if isinstance(record, Epoch):
+                metrics.append(metrics_row(record))
+                checkpoint.save(run, state, dataset, info | {"metrics": metrics[-1]}, best=record.best)
+                replace_file(run / "metrics.csv", metrics_csv(metrics).encode())
+                saved = time.monotonic()
+            elif due:
+                checkpoint.save(run, state, dataset, info, best=not checkpoint.best_name(run))
+                saved = time.monotonic()
+            yield record
+            if stopping():
+                return
+
+
+def metrics_row(record: Epoch) -> dict[str, str]:
+    """An epoch as cells of ``metrics.csv``."""
+    values = [getattr(record, name) for name in METRICS] + list(record.validation) + [int(record.best)]
+    cells = (f"{value:.6g}" if isinstance(value, float) else str(value) for value in values)
+    return dict(zip(COLUMNS, cells, strict=True))
+
+
+def metrics_csv(rows: list[dict[str, str]]) -> str:
+    """The text of ``metrics.csv``."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def read_metrics(run: Path) -> list[dict[str, str]]:
+    """The rows of a run's ``metrics.csv``; none if it has none."""
+    try:
+        with open(run / "metrics.csv", newline="", encoding="utf-8") as handle:
+            rows = list(csv.DictReader(handle))
+    except OSError:
+        return []
+    return [row for row in rows if set(row) == set(COLUMNS)]

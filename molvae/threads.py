@@ -1,0 +1,49 @@
+"""One thread per core, each with its own part of a batch.
+
+On few cores this beats several cores on one matrix product: no thread waits for another at every step. Knows
+nothing of models.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import TypeVar
+
+import torch
+
+Part = TypeVar("Part")
+Result = TypeVar("Result")
+
+ROWS_PER_THREAD = 128
+"""A thread with fewer rows than this spends its time on overhead."""
+
+
+def cores() -> int:
+    """Processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Threads:
+    """A pool of ``count`` threads; torch's own threads are divided among them while it is open."""
+
+    def __init__(self, device: torch.device, rows: int) -> None:
+        self.count = 1 if device.type != "cpu" else max(1, min(cores(), rows // ROWS_PER_THREAD))
+
+    def __enter__(self) -> Threads:
+        self._before = torch.get_num_threads()
+        torch.set_num_threads(max(1, self._before // self.count))
+        self._pool = ThreadPoolExecutor(self.count)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(self._before)
+
+    def map(self, function: Callable[[Part], Result], parts: Iterable[Part]) -> list[Result]:
+        """``function`` of every part, in the order of the parts."""
+        return list(self._pool.map(function, parts))

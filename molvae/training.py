@@ -1,0 +1,288 @@
+"""The ELBO and the loop: a data set in, one record a step and an epoch out.
+
+``train`` changes the :class:`State` it is given and yields; saving, printing and stopping are the caller's. Every
+step is a pure function of the state, the data and the seed, so a training that is stopped, saved and resumed
+ends with the same bits on a CPU. Knows no files and no click.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .config import Config, TrainingConfig
+from .dataset import Dataset, Rows
+from .errors import TrainingError
+from .gru import Precision
+from .model import MoleculeVAE, Packed
+from .posterior import free_kl, kl_weight, standard_normal
+from .threads import Threads
+from .validation import Validation, validate
+
+MEASURED_STEPS = (20, 50)
+"""With ``minutes``, the steps whose speed decides how many there will be; earlier ones compile and warm up."""
+
+VALIDATED = 5_000
+"""Molecules, at most, that one validation looks at."""
+
+
+class Step(NamedTuple):
+    """One optimiser step; ELBO and its terms are means per molecule, in nats."""
+
+    step: int
+    total_steps: int
+    epoch: int
+    elbo: float
+    reconstruction: float
+    kl: float
+    beta: float
+    learning_rate: float
+    gradient_norm: float
+    molecules_per_second: float
+    seconds_left: float
+
+
+class Epoch(NamedTuple):
+    """The end of an epoch: means over its training molecules, and held-out figures of the averaged weights."""
+
+    epoch: int
+    step: int
+    seconds: float
+    beta: float
+    elbo: float
+    reconstruction: float
+    kl: float
+    validation: Validation
+    best: bool
+
+
+@dataclass
+class State:
+    """Everything that a training is, between two steps."""
+
+    model: MoleculeVAE
+    average: MoleculeVAE
+    optimiser: torch.optim.AdamW
+    config: Config
+    fingerprint: str
+    step: int = 0
+    total_steps: int = 0
+    validated_step: int = 0
+    best: float = -math.inf
+    since_best: int = 0
+    seconds: float = 0.0
+    measured_seconds: float = 0.0
+    sums: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
+    """Log-likelihood, KL and molecules since the last validation."""
+
+    @property
+    def out_of_steps(self) -> bool:
+        """Whether every planned step is done, or patience has run out."""
+        patience = self.config.training.patience
+        worn_out = bool(patience) and self.since_best >= patience
+        return worn_out or bool(self.total_steps and self.step >= self.total_steps)
+
+    @property
+    def progress(self) -> float:
+        """Share of the planned steps that are done."""
+        return self.step / self.total_steps if self.total_steps else 0.0
+
+
+def automatic_precision(device: torch.device) -> Precision:
+    """bf16 where the device multiplies it fast, fp32 elsewhere."""
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
+    fast = device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
+    return "bf16" if fast else "fp32"
+
+
+def begin(dataset: Dataset, config: Config, device: torch.device) -> State:
+    """A new training: weights drawn from the seed, nothing learned yet."""
+    if len(dataset.training_rows) == 0:
+        raise TrainingError("there is no molecule to train on")
+    longest = int(dataset.lengths.max())
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.training.seed)
+        model = MoleculeVAE(config.model, len(dataset.vocabulary), max_steps=longest + longest // 4 + 2)
+    return assemble(model.to(device), config, dataset.fingerprint)
+
+
+def assemble(model: MoleculeVAE, config: Config, fingerprint: str) -> State:
+    """A state around a model: an averaged copy of it and a fresh optimiser."""
+    wanted = config.training.precision
+    model.set_precision(automatic_precision(model.device) if wanted == "auto" else wanted)  # type: ignore[arg-type]
+    average = copy.deepcopy(model).requires_grad_(False)
+    groups = [
+        {"params": [p for p in model.parameters() if p.ndim > 1], "weight_decay": config.training.weight_decay},
+        {"params": [p for p in model.parameters() if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    optimiser = torch.optim.AdamW(groups, lr=config.training.learning_rate, betas=(0.9, 0.99), fused=True)
+    return State(model, average, optimiser, config, fingerprint)
+
+
+def learning_rate(step: int, total: int, config: TrainingConfig) -> float:
+    """Linear warm-up, then a cosine down to a fiftieth of the peak at ``total`` steps (0: not known yet)."""
+    warmup = min(config.warmup, max(1, total // 10)) if total else config.warmup
+    if step < warmup:
+        return config.learning_rate * (step + 1) / warmup
+    share = min(1.0, (step - warmup) / max(1, total - warmup)) if total else 0.0
+    return config.learning_rate * (0.02 + 0.49 * (1 + math.cos(math.pi * share)))
+
+
+def noise_of_step(seed: int, step: int, shape: tuple[int, ...]) -> Tensor:
+    """The noise of one step's draws: the same whatever the number of threads, and after a resume."""
+    mixed = int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0]) >> 1
+    return standard_normal(shape, torch.Generator().manual_seed(mixed))
+
+
+class Part(NamedTuple):
+    """Some molecules of a batch of ``total``, with their noise ``(K, B, Z)`` and the weight of their KL."""
+
+    rows: Rows
+    noise: Tensor
+    beta: float
+    total: int
+
+
+class Terms(NamedTuple):
+    """What a part contributes: sums over its molecules, in nats, and gradients of the loss."""
+
+    log_likelihood: float
+    kl: float
+    gradients: tuple[Tensor, ...]
+
+
+def terms(model: MoleculeVAE, dataset: Dataset, part: Part, free_bits: float) -> Terms:
+    """Loss and gradients of part of a batch.
+
+    The loss is -E[log p(x|z)] + beta KL(q(z|x) ‖ N(0, I)), summed over symbols and dimensions, a mean over
+    molecules. With beta = 0 the model is a plain autoencoder: z is the posterior's mean, without noise.
+    """
+    batch = dataset.batch(part.rows)
+    packed = Packed.from_batch(batch, model.device)
+    posterior = model.encode(packed)
+    kl = posterior.kl()
+    noise = part.noise[:, batch.order].to(model.device)
+    likelihood = torch.stack([model.log_likelihood(packed, posterior.draw(eps)) for eps in noise]).mean(0)
+    loss = (part.beta * free_kl(kl, free_bits) - likelihood).sum() / part.total
+    gradients = torch.autograd.grad(loss, list(model.parameters()), materialize_grads=True)
+    return Terms(float(likelihood.detach().sum()), float(kl.detach().sum()), gradients)
+
+
+def one_step(state: State, dataset: Dataset, rows: Rows, threads: Threads) -> Step:
+    """One optimiser step on the molecules ``rows``; a step whose gradient is not finite changes no weight."""
+    config, model = state.config.training, state.model
+    beta = kl_weight(
+        state.progress, config.beta, config.beta_schedule, config.beta_warmup, config.beta_cycles
+    )
+    noise = noise_of_step(config.seed, state.step, (config.mc_samples, len(rows), model.config.latent))
+    if config.beta == 0.0:
+        noise.zero_()
+    count = min(threads.count, len(rows))
+    parts = [Part(rows[i::count], noise[:, i::count], beta, len(rows)) for i in range(count)]
+    shares = threads.map(lambda part: terms(model, dataset, part, config.free_bits), parts)
+    gradients = list(shares[0].gradients)
+    for other in shares[1:]:
+        torch._foreach_add_(gradients, list(other.gradients))
+    norm = float(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients))))
+    rate = learning_rate(state.step, state.total_steps, config)
+    if math.isfinite(norm):
+        update(state, gradients, rate, min(1.0, config.clip / (norm + 1e-6)))
+    likelihood, kl = sum(s.log_likelihood for s in shares), sum(s.kl for s in shares)
+    state.sums = [a + b for a, b in zip(state.sums, (likelihood, kl, len(rows)), strict=True)]
+    state.step += 1
+    elbo, reconstruction, kl = ((likelihood - kl) / len(rows), likelihood / len(rows), kl / len(rows))
+    return Step(state.step, state.total_steps, 0, elbo, reconstruction, kl, beta, rate, norm, 0.0, 0.0)
+
+
+def update(state: State, gradients: list[Tensor], rate: float, scale: float) -> None:
+    """Give the optimiser the scaled gradients, and move the averaged weights towards the new ones."""
+    torch._foreach_mul_(gradients, scale)
+    parameters = list(state.model.parameters())
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        parameter.grad = gradient
+    for group in state.optimiser.param_groups:
+        group["lr"] = rate
+    state.optimiser.step()
+    state.optimiser.zero_grad()
+    # Early on the average must forget quickly, or it would still remember the first, random weights.
+    decay = min(state.config.training.ema, (1 + state.step) / (10 + state.step))
+    with torch.no_grad():
+        torch._foreach_lerp_(list(state.average.parameters()), parameters, 1.0 - decay)
+
+
+def end_of_epoch(state: State, dataset: Dataset, epoch: int, threads: Threads) -> Epoch:
+    """Validate the averaged weights, and remember whether they are the best so far."""
+    began = time.monotonic()
+    held_out = dataset.validation_rows if dataset.validation.any() else dataset.training_rows
+    figures = validate(state.average, dataset, held_out[:VALIDATED], threads)
+    # Judged as trained: the KL counts as much as it does in the loss at full weight.
+    judged = figures.reconstruction - state.config.training.beta * figures.kl
+    best = judged > state.best
+    state.best, state.since_best = max(judged, state.best), 0 if best else state.since_best + 1
+    likelihood, kl, count = state.sums[0], state.sums[1], max(1.0, state.sums[2])
+    state.sums, state.validated_step = [0.0, 0.0, 0.0], state.step
+    state.seconds += time.monotonic() - began
+    beta = state.config.training.beta
+    means = ((likelihood - kl) / count, likelihood / count, kl / count)
+    return Epoch(epoch, state.step, state.seconds, beta, *means, figures, best)
+
+
+def train(state: State, dataset: Dataset) -> Iterator[Step | Epoch]:
+    """Train until the planned number of steps, yielding a record after every step and every epoch.
+
+    The state is whole whenever a record is yielded: it may be saved, and a later call goes on from it. Raises
+    TrainingError when the gradient stays non-finite.
+    """
+    config = state.config.training
+    per_epoch = math.ceil(len(dataset.training_rows) / config.batch_size)
+    if not config.minutes:
+        state.total_steps = config.epochs * per_epoch
+    bad_steps, pace = 0, 0.0
+    with Threads(state.model.device, config.batch_size) as threads:
+        while True:
+            epoch, place = divmod(state.step, per_epoch)
+            if state.step > state.validated_step and (place == 0 or state.out_of_steps):
+                yield end_of_epoch(state, dataset, math.ceil(state.step / per_epoch), threads)
+            if state.out_of_steps:
+                return
+            for rows in dataset.epoch(config.seed, epoch, config.batch_size)[place:]:
+                began = time.monotonic()
+                record = one_step(state, dataset, rows, threads)
+                taken = time.monotonic() - began
+                pace = 0.95 * pace + 0.05 * taken if pace else taken
+                keep_time(state, taken)
+                bad_steps = 0 if math.isfinite(record.gradient_norm) else bad_steps + 1
+                if bad_steps == 10:
+                    raise TrainingError(f"the gradient was not finite ten times in a row, up to step {state.step}")
+                left = max(0, state.total_steps - state.step) * pace
+                speed = len(rows) / taken
+                yield record._replace(
+                    epoch=epoch + 1,
+                    total_steps=state.total_steps,
+                    molecules_per_second=speed,
+                    seconds_left=left,
+                )
+                if state.out_of_steps:
+                    break
+
+
+def keep_time(state: State, taken: float) -> None:
+    """Count the seconds of a step; with ``minutes``, fix the number of steps once their speed is known."""
+    state.seconds += taken
+    first, last = MEASURED_STEPS
+    if not state.config.training.minutes or state.total_steps:
+        return
+    if first < state.step <= last:
+        state.measured_seconds += taken
+    if state.step == last:
+        pace = state.measured_seconds / (last - first)
+        state.total_steps = max(last + 1, round(state.config.training.minutes * 60 / pace))

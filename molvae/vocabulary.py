@@ -1,0 +1,161 @@
+"""SELFIES symbols and learned merges ⇄ integer ids.
+
+Id 0 ends a molecule; ids 1…S are the single symbols; the ids after them are merges, each a pair of earlier
+ids learned by byte-pair encoding (Sennrich et al. 2016) over SELFIES symbols. Any string of ids is a string
+of SELFIES symbols, so merging costs nothing in validity and shortens a molecule about three times. The
+semantic constraints under which the symbols decode belong to the vocabulary. Knows no molecules and no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import ModelError
+
+END = 0
+"""The id that ends every molecule (and starts every decoding)."""
+
+RARE = 20
+"""A pair of symbols seen less often than this is not worth a merge."""
+
+Ids = NDArray[np.uint16]
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The symbols of a model: single ones, merges of pairs of ids, and their semantic constraints."""
+
+    symbols: tuple[str, ...]
+    merges: tuple[tuple[int, int], ...]
+    constraints: dict[str, int]
+
+    def __len__(self) -> int:
+        """Number of ids, the end symbol included."""
+        return 1 + len(self.symbols) + len(self.merges)
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """Id of every single symbol."""
+        return {symbol: number for number, symbol in enumerate(self.symbols, start=1)}
+
+    @cached_property
+    def expansions(self) -> tuple[tuple[int, ...], ...]:
+        """For every id the single-symbol ids it stands for; empty for the end."""
+        table: list[tuple[int, ...]] = [()] + [(i + 1,) for i in range(len(self.symbols))]
+        for first, second in self.merges:
+            table.append(table[first] + table[second])
+        return tuple(table)
+
+    def unknown(self, symbols: Iterable[str]) -> list[str]:
+        """The symbols this vocabulary lacks, each once, in order of appearance."""
+        return list(dict.fromkeys(symbol for symbol in symbols if symbol not in self.index))
+
+    def encode(self, symbols: Sequence[str]) -> Ids:
+        """Ids of a molecule's SELFIES symbols, merged, without the end; KeyError names an unknown symbol."""
+        single = np.array([self.index[symbol] for symbol in symbols], dtype=np.uint16)
+        merged, _ = merge(single, np.array([len(single)]), self.ranks)
+        return merged
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The SELFIES string of ids up to the first end."""
+        parts: list[str] = []
+        for number in ids:
+            if number == END:
+                break
+            parts += [self.symbols[single - 1] for single in self.expansions[number]]
+        return "".join(parts)
+
+    @cached_property
+    def ranks(self) -> NDArray[np.int32]:
+        """``(V, V)`` id that each pair of ids merges to, 0 where it does not."""
+        return rank_table(self.merges, len(self))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain lists and dictionaries for ``vocabulary.json``."""
+        return {
+            "symbols": list(self.symbols),
+            "merges": [list(pair) for pair in self.merges],
+            "constraints": dict(self.constraints),
+        }
+
+    @classmethod
+    def from_json(cls, data: Any) -> Vocabulary:
+        """The vocabulary in ``data``, every rule of its format checked; ModelError says which is broken."""
+        if not isinstance(data, dict) or set(data) != {"symbols", "merges", "constraints"}:
+            raise ModelError("vocabulary: must hold exactly symbols, merges and constraints")
+        symbols, merges, constraints = data["symbols"], data["merges"], data["constraints"]
+        if not isinstance(symbols, list) or not all(_is_symbol(symbol) for symbol in symbols):
+            raise ModelError("vocabulary: symbols must be a list of SELFIES symbols such as [C]")
+        if not symbols or len(set(symbols)) != len(symbols):
+            raise ModelError("vocabulary: symbols must be at least one, and each only once")
+        if not isinstance(merges, list) or len(symbols) + len(merges) > 65_000:
+            raise ModelError("vocabulary: merges must be a list, and ids fit in 16 bits")
+        for number, pair in enumerate(merges, start=1 + len(symbols)):
+            if not (isinstance(pair, list) and len(pair) == 2 and all(_is_id(part, number) for part in pair)):
+                raise ModelError(f"vocabulary: merge {number} must be a pair of earlier ids, not {pair!r}")
+        if not isinstance(constraints, dict) or "?" not in constraints:
+            raise ModelError('vocabulary: constraints must map elements to capacities and hold "?"')
+        for element, capacity in constraints.items():
+            if not isinstance(capacity, int) or isinstance(capacity, bool) or not 0 <= capacity <= 20:
+                raise ModelError(f"vocabulary: the capacity of {element!r} cannot be {capacity!r}")
+        return cls(tuple(symbols), tuple((a, b) for a, b in merges), constraints)
+
+
+def _is_symbol(value: object) -> bool:
+    return isinstance(value, str) and 2 < len(value) <= 32 and value[0] == "[" and value[-1] == "]"
+
+
+def _is_id(value: object, below: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < below
+
+
+def rank_table(merges: Sequence[tuple[int, int]], size: int) -> NDArray[np.int32]:
+    """``(size, size)`` id that each pair merges to, 0 where it does not; merges are numbered up to ``size - 1``."""
+    table = np.zeros((size, size), dtype=np.int32)
+    for number, (first, second) in enumerate(merges, start=size - len(merges)):
+        table[first, second] = number
+    return table
+
+
+def merge(ids: Ids, lengths: NDArray[Any], ranks: NDArray[np.int32]) -> tuple[Ids, NDArray[np.int32]]:
+    """Apply learned merges to many molecules.
+
+    ``ids`` holds the single-symbol ids of all molecules one after the other, ``lengths`` how many belong to
+    each; returns the same two with every merge applied in the order in which it was learned.
+    """
+    from .merges import merge_molecules
+
+    merged = np.array(ids, dtype=np.uint16)
+    shorter = np.array(lengths, dtype=np.int32)
+    total = merge_molecules(merged, shorter, ranks)
+    return merged[:total].copy(), shorter
+
+
+def learn_merges(
+    ids: Ids, lengths: NDArray[Any], symbols: int, size: int, rare: int = RARE
+) -> tuple[tuple[int, int], ...]:
+    """Byte-pair merges until the vocabulary has ``size`` ids or the best pair is rarer than ``rare``.
+
+    ``ids`` and ``lengths`` as in :func:`merge`; ``symbols`` is the number of single symbols. Ties go to the
+    smaller pair of ids, so the same molecules give the same merges.
+    """
+    from .merges import count_pairs, replace_pair
+
+    text, ends = np.array(ids, dtype=np.uint16), np.array(lengths, dtype=np.int32)
+    total = len(text)
+    merges: list[tuple[int, int]] = []
+    for number in range(1 + symbols, size):
+        counts = count_pairs(text[:total], ends, size)
+        best = int(counts.argmax())
+        first, second = divmod(best, size)
+        if counts.flat[best] < rare:
+            break
+        merges.append((first, second))
+        total = replace_pair(text, ends, first, second, number)
+    return tuple(merges)
