@@ -19,9 +19,16 @@ Examples:
 )
 @click.argument("molecules", metavar="FILE")
 @model_option
-@click.option("--id-column", metavar="NAME", help="Column with the id of each row. [default: id or name, else the line]")
-@click.option("--refine", type=click.IntRange(0, 100_000), default=0, metavar="K",
-              help="Gradient steps on each molecule's own posterior, from the encoder's (semi-amortised).")
+@click.option(
+    "--id-column", metavar="NAME", help="Column with the id of each row. [default: id or name, else the line]"
+)
+@click.option(
+    "--refine",
+    type=click.IntRange(0, 100_000),
+    default=0,
+    metavar="K",
+    help="Gradient steps on each molecule's own posterior, from the encoder's (semi-amortised).",
+)
 @column_option
 @output_option
 @force_option
@@ -79,5 +86,7 @@ def encode(
             advance(len(records))
     with open_bytes(output, force) as handle:
         write_latents(handle, Latents(ids, smiles, np.concatenate(parts)), format)
-    note(f"{len(ids):,} encoded" + "".join(f", {count:,} left out ({reason})" for reason, count in dropped.most_common()))
+    note(
+        f"{len(ids):,} encoded" + "".join(f", {count:,} left out ({reason})" for reason, count in dropped.most_common())
+    )
     return 0 if ids or not dropped else 1

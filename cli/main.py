@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 could not do it, 2 wrong usage, 130 interrupted, 143 termi
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from importlib import import_module
@@ -75,7 +76,7 @@ def show_versions(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 @click.group(
     cls=Verbs,
     context_settings={"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 100},
-    epilog="Shell completion: eval \"$(_MOLVAE_COMPLETE=bash_source molvae)\"",
+    epilog='Shell completion: eval "$(_MOLVAE_COMPLETE=bash_source molvae)"',
 )
 @click.option(
     "--version", is_flag=True, callback=show_versions, expose_value=False, is_eager=True, help="Versions, and exit."
@@ -112,7 +113,7 @@ def main(args: list[str] | None = None) -> Any:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         code = 0
     except OSError as error:
-        if error.errno is None or error.filename is None and not error.strerror:
+        if error.errno is None or (error.filename is None and not error.strerror):
             raise
         where = f"{error.filename}: " if error.filename else ""
         say(f"Error: {where}{error.strerror}")
@@ -124,7 +125,5 @@ def main(args: list[str] | None = None) -> Any:
 
 def say(text: str) -> None:
     """A line on stderr, if there still is one."""
-    try:
+    with contextlib.suppress(OSError):
         click.echo(text, err=True)
-    except OSError:
-        pass

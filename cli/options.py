@@ -75,7 +75,9 @@ def force_option(command: Command) -> Command:
 def column_option(command: Command) -> Command:
     """``--column``: which column holds the SMILES."""
     return click.option(
-        "--column", metavar="NAME", help="Column with the SMILES, by name or number. [default: found by name or content]"
+        "--column",
+        metavar="NAME",
+        help="Column with the SMILES, by name or number. [default: found by name or content]",
     )(command)
 
 
@@ -96,7 +98,10 @@ def seed_option(command: Command) -> Command:
 def device_option(command: Command) -> Command:
     """``--device``: what computes."""
     return click.option(
-        "--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps; auto takes a GPU if there is one."
+        "--device",
+        default="auto",
+        metavar="DEVICE",
+        help="auto, cpu, cuda, cuda:N or mps; auto takes a GPU if there is one.",
     )(command)
 
 
@@ -114,7 +119,9 @@ def chosen_device(name: str) -> str:
     if torch.backends.mps.is_available():
         usable.append("mps")
     if name not in usable or not re.fullmatch(r"[a-z]+(:\d+)?", name):
-        raise click.BadParameter(f"{name!r} is not usable here; usable are auto, {', '.join(usable)}.", param_hint="--device")
+        raise click.BadParameter(
+            f"{name!r} is not usable here; usable are auto, {', '.join(usable)}.", param_hint="--device"
+        )
     return name
 
 
@@ -133,7 +140,8 @@ def dials(*sections: str) -> Callable[[Command], Command]:
 def dial(name: str, default: Any, rule: dict[str, Any]) -> Callable[[Command], Command]:
     """The option of one configuration field; not given means the configuration file's value or the default."""
     flag = f"--{name.replace('_', '-')}"
-    text = f"{rule['help'][0].upper()}{rule['help'][1:]}. [default: {str(default).lower() if isinstance(default, bool) else default}]"
+    shown = str(default).lower() if isinstance(default, bool) else default
+    text = f"{rule['help'][0].upper()}{rule['help'][1:]}. [default: {shown}]"
     if isinstance(default, bool):
         return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=text)
     kinds: dict[type, click.ParamType[Any]] = {

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 import click
 
@@ -40,12 +40,11 @@ def check_output(path: str, force: bool, inputs: Sequence[str] = ()) -> None:
 
 
 @contextmanager
-def open_bytes(path: str, force: bool = False) -> Iterator[io.BufferedIOBase]:
+def open_bytes(path: str, force: bool = False) -> Iterator[BinaryIO]:
     """A binary stream to ``path`` that appears under its name only when whole; ``-`` is stdout."""
     if path == "-":
-        stream = sys.stdout.buffer
-        yield stream  # type: ignore[misc]
-        stream.flush()
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
         return
     check_output(path, force)
     target = Path(path)
@@ -69,7 +68,7 @@ def open_output(path: str, force: bool = False) -> Iterator[TextIO]:
     """A text stream to ``path``, compressed if it ends in .gz, whole or not at all; ``-`` is stdout."""
     with open_bytes(path, force) as binary:
         packed = gzip.GzipFile(filename="", mode="wb", fileobj=binary, mtime=0) if path.endswith(".gz") else None
-        text = io.TextIOWrapper(packed or binary, encoding="utf-8", newline="", write_through=path == "-")  # type: ignore[type-var]
+        text = io.TextIOWrapper(packed or binary, encoding="utf-8", newline="", write_through=path == "-")
         try:
             yield text
             text.flush()

@@ -49,7 +49,9 @@ def summary(dataset: Any) -> list[str]:
     import numpy as np
 
     report = dataset.report
-    lines = [f"{report['rows']:,} rows: {report['molecules']:,} molecules, {report['rows'] - report['molecules']:,} rejected"]
+    lines = [
+        f"{report['rows']:,} rows: {report['molecules']:,} molecules, {report['rows'] - report['molecules']:,} rejected"
+    ]
     lines += [f"  {count:,}: {reason}" for reason, count in report["rejected"].items()]
     if report["rejected"] and report["molecules"] < 0.9 * report["rows"]:
         lines.append("Warning: more than a tenth of the rows was rejected; rejected.csv tells which and why")

@@ -6,8 +6,17 @@ import csv
 
 import click
 
-from .options import Count, Number, chosen_device, device_option, force_option, model_option, output_option
-from .options import seed_option, workers_option
+from .options import (
+    Count,
+    Number,
+    chosen_device,
+    device_option,
+    force_option,
+    model_option,
+    output_option,
+    seed_option,
+    workers_option,
+)
 from .output import check_output, note, open_output, progress
 
 
@@ -21,7 +30,10 @@ Examples:
 @model_option
 @click.option("-n", "--number", type=Count(0), default=100, metavar="N", help="Molecules to write.")
 @click.option(
-    "--temperature", type=Number(0.0, 100.0), default=1.0, metavar="X",
+    "--temperature",
+    type=Number(0.0, 100.0),
+    default=1.0,
+    metavar="X",
     help="Below 1 keeps to likelier symbols, 0 takes the likeliest; z is drawn from N(0, I) in any case.",
 )
 @seed_option
@@ -65,17 +77,28 @@ def sample(
         writer = csv.writer(handle, lineterminator="\n")
         writer.writerow([*sampling.Sample._fields, *(plan.columns if plan else ())])
         found = sampling.sample(
-            codec, number, temperature=temperature, seed=seed, keep_all=keep_all, known=known,
-            workers=workers, tally=tally, progress=advance,
+            codec,
+            number,
+            temperature=temperature,
+            seed=seed,
+            keep_all=keep_all,
+            known=known,
+            workers=workers,
+            tally=tally,
+            progress=advance,
         )
         rows = stream(((one.smiles, one) for one in found), plan, workers) if plan else ((one, None) for one in found)
         for one, scored in rows:
             cells = [cell(value) for value in scored.values] if scored else []
             writer.writerow([one.smiles, one.selfies, f"{one.log_likelihood:.4f}", *cells])
-    note(f"{tally.drawn:,} drawn, {tally.kept:,} written" + "".join(
-        f", {count:,} dropped ({reason})" for reason, count in tally.dropped.most_common()
-    ))
+    note(
+        f"{tally.drawn:,} drawn, {tally.kept:,} written"
+        + "".join(f", {count:,} dropped ({reason})" for reason, count in tally.dropped.most_common())
+    )
     if tally.kept < number:
-        note(f"Error: only {tally.kept:,} of {number:,} found in {tally.drawn:,} draws; a higher --temperature finds more")
+        note(
+            f"Error: only {tally.kept:,} of {number:,} found in {tally.drawn:,} draws; "
+            "a higher --temperature finds more"
+        )
         return 1
     return 0

@@ -82,9 +82,7 @@ def train(
     note(f"{weights:,} weights on {place}, {state.model.precision} products")
     with stop_on_signal() as caught:
         info = {"data": dataset.report, "fingerprint": dataset.fingerprint, "molecules": len(dataset.training_rows)}
-        for record in runs.run_training(
-            run, state, dataset, info, rejected=rejected, stopping=lambda: bool(caught)
-        ):
+        for record in runs.run_training(run, state, dataset, info, rejected=rejected, stopping=lambda: bool(caught)):
             tell(record)
     if caught:
         note(f"Stopped and saved at step {state.step:,}; molvae train --resume goes on")
@@ -113,7 +111,8 @@ def tell(record: Any) -> None:
         left = f"{clock(record.seconds_left)} left" if record.total_steps else ""
         live(
             f"epoch {record.epoch}  step {record.step:,}{total}  ELBO {record.elbo:.2f} = "
-            f"{record.reconstruction:.2f} - KL {record.kl:.2f} nats  {record.molecules_per_second:,.0f} molecules/s  {left}"
+            f"{record.reconstruction:.2f} - KL {record.kl:.2f} nats  "
+            f"{record.molecules_per_second:,.0f} molecules/s  {left}"
         )
 
 

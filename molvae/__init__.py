@@ -1,8 +1,8 @@
 """molvae proposes new molecules: a SELFIES variational autoencoder to train, sample, interpolate and score.
 
 >>> import molvae
->>> molvae.score(["CCO"], ["logp"])["logP"].round(2).tolist()
-[0.0]
+>>> molvae.score(["CCO"], ["tpsa"])["TPSA"].tolist()
+[20.23]
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """The public face: ``molvae.load``, ``molvae.train`` and what a loaded model does.
 
-    import molvae
-    model = molvae.load("model/")
-    model.sample(10)
-    model.decode(model.encode(["CCO"]))
-    model.interpolate("CCO", "c1ccccc1")
+import molvae
+model = molvae.load("model/")
+model.sample(10)
+model.decode(model.encode(["CCO"]))
+model.interpolate("CCO", "c1ccccc1")
 """
 
 from __future__ import annotations

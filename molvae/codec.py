@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
@@ -18,8 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from . import checkpoint, decoding, notation
-from .chemistry import Limits, standard_smiles
 from .checkpoint import Saved
+from .chemistry import Limits, standard_smiles
 from .config import DataConfig
 from .dataset import Batch, pack
 from .errors import InputError, MoleculeError
@@ -83,7 +83,7 @@ class Codec:
         self.reader = Reader(saved.vocabulary, saved.config.data, self.model.max_steps - 1, str(saved.path))
 
     @classmethod
-    def load(cls, path: str, device: str = "cpu") -> Codec:
+    def load(cls, path: str, device: str = "cpu") -> Self:
         """The model in a folder, or the best one of a training."""
         return cls(checkpoint.load(path, torch.device(device)))
 
@@ -130,7 +130,7 @@ class Codec:
         posterior = self.posterior(readings)
         if refine:
             posterior = self.refine(readings, posterior, refine)
-        return posterior.mean.cpu().numpy()  # type: ignore[no-any-return]
+        return posterior.mean.cpu().numpy()
 
     def refine(self, readings: Sequence[Reading], posterior: Gaussian, steps: int) -> Gaussian:
         """Improve each molecule's own mean and log-variance by ``steps`` of gradient ascent on its ELBO.

@@ -38,9 +38,7 @@ class DataConfig:
     max_heavy_atoms: int = dial(100, "largest molecule accepted, in heavy atoms", low=1, high=200)
     neutralise: bool = dial(True, "neutralise charges where that leaves a sound molecule")
     vocabulary: int = dial(256, "symbols at most, learned byte-pair merges included", low=1, high=4096)
-    validation: float = dial(
-        0.05, "share of the molecules held out for validation (5,000 at most)", low=0.0, high=0.5
-    )
+    validation: float = dial(0.05, "share of the molecules held out for validation (5,000 at most)", low=0.0, high=0.5)
     split_seed: int = dial(0, "seed of the validation split", low=0, high=2**63 - 1)
 
 
@@ -72,9 +70,7 @@ class TrainingConfig:
     weight_decay: float = dial(0.01, "AdamW weight decay on matrices", low=0.0, high=10.0)
     clip: float = dial(5.0, "largest gradient norm", low=1e-6, high=1e6)
     ema: float = dial(0.999, "decay of the averaged weights that are validated and kept", low=0.0, high=0.999999)
-    beta: float = dial(
-        0.05, "weight of the KL in the loss; 1 is the ELBO, 0 a plain autoencoder", low=0.0, high=1000.0
-    )
+    beta: float = dial(0.05, "weight of the KL in the loss; 1 is the ELBO, 0 a plain autoencoder", low=0.0, high=1000.0)
     beta_schedule: str = dial("linear", "how beta is warmed up", choices=("constant", "linear", "cyclical"))
     beta_warmup: float = dial(
         0.2, "share of training over which beta rises (of each cycle when cyclical)", low=0.0, high=1.0
@@ -84,9 +80,7 @@ class TrainingConfig:
     mc_samples: int = dial(1, "Monte-Carlo samples of z per molecule and step", low=1, high=1000)
     seed: int = dial(0, "seed of weights, batches and noise", low=0, high=2**63 - 1)
     precision: str = dial("auto", "operands of matrix products", choices=("auto", "fp32", "bf16"))
-    patience: int = dial(
-        0, "stop after this many validations without a better one (0: never)", low=0, high=10**6
-    )
+    patience: int = dial(0, "stop after this many validations without a better one (0: never)", low=0, high=10**6)
 
 
 @dataclass(frozen=True)
@@ -126,11 +120,9 @@ def build(section: type[Section], values: Mapping[str, Any], origin: str) -> Sec
         if name not in known:
             raise UsageError(f'{origin}: unknown key "{name}"; {nearest(name, list(known))}')
         check(name, value, known[name].default, known[name].metadata, origin)
-    numbers = {
-        name: float(value) if isinstance(known[name].default, float) else value
-        for name, value in values.items()
-    }
-    return section(**numbers)
+    defaults: dict[str, Any] = {name: known[name].default for name in values}
+    typed: dict[str, Any] = {name: type(defaults[name])(value) for name, value in values.items()}
+    return section(**typed)
 
 
 def check(name: str, value: Any, default: Any, rule: Mapping[str, Any], origin: str) -> None:
@@ -155,7 +147,8 @@ def from_dict(values: Mapping[str, Any], origin: str) -> Config:
         if not isinstance(section, Mapping):
             hint = next((s for s, c in SECTIONS.items() if name in {f.name for f in fields(c)}), name)
             raise UsageError(f"{origin}: {name} must be a section of keys, such as [{hint}]")
-    return Config(**{name: build(cls, values.get(name, {}), origin) for name, cls in SECTIONS.items()})
+    built: dict[str, Any] = {name: build(cls, values.get(name, {}), origin) for name, cls in SECTIONS.items()}
+    return Config(**built)
 
 
 def read_toml(path: str | Path) -> dict[str, dict[str, Any]]:

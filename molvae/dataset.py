@@ -119,18 +119,11 @@ class Dataset:
     def epoch(self, seed: int, epoch: int, batch_size: int) -> list[Rows]:
         """The training rows of every batch of an epoch: a pure function of the data, seed, epoch and size.
 
-        The molecules are shuffled, laid out by length within chunks of 32 batches so that a batch holds
-        molecules of nearly one length, and the batches are shuffled again.
+        Every batch is a fair draw of molecules of all lengths: packing makes padding no matter, and batches of
+        one length each were measured to learn markedly slower (benchmarks/LOG.md).
         """
-        generator = np.random.default_rng([seed, epoch])
-        rows = generator.permutation(self.training_rows)
-        chunk = 32 * batch_size
-        batches: list[Rows] = []
-        for start in range(0, len(rows), chunk):
-            part = rows[start : start + chunk]
-            part = part[np.argsort(self.lengths[part], kind="stable")]
-            batches += [part[i : i + batch_size] for i in range(0, len(part), batch_size)]
-        return [batches[i] for i in generator.permutation(len(batches))]
+        rows = np.random.default_rng([seed, epoch]).permutation(self.training_rows)
+        return [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
 
     def in_order(self, rows: Rows, batch_size: int) -> Iterator[Batch]:
         """Batches of ``rows`` by length, for validation."""
@@ -142,7 +135,7 @@ class Dataset:
         """Write the data set as a folder, committed whole; ``rejected`` is the text of ``rejected.csv``."""
         from safetensors.numpy import save
 
-        arrays = {
+        arrays: dict[str, NDArray[Any]] = {
             "ids": self.ids,
             "lengths": self.lengths,
             "hashes": self.hashes,

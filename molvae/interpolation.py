@@ -8,6 +8,7 @@ reproduces it by itself. Knows no files.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -97,7 +98,7 @@ class Path:
         places = sorted(self.molecules)
         return [
             (a + b) / 2
-            for a, b in zip(places, places[1:], strict=False)
+            for a, b in itertools.pairwise(places)
             if self.tanimoto(self.molecules[a], self.molecules[b]) < DENSE_BELOW
         ]
 
@@ -108,9 +109,9 @@ class Path:
         previous = start
         for step, t in enumerate(sorted(self.molecules)):
             smiles = self.molecules[t]
-            similar = [self.tanimoto(smiles, other) for other in (start, end, previous)]
+            to_start, to_end, to_previous = (self.tanimoto(smiles, other) for other in (start, end, previous))
             said = {0.0: self.ends[0].reproduced, 1.0: self.ends[1].reproduced}.get(t, "")
-            points.append(Point(step, t, smiles, *similar, said))
+            points.append(Point(step, t, smiles, to_start, to_end, to_previous, said))
             previous = smiles
         return points
 

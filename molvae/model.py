@@ -1,6 +1,6 @@
 """``MoleculeVAE``: ids → latent → logits. Knows no chemistry and no files.
 
-    B molecules, N packed positions (see dataset.Batch), V vocabulary, E embedding, H hidden, Z latent, C code
+B molecules, N packed positions (see dataset.Batch), V vocabulary, E embedding, H hidden, Z latent, C code
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ class Packed(NamedTuple):
         steps = torch.repeat_interleave(torch.arange(len(batch.sizes)), counts)
         starts = counts.cumsum(0) - counts
         owners = torch.arange(len(batch.inputs)) - starts[steps]
-        arrays = (torch.from_numpy(a) for a in (batch.inputs, batch.targets, batch.reversed_inputs))
-        return cls(*(t.to(device) for t in (*arrays, steps, owners)), batch.sizes)  # type: ignore[arg-type]
+        inputs, targets, backward = map(torch.from_numpy, (batch.inputs, batch.targets, batch.reversed_inputs))
+        there = [tensor.to(device) for tensor in (inputs, targets, backward, steps, owners)]
+        return cls(there[0], there[1], there[2], there[3], there[4], batch.sizes)
 
     def per_molecule(self, values: Tensor) -> Tensor:
         """Sum ``values`` ``(N,)`` over each molecule's positions, ``(B,)``."""
@@ -95,10 +96,9 @@ class MoleculeVAE(nn.Module):
         steps = packed.steps.clamp(max=self.max_steps - 1)
         x = self.write(packed.inputs) + self.step(steps)  # (N, E)
         hidden, _ = self.decoder(x, code, self.first_state(code), packed.sizes)  # (N, H)
-        weight, bias = self.output.weight, self.output.bias
-        if self.precision == "bf16":
-            hidden, weight, bias = hidden.bfloat16(), weight.bfloat16(), bias.bfloat16()
-        return functional.linear(hidden, weight, bias).float()
+        dtype = torch.bfloat16 if self.precision == "bf16" else hidden.dtype
+        weight, bias = self.output.weight.to(dtype), self.output.bias.to(dtype)
+        return functional.linear(hidden.to(dtype), weight, bias).to(self.output.weight.dtype)
 
     def log_likelihood(self, packed: Packed, code: Tensor) -> Tensor:
         """log p(x|z) in nats per molecule, ``(B,)``, summed over its symbols and its end."""

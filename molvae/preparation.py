@@ -150,9 +150,7 @@ def prepare(
     sources: list[dict[str, Any]] = []
     rows = chunked(read_files(paths, column, sources, said), CHUNK)
     pool = Pool()
-    for chunk in map_chunks(
-        partial(read_rows, config=config), rows, workers or default_workers(), on_crash=crashed
-    ):
+    for chunk in map_chunks(partial(read_rows, config=config), rows, workers or default_workers(), on_crash=crashed):
         pool.add(chunk)
         progress(len(chunk.lengths) + len(chunk.rejected))
     return pool.finish(sources, config)
@@ -165,7 +163,12 @@ def read_files(
     for number, path in enumerate(paths):
         with open_table(path, column) as table:
             said(f"{table.name}: {table.format}, SMILES in column {table.smiles_column!r} ({table.chosen_by})")
-            source = {"name": table.name, "format": table.format, "column": table.smiles_column, "rows": 0}
+            source: dict[str, Any] = {
+                "name": table.name,
+                "format": table.format,
+                "column": table.smiles_column,
+                "rows": 0,
+            }
             sources.append(source)
             for record in table:
                 source["rows"] += 1

@@ -180,9 +180,7 @@ def terms(model: MoleculeVAE, dataset: Dataset, part: Part, free_bits: float) ->
 def one_step(state: State, dataset: Dataset, rows: Rows, threads: Threads) -> Step:
     """One optimiser step on the molecules ``rows``; a step whose gradient is not finite changes no weight."""
     config, model = state.config.training, state.model
-    beta = kl_weight(
-        state.progress, config.beta, config.beta_schedule, config.beta_warmup, config.beta_cycles
-    )
+    beta = kl_weight(state.progress, config.beta, config.beta_schedule, config.beta_warmup, config.beta_cycles)
     noise = noise_of_step(config.seed, state.step, (config.mc_samples, len(rows), model.config.latent))
     if config.beta == 0.0:
         noise.zero_()
@@ -206,7 +204,7 @@ def one_step(state: State, dataset: Dataset, rows: Rows, threads: Threads) -> St
 def update(state: State, gradients: list[Tensor], rate: float, scale: float) -> None:
     """Give the optimiser the scaled gradients, and move the averaged weights towards the new ones."""
     torch._foreach_mul_(gradients, scale)
-    parameters = list(state.model.parameters())
+    parameters: list[Tensor] = list(state.model.parameters())
     for parameter, gradient in zip(parameters, gradients, strict=True):
         parameter.grad = gradient
     for group in state.optimiser.param_groups:
@@ -216,7 +214,8 @@ def update(state: State, gradients: list[Tensor], rate: float, scale: float) -> 
     # Early on the average must forget quickly, or it would still remember the first, random weights.
     decay = min(state.config.training.ema, (1 + state.step) / (10 + state.step))
     with torch.no_grad():
-        torch._foreach_lerp_(list(state.average.parameters()), parameters, 1.0 - decay)
+        averages: list[Tensor] = list(state.average.parameters())
+        torch._foreach_lerp_(averages, parameters, 1.0 - decay)
 
 
 def end_of_epoch(state: State, dataset: Dataset, epoch: int, threads: Threads) -> Epoch:

@@ -1,0 +1,264 @@
+"""Pictures of molecules: a grid of samples, and the strip of an interpolation, as SVG or PNG.
+
+All molecules of a picture are drawn at one scale where they fit, and along a strip each is laid over its
+neighbour so that what stays the same stays in place. This room knows molecules and legends; it does not
+know where they came from, and it needs nothing but RDKit.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rdkit import Chem
+from rdkit.Chem import rdDepictor, rdFMCS
+from rdkit.Chem.Draw import rdMolDraw2D
+from rdkit.Geometry import Point2D
+
+from .chemistry import parse
+from .errors import MoleculeError, UsageError
+
+BOND_LENGTH = 24.0  # pixels at scale 1, where the molecules of a picture are small enough for it
+SMALLEST_BOND = 11.0  # below it atom labels run into each other; a larger molecule shrinks alone
+BOND_UNITS = 1.5  # length of a bond in RDKit's 2-D coordinates
+LABEL_ROOM = 0.8  # bonds, for the labels of the outermost atoms
+PADDING = 0.07  # of a cell, on each side
+LEGEND_SIZE = 13  # pixels
+LEGEND_SHARE = 0.14  # of a cell's height
+LINE_WIDTH = 1.6  # pixels
+CORE_ATOMS = 6  # neighbours sharing fewer atoms than this are not laid over each other ...
+CORE_SHARE = 0.45  # ... nor those sharing less than this of the smaller one
+TURN = 30.0  # degrees
+MCS_SECONDS = 1  # after it the largest common core found so far is taken
+FRAME_COLOUR = (0.13, 0.38, 0.62)
+PALETTE = {9: (0.10, 0.55, 0.35), 16: (0.70, 0.52, 0.0), 17: (0.0, 0.52, 0.10), 35: (0.50, 0.20, 0.10)}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One place in a picture: a molecule with 2-D coordinates, or None, its legend, and a frame or not."""
+
+    mol: Chem.Mol | None
+    legend: str = ""
+    framed: bool = False
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Cells laid out in rows; ``size`` is width and height of a cell in pixels."""
+
+    cells: tuple[Cell, ...]
+    columns: int
+    size: tuple[int, int]
+
+    def svg(self) -> str:
+        """The picture as one ``<svg>`` element, fit for a file and for a page; text is drawn as outlines."""
+        text = str(self._drawn(rdMolDraw2D.MolDraw2DSVG, 1.0))
+        return text[text.index("<svg") :]
+
+    def png(self, scale: float = 2.0) -> bytes:
+        """The picture as PNG, each pixel of ``size`` given ``scale`` pixels in width and height."""
+        return bytes(self._drawn(rdMolDraw2D.MolDraw2DCairo, scale))
+
+    def _drawn(self, canvas: Any, scale: float) -> Any:
+        width, height = (round(side * scale) for side in self.size)
+        rows = -(-len(self.cells) // self.columns)
+        drawer = canvas(width * self.columns, height * rows, width, height)
+        _set_style(drawer.drawOptions(), _bond_length(self.cells, self.size) * scale, scale)
+        drawer.DrawMolecules(
+            [cell.mol or _nothing() for cell in self.cells],
+            legends=[_legend(cell.legend) for cell in self.cells],
+        )
+        for place, cell in enumerate(self.cells):
+            if cell.framed:
+                row, column = divmod(place, self.columns)
+                _frame(drawer, column * width, row * height, width, height, scale)
+        drawer.FinishDrawing()
+        return drawer.GetDrawingText()
+
+
+def draw_grid(
+    smiles: Sequence[str],
+    legends: Sequence[str] = (),
+    columns: int = 5,
+    size: tuple[int, int] = (220, 180),
+) -> Picture:
+    """Molecules side by side in rows of ``columns``, each in a cell of ``size`` pixels over its legend.
+
+    A SMILES that cannot be read leaves its cell empty but for the legend. Raises ``UsageError`` for no
+    molecules, fewer than one column, or a number of legends other than none or one each.
+    """
+    _check(smiles, legends, columns)
+    mols = [_laid_out(text) for text in smiles]
+    texts = legends or [""] * len(smiles)
+    cells = tuple(Cell(mol, legend) for mol, legend in zip(mols, texts, strict=True))
+    return Picture(cells, min(columns, len(cells)), size)
+
+
+def draw_strip(
+    smiles: Sequence[str],
+    legends: Sequence[str] = (),
+    columns: int = 6,
+    size: tuple[int, int] = (220, 200),
+) -> Picture:
+    """A path from one molecule to another, in reading order, both ends framed.
+
+    Each molecule is laid over the one before it by their largest common core, where they share one worth
+    the name, and molecules so joined are turned together to fill their cells. Otherwise as ``draw_grid``.
+    """
+    _check(smiles, legends, columns)
+    mols = [_laid_out(text) for text in smiles]
+    for run in _lay_over_neighbours(mols):
+        _turn(run, size)
+    texts = legends or [""] * len(smiles)
+    ends = {0, len(mols) - 1}
+    cells = tuple(
+        Cell(mol, legend, place in ends) for place, (mol, legend) in enumerate(zip(mols, texts, strict=True))
+    )
+    return Picture(cells, min(columns, len(cells)), size)
+
+
+def save_picture(picture: Picture, path: str | Path) -> None:
+    """Write a picture as SVG or PNG, by the extension of ``path``; the file appears whole or not at all.
+
+    Raises ``UsageError`` for any other extension, before anything is drawn.
+    """
+    path = Path(path)
+    check_picture_path(path)
+    content = picture.png() if path.suffix.lower() == ".png" else picture.svg().encode()
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        beside.write_bytes(content)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def check_picture_path(path: str | Path) -> None:
+    """Raise ``UsageError`` unless a picture can be written under this name: .svg or .png."""
+    if Path(path).suffix.lower() not in (".svg", ".png"):
+        raise UsageError(f"a picture is written as .svg or .png; {os.fspath(path)!r} is neither")
+
+
+def _check(smiles: Sequence[str], legends: Sequence[str], columns: int) -> None:
+    if not smiles:
+        raise UsageError("there are no molecules to draw")
+    if columns < 1:
+        raise UsageError(f"`columns` (={columns}) must be at least 1")
+    if legends and len(legends) != len(smiles):
+        raise UsageError(f"{len(legends)} legends for {len(smiles)} molecules: give one each, or none")
+
+
+def _laid_out(smiles: str) -> Chem.Mol | None:
+    """The molecule with 2-D coordinates, longest side across; None where it cannot be read or laid out."""
+    try:
+        mol = parse(smiles)
+    except MoleculeError:
+        return None
+    rdDepictor.Compute2DCoords(mol, canonOrient=True)
+    rdDepictor.StraightenDepiction(mol)
+    # wedges and alternating double bonds are settled here once, for every canvas
+    return rdMolDraw2D.PrepareMolForDrawing(mol, addChiralHs=False, forceCoords=False)
+
+
+def _lay_over_neighbours(mols: Sequence[Chem.Mol | None]) -> list[list[Chem.Mol]]:
+    """Lay each molecule over the one before it; returns the runs of molecules that hang together."""
+    runs: list[list[Chem.Mol]] = []
+    before = None
+    for mol in mols:
+        if mol is not None and before is not None and _lay_over(mol, before):
+            runs[-1].append(mol)
+        elif mol is not None:
+            runs.append([mol])
+        before = mol
+    return runs
+
+
+def _lay_over(mol: Chem.Mol, before: Chem.Mol) -> bool:
+    """Give ``mol`` coordinates that keep in place the core shared with ``before``; False if none."""
+    found = rdFMCS.FindMCS(
+        [before, mol], timeout=MCS_SECONDS, ringMatchesRingOnly=True, completeRingsOnly=True
+    )
+    smaller = min(mol.GetNumHeavyAtoms(), before.GetNumHeavyAtoms())
+    if found.numAtoms < max(CORE_ATOMS, CORE_SHARE * smaller):
+        return False
+    core = Chem.MolFromSmarts(found.smartsString)
+    rdDepictor.GenerateDepictionMatching2DStructure(mol, before, refPatt=core, acceptFailure=True)
+    Chem.WedgeMolBonds(mol, mol.GetConformer())
+    return True
+
+
+def _turn(mols: Sequence[Chem.Mol], size: tuple[int, int]) -> None:
+    """Turn molecules together, in steps that keep bonds at usual angles, to where all of them fit best."""
+    places = [mol.GetConformer().GetPositions() for mol in mols]
+    turned = [[place @ _rotation(step * TURN) for place in places] for step in range(round(180 / TURN))]
+    best = max(turned, key=lambda several: min(_fitting_bond(place, size) for place in several))
+    for mol, place in zip(mols, best, strict=True):
+        mol.GetConformer().SetPositions(place)
+
+
+def _rotation(degrees: float) -> NDArray[np.float64]:
+    """The matrix (3, 3) that turns row vectors in the plane of the paper."""
+    sine, cosine = np.sin(np.radians(degrees)), np.cos(np.radians(degrees))
+    return np.array([[cosine, sine, 0.0], [-sine, cosine, 0.0], [0.0, 0.0, 1.0]])
+
+
+def _bond_length(cells: Sequence[Cell], size: tuple[int, int]) -> float:
+    """The bond length in pixels at which nine of ten molecules fit their cells, within sensible limits."""
+    fitting = sorted(
+        _fitting_bond(cell.mol.GetConformer().GetPositions(), size) for cell in cells if cell.mol is not None
+    )
+    if not fitting:
+        return BOND_LENGTH
+    return min(BOND_LENGTH, max(SMALLEST_BOND, fitting[len(fitting) // 10]))
+
+
+def _fitting_bond(places: NDArray[np.float64], size: tuple[int, int]) -> float:
+    """The bond length in pixels at which atoms at ``places`` (N, 3), their labels and a legend just fit."""
+    wide, high = np.ptp(places[:, :2], axis=0) / BOND_UNITS + LABEL_ROOM
+    room = 1.0 - 2.0 * PADDING
+    return float(room * min(size[0] / wide, size[1] * (1.0 - LEGEND_SHARE) / high))
+
+
+def _set_style(options: Any, bond_length: float, scale: float) -> None:
+    options.fixedBondLength = bond_length / BOND_UNITS  # meant by RDKit as pixels per coordinate unit
+    options.drawMolsSameScale = False
+    options.prepareMolsBeforeDrawing = False
+    options.padding = PADDING
+    options.bondLineWidth = LINE_WIDTH * scale * min(1.0, bond_length / (18.0 * scale))
+    options.scaleBondWidth = False
+    options.legendFontSize = round(LEGEND_SIZE * scale)
+    options.legendFraction = LEGEND_SHARE
+    options.minFontSize = round(8 * scale)
+    options.maxFontSize = round(14 * scale)
+    options.setBackgroundColour((1.0, 1.0, 1.0))
+    options.setLegendColour((0.15, 0.15, 0.15))
+    options.updateAtomPalette(PALETTE)
+
+
+def _nothing() -> Chem.Mol:
+    """A molecule that is drawn as white paper; RDKit leaves the legend out where there is no atom at all."""
+    mol = Chem.MolFromSmiles("*")
+    mol.GetAtomWithIdx(0).SetProp("_displayLabel", " ")
+    rdDepictor.Compute2DCoords(mol)
+    return mol
+
+
+def _legend(text: str) -> str:
+    """One printable line: control characters would be drawn as boxes, or break the line."""
+    return "".join(sign if sign.isprintable() else " " for sign in text)
+
+
+def _frame(drawer: Any, left: int, top: int, width: int, height: int, scale: float) -> None:
+    inset = 3.0 * scale
+    drawer.SetFillPolys(False)
+    drawer.SetColour(FRAME_COLOUR)
+    drawer.SetLineWidth(2.0 * scale)
+    drawer.DrawRect(
+        Point2D(left + inset, top + inset), Point2D(left + width - inset, top + height - inset), True
+    )

@@ -1,0 +1,101 @@
+"""A measured number with its sample size, its interval and its caveat; and the arithmetic that makes some.
+
+Knows numbers and counts, and nothing of molecules.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+RESAMPLES = 1000
+_Z = 1.959963984540054  # the normal quantile of 97.5 %
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured number: ``value`` from ``n`` molecules, or no value and ``note`` saying why.
+
+    ``low`` and ``high`` bound it with 95 % confidence where that was asked for and can be had. A note
+    beside a value says what to mind when reading it.
+    """
+
+    value: float | None
+    n: int
+    low: float | None = None
+    high: float | None = None
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if self.value is None and not self.note:
+            raise ValueError("a figure without a value must say why")
+        if self.value is not None and not math.isfinite(self.value):
+            raise ValueError(f"{self.value} is not a figure: it must be finite, or absent with a reason")
+
+
+def absent(n: int, reason: str) -> Figure:
+    """A figure that cannot be had from ``n`` molecules, and why."""
+    return Figure(None, n, note=reason)
+
+
+def as_floats(figures: Mapping[str, Figure]) -> dict[str, float]:
+    """The values by name; absent figures are left out.
+
+    >>> as_floats({"valid": Figure(0.5, 2), "SNN/Test": absent(0, "no valid molecule")})
+    {'valid': 0.5}
+    """
+    return {name: figure.value for name, figure in figures.items() if figure.value is not None}
+
+
+def share(hits: int, n: int, interval: bool, note: str = "") -> Figure:
+    """``hits`` of ``n`` as a share, with Wilson's interval; ``n`` must be above 0.
+
+    Wilson (1927) rather than a bootstrap, which would call 1,000 of 1,000 certain.
+    """
+    value = hits / n
+    if not interval:
+        return Figure(value, n, note=note)
+    centre = (value + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
+    half = _Z * math.sqrt(value * (1 - value) / n + _Z**2 / (4 * n**2)) / (1 + _Z**2 / n)
+    # at 0 and at n the bound is the share itself but for rounding
+    return Figure(value, n, max(0.0, min(centre - half, value)), min(1.0, max(centre + half, value)), note)
+
+
+def mean(values: Floats, rng: np.random.Generator | None, note: str = "") -> Figure:
+    """The mean of at least one value, with a percentile bootstrap interval where a generator is handed in."""
+    value, n = float(values.mean()), len(values)
+    if rng is None or n < 2:
+        return Figure(value, n, note=note)
+    means = np.array([values[rng.integers(n, size=n)].mean() for _ in range(RESAMPLES)])
+    low, high = np.quantile(means, [0.025, 0.975]).tolist()
+    return Figure(value, n, low, high, note)
+
+
+def wasserstein(first: Floats, second: Floats) -> float:
+    """Wasserstein-1 distance between two samples of a number, in its unit: the area between their CDFs.
+
+    >>> wasserstein(np.array([0.0, 1.0]), np.array([2.0]))
+    1.5
+    """
+    points = np.sort(np.concatenate([first, second]))
+    gaps = np.diff(points)
+    below_first = np.searchsorted(np.sort(first), points[:-1], "right") / len(first)
+    below_second = np.searchsorted(np.sort(second), points[:-1], "right") / len(second)
+    return float((np.abs(below_first - below_second) * gaps).sum())
+
+
+def cosine_similarity(first: Mapping[str, int], second: Mapping[str, int]) -> float:
+    """Cosine between two tables of counts, neither of them empty.
+
+    >>> cosine_similarity({"a": 3, "b": 4}, {"b": 2})
+    0.8
+    """
+    product = sum(count * second[name] for name, count in first.items() if name in second)
+    squares = math.prod(sum(count**2 for count in counts.values()) for counts in (first, second))
+    return product / math.sqrt(squares)

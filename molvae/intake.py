@@ -1,0 +1,277 @@
+"""Files and streams of molecules to records, one at a time: CSV, TSV, SMI and SDF, each also gzipped.
+
+A record is the row as it stood in the file, with its line number and the text in its SMILES column. Cells
+are kept to the byte: ``NA`` and ``N`` stay text, no row is ever shifted, and what cannot be a record (a row
+with a field too many, an unreadable SDF entry) comes out as a record with a ``problem``, so that it can be
+counted. Memory does not grow with the file. Whether the SMILES are molecules is not known here,
+except that a few are tried to find the column they are in.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+
+from rdkit import Chem
+from rdkit.rdBase import BlockLogs
+
+from .chemistry import TOO_LARGE
+from .columns import SMILES_NAMES, choose_column, refuse_other_notations
+from .errors import InputError, UsageError
+from .streams import Lines
+
+WRONG_WIDTH = "wrong number of fields"
+BAD_ENTRY = "unreadable SDF entry"
+EXTENDED = "extended SMILES"
+REASONS = (WRONG_WIDTH, BAD_ENTRY, EXTENDED)
+
+_FORMATS = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".tab": "tsv",
+    ".smi": "smi",
+    ".smiles": "smi",
+    ".sdf": "sdf",
+    ".sd": "sdf",
+}
+_SAMPLE = 100
+_MAX_ENTRY = 10_000_000  # characters
+_MAX_MOL_BLOCK = 100_000  # characters, enough for more than a thousand atoms
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One row: its first line in the file (from 1), its SMILES, all its fields, and why it is unusable."""
+
+    line: int
+    smiles: str
+    fields: tuple[str, ...]
+    problem: str = ""
+
+
+class Table:
+    """An open file of molecules: a single-pass iterator of records, and a context manager that closes it.
+
+    ``name`` is for messages, ``format`` one of csv, tsv, smi, sdf; ``columns`` are the header's names, or
+    column1, column2, … where there is no header; ``chosen_by`` says how ``smiles_column`` was found.
+    """
+
+    def __init__(
+        self,
+        lines: Lines,
+        format: str,
+        columns: tuple[str, ...],
+        smiles_at: int,
+        chosen_by: str,
+        records: Iterator[Record],
+    ) -> None:
+        self.name = lines.name
+        self.format = format
+        self.columns = columns
+        self.smiles_column = columns[smiles_at]
+        self.chosen_by = chosen_by
+        self._lines = lines
+        self._records = records
+
+    def __iter__(self) -> Iterator[Record]:
+        return self
+
+    def __next__(self) -> Record:
+        return next(self._records)
+
+    def __enter__(self) -> Table:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; standard input is left open."""
+        self._lines.close()
+
+
+def open_table(path: str | Path, column: str | None = None) -> Table:
+    """Open a file of molecules, or standard input for ``-``, and find its SMILES column.
+
+    ``column`` is the name of a column or its number from 1; without it the column is found by name
+    (``SMILES_NAMES``, in any case) or else by content, as the only one in which most cells are molecules.
+    Raises InputError for what cannot be read and UsageError for a column that cannot be found.
+    """
+    lines = Lines(path)
+    try:
+        return _read_head(lines, _format_by_name(path), column)
+    except BaseException:
+        lines.close()
+        raise
+
+
+def _format_by_name(path: str | Path) -> str | None:
+    suffixes = [suffix.lower() for suffix in Path(path).suffixes]
+    if suffixes[-1:] == [".gz"]:
+        suffixes.pop()
+    return _FORMATS.get(suffixes[-1]) if suffixes else None
+
+
+def _read_head(lines: Lines, format: str | None, column: str | None) -> Table:
+    head = [line for line in lines.peek(_SAMPLE) if line.strip()]
+    if not head:
+        what = "holds nothing but blank lines" if lines.peek(1) else "is empty"
+        raise InputError(f"{lines.name} {what}.")
+    match format or _format_by_content(head):
+        case "sdf":
+            return _sdf_table(lines, column)
+        case "smi":
+            return _smi_table(lines, column)
+        case "tsv":
+            return _delimited_table(lines, "tsv", "\t", column)
+        case _:
+            return _delimited_table(lines, "csv", _delimiter(head[0]) or ",", column)
+
+
+def _format_by_content(head: list[str]) -> str:
+    if any(
+        line.startswith(("M  END", "$$$$")) or line.rstrip().endswith(("V2000", "V3000")) for line in head
+    ):
+        return "sdf"
+    head = [line for line in head if not line.startswith("#")] or head
+    delimiter = _delimiter(head[0])
+    if delimiter is None or not all(delimiter in line for line in head):
+        return "smi"
+    return "tsv" if delimiter == "\t" else "csv"
+
+
+def _delimiter(line: str) -> str | None:
+    # None of the three can occur in a SMILES. Semicolons go before commas, which are then decimal commas.
+    best = max("\t;,", key=line.count)
+    return best if best in line else None
+
+
+def _delimited_table(lines: Lines, format: str, delimiter: str, column: str | None) -> Table:
+    rows = _rows(lines, delimiter)
+    sample = list(islice(rows, _SAMPLE))
+    cells = [row for _, row in sample]
+    at, has_header, chosen_by = choose_column(lines.name, cells, column)
+    columns = tuple(cells[0]) if has_header else tuple(f"column{n + 1}" for n in range(len(cells[0])))
+    data = sample[1:] if has_header else sample
+    if not data:
+        raise InputError(f"{lines.name} has a header and no rows.")
+    widths = {len(row) for _, row in data}
+    if len(columns) not in widths and len(widths) == 1:
+        raise InputError(
+            f"{lines.name}: the header names {len(columns)} columns and every row has {widths.pop()} fields; "
+            "it cannot be told which is which."
+        )
+    refuse_other_notations(lines.name, columns[at], [row[at] for _, row in data if len(row) == len(columns)])
+    records = (
+        Record(line, row[at], tuple(row))
+        if len(row) == len(columns)
+        else Record(line, "", tuple(row), WRONG_WIDTH)
+        for line, row in chain(data, rows)
+    )
+    return Table(lines, format, columns, at, chosen_by, records)
+
+
+def _rows(lines: Lines, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Give out the rows that are not blank, each with the number of the line it starts on."""
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    while True:
+        line = lines.number + 1
+        try:
+            row = next(reader, None)
+        except csv.Error as error:
+            hint = f"a quote opened at line {line} is not closed, or a quote stands inside a quoted cell"
+            raise InputError(f"{lines.name}, line {lines.number}: {error}; {hint}.") from None
+        if row is None:
+            return
+        if row:
+            yield line, row
+
+
+def _smi_table(lines: Lines, column: str | None) -> Table:
+    _refuse_column(lines.name, column, "a .smi file", "the first word of each line")
+    first = next((line for line in lines.peek(_SAMPLE) if line.strip() and not line.startswith("#")), "")
+    words = first.lower().split()
+    has_header = bool(words) and words[0] in SMILES_NAMES
+    records = islice(_smi_records(lines), int(has_header), None)
+    return Table(lines, "smi", ("smiles", "name"), 0, "by format", records)
+
+
+def _smi_records(lines: Lines) -> Iterator[Record]:
+    for text in lines:
+        stripped = text.strip(" \t\r\n")
+        if stripped and not stripped.startswith("#"):
+            smiles, name, *_ = [*re.split(r"[ \t]+", stripped, maxsplit=1), ""]
+            # What stands between bars changes the molecule (radicals, relative stereo); RDKit alone reads it.
+            problem = EXTENDED if name.startswith("|") else ""
+            yield Record(lines.number, "" if problem else smiles, (smiles, name), problem)
+
+
+def _refuse_column(name: str, column: str | None, kind: str, place: str) -> None:
+    if column is not None and column.lower() not in ("smiles", "1"):
+        raise UsageError(
+            f"{name} is {kind}, where the molecule is {place}: --column {column!r} has no place."
+        )
+
+
+def _sdf_table(lines: Lines, column: str | None) -> Table:
+    _refuse_column(lines.name, column, "an SDF", "the structure of each entry")
+    entries = _sdf_entries(lines)
+    sample = list(islice(entries, _SAMPLE))
+    properties = tuple(dict.fromkeys(key for entry in sample for key in entry.properties))
+    # The structure counts: a property that is called like one of the two columns made here steps aside.
+    taken = ("smiles", "name")
+    columns = taken + tuple(f"{key}_property" if key in taken else key for key in properties)
+    records = (
+        Record(
+            entry.line,
+            entry.smiles,
+            (entry.smiles, entry.name, *(entry.properties.get(key, "") for key in properties)),
+            entry.problem,
+        )
+        for entry in chain(sample, entries)
+    )
+    return Table(lines, "sdf", columns, 0, "by format", records)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    line: int
+    smiles: str
+    name: str
+    properties: dict[str, str]
+    problem: str
+
+
+def _sdf_entries(lines: Lines) -> Iterator[_Entry]:
+    """Cut an SDF at its ``$$$$`` lines, so that one bad entry cannot take its neighbours along."""
+    block: list[str] = []
+    start, size = 1, 0
+    for text in lines:
+        size += len(text)
+        if size > _MAX_ENTRY:
+            raise InputError(f"{lines.name}, line {start}: an SDF entry of over {_MAX_ENTRY} characters.")
+        if text.startswith("$$$$"):
+            yield _sdf_entry(start, block)
+            block, start, size = [], lines.number + 1, 0
+        else:
+            block.append(text)
+    if any(text.strip() for text in block):
+        yield _sdf_entry(start, block)
+
+
+def _sdf_entry(line: int, block: list[str]) -> _Entry:
+    text = "".join(block).replace("\r\n", "\n").replace("\r", "\n")
+    name = text.partition("\n")[0].strip()
+    if len(text.partition("\nM  END")[0]) > _MAX_MOL_BLOCK:
+        return _Entry(line, "", name, {}, TOO_LARGE)
+    with BlockLogs():
+        mol = next(Chem.ForwardSDMolSupplier(io.BytesIO(f"{text}$$$$\n".encode())), None)
+    if mol is None:
+        return _Entry(line, "", name, {}, BAD_ENTRY)
+    properties = {key: mol.GetProp(key) for key in mol.GetPropNames()}
+    return _Entry(line, Chem.MolToSmiles(mol), name, properties, "")

@@ -1,0 +1,212 @@
+"""SMILES to SELFIES and back, under stated capacities of the atoms.
+
+SELFIES reads any sequence of its symbols as a molecule by cutting every bond to what the atoms can still
+take. How much an atom can take is a table, the semantic constraints; with the table of the selfies package
+unlisted atoms take eight bonds, which RDKit refuses (silicon). ``constraints_for`` lists every element
+and charge of an alphabet with what RDKit allows, so that every string over it is a valid molecule.
+
+selfies holds its table for the whole process; here it is set under a lock, and only when it differs. This
+room knows nothing of ids, files or learning.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import threading
+from collections.abc import Iterable
+
+import selfies as sf
+from rdkit import Chem
+from rdkit.rdBase import BlockLogs
+
+from .chemistry import EMPTY, TOO_LARGE, UNREADABLE, Mol, canonical
+from .errors import MoleculeError
+
+Constraints = dict[str, int]
+
+INEXPRESSIBLE = "SELFIES cannot express it"
+CHANGED = "changed by SELFIES"
+REASONS = (INEXPRESSIBLE, CHANGED)
+
+_SELFIES = re.compile(r"(?:\[[^\[\]\s]+\])*")
+_SYMBOL = re.compile(r"\[[^\]]*\]")
+_ATOM = re.compile(r"\[[=#/\\]?\d*([A-Z][a-z]?)@{0,2}(?:H\d)?([+-][1-9]\d*)?\]")
+_STRUCTURE = re.compile(r"\[[=#/\\-]{0,2}(?:Ring|Branch)[123]\]|\[nop\]|\[epsilon\]")
+_lock = threading.Lock()
+
+
+def default_constraints() -> Constraints:
+    """Return the table of the selfies package, the one to encode with before an alphabet is known."""
+    return dict(sf.get_preset_constraints("default"))
+
+
+def split(selfies: str) -> list[str]:
+    """Split a SELFIES string into its symbols; MoleculeError when it is not a row of bracketed symbols.
+
+    >>> split("[C][=C][F]")
+    ['[C]', '[=C]', '[F]']
+    """
+    if not _SELFIES.fullmatch(selfies):
+        raise MoleculeError(UNREADABLE, selfies, "SELFIES is a row of symbols in square brackets")
+    return _SYMBOL.findall(selfies)
+
+
+def symbols_of(strings: Iterable[str]) -> set[str]:
+    """Collect the symbols that occur in some SELFIES strings.
+
+    >>> sorted(symbols_of(["[C][=O]", "[C][C]"]))
+    ['[=O]', '[C]']
+    """
+    found: set[str] = set()
+    for string in strings:
+        found.update(split(string))
+    return found
+
+
+def constraints_for(symbols: Iterable[str]) -> Constraints:
+    """List the capacity of each atom such that any string over the symbols decodes to a valid molecule.
+
+    The table is selfies' own, each entry lowered to what RDKit allows, and one entry for every other element
+    and charge in ``symbols``. A molecule that RDKit and selfies' own table both accept is accepted by
+    this table too, and means the same: RDKit's rule is a largest total bond order for each element and
+    charge, and an entry is never below the smaller of the two. Raises MoleculeError for a symbol that
+    selfies cannot read.
+
+    >>> constraints_for(["[C]", "[=Si]"])["Si"]
+    4
+    """
+    table = default_constraints()
+    for symbol in symbols:
+        if (key := _atom_key(symbol)) is not None:
+            table.setdefault(key, table["?"])
+    return {key: _allowed(key, capacity) for key, capacity in sorted(table.items())}
+
+
+def to_selfies(smiles: str, constraints: Constraints, verify: bool = False) -> str:
+    """Translate a canonical SMILES; with ``verify`` the result is read back and must give the same SMILES.
+
+    Raises MoleculeError: ``INEXPRESSIBLE`` for what SELFIES has no words for or no capacity for (dative
+    bonds, hypervalent iodine), ``CHANGED`` when the way back leads to another molecule.
+
+    >>> to_selfies("C=O", default_constraints())
+    '[C][=O]'
+    """
+    if "." in smiles:
+        raise MoleculeError(INEXPRESSIBLE, smiles, "more than one fragment")
+    with _lock:
+        _put_in_force(constraints)
+        try:
+            selfies: str = sf.encoder(smiles)
+        except Exception as error:  # selfies lets IndexError and others through for single molecules
+            raise MoleculeError(INEXPRESSIBLE, smiles, _last_words(error)) from None
+    if verify:
+        _check_survival(smiles, selfies, constraints)
+    return selfies
+
+
+def to_smiles(selfies: str, constraints: Constraints) -> str:
+    """Translate SELFIES to canonical SMILES.
+
+    Raises MoleculeError when a symbol is unknown, the molecule is empty or RDKit refuses it.
+
+    >>> to_smiles("[C][C][=O]", default_constraints())
+    'CC=O'
+    """
+    return canonical(_read(selfies, constraints))
+
+
+def _read(selfies: str, constraints: Constraints) -> Mol:
+    split(selfies)
+    with _lock:
+        _put_in_force(constraints)
+        try:
+            decoded: str = sf.decoder(selfies)
+        except Exception as error:  # one molecule: whatever selfies stumbles on is this row's reason
+            raise MoleculeError(UNREADABLE, selfies, _last_words(error)) from None
+    if not decoded:
+        raise MoleculeError(EMPTY, selfies)
+    # selfies counts ring bonds up without reusing numbers and writes the hundredth as %100, which means %10.
+    if "%100" in decoded:
+        raise MoleculeError(TOO_LARGE, selfies, "more than 99 ring bonds")
+    with BlockLogs():
+        mol = Chem.MolFromSmiles(decoded)
+    if mol is None:
+        raise MoleculeError(UNREADABLE, selfies, f"RDKit refuses {decoded}")
+    return mol
+
+
+def _check_survival(smiles: str, selfies: str, constraints: Constraints) -> None:
+    try:
+        mol = _read(selfies, constraints)
+    except MoleculeError as error:
+        raise MoleculeError(CHANGED, smiles, f"it does not come back: {error.reason}") from None
+    # Equal at the first writing is proof enough; only a difference is worth settling.
+    if Chem.MolToSmiles(mol) != smiles and (back := canonical(mol)) != smiles:
+        raise MoleculeError(CHANGED, smiles, f"it comes back as {back}")
+
+
+def _put_in_force(constraints: Constraints) -> None:
+    # Asked of selfies rather than remembered here: other code may have set the table in between.
+    if sf.get_semantic_constraints() != constraints:
+        sf.set_semantic_constraints(constraints)
+
+
+def _last_words(error: Exception) -> str:
+    """Reduce selfies' message, which repeats the SMILES over several lines, to what was wrong."""
+    cause = error.__cause__ or error
+    lines = [line.strip() for line in str(cause).splitlines()]
+    telling = [line for line in lines if line and not line.startswith(("SMILES:", "SELFIES:", "Errors:"))]
+    return telling[-1].removeprefix("Reason: ") if telling else type(error).__name__
+
+
+def _atom_key(symbol: str) -> str | None:
+    """Name the entry of the table that governs a symbol; None for rings and branches."""
+    if _STRUCTURE.fullmatch(symbol):
+        return None
+    match = _ATOM.fullmatch(symbol)
+    if match is None or not _is_known(symbol):
+        raise MoleculeError(UNREADABLE, symbol, "not a symbol of SELFIES")
+    return match[1] + (match[2] or "")
+
+
+def _is_known(symbol: str) -> bool:
+    with _lock:
+        _put_in_force(default_constraints())
+        try:
+            sf.decoder(symbol)
+        except sf.DecoderError:
+            return False
+    return True
+
+
+@functools.cache
+def _allowed(key: str, most: int) -> int:
+    """Find the largest total bond order, up to ``most``, at which RDKit accepts the atom with any bonds."""
+    if key == "?":
+        return most
+    with BlockLogs():
+        for order in range(1, most + 1):
+            if not all(Chem.MolFromSmiles(text) for text in _trials(key, order)):
+                return order - 1
+    return most
+
+
+def _trials(key: str, order: int) -> list[str]:
+    """Write the atom with carbon neighbours of this total bond order, by single, double and triple bonds."""
+    return [
+        f"[{key}]" + f"({bond})" * (order // strength) + "(C)" * (order % strength)
+        for bond, strength in (("C", 1), ("=C", 2), ("#C", 3))
+        if order >= strength
+    ]
+
+
+def _renew_lock() -> None:
+    global _lock
+    _lock = threading.Lock()
+
+
+# A worker forked while another thread held the lock would wait for it forever.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)

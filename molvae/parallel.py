@@ -1,0 +1,234 @@
+"""A function over many chunks of rows, on several processes, in order, whatever a worker does.
+
+Chunks are read only as workers come free, so a stream of any length is mapped in bounded memory. Each worker
+has a pipe of its own, so one that dies (a crash inside RDKit, the kernel's out-of-memory killer) takes
+nothing with it but its own chunk, and that is run again in halves until the row that kills is alone.
+
+The pools of the standard library share one pipe between workers: a worker killed in the middle of writing
+leaves the reader waiting forever. This room knows nothing of molecules.
+"""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import os
+import signal
+import sys
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from queue import SimpleQueue
+from threading import Event
+from typing import Any, Generic, TypeVar
+
+from .errors import MolvaeError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_IN_FLIGHT_PER_WORKER = 2
+_SECONDS_BETWEEN_LOOKS_AT_PARENT = 1.0
+
+
+def default_workers() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1
+
+
+def chunked(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Cut a stream into lists of ``size`` items, the last one shorter.
+
+    >>> list(chunked("abcde", 2))
+    [['a', 'b'], ['c', 'd'], ['e']]
+    """
+    if size < 1:
+        raise ValueError(f"a chunk holds at least one item, not {size}")
+    stream = iter(items)
+    while chunk := list(itertools.islice(stream, size)):
+        yield chunk
+
+
+def map_chunks(
+    function: Callable[[list[T]], R],
+    chunks: Iterable[list[T]],
+    workers: int,
+    on_crash: Callable[[T], R] | None = None,
+) -> Iterator[R]:
+    """Yield ``function(chunk)`` for each chunk, in order, computed on ``workers`` processes.
+
+    ``function`` goes to each worker once and must be picklable (a function of a module, or a
+    ``functools.partial`` of one); chunks and results are pickled. An exception of the function is raised
+    here, at its chunk. With ``workers=1`` everything runs in this process, which a crash then ends.
+
+    A chunk whose worker died is run again in pieces and yields one result per piece, in order; for the
+    single item whose worker dies every time, ``on_crash(item)``, called in this process, takes the place of
+    a result. Without ``on_crash`` it raises MolvaeError. So R is best something that adds up: a list of
+    rows, a count.
+    """
+    if workers < 1:
+        raise ValueError(f"at least one worker is needed, not {workers}")
+    if workers == 1:
+        yield from map(function, chunks)
+        return
+    crew = _Crew(function, workers)
+    try:
+        stream = iter(chunks)
+        waiting: deque[Future[list[R | _Crashed[T]]]] = deque()
+        while True:
+            for chunk in itertools.islice(stream, _IN_FLIGHT_PER_WORKER * workers - len(waiting)):
+                waiting.append(crew.submit(chunk))
+            if not waiting:
+                return
+            for piece in waiting.popleft().result():
+                yield _told(piece, on_crash) if isinstance(piece, _Crashed) else piece
+    finally:
+        crew.stop()
+
+
+@dataclass(frozen=True)
+class _Crashed(Generic[T]):
+    """An item that ends any process that works on it."""
+
+    item: T
+
+
+def _told(crashed: _Crashed[T], on_crash: Callable[[T], R] | None) -> R:
+    if on_crash is None:
+        raise MolvaeError(f"A worker process died, twice, on one row: {str(crashed.item)[:200]!r}.")
+    return on_crash(crashed.item)
+
+
+class _WorkerDiedError(Exception):
+    """A worker process ended before it answered."""
+
+
+class _Crew(Generic[T, R]):
+    """Worker processes, and one thread for each that feeds it and replaces it when it dies."""
+
+    def __init__(self, function: Callable[[list[T]], R], workers: int) -> None:
+        self._function = function
+        self._stopping = Event()
+        self._all: list[_Worker] = []
+        self._idle: SimpleQueue[_Worker] = SimpleQueue()
+        self._threads = ThreadPoolExecutor(workers, "molvae-feeder")
+        try:
+            for _ in range(workers):
+                self._idle.put(self._hire())
+        except BaseException:
+            self.stop()
+            raise
+
+    def submit(self, chunk: list[T]) -> Future[list[R | _Crashed[T]]]:
+        return self._threads.submit(self._run, chunk)
+
+    def stop(self) -> None:
+        """End at once: what the workers are still doing is wanted by nobody."""
+        self._stopping.set()
+        for worker in list(self._all):
+            worker.kill()
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        for worker in self._all:
+            worker.kill()
+            worker.bury()
+
+    def _hire(self) -> _Worker:
+        worker = _Worker(self._function, list(self._all))
+        self._all.append(worker)
+        return worker
+
+    def _replace(self, worker: _Worker) -> _Worker:
+        worker.bury()
+        self._all.remove(worker)
+        return self._hire()
+
+    def _run(self, chunk: list[T], last_try: bool = False) -> list[R | _Crashed[T]]:
+        worker = self._idle.get()
+        try:
+            return [worker.ask(chunk)]
+        except _WorkerDiedError:
+            if self._stopping.is_set():
+                return []
+            worker = self._replace(worker)
+        finally:
+            self._idle.put(worker)
+        if len(chunk) > 1:
+            middle = len(chunk) // 2
+            return self._run(chunk[:middle]) + self._run(chunk[middle:])
+        # A single item gets a second worker: the first may have been killed for another reason.
+        return [_Crashed(chunk[0])] if last_try else self._run(chunk, last_try=True)
+
+
+class _Worker:
+    """One process and the pipe to it."""
+
+    def __init__(self, function: Callable[[list[Any]], Any], colleagues: list[_Worker]) -> None:
+        # Forking shares what is already imported and starts in milliseconds; elsewhere it is not safe.
+        forking = sys.platform == "linux"
+        context: Any = multiprocessing.get_context("fork" if forking else "spawn")
+        self._pipe, far_end = context.Pipe()
+        inherited = [self._pipe, *(worker._pipe for worker in colleagues)] if forking else []
+        work = (function, far_end, inherited, os.getpid())
+        self._process = context.Process(target=_work, args=work, daemon=True)
+        with warnings.catch_warnings():
+            # The workers run RDKit and selfies alone, and neither holds a lock over the fork.
+            warnings.filterwarnings("ignore", r".*fork\(\) may lead to deadlocks", DeprecationWarning)
+            self._process.start()
+        # The far end must stay open in the worker only, or its death would go unnoticed.
+        far_end.close()
+
+    def ask(self, chunk: list[Any]) -> Any:
+        """Let the worker apply its function; raises the function's exception, or _WorkerDiedError."""
+        try:
+            self._pipe.send(chunk)
+            done, answer = self._pipe.recv()
+        except (EOFError, OSError):
+            raise _WorkerDiedError from None
+        if not done:
+            raise answer
+        return answer
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def bury(self) -> None:
+        self._process.join()
+        self._pipe.close()
+
+
+def _work(
+    function: Callable[[list[Any]], Any], pipe: Connection, inherited: list[Connection], parent: int
+) -> None:
+    for near_end in inherited:
+        # Held open here, it would keep a worker writing to a parent that is long dead.
+        near_end.close()
+    # Ctrl-C reaches the whole process group; the parent alone answers it, and ends its workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        while True:
+            while not pipe.poll(_SECONDS_BETWEEN_LOOKS_AT_PARENT):
+                if os.getppid() != parent:
+                    return
+            chunk = pipe.recv()
+            try:
+                answer = (True, function(chunk))
+            except Exception as error:
+                answer = (False, error)
+            _send(pipe, answer)
+    except (EOFError, OSError):
+        return
+
+
+def _send(pipe: Connection, answer: tuple[bool, Any]) -> None:
+    try:
+        pipe.send(answer)
+    except OSError:
+        raise
+    except Exception as error:  # a result or an exception that cannot be pickled
+        pipe.send((False, TypeError(f"{error}, in sending back {answer[1]!r:.200}")))

@@ -1,0 +1,173 @@
+"""One prefix of a molecule as a row of small integers: where in the grammar it stands, and what closing would make.
+
+The rows are laid out in named groups. Knows the derivation and the rings to be, no batches and no learning.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from .alphabet import ELEMENT, ELEMENT_CLASSES
+from .closures import (
+    IN_RING,
+    LARGEST,
+    PI,
+    REACH,
+    UNBROKEN,
+    Longs,
+    build_graph,
+    free_valence,
+    ring_of,
+    room_to_close,
+    search,
+)
+from .derivation import (
+    ATOMS,
+    BOND_ORDER,
+    CURRENT,
+    CURSOR,
+    DEPTH,
+    HELD,
+    INDEX,
+    PARENT,
+    PENDING,
+    SEEN,
+    STATE,
+    STOP,
+    SYMBOL,
+    Ints,
+)
+
+Row = NDArray[np.uint8]
+
+_ATOM = (10, ELEMENT_CLASSES, 3, 2)  # valence left, element, pi bonds, in a ring
+
+GROUPS: dict[str, tuple[int, ...]] = {
+    # symbols so far, atoms so far
+    "position": (64, 48),
+    # 1 + symbols left in the innermost branch (0: in none), open branches, 1 + symbols left in the one around it
+    "branch": (32, 8, 32),
+    # index symbols pending of a ring (1-3) or branch (4-6), valence held for it, 1 + index so far
+    "pending": (7, 4, 17),
+    # the current atom and its bond order to its parent
+    "valence": (*_ATOM, 4),
+    # the atom that the chain goes on from when the innermost branch ends
+    "outer": _ATOM,
+    # the current atom's parent: element, pi bonds, in a ring
+    "parent": _ATOM[1:],
+    # rings, unsaturated atoms in no ring, heteroatoms
+    "totals": (8, 16, 16),
+    # For each of the atoms before the current one, nearest first, 0 where no bond can be made; else
+    "ring_sizes": (LARGEST,) * REACH,  # size of the ring less one
+    "ring_unsaturation": (8,) * REACH,  # 1 + its atoms that lack a double bond
+    "ring_donors": (5,) * REACH,  # 1 + those of them that can lend a lone pair
+    "ring_alternation": (6,) * REACH,  # 1 + its double bonds that lead out of the ring
+    "ring_fusion": (6,) * REACH,  # 1 + its atoms that are in a ring already
+    "ring_order": (4,) * REACH,  # highest order of the closing bond
+    "ring_conjugation": (8,) * REACH,  # 1 + its conjugation, as named in closures
+    "ring_codes": (1 + 7 * 7 * 3,) * REACH,  # size, conjugation and fusion in one number
+    # how many atoms back the nearest closure is that makes an aromatic ring, 0 if none: a ring of 5 by a single
+    # bond, by a double bond; of 6 by a single bond, by a double bond
+    "aromatic": (REACH + 1,) * 4,
+}
+"""Features by group, each as its number of values."""
+
+STARTS = dict(zip(GROUPS, np.cumsum([0, *map(len, GROUPS.values())]).tolist(), strict=False))
+"""First column of every group in a row of all features."""
+
+COLUMNS = sum(map(len, GROUPS.values()))
+"""Number of columns of a row of all features."""
+
+RINGS_START = STARTS["ring_sizes"]
+"""The first column that needs the search for rings."""
+
+_BRANCH, _PENDING, _VALENCE, _OUTER = (STARTS[name] for name in ("branch", "pending", "valence", "outer"))
+_PARENT, _TOTALS, _AROMATIC = (STARTS[name] for name in ("parent", "totals", "aromatic"))
+
+
+@njit(cache=True, nogil=True)
+def describe(
+    symbols: Ints,
+    state: Ints,
+    graph: Ints,
+    links: Ints,
+    costs: Longs,
+    searching: bool,
+    row: Row,
+) -> None:
+    """All features of one prefix; those of rings only if ``searching``."""
+    rings = build_graph(symbols, state, graph, links)
+    depth = state[CURSOR, DEPTH]
+    current = state[CURRENT, depth]
+    row[0], row[1] = min(state[CURSOR, SEEN], 63), min(state[CURSOR, ATOMS], 47)
+    row[_BRANCH] = _left(state, depth)
+    row[_BRANCH + 1] = min(depth, 7)
+    row[_BRANCH + 2] = _left(state, depth - 1)
+    pending, held = state[CURSOR, PENDING], state[CURSOR, HELD]
+    row[_PENDING] = 0 if pending == 0 else pending if held > 0 else pending + 3
+    row[_PENDING + 1] = 0 if pending == 0 else min(abs(held), 3)
+    row[_PENDING + 2] = 0 if pending == 0 else 1 + min(state[CURSOR, INDEX], 15)
+    row[_VALENCE] = min(state[STATE, depth] + 1, 9)
+    _describe_atom(symbols, state, graph, current, row, _VALENCE + 1)
+    row[_VALENCE + 4] = 0 if current < 0 else graph[BOND_ORDER, current]
+    row[_OUTER] = 0 if depth == 0 else min(state[STATE, depth - 1] + 1, 9)
+    _describe_atom(symbols, state, graph, -1 if depth == 0 else state[CURRENT, depth - 1], row, _OUTER + 1)
+    _describe_atom(symbols, state, graph, -1 if current < 0 else state[PARENT, current], row, _PARENT)
+    _describe_totals(symbols, state, graph, rings, row)
+    if searching:
+        for column in range(RINGS_START, COLUMNS):
+            row[column] = 0
+        room = room_to_close(state)
+        if current > 0 and room > 0:
+            search(symbols, state, graph, links, costs)
+            for back in range(1, min(REACH, current) + 1):
+                order = min(room, free_valence(symbols, state, graph, current - back))
+                if order > 0:
+                    _describe_closure(symbols, state, graph, costs, current - back, order, back, row)
+
+
+@njit(cache=True, nogil=True)
+def _left(state: Ints, depth: int) -> int:
+    """1 + symbols left in an open branch, 0 for the main chain; an inner branch may overrun an outer one."""
+    return 0 if depth <= 0 else 1 + min(max(state[STOP, depth] - state[CURSOR, SEEN], 0), 30)
+
+
+@njit(cache=True, nogil=True)
+def _describe_atom(symbols: Ints, state: Ints, graph: Ints, atom: int, row: Row, at: int) -> None:
+    row[at] = 0 if atom < 0 else symbols[state[SYMBOL, atom], ELEMENT]
+    row[at + 1] = 0 if atom < 0 else min(graph[PI, atom], 2)
+    row[at + 2] = 0 if atom < 0 else graph[IN_RING, atom]
+
+
+@njit(cache=True, nogil=True)
+def _describe_totals(symbols: Ints, state: Ints, graph: Ints, rings: int, row: Row) -> None:
+    dangling, hetero = 0, 0
+    for atom in range(state[CURSOR, ATOMS]):
+        dangling += graph[PI, atom] > 0 and graph[IN_RING, atom] == 0
+        hetero += symbols[state[SYMBOL, atom], ELEMENT] > 3  # classes 1, 2 and 3 are carbon
+    row[_TOTALS], row[_TOTALS + 1], row[_TOTALS + 2] = min(rings, 7), min(dangling, 15), min(hetero, 15)
+
+
+@njit(cache=True, nogil=True)
+def _describe_closure(
+    symbols: Ints, state: Ints, graph: Ints, costs: Longs, atom: int, order: int, back: int, row: Row
+) -> None:
+    """The features of closing at ``atom``, which stands ``back`` atoms before the current one."""
+    size, lacking, donors, exits, ringed, conjugation = ring_of(symbols, state, graph, costs, atom, order)
+    at = RINGS_START + back - 1
+    row[at] = size - 1
+    row[at + REACH] = 1 + min(lacking, 6)
+    row[at + 2 * REACH] = 1 + min(donors, 3)
+    row[at + 3 * REACH] = 1 + min(exits, 4)
+    row[at + 4 * REACH] = 1 + min(ringed, 4)
+    row[at + 5 * REACH] = order
+    row[at + 6 * REACH] = 1 + conjugation
+    width = size - 3 if 3 <= size <= 8 else 6
+    row[at + 7 * REACH] = 1 + (width * 7 + conjugation) * 3 + (ringed > 1) + (ringed > 2)
+    if size in (5, 6) and conjugation > UNBROKEN:
+        for double in range(2):
+            place = _AROMATIC + 2 * (size - 5) + double
+            if (conjugation - UNBROKEN) >> double & 1 and row[place] == 0:
+                row[place] = back

@@ -1,0 +1,197 @@
+"""What can be said of one molecule: a visible table of named properties, each ``Mol -> value``.
+
+Adding a property is adding a line to ``PROPERTIES``. A property either has a value or raises
+``MoleculeError`` with the reason why this molecule has none; it never makes a number up. This room
+knows one molecule at a time: nothing of tables of rows, files or processes.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from rdkit import Chem
+from rdkit.Chem import rdMolDescriptors
+
+from .errors import MoleculeError
+
+Value = float | int | str
+"""What a property is: a number, or text for a scaffold or the names of alerts."""
+
+MIN_HEAVY_ATOMS = 4  # below it QED and SA give numbers (0.36 and 7.3 for methane) that mean nothing
+MODELLED_ELEMENTS = frozenset(["H", "B", "C", "N", "O", "F", "Si", "P", "S", "Cl", "Se", "Br", "I"])
+
+
+def logp(mol: Chem.Mol) -> float:
+    """Octanol-water partition coefficient by Crippen's atom contributions, log10 units.
+
+    Wildman and Crippen, J. Chem. Inf. Comput. Sci. 39 (1999) 868.
+
+    >>> round(logp(Chem.MolFromSmiles("c1ccccc1")), 2)
+    1.69
+    """
+    return float(rdMolDescriptors.CalcCrippenDescriptors(mol)[0])
+
+
+def qed(mol: Chem.Mol) -> float:
+    """Quantitative estimate of drug-likeness, 0 (unlike) to 1 (like).
+
+    Bickerton et al., Nature Chemistry 4 (2012) 90. Raises ``MoleculeError`` for very small molecules,
+    molecules without carbon, and elements it was not made for.
+    """
+    from rdkit.Chem import QED
+
+    _refuse_unfitted(mol)
+    score: Callable[[Chem.Mol], float] = QED.qed
+    return float(score(mol))
+
+
+def synthetic_accessibility(mol: Chem.Mol) -> float:
+    """SA score, 1 (easy to make) to 10 (hard), as RDKit's contributed implementation has it.
+
+    Ertl and Schuffenhauer, J. Cheminformatics 1 (2009) 8; RDKit's fingerprints have moved a little
+    since, so values differ slightly from the paper's. Raises ``MoleculeError`` as ``qed`` does.
+    """
+    _refuse_unfitted(mol)
+    return float(_sa_scorer()(mol))
+
+
+def lipinski_violations(mol: Chem.Mol) -> int:
+    """How many of Lipinski's four rules are broken: weight > 500, logP > 5, NH and OH > 5, N and O > 10.
+
+    Lipinski et al., Adv. Drug Deliv. Rev. 23 (1997) 3; its donors are counted as hydrogens on N and O,
+    its acceptors as N and O atoms, which is not what ``hbd`` and ``hba`` count.
+
+    >>> lipinski_violations(Chem.MolFromSmiles("C" * 40))
+    2
+    """
+    broken = (
+        rdMolDescriptors._CalcMolWt(mol) > 500,
+        logp(mol) > 5,
+        rdMolDescriptors.CalcNumLipinskiHBD(mol) > 5,
+        rdMolDescriptors.CalcNumLipinskiHBA(mol) > 10,
+    )
+    return sum(broken)
+
+
+def scaffold(mol: Chem.Mol) -> str:
+    """Canonical SMILES of the Murcko scaffold: rings and what links them, without stereo; empty if acyclic.
+
+    Bemis and Murcko, J. Med. Chem. 39 (1996) 2887.
+
+    >>> scaffold(Chem.MolFromSmiles("CC(=O)Nc1ccc(Cc2ccncc2)cc1"))
+    'c1ccc(Cc2ccncc2)cc1'
+    >>> scaffold(Chem.MolFromSmiles("CCCO"))
+    ''
+    """
+    return str(Chem.MolToSmiles(Chem.MurckoDecompose(mol), isomericSmiles=False))
+
+
+def alert_names(mol: Chem.Mol) -> str:
+    """Names of all PAINS, Brenk and NIH alerts found, catalogue first, separated by semicolons.
+
+    >>> alert_names(Chem.MolFromSmiles("O=Cc1ccccc1"))
+    'Brenk:aldehyde; NIH:aldehyde'
+    """
+    return "; ".join(
+        f"{heading}:{entry.GetDescription()}"
+        for heading in ("PAINS", "Brenk", "NIH")
+        for entry in _catalog(heading.upper()).GetMatches(mol)
+    )
+
+
+def _alert_count(catalog: str) -> Callable[[Chem.Mol], int]:
+    return lambda mol: len(_catalog(catalog).GetMatches(mol))
+
+
+@cache
+def _catalog(name: str) -> Any:
+    from rdkit.Chem import FilterCatalog
+
+    parameters = FilterCatalog.FilterCatalogParams()
+    parameters.AddCatalog(getattr(FilterCatalog.FilterCatalogParams.FilterCatalogs, name))
+    return FilterCatalog.FilterCatalog(parameters)
+
+
+@cache
+def _sa_scorer() -> Callable[[Chem.Mol], float]:
+    try:
+        from rdkit.Contrib.SA_Score import sascorer
+    except ImportError:  # some builds of RDKit keep Contrib beside the package
+        from rdkit.Chem import RDConfig
+
+        sys.path.append(os.path.join(RDConfig.RDContribDir, "SA_Score"))
+        try:
+            sascorer = importlib.import_module("sascorer")
+        finally:
+            sys.path.pop()
+    with warnings.catch_warnings():
+        # it leaves the file of its fragment scores to the garbage collector
+        warnings.simplefilter("ignore", ResourceWarning)
+        sascorer.readFragmentScores()
+    score: Callable[[Chem.Mol], float] = sascorer.calculateScore
+    return score
+
+
+def _refuse_unfitted(mol: Chem.Mol) -> None:
+    """Raise ``MoleculeError`` where a score fitted on drug-like organic molecules says nothing."""
+    elements = {atom.GetSymbol() for atom in mol.GetAtoms()}
+    heavy = mol.GetNumHeavyAtoms()
+    if foreign := sorted(elements - MODELLED_ELEMENTS):
+        raise _undefined(mol, f"not fitted for {', '.join(foreign)}")
+    if "C" not in elements:
+        raise _undefined(mol, "no carbon")
+    if heavy < MIN_HEAVY_ATOMS:
+        raise _undefined(mol, f"{heavy} heavy atom{'s' * (heavy != 1)}, fewer than {MIN_HEAVY_ATOMS}")
+
+
+def _undefined(mol: Chem.Mol, detail: str) -> MoleculeError:
+    return MoleculeError("not defined", Chem.MolToSmiles(mol), detail)
+
+
+@dataclass(frozen=True)
+class Property:
+    """A named property: ``name`` heads its column, ``function`` computes it, ``description`` is one line.
+
+    ``by_default`` is False for what is only computed when asked for by name.
+    """
+
+    name: str
+    function: Callable[[Chem.Mol], Value]
+    description: str
+    by_default: bool = True
+
+
+PROPERTIES: dict[str, Property] = {
+    "qed": Property("QED", qed, "quantitative estimate of drug-likeness, 0 to 1"),
+    "sa": Property("SA", synthetic_accessibility, "synthetic accessibility, 1 (easy) to 10 (hard)"),
+    "logp": Property("logP", logp, "octanol-water partition coefficient (Crippen)"),
+    "molwt": Property("MolWt", rdMolDescriptors._CalcMolWt, "average molecular weight, g/mol"),
+    "tpsa": Property("TPSA", rdMolDescriptors.CalcTPSA, "topological polar surface area, square angstrom"),
+    "hbd": Property("HBD", rdMolDescriptors.CalcNumHBD, "hydrogen-bond donors"),
+    "hba": Property("HBA", rdMolDescriptors.CalcNumHBA, "hydrogen-bond acceptors"),
+    "rotatable_bonds": Property("RotatableBonds", rdMolDescriptors.CalcNumRotatableBonds, "rotatable bonds"),
+    "rings": Property("Rings", rdMolDescriptors.CalcNumRings, "rings (smallest set)"),
+    "heavy_atoms": Property("HeavyAtoms", Chem.Mol.GetNumHeavyAtoms, "atoms that are not hydrogen"),
+    "fsp3": Property("Fsp3", rdMolDescriptors.CalcFractionCSP3, "fraction of carbons that are sp3, 0 to 1"),
+    "lipinski_violations": Property(
+        "LipinskiViolations", lipinski_violations, "how many of Lipinski's four rules are broken"
+    ),
+    "pains": Property("PAINS", _alert_count("PAINS"), "assay-interference alerts found; 0 is clean"),
+    "brenk": Property("Brenk", _alert_count("BRENK"), "Brenk's unwanted groups found; 0 is clean"),
+    "nih": Property("NIH", _alert_count("NIH"), "NIH alerts found; 0 is clean"),
+    "scaffold": Property("Scaffold", scaffold, "Murcko scaffold as SMILES, empty for acyclic molecules"),
+    "alerts": Property(
+        "Alerts", alert_names, "names of the PAINS, Brenk and NIH alerts found", by_default=False
+    ),
+}
+"""What can be computed, by the name users pick it by, in the order of the columns."""
+
+DEFAULT_SCORES: tuple[str, ...] = tuple(key for key, entry in PROPERTIES.items() if entry.by_default)
+"""The names computed when none are picked."""

@@ -1,0 +1,159 @@
+"""The statistics of a reference set of molecules, computed once and kept on disk.
+
+A set is known by the SHA-256 of its sorted lines and of the versions that made the statistics, so a
+changed file, a new RDKit or a new molvae computes anew. Files are plain arrays (npz without pickle);
+one that is damaged is computed and written again. Knows nothing of the figures.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import rdkit
+from numpy.typing import NDArray
+
+from .fcd_distance import FEATURES, LONGEST, MINIMUM, Moments, chemnet_moments, fcd_installed
+from .fingerprints import BITS
+from .folder import replace_file
+from .guacamol import DESCRIPTORS, SAMPLE_SIZE, Profile, descriptor_profile
+from .molecule_sets import PROPERTY_NAMES, Statistics, describe
+
+FORMAT = "1"  # raise it whenever the meaning of what is stored changes
+
+Arrays = dict[str, NDArray[np.generic]]
+
+
+@dataclass(frozen=True)
+class ReferenceSet:
+    """What samples are compared with. ``moments`` is None without ``fcd`` or with too few molecules."""
+
+    statistics: Statistics
+    profile: Profile
+    moments: Moments | None
+
+
+def reference_set(
+    smiles: Sequence[str], *, cache_folder: Path | None = None, workers: int = 1, fcd: bool = True
+) -> ReferenceSet:
+    """The statistics of a reference set, read from ``cache_folder`` where they are there already.
+
+    The cache is keyed by the SMILES as given, in any order: the same molecules spelt differently are
+    computed again. Invalid SMILES are left out. ``fcd=False`` leaves out the ChemNet moments, by far the
+    slowest part on a CPU.
+    """
+    key = content_key(smiles) if cache_folder is not None else ""
+    kept = _read(cache_folder, f"statistics-{key}.npz")
+    restored = _unpack_statistics(kept) if kept is not None else None
+    valid: tuple[str, ...] | None = None
+    if restored is None:
+        described = describe(smiles, workers, filters=False)
+        valid = described.smiles
+        restored = described.statistics, descriptor_profile(typical_sample(valid), workers)
+        _write(cache_folder, f"statistics-{key}.npz", _pack_statistics(*restored))
+    statistics, profile = restored
+    if not fcd or not fcd_installed() or statistics.count < MINIMUM:
+        return ReferenceSet(statistics, profile, None)
+    name = f"chemnet-{key}-{version('fcd')}.npz"
+    kept = _read(cache_folder, name)
+    moments = _unpack_moments(kept) if kept is not None else None
+    if moments is None:
+        valid = describe(smiles, workers, filters=False).smiles if valid is None else valid
+        if sum(len(text) <= LONGEST for text in valid) < MINIMUM:
+            return ReferenceSet(statistics, profile, None)
+        moments = chemnet_moments(valid, workers)
+        _write(cache_folder, name, _pack_moments(moments))
+    return ReferenceSet(statistics, profile, moments)
+
+
+def content_key(smiles: Sequence[str]) -> str:
+    """SHA-256, hexadecimal, of the SMILES in sorted order and of the versions the statistics depend on."""
+    digest = hashlib.sha256(f"{FORMAT}\n{rdkit.__version__}\n{len(smiles)}\n".encode())
+    digest.update("\n".join(sorted(smiles)).encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+def typical_sample(smiles: Sequence[str], size: int = SAMPLE_SIZE) -> list[str]:
+    """At most ``size`` distinct molecules, chosen by their hash: random, yet always the same."""
+    distinct = set(smiles)
+    if len(distinct) <= size:
+        return sorted(distinct)
+    return sorted(distinct, key=lambda text: hashlib.blake2b(text.encode(), digest_size=8).digest())[:size]
+
+
+def _read(folder: Path | None, name: str) -> Arrays | None:
+    """The arrays of a cache file, or None where there is none that can be read."""
+    if folder is None:
+        return None
+    try:
+        with open(folder / name, "rb") as handle, np.load(handle, allow_pickle=False) as stored:
+            return {field: stored[field] for field in stored.files}
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+        return None
+
+
+def _write(folder: Path | None, name: str, arrays: Arrays) -> None:
+    if folder is None:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays)
+    replace_file(folder / name, buffer.getvalue())
+
+
+def _pack_statistics(statistics: Statistics, profile: Profile) -> Arrays:
+    arrays: Arrays = {
+        "fingerprints": statistics.fingerprints,
+        "descriptors": profile.descriptors,
+        "similarities": profile.similarities,
+        **{f"property_{name}": statistics.properties[name] for name in PROPERTY_NAMES},
+    }
+    for field, counts in (("fragments", statistics.fragments), ("scaffolds", statistics.scaffolds)):
+        arrays[f"{field}_text"] = np.frombuffer("\n".join(counts).encode(), np.uint8)
+        arrays[f"{field}_counts"] = np.array(list(counts.values()), np.int64)
+    return arrays
+
+
+def _unpack_statistics(arrays: Arrays) -> tuple[Statistics, Profile] | None:
+    try:
+        properties = {name: arrays[f"property_{name}"].astype(np.float64) for name in PROPERTY_NAMES}
+        fingerprints = arrays["fingerprints"].astype(np.uint64)
+        descriptors = arrays["descriptors"].astype(np.float64)
+        similarities = arrays["similarities"].astype(np.float64)
+        fragments, scaffolds = (_unpack_counts(arrays, field) for field in ("fragments", "scaffolds"))
+    except (KeyError, ValueError):
+        return None
+    whole = (
+        fingerprints.shape == (len(fingerprints), BITS // 64)
+        and all(values.shape == (len(fingerprints),) for values in properties.values())
+        and descriptors.shape == (len(similarities), len(DESCRIPTORS))
+    )
+    statistics = Statistics(fingerprints, fragments, scaffolds, properties)
+    return (statistics, Profile(descriptors, similarities)) if whole else None
+
+
+def _unpack_counts(arrays: Arrays, field: str) -> Counter[str]:
+    counts = arrays[f"{field}_counts"].tolist()
+    names = arrays[f"{field}_text"].tobytes().decode().split("\n") if counts else []
+    return Counter(dict(zip(names, counts, strict=True)))
+
+
+def _pack_moments(moments: Moments) -> Arrays:
+    return {"count": np.array(moments.count), "mean": moments.mean, "covariance": moments.covariance}
+
+
+def _unpack_moments(arrays: Arrays) -> Moments | None:
+    try:
+        count, mean, covariance = int(arrays["count"]), arrays["mean"], arrays["covariance"]
+    except (KeyError, TypeError):
+        return None
+    if mean.shape != (FEATURES,) or covariance.shape != (FEATURES, FEATURES):
+        return None
+    return Moments(count, mean.astype(np.float64), covariance.astype(np.float64))

@@ -1,0 +1,267 @@
+"""Many molecules to a table of scores, on every core: the properties of molvae, and scorers of one's own.
+
+One row comes back for each that went in, in order, whatever happens to it: a cell that has no value is
+empty and the row's status says why. Rows stream, so memory does not grow with their number. This room
+knows no files of molecules and no model; a scorer of one's own is a Python function ``Mol -> float``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import pickle
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from rdkit import Chem
+
+from .chemistry import parse, standardise
+from .errors import MoleculeError, UsageError
+from .parallel import chunked, default_workers, map_chunks
+from .properties import DEFAULT_SCORES, PROPERTIES, Value
+from .scorers import Scorer, call_scorer, load_scorer, one_line, scorer_name, settle_scorer
+
+if TYPE_CHECKING:
+    import pandas
+
+CHUNK_SIZE = 64  # molecules: at some ms each, large against the cost of handing them over, and evenly spread
+OK = "ok"
+CRASHED = "crashed"
+NOT_TEXT = "not text"
+
+Extra = TypeVar("Extra")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is computed for every molecule: property names, then scorers; as :func:`plan_scores` makes it.
+
+    With ``parent`` the largest fragment, neutralised, is scored in place of the molecule as written.
+    """
+
+    names: tuple[str, ...]
+    scorers: tuple[str | Scorer, ...] = ()
+    parent: bool = False
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The heading of each value, all different."""
+        wanted = [PROPERTIES[name].name for name in self.names]
+        wanted += [scorer_name(scorer) for scorer in self.scorers]
+        return free_names(wanted, taken=())
+
+
+class Scored(NamedTuple):
+    """One row: its values, None where there is none, and "ok" or all that went wrong.
+
+    ``reason`` is the short phrase that rows are counted under, empty for a row that is ok.
+    """
+
+    values: tuple[Value | None, ...]
+    status: str
+    reason: str
+
+
+@dataclass
+class Counts:
+    """How many rows were scored whole, in part, and not at all; the last two by reason."""
+
+    whole: int = 0
+    in_part: Counter[str] = field(default_factory=Counter)
+    not_scored: Counter[str] = field(default_factory=Counter)
+
+    def add(self, row: Scored) -> None:
+        """Count one row."""
+        if row.status == OK:
+            self.whole += 1
+        elif all(value is None for value in row.values):
+            self.not_scored[row.reason] += 1
+        else:
+            self.in_part[row.reason] += 1
+
+    @property
+    def rows(self) -> int:
+        """All rows counted."""
+        return self.whole + self.in_part.total() + self.not_scored.total()
+
+    def __str__(self) -> str:
+        parts = [f"{self.whole:,} scored"]
+        for label, counts in (("scored in part", self.in_part), ("not scored", self.not_scored)):
+            if counts:
+                reasons = ", ".join(f"{reason} {count:,}" for reason, count in counts.most_common())
+                parts.append(f"{counts.total():,} {label} ({reasons})")
+        return f"{self.rows:,} row{'s' * (self.rows != 1)}: {', '.join(parts)}"
+
+
+def plan_scores(
+    names: Sequence[str] | None = None, scorers: Sequence[str | Scorer] = (), parent: bool = False
+) -> Plan:
+    """Check what is asked for: ``names`` of properties (None is the default ones) and ``scorers``.
+
+    A scorer is a function or the text ``file.py:function``. Raises ``UsageError`` for a name that is not
+    known, with the nearest that is, and for a scorer that cannot be loaded.
+    """
+    if isinstance(names, str):
+        names = names.split(",")
+    chosen = DEFAULT_SCORES if names is None else tuple(dict.fromkeys(name.strip().lower() for name in names))
+    for name in chosen:
+        if name not in PROPERTIES:
+            raise UsageError(_unknown_score(name))
+    settled = tuple(map(settle_scorer, scorers))
+    if not chosen and not settled:
+        raise UsageError("no scores are asked for; `molvae score --list` shows what there is")
+    return Plan(chosen, settled, parent)
+
+
+def score(
+    smiles: Iterable[str],
+    names: Sequence[str] | None = None,
+    scorers: Sequence[str | Scorer] = (),
+    workers: int | None = None,
+    parent: bool = False,
+) -> pandas.DataFrame:
+    """Score molecules: a table with columns ``smiles``, the scores and ``status``, one row for each.
+
+    ``names`` picks properties as ``molvae score --list`` names them, None is all that are computed by
+    default; ``scorers`` are functions ``Mol -> float`` or texts ``file.py:function``; ``workers`` is the
+    number of processes, None for one a core (functions that cannot be pickled are run in this one).
+    Raises ``UsageError`` as :func:`plan_scores` does; a molecule that cannot be scored is only a row.
+    """
+    import pandas
+
+    if isinstance(smiles, str):
+        raise UsageError("`smiles` is one text; give a list of SMILES, of one if need be")
+    plan = plan_scores(names, scorers, parent)
+    rows = [
+        (text, *row.values, row.status)
+        for text, row in stream(((text, text) for text in smiles), plan, workers)
+    ]
+    inner = free_names(plan.columns, taken=("smiles", "status"))
+    return pandas.DataFrame(rows, columns=["smiles", *inner, "status"])
+
+
+def stream(
+    items: Iterable[tuple[str, Extra]], plan: Plan, workers: int | None = None
+) -> Iterator[tuple[Extra, Scored]]:
+    """Score ``items``, pairs of a SMILES and anything that belongs to it, as they come, in their order.
+
+    Memory is bounded by the chunks that are under way. ``workers`` as in :func:`score`.
+    """
+    waiting: deque[Extra] = deque()
+
+    def smiles_of_items() -> Iterator[str]:
+        for smiles, extra in items:
+            waiting.append(extra)
+            yield smiles
+
+    count = default_workers() if workers is None else workers
+    if count < 1:
+        raise UsageError(f"`workers` (={count}) must be at least 1")
+    if not _travels(plan):
+        count = 1
+    # Tables are loaded once, here, and shared with the workers; scorers of others run where rows do.
+    measure(Plan(plan.names), Chem.MolFromSmiles("Cc1ccccc1"))
+    chunks = chunked(smiles_of_items(), CHUNK_SIZE)
+    for rows in map_chunks(partial(score_chunk, plan), chunks, count, partial(_crashed, plan)):
+        for row in rows:
+            yield waiting.popleft(), row
+
+
+def _crashed(plan: Plan, smiles: str) -> list[Scored]:
+    """The row of a molecule that its worker dies of."""
+    return [_empty(plan, CRASHED, "the process that scored it died")]
+
+
+def score_chunk(plan: Plan, smiles: Sequence[str]) -> list[Scored]:
+    """Score some molecules in this process."""
+    return [score_one(plan, text) for text in smiles]
+
+
+def score_one(plan: Plan, smiles: str) -> Scored:
+    """Score one molecule in this process; nothing a molecule or a scorer does to it is raised."""
+    if not isinstance(smiles, str):
+        return _empty(plan, NOT_TEXT, type(smiles).__name__)
+    try:
+        mol = parse(smiles)
+        if plan.parent:
+            mol = standardise(mol)
+    except MoleculeError as error:
+        return _empty(plan, error.reason, error.detail)
+    return measure(plan, mol)
+
+
+def measure(plan: Plan, mol: Chem.Mol) -> Scored:
+    """Score one molecule that has been read."""
+    values: list[Value | None] = []
+    gaps: dict[str, list[str]] = {}  # what went wrong -> the columns it went wrong for
+    reason = ""
+    for name in plan.names:
+        value, problem = _property(PROPERTIES[name].function, mol)
+        values.append(value)
+        if problem:
+            gaps.setdefault(problem, []).append(PROPERTIES[name].name)
+            reason = reason or problem.partition(":")[0]
+    for scorer in plan.scorers:
+        value, problem = call_scorer(load_scorer(scorer), mol)
+        values.append(value)
+        if problem:
+            label = f"scorer {scorer_name(scorer)}"
+            gaps.setdefault(problem, []).append(label)
+            reason = reason or f"{label} failed"
+    status = "; ".join(f"{', '.join(columns)}: {problem}" for problem, columns in gaps.items())
+    return Scored(tuple(values), status or OK, reason)
+
+
+def free_names(wanted: Sequence[str], taken: Iterable[str]) -> tuple[str, ...]:
+    """The wanted names, with the first of _2, _3, ... that is free where a name is taken already.
+
+    >>> free_names(["QED", "SA", "QED"], taken=["SA"])
+    ('QED', 'SA_2', 'QED_2')
+    """
+    used = set(taken)
+    free = []
+    for name in wanted:
+        number = 1
+        candidate = name
+        while candidate in used:
+            number += 1
+            candidate = f"{name}_{number}"
+        used.add(candidate)
+        free.append(candidate)
+    return tuple(free)
+
+
+def _property(function: Callable[[Chem.Mol], Value], mol: Chem.Mol) -> tuple[Value | None, str]:
+    try:
+        value = function(mol)
+    except MoleculeError as error:
+        return None, f"{error.reason}: {error.detail}"
+    except Exception as error:  # of one property of one molecule: RDKit raises what it likes
+        return None, f"failed: {one_line(error)}"
+    if isinstance(value, float) and not math.isfinite(value):
+        return None, "not finite"
+    return value, ""
+
+
+def _empty(plan: Plan, reason: str, detail: str) -> Scored:
+    """A row without any value."""
+    nothing = (None,) * (len(plan.names) + len(plan.scorers))
+    return Scored(nothing, f"{reason}: {detail}" if detail else reason, reason)
+
+
+def _unknown_score(name: str) -> str:
+    near = difflib.get_close_matches(name, PROPERTIES, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"{name!r} is not a score: {hint}`molvae score --list` shows what there is"
+
+
+def _travels(plan: Plan) -> bool:
+    """Whether the plan can be sent to another process; a lambda cannot."""
+    try:
+        pickle.dumps(plan)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        return False
+    return True

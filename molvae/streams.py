@@ -1,0 +1,153 @@
+"""A file or standard input as lines of text: unzipped, decoded, counted, and bounded in length.
+
+Whatever is not UTF-8 text is refused with the line and the byte at which that shows. This room knows nothing
+of what the lines hold.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import re
+import sys
+import zlib
+from collections import deque
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any, cast
+
+from .errors import InputError, UsageError
+
+_NOT_TEXT = {
+    b"\xff\xfe": "UTF-16 text; save it as UTF-8",
+    b"\xfe\xff": "UTF-16 text; save it as UTF-8",
+    b"PK\x03\x04": "a zip archive or an Excel workbook; save it as CSV",
+    b"\x89PNG": "a picture",
+    b"%PDF": "a PDF",
+    b"PAR1": "a parquet file; save it as CSV",
+    b"BZh": "compressed with bzip2; gzip is understood",
+    b"\xfd7zXZ": "compressed with xz; gzip is understood",
+}
+_MAX_LINE_BYTES = 1 << 20
+_BOM = b"\xef\xbb\xbf"
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|\Z)")
+
+
+class Lines:
+    """The lines of a file, or of standard input for ``-``: ends kept, numbered from 1, with a look ahead.
+
+    Raises InputError for what cannot be opened or is not text, and UsageError for an address of the net.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.number = 0  # of the line given out last
+        self._is_stdin = str(path) == "-"
+        self.name = "standard input" if self._is_stdin else str(path)
+        self._file = _open_bytes(path, self.name)
+        try:
+            self._stream = _unzipped(self._file, self.name)
+        except BaseException:
+            self.close()
+            raise
+        self._offset = 0
+        self._carry = b""
+        self._ahead: deque[str] = deque()
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        if not self._ahead and not self._fetch():
+            raise StopIteration
+        self.number += 1
+        return self._ahead.popleft()
+
+    def close(self) -> None:
+        """Close the file; standard input is left open."""
+        if not self._is_stdin:
+            self._file.close()
+
+    def peek(self, count: int) -> list[str]:
+        """Return up to ``count`` coming lines without taking them."""
+        while len(self._ahead) < count and self._fetch():
+            pass
+        return list(islice(self._ahead, count))
+
+    def _fetch(self) -> bool:
+        try:
+            block = self._carry + self._stream.readline(_MAX_LINE_BYTES)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            where = f"{self.name} is gzip, truncated or damaged, before line {self._next}"
+            raise InputError(f"{where}: {str(error).rstrip('.')}.") from None
+        except OSError as error:
+            raise InputError(f"{self.name} cannot be read: {error.strerror or error}.") from None
+        self._carry = b""
+        if len(block) >= _MAX_LINE_BYTES and not block.endswith(b"\n"):
+            # Either a line beyond all measure or a file whose lines end in carriage returns alone.
+            cut = block.rfind(b"\r", 0, len(block) - 1) + 1
+            if not cut:
+                raise InputError(f"{self.name}, line {self._next}: longer than {_MAX_LINE_BYTES} bytes.")
+            block, self._carry = block[:cut], block[cut:]
+        if not block:
+            return False
+        start = len(_BOM) if self._offset == 0 and block.startswith(_BOM) else 0
+        self._ahead.extend(self._split(block[start:], start))
+        self._offset += len(block)
+        return True
+
+    def _split(self, block: bytes, start: int) -> list[str]:
+        try:
+            text = block.decode("utf-8")
+        except UnicodeDecodeError as error:
+            at, found = self._offset + start + error.start, block[error.start]
+            raise InputError(
+                f"{self.name}, line {self._next}: not UTF-8 text, byte 0x{found:02X} at offset {at}. "
+                "Save the file as UTF-8."
+            ) from None
+        if "\0" in text:
+            at = self._offset + start + block.index(0)
+            raise InputError(f"{self.name}, line {self._next}: a NUL byte at offset {at}; this is not text.")
+        if "\r" in text.removesuffix("\r\n"):
+            return [line for line in _LINE.findall(text) if line]
+        return [text] if text else []
+
+    @property
+    def _next(self) -> int:
+        return self.number + len(self._ahead) + 1
+
+
+def _open_bytes(path: str | Path, name: str) -> io.BufferedReader:
+    if str(path) == "-":
+        if sys.stdin is None or sys.stdin.closed:
+            raise InputError("Standard input is closed; nothing can be read from '-'.")
+        stdin: Any = sys.stdin.buffer
+        # What stands in for standard input in tests and notebooks may have nothing to look ahead with.
+        return cast(io.BufferedReader, stdin if hasattr(stdin, "peek") else io.BufferedReader(stdin))
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", str(path)):
+        raise UsageError(f"{name}: only local files are read; download it first.")
+    try:
+        return open(path, "rb")
+    except IsADirectoryError:
+        raise InputError(f"{name} is a folder, not a file of molecules.") from None
+    except FileNotFoundError:
+        raise InputError(f"{name} does not exist.") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{name} cannot be opened: {getattr(error, 'strerror', None) or error}.") from None
+
+
+def _unzipped(stream: io.BufferedReader, name: str) -> io.BufferedReader:
+    """Look at the first bytes: gzip is unpacked whatever the file is called, other binaries are refused."""
+    try:
+        start = stream.peek(8)
+        if start.startswith(b"\x1f\x8b"):
+            stream = io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=stream)))
+            start = stream.peek(8)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(f"{name} is gzip, truncated or damaged: {str(error).rstrip('.')}.") from None
+    except OSError as error:
+        raise InputError(f"{name} cannot be read: {error.strerror or error}.") from None
+    for magic, kind in _NOT_TEXT.items():
+        if start.startswith(magic):
+            raise InputError(f"{name} is {kind}.")
+    return stream

@@ -1,0 +1,24 @@
+"""The examples in the docstrings are true."""
+
+from __future__ import annotations
+
+import doctest
+import pkgutil
+from importlib import import_module
+
+import pytest
+
+import molvae
+import molvae_cli
+
+MODULES = sorted(
+    f"{package.__name__}.{module.name}"
+    for package in (molvae, molvae_cli)
+    for module in pkgutil.iter_modules(package.__path__)
+)
+
+
+@pytest.mark.parametrize("name", ["molvae", *MODULES])
+def test_the_examples_of_a_module_hold(name: str) -> None:
+    module = import_module(name)
+    assert doctest.testmod(module).failed == 0
