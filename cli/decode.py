@@ -27,7 +27,7 @@ def decode(latents: str, model: str, output: str, force: bool, device: str) -> i
 
     Writes a row for every vector, with its id; a vector that decodes to no atoms has an empty SMILES.
     """
-    from molvae.codec import BATCH, Codec, smiles_of
+    from molvae.codec import BATCH, Codec
     from molvae.errors import InputError
     from molvae.latents import read_latents
 
@@ -48,10 +48,9 @@ def decode(latents: str, model: str, output: str, force: bool, device: str) -> i
         writer.writerow(["id", "smiles", "selfies"])
         for start in range(0, len(table.ids), BATCH):
             part = slice(start, start + BATCH)
-            for number, selfies in zip(table.ids[part], codec.selfies(table.z[part]), strict=True):
-                smiles = smiles_of(selfies, codec.vocabulary)
-                empty += not smiles
-                writer.writerow([number, smiles, selfies])
+            for number, decoded in zip(table.ids[part], codec.molecules(table.z[part]), strict=True):
+                empty += not decoded.smiles
+                writer.writerow([number, *decoded])
                 advance(1)
     note(f"{len(table.ids):,} decoded" + (f", {empty:,} without atoms" if empty else ""))
     return 0

@@ -1,8 +1,9 @@
 """What each SELFIES symbol means, as arrays: the tables that compiled code reads instead of strings.
 
-A symbol is an atom, a branch, a ring closure, one of the rare ``[nop]``, ``[epsilon]`` and ``.``, or the end (0). Its meaning follows SELFIES grammar version 2 (Krenn et al. 2022; Lo et al. 2023) under stated
-semantic constraints. Ids above the single symbols are merges of two earlier ids and stand for a fixed run of
-single symbols. Knows nothing of molecules, of positions in a string or of learning.
+A symbol is an atom, a branch, a ring closure, one of the rare ``[nop]``, ``[epsilon]`` and ``.``, or the end
+(0). Its meaning follows SELFIES grammar version 2 (Krenn et al. 2022; Lo et al. 2023) under stated semantic
+constraints. Ids above the single symbols are merges of two earlier ids and stand for a fixed run of single
+symbols. Knows nothing of molecules, of positions in a string or of learning.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ END, ATOM, BRANCH, RING, EPSILON, NOP, DOT = range(7)
 """Kinds of symbols."""
 
 KIND, BOND, READS, CAPACITY, DIGIT, MARK, FAR_MARK, ELEMENT, DONOR, ACCEPTOR = range(10)
-"""Columns of a symbol's row: its kind; bond order; how many index symbols it reads; bonds its atom may have; value
-as an index symbol; the byte ``/`` or ``\\`` on its bond or on the left end of its ring closure, and on the right
-end; element class; whether its atom can lend a lone pair; whether it takes the pi electron of an atom that it is
-doubly bonded to."""
+"""Columns of a symbol's row: its kind; bond order; how many index symbols it reads; bonds its atom may have;
+value as an index symbol; the byte ``/`` or ``\\`` on its bond or on the left end of its ring closure, and on
+the right end; element class; whether its atom can lend a lone pair; whether it takes the pi electron of an
+atom that it is doubly bonded to."""
 
 ELEMENTS = ("C", "N", "O", "S", "P", "F", "Cl", "Br", "I", "B", "Si", "Se", "H")
 """Elements that features tell apart; all others are one class. Each comes negative, neutral or positive."""
@@ -60,9 +61,9 @@ _ATOM = re.compile(r"\[([=#/\\]?)(\d*)([A-Z][a-z]?)(@{0,2})(?:H(\d))?([+-][1-9]+
 class Tables(NamedTuple):
     """What compiled code reads.
 
-    ``symbols`` ``(S + 1, 10)``: a row for every single symbol, columns as named above. ``text``: the SMILES bytes
-    of all atoms, those of symbol i from ``text_start[i]`` to ``text_start[i + 1]``. ``runs``: the single symbols
-    of all ids, those of id i from ``runs_start[i]`` to ``runs_start[i + 1]``.
+    ``symbols`` ``(S + 1, 10)``: a row for every single symbol, columns as named above. ``text``: the SMILES
+    bytes of all atoms, those of symbol i from ``text_start[i]`` to ``text_start[i + 1]``. ``runs``: the
+    single symbols of all ids, those of id i from ``runs_start[i]`` to ``runs_start[i + 1]``.
     """
 
     symbols: NDArray[np.int32]
@@ -120,9 +121,7 @@ class Alphabet:
         text = "".join(one.text for one in meanings).encode("ascii")
 
         return Tables(
-            symbols=np.array(
-                [one.columns(digit) for one, digit in zip(meanings, digits, strict=True)], dtype=np.int32
-            ),
+            symbols=np.array([one.columns(digit) for one, digit in zip(meanings, digits, strict=True)], dtype=np.int32),
             text=np.frombuffer(text, dtype=np.uint8).copy(),
             text_start=_starts([len(one.text) for one in meanings]),
             runs=np.array([number for run in runs for number in run], dtype=np.uint16),
@@ -167,9 +166,7 @@ def meaning(symbol: str, constraints: Mapping[str, int]) -> Meaning:
     )
 
 
-def _smiles(
-    plain: str, isotope: str, element: str, chirality: str, hydrogens: str | None, charge: int
-) -> str:
+def _smiles(plain: str, isotope: str, element: str, chirality: str, hydrogens: str | None, charge: int) -> str:
     """SMILES of one atom as ``selfies.decoder`` spells it; ``plain`` is the symbol without its bond."""
     if plain in _ORGANIC:
         return element
@@ -189,9 +186,7 @@ def _runs(singles: int, merges: Sequence[tuple[int, int]]) -> list[tuple[int, ..
     runs: list[tuple[int, ...]] = [(number,) for number in range(1 + singles)]
     for number, (first, second) in enumerate(merges, start=1 + singles):
         if not (0 < first < number and 0 < second < number):
-            raise ModelError(
-                f"vocabulary: merge {number} must be a pair of earlier ids, not {(first, second)}"
-            )
+            raise ModelError(f"vocabulary: merge {number} must be a pair of earlier ids, not {(first, second)}")
         runs.append(runs[first] + runs[second])
     return runs
 

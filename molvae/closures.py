@@ -1,10 +1,10 @@
 """The ring that closing at each earlier atom would make: its size, its unsaturation, whether it is aromatic.
 
-For the molecule that a prefix stands for, a breadth-first search from the current atom finds the shortest path
-to every earlier atom; of equally short ones that with the fewest atoms lacking a double bond. Aromaticity is
-judged by Hückel's rule on that one ring: an atom with a double bond gives one electron, none if the bond leads to
-O, S or Se (a carbonyl), a lone pair gives two, and any other atom breaks the ring. Knows graphs as tables, no
-strings and no learning.
+For the molecule that a prefix stands for, a breadth-first search from the current atom finds the shortest
+path to every earlier atom; of equally short ones that with the fewest atoms lacking a double bond.
+Aromaticity is judged by Hückel's rule on that one ring: an atom with a double bond gives one electron, none
+if the bond leads to O, S or Se (a carbonyl), a lone pair gives two, and any other atom breaks the ring. Knows
+graphs as tables, no strings and no learning.
 """
 
 from __future__ import annotations
@@ -37,11 +37,12 @@ REACH = 24
 """Number of earlier atoms looked at, counted back in the order of the derivation, as index symbols count."""
 
 LARGEST = 12
-"""Rings of this size and above, and atoms not connected at all, are told apart from smaller rings only."""
+"""Size from which on rings are not told apart; closing at an atom that is not connected counts as this size."""
 
 BROKEN, BROKEN_ONCE, BROKEN_HERE, UNBROKEN, BY_SINGLE, BY_DOUBLE, BY_EITHER = range(7)
-"""Conjugation of a ring: broken by two atoms or more; by one; by the current atom alone, which has valence for a
-double bond of its own; unbroken; and aromatic if closed by a single bond, by a double bond, or by either."""
+"""Conjugation of a ring: broken by two atoms or more; by one; by the current atom alone, which has valence
+for a double bond of its own; unbroken; and aromatic if closed by a single bond, by a double bond, or by
+either."""
 
 # Rows of the graph table that the search adds to those of form_rings.
 PI, CARBONYL, IN_RING, FIRST, DISTANCE, QUEUE = range(6, 12)
@@ -55,14 +56,14 @@ NEXT, TO, DOUBLE = range(3)
 # Rows of the table of costs.
 TOLL, PATH = range(2)
 
-# What a path costs, packed into one integer, most significant first, so that one addition goes along a bond and one
-# comparison prefers the path with the fewest atoms without a double bond.
+# What a path costs, packed into one integer, most significant first, so that one addition goes along a bond
+# and one comparison prefers the path with the fewest atoms without a double bond.
 _LACKING, _DONORS, _CARBONYLS, _RINGED, _DOUBLES = 40, 32, 24, 16, 8
 
 Longs = NDArray[np.int64]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def build_graph(symbols: Ints, state: Ints, graph: Ints, links: Ints) -> int:
     """Write the graph of a prefix with its links, pi bonds and ring members; returns the number of rings.
 
@@ -91,10 +92,8 @@ def build_graph(symbols: Ints, state: Ints, graph: Ints, links: Ints) -> int:
     return rings
 
 
-@njit(cache=True, nogil=True)
-def _link(
-    symbols: Ints, state: Ints, graph: Ints, links: Ints, link: int, one: int, other: int, order: int
-) -> None:
+@njit(cache=True, nogil=True, forceinline=True)
+def _link(symbols: Ints, state: Ints, graph: Ints, links: Ints, link: int, one: int, other: int, order: int) -> None:
     """Note a bond at both of its atoms, as links ``link`` and ``link + 1``."""
     for _ in range(2):
         links[NEXT, link], links[TO, link], links[DOUBLE, link] = graph[FIRST, one], other, order == 2
@@ -104,7 +103,7 @@ def _link(
         one, other, link = other, one, link + 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def search(symbols: Ints, state: Ints, graph: Ints, links: Ints, costs: Longs) -> None:
     """Distances (in ``graph``) and costs of the best shortest paths from the current atom.
 
@@ -146,7 +145,7 @@ def search(symbols: Ints, state: Ints, graph: Ints, links: Ints, costs: Longs) -
             link = links[NEXT, link]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def room_to_close(state: Ints) -> int:
     """The highest order of a bond that the current atom can close a ring with; 0 if none."""
     if state[CURSOR, PENDING] > 0 and state[CURSOR, HELD] > 0:
@@ -154,21 +153,21 @@ def room_to_close(state: Ints) -> int:
     return int(max(0, min(state[STATE, state[CURSOR, DEPTH]], 3)))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def free_valence(symbols: Ints, state: Ints, graph: Ints, atom: int) -> int:
     """The valence that an atom has left."""
     return int(symbols[state[SYMBOL, atom], CAPACITY] - graph[VALENCE, atom])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def ring_of(
     symbols: Ints, state: Ints, graph: Ints, costs: Longs, atom: int, order: int
 ) -> tuple[int, int, int, int, int, int]:
     """The ring that closing at ``atom`` by a bond of at most ``order`` would make.
 
-    Its size (LARGEST where that or more); how many of its atoms lack a double bond, of these how many can lend a
-    lone pair; how many double bonds lead out of the path; how many atoms are in a ring already; and its
-    conjugation, one of the names above.
+    Its size (LARGEST where that or more); how many of its atoms lack a double bond, of these how many can
+    lend a lone pair; how many double bonds lead out of the path; how many atoms are in a ring already; and
+    its conjugation, one of the names above.
     """
     if graph[DISTANCE, atom] < 0:
         return LARGEST, 0, 0, 0, 0, BROKEN

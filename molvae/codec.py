@@ -15,16 +15,19 @@ from typing import NamedTuple, Self
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from rdkit import Chem
+from rdkit.rdBase import BlockLogs
 from torch import Tensor
 
 from . import checkpoint, decoding, notation
 from .checkpoint import Saved
-from .chemistry import Limits, standard_smiles
+from .chemistry import Limits, canonical, standard_smiles
 from .config import DataConfig
 from .dataset import Batch, pack
 from .errors import InputError, MoleculeError
 from .model import Packed
 from .posterior import Gaussian, prior_log_density, standard_normal
+from .smiles import decode_smiles
 from .training import automatic_precision
 from .vocabulary import Ids, Vocabulary
 
@@ -42,6 +45,13 @@ class Reading(NamedTuple):
 
     smiles: str
     ids: Ids
+
+
+class Decoded(NamedTuple):
+    """A molecule the model wrote: canonical SMILES (empty without atoms) and the SELFIES as written."""
+
+    smiles: str
+    selfies: str
 
 
 class Inversion(NamedTuple):
@@ -100,7 +110,8 @@ class Codec:
         """A batch of molecules, on the model's device."""
         lengths = [len(reading.ids) for reading in readings]
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        batch = pack(np.concatenate([r.ids for r in readings]), offsets, np.arange(len(readings)))
+        alphabet = self.vocabulary.alphabet if self.saved.config.model.grammar else None
+        batch = pack(np.concatenate([r.ids for r in readings]), offsets, np.arange(len(readings)), alphabet)
         return Packed.from_batch(batch, self.model.device), batch
 
     def posterior(self, readings: Sequence[Reading]) -> Gaussian:
@@ -192,19 +203,19 @@ class Codec:
 
     def write(self, z: Tensor, temperature: float = 0.0, generator: torch.Generator | None = None) -> decoding.Written:
         """What the decoder writes for latents ``(B, Z)``; see :func:`molvae.decoding.write`."""
-        return decoding.write(self.model, z, temperature, generator)
-
-    def selfies(self, z: ArrayLike) -> list[str]:
-        """The SELFIES string that greedy decoding writes for each latent ``(B, Z)``."""
-        latents = self.check_latents(z)
-        strings: list[str] = []
-        for start in range(0, len(latents), BATCH):
-            strings += [self.vocabulary.decode(ids) for ids in self.write(latents[start : start + BATCH]).molecules()]
-        return strings
+        return decoding.write(self.model, self.vocabulary.alphabet, z, temperature, generator)
 
     def decode(self, z: ArrayLike) -> list[str]:
         """The molecule each latent ``(B, Z)`` decodes to, as canonical SMILES; empty for one without atoms."""
-        return [smiles_of(one, self.vocabulary) for one in self.selfies(z)]
+        return [one.smiles for one in self.molecules(z)]
+
+    def molecules(self, z: ArrayLike) -> list[Decoded]:
+        """What greedy decoding writes for each latent ``(B, Z)``: SMILES, and the SELFIES as written."""
+        latents = self.check_latents(z)
+        decoded: list[Decoded] = []
+        for start in range(0, len(latents), BATCH):
+            decoded += molecules_of(self.write(latents[start : start + BATCH]).molecules(), self.vocabulary)
+        return decoded
 
     def log_likelihood(self, smiles: Sequence[str], samples: int = 64, seed: int = 0) -> NDArray[np.float64]:
         """log p(x) of molecules in nats, ``(B,)``, estimated from below by importance sampling.
@@ -228,9 +239,23 @@ class Codec:
         return values
 
 
-def smiles_of(selfies: str, vocabulary: Vocabulary) -> str:
-    """Canonical SMILES of a string the model wrote; empty for one without atoms."""
+def molecules_of(written: Sequence[Ids], vocabulary: Vocabulary) -> list[Decoded]:
+    """Canonical SMILES and SELFIES of what the model wrote, each molecule as its ids without the end."""
+    if not written:
+        return []
+    lengths = np.array([len(ids) for ids in written])
+    texts = decode_smiles(np.concatenate(written), lengths, vocabulary.alphabet)
+    with BlockLogs():
+        canonical_texts = [canonical_or_empty(text) for text in texts]
+    return [Decoded(one, vocabulary.decode(ids)) for one, ids in zip(canonical_texts, written, strict=True)]
+
+
+def canonical_or_empty(text: str) -> str:
+    """Canonical SMILES of a text the decoder wrote; empty for none, and for the monsters RDKit refuses."""
+    mol = Chem.MolFromSmiles(text) if text else None
+    if mol is None:
+        return ""
     try:
-        return notation.to_smiles(selfies, vocabulary.constraints)
+        return canonical(mol)
     except MoleculeError:
         return ""

@@ -50,6 +50,7 @@ class ModelConfig:
     encoder: int = dial(256, "units of the encoder GRU, in each direction", low=1, high=8192)
     decoder: int = dial(512, "units of the decoder GRU", low=1, high=8192)
     latent: int = dial(128, "dimensions of the latent vector z", low=1, high=4096)
+    grammar: bool = dial(True, "tell the decoder its place in the SELFIES grammar: open branches, valences, rings")
 
 
 @dataclass(frozen=True)

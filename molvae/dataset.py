@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .alphabet import Alphabet
 from .errors import InputError, MolvaeError
 from .folder import commit_folder, read_folder, read_json
+from .grammar import features
 from .vocabulary import END, Ids, Vocabulary
 
 FORMAT = 1
@@ -42,7 +44,8 @@ class Batch:
     ``sizes[t]`` molecules have a symbol at step ``t`` (the end symbol counts as one); ``inputs`` and
     ``targets`` are ``(N,)`` with ``N = sum(sizes)``: what the decoder has just written and what it is to write
     next. ``reversed_inputs`` is ``(N - B,)``, the symbols of each molecule from its last to its first, packed
-    with ``sizes[1:]``. ``order`` ``(B,)`` tells which of the molecules handed in stands where.
+    with ``sizes[1:]``. ``order`` ``(B,)`` tells which of the molecules handed in stands where. ``grammar``
+    ``(N, F)`` are the features of each position's prefix (:mod:`molvae.grammar`), where they were asked for.
     """
 
     order: Rows
@@ -50,13 +53,17 @@ class Batch:
     targets: NDArray[np.int64]
     reversed_inputs: NDArray[np.int64]
     sizes: list[int]
+    grammar: NDArray[np.uint8] | None = None
 
     def __len__(self) -> int:
         return self.sizes[0]
 
 
-def pack(ids: Ids, offsets: Rows, rows: Rows) -> Batch:
-    """The batch of the molecules ``rows`` of a ragged array: molecule i is ``ids[offsets[i]:offsets[i + 1]]``."""
+def pack(ids: Ids, offsets: Rows, rows: Rows, alphabet: Alphabet | None = None) -> Batch:
+    """The batch of the molecules ``rows`` of a ragged array: molecule i is ``ids[offsets[i]:offsets[i + 1]]``.
+
+    With an ``alphabet`` the batch carries the grammar features of every position.
+    """
     lengths = offsets[rows + 1] - offsets[rows]
     order = np.argsort(-lengths, kind="stable")
     rows, lengths = rows[order], lengths[order]
@@ -71,7 +78,13 @@ def pack(ids: Ids, offsets: Rows, rows: Rows) -> Batch:
     targets[:-1][alive] = forward
     living = np.concatenate([np.ones((1, len(rows)), dtype=bool), alive])
     inputs = np.concatenate([np.full(len(rows), END, dtype=np.int64), forward])
-    return Batch(order, inputs, targets[living], backward, sizes)
+    batch = Batch(order, inputs, targets[living], backward, sizes)
+    if alphabet is None:
+        return batch
+    ragged = np.concatenate([ids[offsets[row] : offsets[row + 1]] for row in rows])
+    starts = np.cumsum(lengths + 1) - (lengths + 1)
+    place = starts[None, :] + np.arange(len(steps) + 1)[:, None]
+    return replace(batch, grammar=features(ragged, lengths, alphabet)[place[living]])
 
 
 @dataclass(frozen=True)
@@ -112,9 +125,9 @@ class Dataset:
         """Places of the molecules held out."""
         return np.flatnonzero(self.validation)
 
-    def batch(self, rows: Rows) -> Batch:
-        """The molecules ``rows``, packed."""
-        return pack(self.ids, self.offsets, rows)
+    def batch(self, rows: Rows, grammar: bool = False) -> Batch:
+        """The molecules ``rows``, packed; with their grammar features if the model is told them."""
+        return pack(self.ids, self.offsets, rows, self.vocabulary.alphabet if grammar else None)
 
     def epoch(self, seed: int, epoch: int, batch_size: int) -> list[Rows]:
         """The training rows of every batch of an epoch: a pure function of the data, seed, epoch and size.
@@ -125,11 +138,11 @@ class Dataset:
         rows = np.random.default_rng([seed, epoch]).permutation(self.training_rows)
         return [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
 
-    def in_order(self, rows: Rows, batch_size: int) -> Iterator[Batch]:
+    def in_order(self, rows: Rows, batch_size: int, grammar: bool = False) -> Iterator[Batch]:
         """Batches of ``rows`` by length, for validation."""
         by_length = rows[np.argsort(self.lengths[rows], kind="stable")]
         for start in range(0, len(by_length), batch_size):
-            yield self.batch(by_length[start : start + batch_size])
+            yield self.batch(by_length[start : start + batch_size], grammar)
 
     def save(self, path: str | Path, *, rejected: str = "") -> None:
         """Write the data set as a folder, committed whole; ``rejected`` is the text of ``rejected.csv``."""

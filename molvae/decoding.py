@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from .model import MoleculeVAE
+from . import grammar
+from .alphabet import Alphabet
+from .model import MoleculeVAE, feature_rows
 from .vocabulary import END
 
 COMPACT_EVERY = 3
@@ -37,9 +39,13 @@ class Written(NamedTuple):
 
 @torch.no_grad()
 def write(
-    model: MoleculeVAE, code: Tensor, temperature: float = 0.0, generator: torch.Generator | None = None
+    model: MoleculeVAE,
+    alphabet: Alphabet,
+    code: Tensor,
+    temperature: float = 0.0,
+    generator: torch.Generator | None = None,
 ) -> Written:
-    """Write one molecule for every row of ``code`` ``(B, C)``.
+    """Write one molecule for every row of ``code`` ``(B, C)``; ``alphabet`` is that of the model's vocabulary.
 
     Temperature 0 takes the likeliest symbol at every step; otherwise one is drawn from the logits divided by
     the temperature (Gumbel-max). A molecule that reaches the model's ``max_steps`` is ended there.
@@ -47,7 +53,7 @@ def write(
     total = len(code)
     ids = torch.full((total, model.max_steps), END, dtype=torch.long)
     likelihood = torch.zeros(total)
-    symbol_gates, step_gates = gate_tables(model)
+    place = Place(model, alphabet, total) if model.grammar is not None else None
     fixed = model.decoder.constant_gates(code)
     state = model.first_state(code)
     weight, bias = output_layer(model)
@@ -55,7 +61,9 @@ def write(
     last = torch.full((total,), END, dtype=torch.long, device=code.device)
     alive = torch.ones(total, dtype=torch.bool, device=code.device)
     for step in range(model.max_steps):
-        state = model.decoder.step(symbol_gates[last] + (fixed + step_gates[step]), state)
+        steps = torch.full_like(last, step)
+        x = model.told(last, steps, None if place is None else place.features(rows))
+        state = model.decoder.step(model.decoder.input_gates(x) + fixed, state)
         logits = functional.linear(state.to(weight.dtype), weight, bias).float()  # (B, V)
         if step == model.max_steps - 1:
             logits[:, :END] = logits[:, END + 1 :] = -torch.inf
@@ -64,6 +72,8 @@ def write(
         ids[rows, step] = torch.where(alive, last, END).cpu()
         likelihood[rows] += torch.where(alive, chosen, 0.0).cpu()
         alive &= last != END
+        if place is not None:
+            place.advance(rows[alive.cpu()], last[alive])
         if step % COMPACT_EVERY == COMPACT_EVERY - 1:
             kept = alive.nonzero()[:, 0]
             if len(kept) == 0:
@@ -74,11 +84,19 @@ def write(
     return Written(ids.numpy().astype(np.uint16), lengths.numpy().astype(np.int32), likelihood.numpy())
 
 
-def gate_tables(model: MoleculeVAE) -> tuple[Tensor, Tensor]:
-    """What each symbol ``(V, 3H)`` and each step ``(T, 3H)`` adds to the decoder's gates."""
-    symbols = model.decoder.input_gates(model.write.weight)
-    nothing = model.decoder.input_gates(torch.zeros_like(model.step.weight))
-    return symbols, model.decoder.input_gates(model.step.weight) - nothing
+class Place:
+    """Where each of ``total`` molecules being written stands in the grammar."""
+
+    def __init__(self, model: MoleculeVAE, alphabet: Alphabet, total: int) -> None:
+        self.states, self.alphabet, self.device = grammar.start(total), alphabet, model.device
+
+    def features(self, rows: Tensor) -> Tensor:
+        """The features of the molecules ``rows``, ``(B, F)``."""
+        return feature_rows(grammar.features_now(self.states, rows.numpy(), self.alphabet)).to(self.device)
+
+    def advance(self, rows: Tensor, symbols: Tensor) -> None:
+        """Append a symbol to each of the molecules ``rows``."""
+        grammar.advance(self.states, rows.numpy(), symbols.cpu().numpy(), self.alphabet)
 
 
 def output_layer(model: MoleculeVAE) -> tuple[Tensor, Tensor]:

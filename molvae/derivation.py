@@ -1,12 +1,14 @@
 """The SELFIES derivation as array state: single symbols in, the graph of the molecule out.
 
 One symbol is consumed at a time, so the state is right after any prefix, within a branch and between a ring
-symbol and its index too. Open branches are an explicit stack. The result is that of ``selfies.decoder``, silent
-repairs included: bond orders cut down to the valence left, exhausted branches skipped, rings to nowhere dropped,
-rings between bonded atoms raising their bond. Knows ids and tables, no text, no RDKit and no learning.
+symbol and its index too. Open branches are an explicit stack. The result is that of ``selfies.decoder``,
+silent repairs included: bond orders cut down to the valence left, exhausted branches skipped, rings to
+nowhere dropped, rings between bonded atoms raising their bond. Knows ids and tables, no text, no RDKit and no
+learning.
 
-Compiled code keeps the code it calls in its cache: after an edit here, delete the ``__pycache__`` of the rooms
-that call it (numba looks at the caller's file only).
+Small compiled functions are inlined by force: a call that is not costs more in counting the references to its
+arrays than the function takes. Compiled code also keeps what it calls in its cache on disk: after an edit here,
+delete the ``*.nbi`` files beside this one, for numba looks at the caller's file only.
 """
 
 from __future__ import annotations
@@ -34,19 +36,20 @@ from .alphabet import (
 )
 from .errors import InputError
 
-# A derivation is a table of integers (11, N): one row of scalars, three about the open branches (the main chain
-# is level 0), three about atoms, four about the ring closures asked for.
+# A derivation is a table of integers (11, N): one row of scalars, three about the open branches (the main
+# chain is level 0), three about atoms, four about the ring closures asked for.
 CURSOR, STATE, CURRENT, STOP, SYMBOL, PARENT, ORDER, LEFT, RIGHT, RING_ORDER, RING_SYMBOL = range(11)
-"""Rows: scalars; valence left, current atom and last position of a level; symbol, parent and bond order to it of
-an atom; left and right atom, bond order and symbol of a ring closure."""
+"""Rows: scalars; valence left, current atom and last position of a level; symbol, parent and bond order to it
+of an atom; left and right atom, bond order and symbol of a ring closure."""
 
 ENDED, SEEN, ATOMS, RINGS, DEPTH, PENDING, WAITING, HELD, INDEX = range(9)
-"""Scalars: ended; symbols seen; atoms; ring closures asked for; open branches; index symbols pending, the symbol
-that waits for them, the valence held for it, and the index so far."""
+"""Scalars: ended; symbols seen; atoms; ring closures asked for; open branches; index symbols pending, the
+symbol that waits for them, the valence held for it, and the index so far."""
 
 # What the derivation builds is a second table (6, N), written afresh by form_rings.
 VALENCE, BOND_ORDER, MADE_LEFT, MADE_RIGHT, MADE_ORDER, MADE_SYMBOL = range(6)
-"""Rows: valence used by an atom and its bond order to its parent; left and right atom, order and symbol of a ring."""
+"""Rows: valence used by an atom and its bond order to its parent; left and right atom, order and symbol of a
+ring."""
 
 START, DEAD = 0, -1
 """Valence left where there is no atom yet, and where there is none: the rest of that branch is skipped."""
@@ -76,7 +79,7 @@ def molecules(ids: NDArray[Any], lengths: NDArray[Any], alphabet: Alphabet) -> t
     return flat, counts
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def restart(state: Ints) -> None:
     """Back to the empty prefix."""
     for scalar in range(INDEX + 1):
@@ -85,7 +88,7 @@ def restart(state: Ints) -> None:
     state[CURRENT, 0] = -1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def consume(symbols: Ints, state: Ints, symbol: int) -> None:
     """Advance a derivation by one single symbol."""
     kind = symbols[symbol, KIND]
@@ -116,7 +119,7 @@ def consume(symbols: Ints, state: Ints, symbol: int) -> None:
             state[CURSOR, DEPTH] -= 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _attach(symbols: Ints, state: Ints, symbol: int) -> None:
     """Bond an atom to the current one, or begin a fragment with it."""
     depth, atom = state[CURSOR, DEPTH], state[CURSOR, ATOMS]
@@ -135,7 +138,7 @@ def _attach(symbols: Ints, state: Ints, symbol: int) -> None:
     state[CURRENT, depth] = atom
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _wait(symbols: Ints, state: Ints, symbol: int) -> None:
     """Hold valence for a ring or branch and wait for its index symbols."""
     depth = state[CURSOR, DEPTH]
@@ -149,7 +152,7 @@ def _wait(symbols: Ints, state: Ints, symbol: int) -> None:
     state[CURSOR, INDEX] = 0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _settle(state: Ints) -> None:
     """The index of a ring or branch is complete: note the ring, or open the branch."""
     depth, ring, held = state[CURSOR, DEPTH], state[CURSOR, RINGS], state[CURSOR, HELD]
@@ -169,7 +172,7 @@ def _settle(state: Ints) -> None:
         state[STOP, depth + 1] = state[CURSOR, SEEN] + index + 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def finish(state: Ints) -> None:
     """The string ends here: a ring whose index is incomplete reads zeros."""
     if state[CURSOR, PENDING] > 0:
@@ -179,9 +182,10 @@ def finish(state: Ints) -> None:
             _settle(state)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def form_rings(symbols: Ints, state: Ints, graph: Ints) -> int:
-    """Write the graph of a derivation, its ring closures made in the order asked for; returns the number of rings.
+    """Write the graph of a derivation, its ring closures made in the order asked for; returns the number of
+    rings.
 
     Closures are made when all else is, so what they find free is what the chains have left.
     """

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterable, Mapping
@@ -17,15 +19,20 @@ from typing import Any
 from .errors import ModelError
 
 MANIFEST = "MANIFEST.json"
+PLAIN_NAME = re.compile(r"[a-z]+\.[a-z]+")
 JSON_LIMIT = 50_000_000
 
 
 def write_file(path: Path, content: bytes) -> None:
     """Write a new file and force it to disk."""
-    with open(path, "xb") as handle:
-        handle.write(content)
-        handle.flush()
-        os.fsync(handle.fileno())
+    try:
+        with open(path, "xb") as handle:
+            handle.write(content)
+            handle.flush()
+            os.fsync(handle.fileno())
+    except OSError as error:
+        # A full disk says so without a name.
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def replace_file(path: Path, content: bytes) -> None:
@@ -74,11 +81,20 @@ def commit_folder(path: Path, files: Mapping[str, bytes], *, kind: str, version:
 def read_json(content: bytes, name: str) -> Any:
     """The JSON in ``content``; ModelError for anything that is not plain, finite JSON."""
 
-    def refuse(constant: str) -> None:
-        raise ModelError(f"{name}: {constant} is not a number")
+    def finite(text: str) -> float:
+        number = float(text)
+        if not math.isfinite(number):
+            raise ModelError(f"{name}: {text} is not a finite number")
+        return number
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(keys := dict(pairs)) < len(pairs):
+            raise ModelError(f"{name}: a key stands in it twice")
+        return keys
 
     try:
-        return json.loads(content.decode("utf-8"), parse_constant=refuse)
+        text = content.decode("utf-8")
+        return json.loads(text, parse_constant=finite, parse_float=finite, object_pairs_hook=unique)
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{name}: not readable JSON ({error})") from error
 
@@ -95,9 +111,10 @@ def manifest_of(path: Path, *, kind: str, version: int) -> dict[str, Any]:
         raise ModelError(f"{path}: not a molvae {kind}")
     if manifest.get("version") != version:
         raise ModelError(f"{path}: written by another version of molvae ({manifest.get('version')!r})")
-    if not isinstance(manifest.get("files"), dict):
-        raise ModelError(f"{path}: its {MANIFEST} lists no files")
-    return dict(manifest["files"])
+    files = manifest.get("files")
+    if not isinstance(files, dict) or not all(PLAIN_NAME.fullmatch(name) for name in files):
+        raise ModelError(f"{path}: its {MANIFEST} does not list plain files")
+    return files
 
 
 def read_folder(path: Path, names: Iterable[str], *, kind: str, version: int) -> dict[str, bytes]:

@@ -1,9 +1,10 @@
 """What a prefix of a molecule determines, as small integers that a decoder is told at every position.
 
-SELFIES hides counting: how long a branch still is, how far back a ring reaches, whether that ring is aromatic.
-All of it follows from the prefix alone, so it need not be learned. Whole batches at once (:func:`features`) or one
-step at a time for many molecules (:func:`start`, :func:`advance`, :func:`features_now`), which agree exactly.
-Features come in named groups. Knows tokens and their derivation, nothing of learning.
+SELFIES hides counting: how long a branch still is, how far back a ring reaches, whether that ring is
+aromatic. All of it follows from the prefix alone, so it need not be learned. Whole batches at once
+(:func:`features`) or one step at a time for many molecules (:func:`start`, :func:`advance`,
+:func:`features_now`), which agree exactly. Features come in named groups. Knows tokens and their derivation,
+nothing of learning.
 """
 
 from __future__ import annotations
@@ -44,9 +45,9 @@ def features(
 ) -> NDArray[np.uint8]:
     """Features of every prefix of many molecules, ``(sum of (lengths + 1), F)``.
 
-    ``ids`` ``(sum of lengths,)`` holds the molecules one after the other without their end symbols. A molecule
-    of n ids has n + 1 rows: row i describes its first i ids, so it is what is known where id i, or at last the
-    end, is chosen.
+    ``ids`` ``(sum of lengths,)`` holds the molecules one after the other without their end symbols. A
+    molecule of n ids has n + 1 rows: row i describes its first i ids, so it is what is known where id i, or
+    at last the end, is chosen.
     """
     columns = _columns(groups)
     flat, counts = molecules(ids, lengths, alphabet)
@@ -64,7 +65,8 @@ def start(rows: int) -> Ints:
 
 
 def advance(states: Ints, rows: NDArray[Any], tokens: NDArray[Any], alphabet: Alphabet) -> None:
-    """Append one token to each of the prefixes ``rows`` ``(n,)`` of ``states``, in place; ``tokens`` ``(n,)``."""
+    """Append one token to each of the prefixes ``rows`` ``(n,)`` of ``states``, in place; ``tokens``
+    ``(n,)``."""
     ids, _ = molecules(tokens, np.array([len(tokens)]), alphabet)
     _advance(alphabet.tables, states, _row_numbers(states, rows), ids)
 
@@ -120,9 +122,7 @@ def _describe_all(tables: Tables, ids: Ids, lengths: Ints, columns: Longs, searc
 
 
 @njit(cache=True, nogil=True)
-def _describe_rows(
-    tables: Tables, states: Ints, rows: Ints, columns: Longs, searching: bool, out: Row
-) -> None:
+def _describe_rows(tables: Tables, states: Ints, rows: Ints, columns: Longs, searching: bool, out: Row) -> None:
     graph, links, costs, row = _scratch()
     for line in range(len(rows)):
         describe(tables.symbols, states[rows[line]], graph, links, costs, searching, row)
@@ -147,7 +147,7 @@ def _scratch() -> tuple[Ints, Ints, Longs, Row]:
     )
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _consume_token(tables: Tables, state: Ints, token: int) -> None:
     for place in range(tables.runs_start[token], tables.runs_start[token + 1]):
         consume(tables.symbols, state, tables.runs[place])

@@ -134,9 +134,7 @@ def _read_head(lines: Lines, format: str | None, column: str | None) -> Table:
 
 
 def _format_by_content(head: list[str]) -> str:
-    if any(
-        line.startswith(("M  END", "$$$$")) or line.rstrip().endswith(("V2000", "V3000")) for line in head
-    ):
+    if any(line.startswith(("M  END", "$$$$")) or line.rstrip().endswith(("V2000", "V3000")) for line in head):
         return "sdf"
     head = [line for line in head if not line.startswith("#")] or head
     delimiter = _delimiter(head[0])
@@ -168,9 +166,7 @@ def _delimited_table(lines: Lines, format: str, delimiter: str, column: str | No
         )
     refuse_other_notations(lines.name, columns[at], [row[at] for _, row in data if len(row) == len(columns)])
     records = (
-        Record(line, row[at], tuple(row))
-        if len(row) == len(columns)
-        else Record(line, "", tuple(row), WRONG_WIDTH)
+        Record(line, row[at], tuple(row)) if len(row) == len(columns) else Record(line, "", tuple(row), WRONG_WIDTH)
         for line, row in chain(data, rows)
     )
     return Table(lines, format, columns, at, chosen_by, records)
@@ -213,9 +209,7 @@ def _smi_records(lines: Lines) -> Iterator[Record]:
 
 def _refuse_column(name: str, column: str | None, kind: str, place: str) -> None:
     if column is not None and column.lower() not in ("smiles", "1"):
-        raise UsageError(
-            f"{name} is {kind}, where the molecule is {place}: --column {column!r} has no place."
-        )
+        raise UsageError(f"{name} is {kind}, where the molecule is {place}: --column {column!r} has no place.")
 
 
 def _sdf_table(lines: Lines, column: str | None) -> Table:

@@ -7,14 +7,25 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from .config import ModelConfig
 from .dataset import Batch
+from .grammar import feature_sizes
 from .gru import GRU, Precision
 from .posterior import Gaussian, GaussianPosterior
+
+FEATURES = feature_sizes()
+
+
+def feature_rows(features: NDArray[np.uint8]) -> Tensor:
+    """Grammar features ``(N, F)`` as rows of one table of ``sum(FEATURES)``, ``(N, F)`` int64."""
+    starts = np.cumsum((0, *FEATURES[:-1]))
+    return torch.from_numpy(features + starts)
 
 
 class Packed(NamedTuple):
@@ -26,6 +37,7 @@ class Packed(NamedTuple):
     steps: Tensor  # (N,) int64, the step each position belongs to
     owners: Tensor  # (N,) int64, the molecule each position belongs to
     sizes: list[int]
+    grammar: Tensor | None = None  # (N, F) int64, see feature_rows
 
     @classmethod
     def from_batch(cls, batch: Batch, device: torch.device) -> Packed:
@@ -36,7 +48,8 @@ class Packed(NamedTuple):
         owners = torch.arange(len(batch.inputs)) - starts[steps]
         inputs, targets, backward = map(torch.from_numpy, (batch.inputs, batch.targets, batch.reversed_inputs))
         there = [tensor.to(device) for tensor in (inputs, targets, backward, steps, owners)]
-        return cls(there[0], there[1], there[2], there[3], there[4], batch.sizes)
+        grammar = None if batch.grammar is None else feature_rows(batch.grammar).to(device)
+        return cls(there[0], there[1], there[2], there[3], there[4], batch.sizes, grammar)
 
     def per_molecule(self, values: Tensor) -> Tensor:
         """Sum ``values`` ``(N,)`` over each molecule's positions, ``(B,)``."""
@@ -61,11 +74,14 @@ class MoleculeVAE(nn.Module):
         self.posterior = GaussianPosterior(2 * config.encoder, config.latent)
         self.write = nn.Embedding(vocabulary, width)
         self.step = nn.Embedding(max_steps, width)
+        self.grammar = nn.Embedding(sum(FEATURES), width) if config.grammar else None
         self.start = nn.Linear(self.posterior.code_size, units)
         self.decoder = GRU(width, self.posterior.code_size, units)
         self.output = nn.Linear(units, vocabulary)
         for table in (self.read, self.write, self.step):
             nn.init.normal_(table.weight, std=width**-0.5)
+        if self.grammar is not None:
+            nn.init.normal_(self.grammar.weight, std=(len(FEATURES) * width) ** -0.5)
 
     def set_precision(self, precision: Precision) -> None:
         """Choose the operand type of all matrix products; weights and state stay in fp32."""
@@ -91,10 +107,24 @@ class MoleculeVAE(nn.Module):
         """The decoder's state before the first symbol, ``(B, H)``, from what it is told ``(B, C)``."""
         return self.start(code).tanh()  # type: ignore[no-any-return]
 
+    def told(self, last: Tensor, steps: Tensor, grammar: Tensor | None) -> Tensor:
+        """What the decoder is told at some positions ``(N,)``, as vectors ``(N, E)``.
+
+        The symbol just written, the step, and the place in the grammar ``(N, F)``, embedded and summed.
+        """
+        x: Tensor = self.write(last) + self.step(steps.clamp(max=self.max_steps - 1))
+        if self.grammar is None or grammar is None:
+            return x
+        # Dozens of features a position: one product with a 0/1 matrix is far quicker than as many lookups.
+        table = self.grammar.weight
+        dtype = torch.bfloat16 if self.precision == "bf16" else table.dtype
+        marks = torch.zeros(len(grammar), len(table), dtype=dtype, device=table.device)
+        marks.scatter_(1, grammar, 1.0)
+        return x + (marks @ table.to(dtype)).to(x.dtype)
+
     def logits(self, packed: Packed, code: Tensor) -> Tensor:
         """Unnormalised log-probabilities of each next symbol, ``(N, V)``, the true prefix given."""
-        steps = packed.steps.clamp(max=self.max_steps - 1)
-        x = self.write(packed.inputs) + self.step(steps)  # (N, E)
+        x = self.told(packed.inputs, packed.steps, packed.grammar)  # (N, E)
         hidden, _ = self.decoder(x, code, self.first_state(code), packed.sizes)  # (N, H)
         dtype = torch.bfloat16 if self.precision == "bf16" else hidden.dtype
         weight, bias = self.output.weight.to(dtype), self.output.bias.to(dtype)

@@ -201,9 +201,7 @@ class _Worker:
         self._pipe.close()
 
 
-def _work(
-    function: Callable[[list[Any]], Any], pipe: Connection, inherited: list[Connection], parent: int
-) -> None:
+def _work(function: Callable[[list[Any]], Any], pipe: Connection, inherited: list[Connection], parent: int) -> None:
     for near_end in inherited:
         # Held open here, it would keep a worker writing to a parent that is long dead.
         near_end.close()

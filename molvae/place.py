@@ -1,4 +1,4 @@
-"""One prefix of a molecule as a row of small integers: where in the grammar it stands, and what closing would make.
+"""One prefix of a molecule as a row of small integers: its place in the grammar, the rings it could close.
 
 The rows are laid out in named groups. Knows the derivation and the rings to be, no batches and no learning.
 """
@@ -47,7 +47,7 @@ _ATOM = (10, ELEMENT_CLASSES, 3, 2)  # valence left, element, pi bonds, in a rin
 GROUPS: dict[str, tuple[int, ...]] = {
     # symbols so far, atoms so far
     "position": (64, 48),
-    # 1 + symbols left in the innermost branch (0: in none), open branches, 1 + symbols left in the one around it
+    # 1 + symbols left in the innermost branch (0: in none), open branches, the same of the branch around it
     "branch": (32, 8, 32),
     # index symbols pending of a ring (1-3) or branch (4-6), valence held for it, 1 + index so far
     "pending": (7, 4, 17),
@@ -68,8 +68,8 @@ GROUPS: dict[str, tuple[int, ...]] = {
     "ring_order": (4,) * REACH,  # highest order of the closing bond
     "ring_conjugation": (8,) * REACH,  # 1 + its conjugation, as named in closures
     "ring_codes": (1 + 7 * 7 * 3,) * REACH,  # size, conjugation and fusion in one number
-    # how many atoms back the nearest closure is that makes an aromatic ring, 0 if none: a ring of 5 by a single
-    # bond, by a double bond; of 6 by a single bond, by a double bond
+    # how many atoms back the nearest closure is that makes an aromatic ring, 0 if none: a ring of 5 by a
+    # single bond, by a double bond; of 6 by a single bond, by a double bond
     "aromatic": (REACH + 1,) * 4,
 }
 """Features by group, each as its number of values."""
@@ -87,7 +87,7 @@ _BRANCH, _PENDING, _VALENCE, _OUTER = (STARTS[name] for name in ("branch", "pend
 _PARENT, _TOTALS, _AROMATIC = (STARTS[name] for name in ("parent", "totals", "aromatic"))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def describe(
     symbols: Ints,
     state: Ints,
@@ -128,20 +128,20 @@ def describe(
                     _describe_closure(symbols, state, graph, costs, current - back, order, back, row)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _left(state: Ints, depth: int) -> int:
     """1 + symbols left in an open branch, 0 for the main chain; an inner branch may overrun an outer one."""
     return 0 if depth <= 0 else 1 + min(max(state[STOP, depth] - state[CURSOR, SEEN], 0), 30)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _describe_atom(symbols: Ints, state: Ints, graph: Ints, atom: int, row: Row, at: int) -> None:
     row[at] = 0 if atom < 0 else symbols[state[SYMBOL, atom], ELEMENT]
     row[at + 1] = 0 if atom < 0 else min(graph[PI, atom], 2)
     row[at + 2] = 0 if atom < 0 else graph[IN_RING, atom]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _describe_totals(symbols: Ints, state: Ints, graph: Ints, rings: int, row: Row) -> None:
     dangling, hetero = 0, 0
     for atom in range(state[CURSOR, ATOMS]):
@@ -150,7 +150,7 @@ def _describe_totals(symbols: Ints, state: Ints, graph: Ints, rings: int, row: R
     row[_TOTALS], row[_TOTALS + 1], row[_TOTALS + 2] = min(rings, 7), min(dangling, 15), min(hetero, 15)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _describe_closure(
     symbols: Ints, state: Ints, graph: Ints, costs: Longs, atom: int, order: int, back: int, row: Row
 ) -> None:

@@ -27,13 +27,14 @@ from .dataset import Dataset
 from .errors import InputError, TrainingError, UsageError
 from .folder import MANIFEST, replace_file
 from .preparation import prepare
-from .training import Epoch, State, Step, begin, train
+from .training import Epoch, State, Step, begin, train, validation_due
 from .validation import Validation
 
 SAVE_SECONDS = 300.0
 """A training is saved at least this often, besides at every epoch and every stop."""
 
-OURS = ("BEST", "metrics.csv", "config.toml", "rejected.csv", "run.lock")
+LOCK = "run.lock"
+OURS = ("BEST", "metrics.csv", "config.toml", "rejected.csv", LOCK)
 METRICS = ("epoch", "step", "seconds", "beta", "elbo", "reconstruction", "kl")
 COLUMNS = (*METRICS, *(f"validation_{name}" for name in Validation._fields), "best")
 
@@ -120,16 +121,18 @@ def create(run: Path, dataset: Dataset, config: Config, device: torch.device, *,
     """A new training in the folder ``run``; with ``force`` an earlier one there is removed."""
     check_new(run, force)
     run.mkdir(parents=True, exist_ok=True)
-    for path in run.iterdir():
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-    replace_file(run / "config.toml", to_toml(config).encode())
+    with locked(run):
+        for path in run.iterdir():
+            if path.name != LOCK:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        replace_file(run / "config.toml", to_toml(config).encode())
     return begin(dataset, config, device)
 
 
 def is_ours(run: Path) -> bool:
     """Whether a folder holds nothing but what trainings write."""
     names = {path.name for path in run.iterdir()}
-    return all(name in OURS or checkpoint.STEP_NAME.fullmatch(name) or name.startswith(".tmp-") for name in names)
+    return all(name in OURS or checkpoint.is_step(name) or name.startswith(".tmp-") for name in names)
 
 
 def config_of(run: Path, given: dict[str, dict[str, Any]]) -> Config:
@@ -139,7 +142,7 @@ def config_of(run: Path, given: dict[str, dict[str, Any]]) -> Config:
     steps = checkpoint.steps_of(run)
     if not steps:
         raise UsageError(f"{run}: there is no training to resume; it has not been saved yet")
-    config, _, _ = checkpoint.load_info(steps[0])
+    config = checkpoint.newest_config(run)
     for name, values in given.items():
         for key, value in values.items():
             before = getattr(getattr(config, name), key)
@@ -159,7 +162,7 @@ def sections(given: dict[str, Any]) -> dict[str, dict[str, Any]]:
 @contextmanager
 def locked(run: Path) -> Iterator[None]:
     """Hold a training's folder against a second trainer; the lock goes with the process, however it ends."""
-    with open(run / "run.lock", "a+", encoding="utf-8") as handle:
+    with open(run / LOCK, "a+", encoding="utf-8") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -190,7 +193,9 @@ def run_training(
         metrics = [row for row in read_metrics(run) if int(row["step"]) <= state.validated_step]
         saved = time.monotonic()
         for record in train(state, dataset):
-            due = stopping() or time.monotonic() - saved > SAVE_SECONDS
+            # Between an epoch's last step and its validation nothing is saved: a step has one folder only.
+            whole = not validation_due(state, dataset)
+            due = whole and (stopping() or time.monotonic() - saved > SAVE_SECONDS)
             if isinstance(record, Epoch):
                 metrics.append(metrics_row(record))
                 checkpoint.save(run, state, dataset, info | {"metrics": metrics[-1]}, best=record.best)
@@ -200,7 +205,7 @@ def run_training(
                 checkpoint.save(run, state, dataset, info, best=not checkpoint.best_name(run))
                 saved = time.monotonic()
             yield record
-            if stopping():
+            if stopping() and whole:
                 return
 
 

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .codec import Codec, smiles_of
+from .codec import Codec, molecules_of
 from .dataset import smiles_hash
 from .decoding import Written
 from .parallel import chunked, default_workers, map_chunks
@@ -75,11 +75,8 @@ def draw(codec: Codec, temperature: float, seed: int, blocks: int) -> Iterator[W
 
 def to_molecules(written: list[tuple[NDArray[np.uint16], float]], vocabulary: Vocabulary) -> list[Sample]:
     """Decode what was drawn; a sample without atoms has an empty SMILES."""
-    samples = []
-    for ids, likelihood in written:
-        selfies = vocabulary.decode(ids)
-        samples.append(Sample(smiles_of(selfies, vocabulary), selfies, likelihood))
-    return samples
+    decoded = molecules_of([ids for ids, _ in written], vocabulary)
+    return [Sample(*one, likelihood) for one, (_, likelihood) in zip(decoded, written, strict=True)]
 
 
 def sample(

@@ -1,11 +1,12 @@
-"""Token ids to SMILES text without a Python step per symbol: the derivation's graph, written as it was derived.
+"""Token ids to SMILES text without a Python step per symbol: the graph, written as it was derived.
 
-The text is byte for byte that of ``selfies.decoder`` (kekulised, not canonical, atoms in derivation order), but
-for ring numbers above 99, which are written ``%(100)`` so that they can be read. Knows no RDKit.
+The text is byte for byte that of ``selfies.decoder`` (kekulised, not canonical, atoms in derivation order),
+but for ring numbers above 99, which are written ``%(100)`` so that they can be read. Knows no RDKit.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ _ATOM_BYTES = 4  # "(", bond, ")" and "."
 _CHUNK = 4096
 
 LAST, NUMBER = 6, 7
-"""Rows of the graph table that writing adds: an atom's last child; a ring's number, in order of appearance."""
+"""Rows that writing adds to the graph table: an atom's last child; a ring's number."""
 
 
 def decode_smiles(ids: Ids, lengths: NDArray[Any], alphabet: Alphabet) -> list[str]:
@@ -77,13 +78,11 @@ def _decode_chunk(tables: Tables, ids: Ids, lengths: Ints) -> list[str]:
     written = _decode(tables, states[0], ids, lengths, text, text_ends)
     whole = text[:written].tobytes().decode("ascii")
     starts = [0, *text_ends.tolist()]
-    return [whole[begin:end] for begin, end in zip(starts, starts[1:], strict=False)]
+    return [whole[begin:end] for begin, end in pairwise(starts)]
 
 
 @njit(cache=True, nogil=True)
-def _decode(
-    tables: Tables, state: Ints, ids: Ids, lengths: Ints, text: Bytes, text_ends: NDArray[np.int64]
-) -> int:
+def _decode(tables: Tables, state: Ints, ids: Ids, lengths: Ints, text: Bytes, text_ends: NDArray[np.int64]) -> int:
     """Write all molecules into ``text`` one after the other; returns the number of bytes."""
     graph, place, written = np.zeros_like(state), 0, 0
     for molecule in range(len(lengths)):
@@ -113,7 +112,7 @@ def _decode(
     return written
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _note_last_children(state: Ints, graph: Ints) -> None:
     """The last child of an atom carries its chain on; the others are branches."""
     for atom in range(state[CURSOR, ATOMS]):
@@ -122,12 +121,12 @@ def _note_last_children(state: Ints, graph: Ints) -> None:
             graph[LAST, state[PARENT, atom]] = atom
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _write_bond(symbols: Ints, state: Ints, graph: Ints, atom: int, text: Bytes, at: int) -> int:
     """Write what stands between an atom and the one before it.
 
-    Atoms are numbered depth first, so one pass over them is the whole traversal: the branches that end here are
-    those between the previous atom and this one's parent.
+    Atoms are numbered depth first, so one pass over them is the whole traversal: the branches that end here
+    are those between the previous atom and this one's parent.
     """
     parent = state[PARENT, atom]
     if parent < 0:
@@ -142,7 +141,7 @@ def _write_bond(symbols: Ints, state: Ints, graph: Ints, atom: int, text: Bytes,
     return _put_order(text, at, graph[BOND_ORDER, atom], symbols[state[SYMBOL, atom], MARK])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _write_closure(symbols: Ints, graph: Ints, ring: int, atom: int, text: Bytes, at: int) -> int:
     """Write one end of a ring: its bond and number, spelled 7, %42 or %(100)."""
     column = MARK if graph[MADE_LEFT, ring] == atom else FAR_MARK
@@ -161,13 +160,13 @@ def _write_closure(symbols: Ints, graph: Ints, ring: int, atom: int, text: Bytes
     return _put(text, at, ord(")")) if number >= 100 else at
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _put(text: Bytes, at: int, byte: int) -> int:
     text[at] = byte
     return at + 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _put_order(text: Bytes, at: int, order: int, mark: int) -> int:
     if order == 2:
         return _put(text, at, ord("="))

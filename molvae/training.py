@@ -166,7 +166,7 @@ def terms(model: MoleculeVAE, dataset: Dataset, part: Part, free_bits: float) ->
     The loss is -E[log p(x|z)] + beta KL(q(z|x) ‖ N(0, I)), summed over symbols and dimensions, a mean over
     molecules. With beta = 0 the model is a plain autoencoder: z is the posterior's mean, without noise.
     """
-    batch = dataset.batch(part.rows)
+    batch = dataset.batch(part.rows, model.config.grammar)
     packed = Packed.from_batch(batch, model.device)
     posterior = model.encode(packed)
     kl = posterior.kl()
@@ -218,6 +218,17 @@ def update(state: State, gradients: list[Tensor], rate: float, scale: float) -> 
         torch._foreach_lerp_(averages, parameters, 1.0 - decay)
 
 
+def steps_per_epoch(state: State, dataset: Dataset) -> int:
+    """Batches that hold every training molecule once."""
+    return math.ceil(len(dataset.training_rows) / state.config.training.batch_size)
+
+
+def validation_due(state: State, dataset: Dataset) -> bool:
+    """Whether the next record will be an :class:`Epoch`: its last step is done, and nothing validated it yet."""
+    over = state.step % steps_per_epoch(state, dataset) == 0 or state.out_of_steps
+    return over and state.step > state.validated_step
+
+
 def end_of_epoch(state: State, dataset: Dataset, epoch: int, threads: Threads) -> Epoch:
     """Validate the averaged weights, and remember whether they are the best so far."""
     began = time.monotonic()
@@ -242,14 +253,14 @@ def train(state: State, dataset: Dataset) -> Iterator[Step | Epoch]:
     TrainingError when the gradient stays non-finite.
     """
     config = state.config.training
-    per_epoch = math.ceil(len(dataset.training_rows) / config.batch_size)
+    per_epoch = steps_per_epoch(state, dataset)
     if not config.minutes:
         state.total_steps = config.epochs * per_epoch
     bad_steps, pace = 0, 0.0
     with Threads(state.model.device, config.batch_size) as threads:
         while True:
             epoch, place = divmod(state.step, per_epoch)
-            if state.step > state.validated_step and (place == 0 or state.out_of_steps):
+            if validation_due(state, dataset):
                 yield end_of_epoch(state, dataset, math.ceil(state.step / per_epoch), threads)
             if state.out_of_steps:
                 return

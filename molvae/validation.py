@@ -51,7 +51,7 @@ def figures(model: MoleculeVAE, batch: Batch, noise: Tensor) -> tuple[Tensor, Te
 def validate(model: MoleculeVAE, dataset: Dataset, rows: Rows, threads: Threads) -> Validation:
     """The figures of ``rows`` of a data set; z is drawn once for the ELBO, its mean rebuilds."""
     model.eval()
-    batches = list(dataset.in_order(rows, BATCH))
+    batches = list(dataset.in_order(rows, BATCH, model.config.grammar))
     generator = torch.Generator().manual_seed(0)
     latent = model.config.latent
     noise = [standard_normal((len(batch), latent), generator).to(model.device) for batch in batches]

@@ -11,18 +11,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ModelError
 
+if TYPE_CHECKING:
+    from .alphabet import Alphabet
+
 END = 0
 """The id that ends every molecule (and starts every decoding)."""
 
 RARE = 20
 """A pair of symbols seen less often than this is not worth a merge."""
+
+LONGEST = 1000
+"""Symbols, at most, that one merge may stand for: more than any molecule has."""
 
 Ids = NDArray[np.uint16]
 
@@ -72,6 +78,13 @@ class Vocabulary:
         return "".join(parts)
 
     @cached_property
+    def alphabet(self) -> Alphabet:
+        """The ids as the derivation of SELFIES sees them."""
+        from .alphabet import Alphabet
+
+        return Alphabet(self.symbols, self.merges, self.constraints)
+
+    @cached_property
     def ranks(self) -> NDArray[np.int32]:
         """``(V, V)`` id that each pair of ids merges to, 0 where it does not."""
         return rank_table(self.merges, len(self))
@@ -99,6 +112,8 @@ class Vocabulary:
         for number, pair in enumerate(merges, start=1 + len(symbols)):
             if not (isinstance(pair, list) and len(pair) == 2 and all(_is_id(part, number) for part in pair)):
                 raise ModelError(f"vocabulary: merge {number} must be a pair of earlier ids, not {pair!r}")
+        if max(_expanded_lengths(len(symbols), merges)) > LONGEST:
+            raise ModelError(f"vocabulary: no merge may stand for more than {LONGEST} symbols")
         if not isinstance(constraints, dict) or "?" not in constraints:
             raise ModelError('vocabulary: constraints must map elements to capacities and hold "?"')
         for element, capacity in constraints.items():
@@ -113,6 +128,14 @@ def _is_symbol(value: object) -> bool:
 
 def _is_id(value: object, below: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 < value < below
+
+
+def _expanded_lengths(symbols: int, merges: Sequence[Sequence[int]]) -> list[int]:
+    """How many symbols each id stands for; counted, because forty doublings in a file would fill the memory."""
+    lengths = [0] + [1] * symbols
+    for first, second in merges:
+        lengths.append(lengths[first] + lengths[second])
+    return lengths
 
 
 def rank_table(merges: Sequence[tuple[int, int]], size: int) -> NDArray[np.int32]:

@@ -1,0 +1,200 @@
+"""Laws of reading, standardising and writing molecules."""
+
+from __future__ import annotations
+
+import pickle
+import string
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rdkit import Chem
+
+from molvae import chemistry
+from molvae.chemistry import Limits, canonical, parse, standard_smiles, standardise
+from molvae.errors import MoleculeError
+
+REFUSED = [
+    ("", chemistry.EMPTY),
+    ("   ", chemistry.EMPTY),
+    ("\ufeffCCO", chemistry.NOT_ASCII),
+    ("\u0421C", chemistry.NOT_ASCII),
+    ("C\U0001f600", chemistry.NOT_ASCII),
+    ("C\u200bC", chemistry.NOT_ASCII),
+    ("C\0C", chemistry.NOT_ASCII),
+    ("CC\nO", chemistry.SPACE),
+    ("CC\tO", chemistry.SPACE),
+    ("CCO ethanol", chemistry.SPACE),
+    ("CC |^1:0|", chemistry.SPACE),
+    ("C" * 100_000, chemistry.TOO_LONG),
+    ("C" * 201, chemistry.TOO_LARGE),
+    ("C1" + "C" * 300 + "1", chemistry.TOO_LARGE),
+    ("C12CC1CC2" * 32, chemistry.TOO_LARGE),
+    ("C(", chemistry.UNREADABLE),
+    ("C)C", chemistry.UNREADABLE),
+    ("C1CC", chemistry.UNREADABLE),
+    ("C11", chemistry.UNREADABLE),
+    ("[C", chemistry.UNREADABLE),
+    ("=C", chemistry.UNREADABLE),
+    ("-C", chemistry.UNREADABLE),
+    ("c1ccnc1", chemistry.UNREADABLE),
+    ("C(C)(C)(C)(C)C", chemistry.UNREADABLE),
+    ("cc", chemistry.UNREADABLE),
+    ("not a molecule".replace(" ", "_"), chemistry.UNREADABLE),
+    ("*", chemistry.QUERY),
+    ("C*", chemistry.QUERY),
+    ("[0*]", chemistry.QUERY),
+    ("[#6]", chemistry.QUERY),
+    ("C~C", chemistry.QUERY),
+    ("[Na+].[Cl-]", chemistry.IONS),
+    ("[Cu+2]", chemistry.IONS),
+    ("[Fe]", chemistry.IONS),
+]
+
+
+@pytest.mark.parametrize(("smiles", "reason"), REFUSED)
+def test_what_is_not_a_molecule_is_refused_with_its_reason(smiles: str, reason: str) -> None:
+    with pytest.raises(MoleculeError) as caught:
+        standard_smiles(smiles)
+    assert caught.value.reason == reason
+    assert reason in chemistry.REASONS
+
+
+@pytest.mark.parametrize(
+    ("smiles", "detail"),
+    [
+        ("CC\u0421", "U+0421 at character 3"),
+        ("C(C)(C)(C)(C)C", "valence"),
+        ("c1ccnc1", "kekulisation"),
+        ("C1CC", "a ring bond is not closed"),
+        ("C((C)", "the parentheses do not balance"),
+        ("[CH3", "the brackets do not balance"),
+    ],
+)
+def test_the_detail_says_what_was_found(smiles: str, detail: str) -> None:
+    with pytest.raises(MoleculeError, match=r"does not parse|not plain ASCII") as caught:
+        parse(smiles)
+    assert detail in caught.value.detail
+
+
+@pytest.mark.parametrize(
+    ("smiles", "expected"),
+    [
+        (" OCC ", "CCO"),
+        ("N", "N"),
+        ("CC(=O)[O-].[Na+]", "CC(=O)O"),
+        ("C[NH3+].[Cl-]", "CN"),
+        ("[Na+].[OH-]", "O"),
+        ("CCO.CCN", "CCO"),  # equal sizes: the heavier
+        ("O.C", "C"),  # equal sizes: the one with carbon
+        ("CN(=O)=O", "C[N+](=O)[O-]"),
+        ("C[N+](C)(C)C.[Br-]", "C[N+](C)(C)C"),
+        ("[NH3+]CC(=O)[O-]", "NCC(=O)O"),
+        ("[CH3:1][OH:2]", "CO"),
+        ("[13CH3]O", "[13CH3]O"),
+        ("F/C=C\\F", "F/C=C\\F"),
+        ("N[C@@H](C)C(=O)O", "C[C@H](N)C(=O)O"),
+        ("C[C@H]([CH3:1])O", "CC(C)O"),  # a centre only by its map number is none
+        ("[H]OC", "CO"),
+    ],
+)
+def test_standard_form(smiles: str, expected: str) -> None:
+    assert standard_smiles(smiles) == expected
+
+
+def test_charges_stay_when_asked_to() -> None:
+    assert standard_smiles("CC(=O)[O-].[Na+]", neutralise=False) == "CC(=O)[O-]"
+
+
+def test_the_order_of_fragments_does_not_matter() -> None:
+    assert len({standard_smiles(".".join(p)) for p in (("CCO", "NCC", "OO"), ("OO", "NCC", "CCO"))}) == 1
+
+
+def test_a_molecule_that_needs_nothing_comes_back_as_it_is() -> None:
+    mol = parse("c1ccccc1O")
+    assert standardise(mol) is mol
+
+
+def test_standardising_leaves_its_argument_alone() -> None:
+    mol = parse("[CH3:1][NH3+].[Cl-]")
+    before = Chem.MolToSmiles(mol)
+    standardise(mol)
+    assert Chem.MolToSmiles(mol) == before
+
+
+MOLECULES = [
+    "CC1C2CCC(C2)C1CN(CCO)C(=O)c1ccc(Cl)cc1",
+    "C[C@@H]1CC(Nc2cncc(-c3nncn3C)c2)C[C@@H](C)C1",
+    "O=C([O-])C[NH2+]CC1=CC[C@@H](O)/C1=C/F",
+    "C/[S@](=N\\S(=O)(=O)c1cccc2nsnc12)c1ncccc1C(F)(F)F",
+    "C[NH+](C)[N-]/C(=N/C(=O)c1ccccc1)N1CCOCC1",
+    "O=[P@](O)(Oc1ccccc1)O[C@@H](c1ccccc1)C(F)(F)C(F)(F)F",
+]
+
+
+@pytest.mark.parametrize("smiles", MOLECULES)
+def test_the_standard_form_does_not_depend_on_how_the_molecule_was_written(smiles: str) -> None:
+    mol = Chem.MolFromSmiles(smiles)
+    written = {standard_smiles(s) for s in Chem.MolToRandomSmilesVect(mol, 20, randomSeed=7)}
+    assert written == {standard_smiles(smiles)}
+
+
+@pytest.mark.parametrize("smiles", MOLECULES)
+def test_the_standard_form_of_a_standard_form_is_itself(smiles: str) -> None:
+    once = standard_smiles(smiles)
+    assert standard_smiles(once) == once == canonical(parse(once))
+
+
+def test_what_rdkit_writes_but_cannot_read_is_written_so_that_it_can() -> None:
+    aromatic_aluminium = Chem.MolFromSmiles("CC1=C[Al]=CC=C1")
+    assert Chem.MolFromSmiles(Chem.MolToSmiles(aromatic_aluminium)) is None
+    smiles = canonical(aromatic_aluminium)
+    assert canonical(parse(smiles)) == standard_smiles(smiles) == smiles
+
+
+def test_limits_are_the_callers() -> None:
+    assert parse("C" * 201, Limits(max_heavy_atoms=201)).GetNumAtoms() == 201
+    with pytest.raises(MoleculeError, match="3 heavy atoms, at most 2"):
+        parse("CCO", Limits(max_heavy_atoms=2))
+    with pytest.raises(MoleculeError, match="1 rings, at most 0"):
+        parse("C1CC1", Limits(max_rings=0))
+
+
+def test_salts_are_counted_over_all_their_fragments() -> None:
+    with pytest.raises(MoleculeError, match="too large"):
+        parse(".".join(["C" * 50] * 5))
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.one_of(st.text(max_size=40), st.text("CNOPSFIclnos()[]=#@+-/\\123%.HBr*", max_size=40)))
+def test_any_text_gives_a_stable_molecule_or_a_counted_reason(text: str) -> None:
+    refusal: MoleculeError | None = None
+    try:
+        smiles = standard_smiles(text)
+    except MoleculeError as error:
+        refusal = error
+    if refusal is None:
+        assert standard_smiles(smiles) == smiles
+    else:
+        assert refusal.reason in chemistry.REASONS
+        assert set(str(refusal)) <= set(string.printable)
+
+
+def test_refusals_are_silent_and_rdkits_own_messages_come_back(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(MoleculeError):
+        parse("C1CC")
+    standard_smiles("CC(=O)[O-].[Na+]")
+    assert capfd.readouterr().err == ""
+    Chem.MolFromSmiles("C1CC")
+    assert "unclosed ring" in capfd.readouterr().err
+
+
+def test_a_refusal_crosses_processes_whole() -> None:
+    with pytest.raises(MoleculeError) as caught:
+        parse("C1CC")
+    copy = pickle.loads(pickle.dumps(caught.value))
+    assert (copy.reason, copy.smiles, copy.detail) == (
+        caught.value.reason,
+        caught.value.smiles,
+        caught.value.detail,
+    )

@@ -1,0 +1,208 @@
+"""The recurrent layer equals ``nn.GRU``, whichever implementation runs."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from molvae import kernels
+from molvae.gru import GRU, Precision, Stepper
+
+SHAPES = [
+    ([7, 7, 5, 2, 1], 6, 3, 16),
+    ([1, 1, 1], 4, 2, 8),
+    ([5], 4, 0, 24),
+    ([9, 4], 3, 0, 7),
+    ([48] * 6 + [31, 8], 32, 48, 64),
+]
+"""Row counts of each step, input, constant, hidden size."""
+
+
+def layer(inputs: int, constant: int, hidden: int, precision: Precision = "fp32", seed: int = 0) -> GRU:
+    torch.manual_seed(seed)
+    made = GRU(inputs, constant, hidden, precision)
+    for bias in (made.bias_ih_l0, made.bias_hh_l0):
+        nn.init.normal_(bias, std=0.3)
+    return made
+
+
+def arguments(
+    layer: GRU, sizes: list[int], dtype: torch.dtype = torch.float32, seed: int = 1
+) -> tuple[Tensor, Tensor | None, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+
+    def leaf(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator, dtype=torch.float64).to(dtype).requires_grad_()
+
+    constant = leaf(sizes[0], layer.constant_size) if layer.constant_size else None
+    return leaf(sum(sizes), layer.input_size), constant, leaf(sizes[0], layer.hidden_size)
+
+
+def numbers(layer: nn.Module, leaves: list[Tensor | None], results: tuple[Tensor, Tensor]) -> list[Tensor]:
+    """Both results, and the gradient of a fixed random sum of them with respect to every input and weight."""
+    generator = torch.Generator().manual_seed(2)
+    slopes = [torch.randn(r.shape, generator=generator, dtype=torch.float64) for r in results]
+    loss = torch.stack([(r.double() * slope).sum() for r, slope in zip(results, slopes, strict=True)]).sum()
+    wanted = [leaf for leaf in leaves if leaf is not None] + list(layer.parameters())
+    return [part.detach().double() for part in (*results, *torch.autograd.grad(loss, wanted))]
+
+
+def of_torch(layer: GRU, x: Tensor, constant: Tensor | None, h0: Tensor, sizes: list[int]) -> list[Tensor]:
+    """The same from torch's own ``nn.GRU`` in float64, the constant written beside every step's input."""
+    judge = nn.GRU(layer.input_size + layer.constant_size, layer.hidden_size).double()
+    judge.load_state_dict({name: value.double() for name, value in layer.state_dict().items()})
+    leaves = [None if t is None else t.detach().double().requires_grad_() for t in (x, constant, h0)]
+    inputs = leaves[0]
+    assert inputs is not None
+    if leaves[1] is not None:
+        inputs = torch.cat([inputs, torch.cat([leaves[1][:alive] for alive in sizes])], 1)
+    outputs, last = judge(PackedSequence(inputs, torch.tensor(sizes)), leaves[2][None])  # type: ignore[index]
+    return numbers(judge, leaves, (outputs.data, last[0]))
+
+
+def distance(mine: list[Tensor], judge: list[Tensor]) -> float:
+    """Largest relative distance over results and gradients."""
+    assert len(mine) == len(judge)
+    return max(float((a - b).norm() / b.norm()) for a, b in zip(mine, judge, strict=True))
+
+
+@pytest.mark.parametrize(("sizes", "inputs", "constant", "hidden"), SHAPES)
+def test_reference_equals_torch_in_double_precision(
+    sizes: list[int], inputs: int, constant: int, hidden: int
+) -> None:
+    mine = layer(inputs, constant, hidden).double()
+    leaves = arguments(mine, sizes, torch.float64)
+    plain = numbers(mine, list(leaves), mine(*leaves, sizes))
+    assert distance(plain, of_torch(mine, *leaves, sizes)) < 1e-10
+
+
+@pytest.mark.skipif(not kernels.AVAILABLE, reason="numba is not installed")
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 2e-6), ("bf16", 1.5e-2)])
+@pytest.mark.parametrize(("sizes", "inputs", "constant", "hidden"), SHAPES)
+def test_compiled_layer_equals_torch(
+    sizes: list[int], inputs: int, constant: int, hidden: int, precision: Precision, tolerance: float
+) -> None:
+    # bf16 keeps 8 bits: each operand is off by up to 2^-9, and a state is a sum of many such products.
+    mine = layer(inputs, constant, hidden, precision)
+    leaves = arguments(mine, sizes)
+    fast = numbers(mine, list(leaves), mine(*leaves, sizes))
+    assert distance(fast, of_torch(mine, *leaves, sizes)) < tolerance
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=5), st.integers(1, 20), st.integers(0, 3))
+def test_any_lengths_and_widths_agree_with_the_reference(
+    lengths: list[int], hidden: int, constant: int
+) -> None:
+    sizes = sorted(lengths, reverse=True)
+    mine = layer(3, constant, hidden)
+    x, c, h0 = arguments(mine, sizes)
+    fast = numbers(mine, [x, c, h0], mine(x, c, h0, sizes))
+    assert distance(fast, numbers(mine, [x, c, h0], mine.reference(x, c, h0, sizes))) < 1e-5
+
+
+def test_gradients_pass_the_finite_difference_test() -> None:
+    mine = layer(3, 2, 4).double()
+    x, constant, h0 = arguments(mine, [3, 2, 2], torch.float64)
+    assert torch.autograd.gradcheck(lambda *t: mine(*t, [3, 2, 2]), (x, constant, h0))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_other_rows_of_the_batch_do_not_touch_a_row(precision: Precision) -> None:
+    mine = layer(5, 3, 16, precision)
+    sizes = [8, 8, 6, 1]
+    x, constant, h0 = (t.detach() for t in arguments(mine, sizes) if t is not None)
+    outputs, last = mine(x, constant, h0, sizes)
+    row = 4  # lives three steps
+    places = [0 + row, 8 + row, 16 + row]
+    alone, end = mine(x[places], constant[row : row + 1], h0[row : row + 1], [1, 1, 1])
+    tolerance = 1e-6 if precision == "fp32" else 1e-2
+    torch.testing.assert_close(alone, outputs[places], rtol=0, atol=tolerance)
+    torch.testing.assert_close(end[0], last[row], rtol=0, atol=tolerance)
+
+
+def test_a_gradient_of_one_result_only_is_enough() -> None:
+    mine = layer(5, 3, 16)
+    sizes = [4, 3, 1]
+    leaves = arguments(mine, sizes)
+    for which in (0, 1):
+        for run in (mine, mine.reference):
+            for parameter in mine.parameters():
+                parameter.grad = None
+            run(*leaves, sizes)[which].square().sum().backward()
+            grads = [p.grad.clone() for p in mine.parameters() if p.grad is not None]
+            if run is mine:
+                kept = grads
+        assert distance(kept, grads) < 1e-5
+
+
+def test_outputs_have_the_type_of_the_input_and_the_state_its_own() -> None:
+    mine = layer(8, 4, 16, "bf16")
+    x, constant, h0 = arguments(mine, [3, 2])
+    outputs, last = mine(x.detach().bfloat16(), constant, h0, [3, 2])
+    assert (outputs.dtype, last.dtype) == (torch.bfloat16, torch.float32)
+
+
+def test_a_diverged_weight_shows_as_nan() -> None:
+    mine = layer(4, 0, 16)
+    with torch.no_grad():
+        mine.weight_ih_l0[0, 0] = float("nan")
+    x, _, h0 = arguments(mine, [2, 2])
+    assert mine(x, None, h0, [2, 2])[1].isnan().any()
+
+
+def test_weights_load_into_and_from_torch() -> None:
+    mine = layer(6, 3, 10)
+    judge = nn.GRU(9, 10)
+    assert list(judge.state_dict()) == list(mine.state_dict())
+    judge.load_state_dict(mine.state_dict())
+    mine.load_state_dict(judge.state_dict())
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("by_table", [True, False])
+def test_stepping_equals_running(precision: Precision, by_table: bool) -> None:
+    mine = layer(6, 3, 16, precision)
+    sizes = [5, 5, 5]
+    ids = torch.randint(0, 4, (15,), generator=torch.Generator().manual_seed(3))
+    words = torch.randn(4, 6, generator=torch.Generator().manual_seed(4))
+    _, constant, h0 = arguments(mine, sizes)
+    assert constant is not None
+    outputs, last = mine(words[ids], constant, h0, sizes)
+    stepper = Stepper(mine)
+    table, fixed = mine.input_gates(words).detach(), mine.constant_gates(constant).detach()
+    state = stepper.begin(h0)
+    tolerance = 1e-6 if precision == "fp32" else 2e-2
+    for step in ids.split(5):
+        if by_table:
+            state = stepper(table, state, ids=step, fixed=fixed, out=state)
+        else:
+            state = stepper(table[step] + fixed, state)
+    torch.testing.assert_close(state.h, last, rtol=0, atol=tolerance)
+    torch.testing.assert_close(state.operand.float(), state.h, rtol=0, atol=1e-2)
+    torch.testing.assert_close(state.h, outputs[-5:], rtol=0, atol=tolerance)
+
+
+def test_one_step_writes_where_it_is_told() -> None:
+    mine = layer(6, 0, 16)
+    x, _, h0 = arguments(mine, [4])
+    expected = mine(x, None, h0, [4])[1].detach()
+    out = torch.empty(4, 16)
+    assert mine.step(mine.input_gates(x), h0, out) is out
+    torch.testing.assert_close(out, expected)
+
+
+def test_the_plain_form_runs_where_numba_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = layer(6, 3, 16)
+    leaves = arguments(mine, [4, 2])
+    expected = mine(*leaves, [4, 2])[1].detach()
+    monkeypatch.setattr(kernels, "AVAILABLE", False)
+    torch.testing.assert_close(mine(*leaves, [4, 2])[1].detach(), expected)
+    stepper = Stepper(mine)
+    assert not stepper.compiled
+    state = stepper(torch.zeros(4, 48), stepper.begin(leaves[2]))
+    assert state.h.isfinite().all()

@@ -1,0 +1,342 @@
+"""Laws of reading files of molecules: what is found, what is kept, what is refused."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from rdkit import Chem
+
+from molvae import intake
+from molvae.errors import InputError, MolvaeError, UsageError
+from molvae.intake import Record, open_table
+
+
+@pytest.fixture
+def put(tmp_path: Path):  # type: ignore[no-untyped-def]
+    def write(content: str | bytes, name: str = "molecules.csv") -> Path:
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    return write
+
+
+def read(path: Path | str, column: str | None = None) -> list[Record]:
+    with open_table(path, column) as table:
+        return list(table)
+
+
+def smiles(path: Path | str, column: str | None = None) -> list[str]:
+    return [record.smiles for record in read(path, column)]
+
+
+def sdf(*molecules: str, **properties: str) -> str:
+    out = io.StringIO()
+    writer = Chem.SDWriter(out)
+    for n, text in enumerate(molecules):
+        mol = Chem.MolFromSmiles(text)
+        mol.SetProp("_Name", f"mol{n}")
+        for key, value in properties.items():
+            mol.SetProp(key, value)
+        writer.write(mol)
+    writer.close()
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("name", ["SMILES", "smiles", " Smiles ", "Canonical SMILES", "canonical_smiles", "mol"])
+def test_the_column_is_found_by_its_name_in_any_spelling(put, name: str) -> None:  # type: ignore[no-untyped-def]
+    with open_table(put(f"id,{name},note\n1,CCO,x\n2,not a molecule,y\n")) as table:
+        assert (table.smiles_column, table.chosen_by, table.format) == (name, "by name", "csv")
+        assert table.columns == ("id", name, "note")
+        assert list(table) == [
+            Record(2, "CCO", ("1", "CCO", "x")),
+            Record(3, "not a molecule", ("2", "not a molecule", "y")),
+        ]
+
+
+def test_a_better_name_goes_first(put) -> None:  # type: ignore[no-untyped-def]
+    with open_table(put("structure,canonical_smiles,smiles\nC,CC,CCC\n")) as table:
+        assert table.smiles_column == "smiles"
+
+
+def test_a_vague_name_gives_way_to_molecules(put) -> None:  # type: ignore[no-untyped-def]
+    with open_table(put("molecule,can\nethanol,CCO\nbenzene,c1ccccc1\n")) as table:
+        assert (table.smiles_column, table.chosen_by) == ("can", "by content")
+
+
+def test_the_column_is_found_by_content(put) -> None:  # type: ignore[no-untyped-def]
+    with open_table(put("id,what,logp\nX1,CCO,-0.1\nX2,c1ccccc1,2\nX3,bad,2\n")) as table:
+        assert (table.smiles_column, table.chosen_by) == ("what", "by content")
+        assert [record.line for record in table] == [2, 3, 4]
+
+
+def test_a_table_without_header_loses_no_row(put) -> None:  # type: ignore[no-untyped-def]
+    for text in ("CCO,X1\nCCN,X2\n", "CCO,X1\n"):
+        with open_table(put(text)) as table:
+            assert (table.columns, table.smiles_column) == (("column1", "column2"), "column1")
+            assert next(table) == Record(1, "CCO", ("CCO", "X1"))
+    assert smiles(put("X1,CCO\nX2,CCN\n"), "2") == ["CCO", "CCN"]
+    assert smiles(put("X1,CCO\nX2,CCN\n"), "column2") == ["CCO", "CCN"]
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [("a", "C"), ("A", "CC"), ("b", "CCC"), ("B", "CCC"), ("1", "C"), ("3", "CCC"), ("2", "CC")],
+)
+def test_a_column_is_chosen_by_exact_name_then_any_case_then_number(put, column: str, expected: str) -> None:  # type: ignore[no-untyped-def]
+    with open_table(put("a,A,b\nC,CC,CCC\n"), column) as table:
+        assert table.chosen_by == "by --column"
+        assert next(table).smiles == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "said"),
+    [
+        ("a,b\nC,CC\n", None, "more than one column"),
+        ("a,b\n1,2\n", None, "no column holds SMILES, of 'a', 'b'"),
+        ("smiles,SMILES\nC,CC\n", None, "several columns called smiles"),
+        ("a,b\nC,CC\n", "c", "has no column 'c'; it has 'a', 'b'"),
+        ("a,b\nC,CC\n", "3", "has no column '3'"),
+        ("a,b\nC,CC\n", "0", "has no column '0'"),
+        ("xA,xa\nC,CC\n", "XA", "fits several"),
+    ],
+)
+def test_a_column_that_cannot_be_told_is_wrong_usage(put, text: str, column: str, said: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(UsageError, match=said):
+        open_table(put(text), column)
+
+
+@pytest.mark.parametrize(
+    ("cells", "notation"),
+    [
+        (["InChI=1S/CH4/h1H4"], "InChI"),
+        (["CC>>CO", "C>O>N"], "reactions"),
+        (["[C][=O]", "[C][C][Branch1][C][O][C]"], "SELFIES"),
+        (["VNWKTOKETHGBQD-UHFFFAOYSA-N"], "InChI keys"),
+    ],
+)
+def test_another_notation_is_called_by_its_name(put, cells: list[str], notation: str) -> None:  # type: ignore[no-untyped-def]
+    if notation == "SELFIES":
+        cells = cells[1:]
+    with pytest.raises(InputError, match=f"holds {notation}, not SMILES"):
+        open_table(put("smiles\n" + "\n".join(cells) + "\n"))
+
+
+@pytest.mark.parametrize("cell", ["NA", "nan", "None", "null", "N", "1e5", "=1+1", " x ", "a;b", "é"])
+def test_cells_are_kept_as_they_stand(put, cell: str) -> None:  # type: ignore[no-untyped-def]
+    assert read(put(f"smiles,note\nC,{cell}\n"))[0].fields == ("C", cell)
+    assert smiles(put(f"smiles,note\n{cell},1\n")) == [cell]
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rows=st.lists(
+        st.lists(
+            st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), max_size=8),
+            min_size=2,
+            max_size=2,
+        ),
+        min_size=1,
+        max_size=6,
+    ),
+    delimiter=st.sampled_from(",\t;"),
+    newline=st.sampled_from(["\n", "\r\n", "\r"]),
+    zipped=st.booleans(),
+    bom=st.booleans(),
+)
+def test_whatever_is_quoted_by_the_rules_comes_back_to_the_byte(
+    tmp_path: Path, rows: list[list[str]], delimiter: str, newline: str, zipped: bool, bom: bool
+) -> None:
+    quoted = [delimiter.join('"' + cell.replace('"', '""') + '"' for cell in row) for row in rows]
+    text = ("\ufeff" if bom else "") + newline.join([delimiter.join(["smiles", "note"]), *quoted, ""])
+    path = tmp_path / "table.csv"
+    path.write_bytes(gzip.compress(text.encode()) if zipped else text.encode())
+    assert [list(record.fields) for record in read(path)] == rows
+
+
+def test_a_row_with_a_wrong_number_of_fields_is_marked_and_never_shifted(put) -> None:  # type: ignore[no-untyped-def]
+    records = read(put("id,smiles\n1,C\n2,CC,extra\n3\n4,CCC\n"))
+    assert [(r.line, r.smiles, r.problem) for r in records] == [
+        (2, "C", ""),
+        (3, "", intake.WRONG_WIDTH),
+        (4, "", intake.WRONG_WIDTH),
+        (5, "CCC", ""),
+    ]
+    assert records[1].fields == ("2", "CC", "extra")
+    with pytest.raises(InputError, match="names 2 columns and every row has 3 fields"):
+        open_table(put("id,smiles\n1,C,x\n2,CC,y\n"))
+
+
+def test_line_numbers_are_those_of_the_file(put) -> None:  # type: ignore[no-untyped-def]
+    records = read(put('smiles,note\n\nC,"two\nlines"\n\n\nCC,one\n'))
+    assert [(r.line, r.smiles, r.fields[1]) for r in records] == [(3, "C", "two\nlines"), (7, "CC", "one")]
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("end", ["", "newline"])
+def test_any_newline_will_do(put, newline: str, end: str) -> None:  # type: ignore[no-untyped-def]
+    text = newline.join(["smiles", "C", "CC"]) + (newline if end else "")
+    assert [(r.line, r.smiles) for r in read(put(text))] == [(2, "C"), (3, "CC")]
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "format"),
+    [
+        ("smiles;logp\nCCO;-0,3\n", "x.csv", "csv"),
+        ("CCO;-0,3\nCC;1,5\n", "x.csv", "csv"),
+        ("smiles\tname\nCCO\tethanol, pure\n", "x.csv", "csv"),
+        ("smiles\tname\nCCO\tethanol\n", "x.tsv", "tsv"),
+        ("smiles\tname\nCCO\tethanol\n", "x.txt", "tsv"),
+        ("smiles,name\nCCO,ethanol\n", "x", "csv"),
+        ("CCO ethanol\n", "x.txt", "smi"),
+        ("SMILES\nCCO\n", "x.dat", "smi"),
+        ("# made, by hand\nCCO ethanol\n", "x.txt", "smi"),
+        ("CCO\tethanol\n", "x.smi", "smi"),
+        (sdf("CCO"), "x.sdf", "sdf"),
+        (sdf("CCO"), "x", "sdf"),
+    ],
+)
+@pytest.mark.parametrize("zipped", [False, True])
+def test_the_format_is_told_by_name_or_content(put, text: str, name: str, format: str, zipped: bool) -> None:  # type: ignore[no-untyped-def]
+    path = put(gzip.compress(text.encode()), f"{name}.gz") if zipped else put(text, name)
+    with open_table(path) as table:
+        assert table.format == format
+        assert next(table).smiles == "CCO"
+
+
+def test_gzip_is_told_by_its_first_bytes_not_by_the_name(put) -> None:  # type: ignore[no-untyped-def]
+    assert smiles(put(gzip.compress(b"smiles\nC\n"), "x.csv")) == ["C"]
+    assert smiles(put(b"smiles\nC\n", "x.csv.gz")) == ["C"]
+    assert smiles(put(gzip.compress(b"smiles\nC\n") + gzip.compress(b"CC\n"), "x.csv.gz")) == ["C", "CC"]
+
+
+def test_smi_files(put) -> None:  # type: ignore[no-untyped-def]
+    text = "# comment\nSMILES name\n\nCCO  ethanol (pure)\tx\n\tC\nCC |^1:0| radical\nN\n"
+    with open_table(put(text, "x.smi")) as table:
+        assert (table.columns, table.smiles_column, table.chosen_by) == (
+            ("smiles", "name"),
+            "smiles",
+            "by format",
+        )
+        assert list(table) == [
+            Record(4, "CCO", ("CCO", "ethanol (pure)\tx")),
+            Record(5, "C", ("C", "")),
+            Record(6, "", ("CC", "|^1:0| radical"), intake.EXTENDED),
+            Record(7, "N", ("N", "")),
+        ]
+    with pytest.raises(UsageError, match="first word"):
+        open_table(put(text, "x.smi"), "name")
+
+
+def test_a_bad_sdf_entry_takes_no_other_along(put) -> None:  # type: ignore[no-untyped-def]
+    good = sdf("CCO", "c1ccccc1O", note="n", smiles="other")
+    first, second = good.split("$$$$\n")[:2]
+    broken = first.replace("V2000", "V2xxx")
+    missing_end = second.partition("M  END")[0][:60]
+    with open_table(put("$$$$\n".join([first, broken, second, missing_end]), "x.sdf")) as table:
+        assert table.columns == ("smiles", "name", "note", "smiles_property")
+        records = list(table)
+    assert [(r.smiles, r.problem) for r in records] == [
+        ("CCO", ""),
+        ("", intake.BAD_ENTRY),
+        ("Oc1ccccc1", ""),
+        ("", intake.BAD_ENTRY),
+    ]
+    assert records[0].fields == ("CCO", "mol0", "n", "other")
+    assert {len(r.fields) for r in records} == {4}
+    assert [r.line for r in records][:2] == [1, first.count("\n") + 2]
+
+
+def test_sdf_with_crlf_and_without_a_last_separator(put) -> None:  # type: ignore[no-untyped-def]
+    text = sdf("C[C@H](O)F").removesuffix("$$$$\n").replace("\n", "\r\n")
+    assert smiles(put(text, "x.sdf")) == ["C[C@H](O)F"]
+
+
+BAD_FILES = [
+    (b"", "is empty"),
+    (b"\n\r\n  \n", "nothing but blank lines"),
+    (b"smiles\n", "has a header and no rows"),
+    ("smiles\nC\n".encode("utf-16"), "UTF-16"),
+    ("smiles,n\nC,\xe9\n".encode("latin-1"), "line 2: not UTF-8 text, byte 0xE9 at offset 11"),
+    (b"\xef\xbb\xbfsmiles,n\nC,\xe9\n", "offset 14"),
+    (b"smiles\nC\n\0C\n", "line 3: a NUL byte at offset 9"),
+    (b"\x89PNG\r\n\x1a\n", "a picture"),
+    (b"PK\x03\x04abc", "Excel"),
+    (gzip.compress(b"PK\x03\x04abc"), "Excel"),
+    (gzip.compress(b"smiles\nC\n" * 1000)[:-20], "truncated or damaged"),
+    (b"\x1f\x8bnot gzip at all", "truncated or damaged"),
+    (b'smiles,n\nC,"never closed\nCC,x\n', "opened at line 2"),
+    (b'smiles,n\nC,"closed"early\n', "line 2"),
+    (b'smiles,n\nC,"' + b"x" * 200_000, "line 2: field larger than"),
+    (b"smiles\n" + b"C" * (1 << 21), "line 2: longer than"),
+]
+
+
+@pytest.mark.parametrize(("content", "said"), BAD_FILES)
+def test_a_file_that_cannot_be_read_is_refused_by_name_and_place(put, content: bytes, said: str) -> None:  # type: ignore[no-untyped-def]
+    path = put(content)
+    with pytest.raises(InputError, match=said) as caught:
+        read(path)
+    assert str(path) in str(caught.value)
+    assert str(caught.value).endswith(".")
+
+
+def test_paths_that_are_no_files_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not exist"):
+        open_table(tmp_path / "none.csv")
+    with pytest.raises(InputError, match="is a folder"):
+        open_table(tmp_path)
+    (tmp_path / "dangling.csv").symlink_to(tmp_path / "none")
+    with pytest.raises(InputError, match="does not exist"):
+        open_table(tmp_path / "dangling.csv")
+    for url in ("https://example.org/x.csv", "s3://bucket/x.csv"):
+        with pytest.raises(UsageError, match="only local files"):
+            open_table(url)
+
+
+def test_carriage_returns_alone_are_lines_in_files_of_any_size(put) -> None:  # type: ignore[no-untyped-def]
+    assert smiles(put("smiles\rC\rN")) == ["C", "N"]
+    path = put(b"smiles\r" + b"CCCCCCC\r" * 300_000)
+    assert sum(record.smiles == "CCCCCCC" for record in read(path)) == 300_000
+
+
+def test_standard_input_is_read_and_left_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    stdin = io.TextIOWrapper(io.BytesIO(gzip.compress(b"id,smiles\n1,CCO\n")))
+    monkeypatch.setattr(sys, "stdin", stdin)
+    with open_table("-") as table:
+        assert (table.name, next(table).smiles) == ("standard input", "CCO")
+    assert not stdin.buffer.closed
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(InputError, match="is closed"):
+        open_table("-")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_named_pipe_is_read_once_and_whole(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(b"smiles\nC\nCC\n",))
+    writer.start()
+    assert smiles(pipe) == ["C", "CC"]
+    writer.join()
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=st.binary(max_size=120), name=st.sampled_from(["x.csv", "x.tsv", "x.smi", "x.sdf", "x"]))
+def test_any_bytes_are_read_or_refused_in_words(tmp_path: Path, content: bytes, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    message = "."
+    try:
+        read(path)
+    except MolvaeError as error:
+        message = str(error)
+    assert message.endswith(".")

@@ -1,0 +1,122 @@
+"""The compiled arithmetic against ``math`` and float64."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from molvae import kernels
+from molvae.kernels import Array, compiled, exponential, hyperbolic_tangent, inverse, load, store
+from molvae.products import array, transposed_product
+
+pytestmark = pytest.mark.skipif(not kernels.AVAILABLE, reason="numba is not installed")
+
+
+@compiled()
+def tangents(x: Array, out: Array) -> None:
+    for j in range(out.size):
+        store(out, j, 1, hyperbolic_tangent(load(x, j, 0)))
+
+
+@compiled()
+def sigmoids(x: Array, out: Array) -> None:
+    for j in range(out.size):
+        store(out, j, 1, inverse(kernels.ONE + exponential(-load(x, j, 0))))
+
+
+@compiled()
+def copies(x: Array, out: Array) -> None:
+    for j in range(out.size):
+        store(out, j, 1, load(x, j, 0))
+
+
+def points() -> Array:
+    small = np.geomspace(1e-30, 1, 2000)
+    return np.concatenate([np.linspace(-30, 30, 60001), small, -small]).astype(np.float32)
+
+
+def test_tangent_is_right_to_a_millionth_of_its_value() -> None:
+    x = points()
+    mine = np.empty_like(x)
+    tangents(x, mine)
+    np.testing.assert_allclose(mine, np.tanh(x.astype(np.float64)), rtol=1e-6)
+
+
+def test_sigmoid_is_right_to_a_millionth_of_its_value() -> None:
+    x = points()
+    mine = np.empty_like(x)
+    sigmoids(x, mine)
+    np.testing.assert_allclose(mine, 1 / (1 + np.exp(-x.astype(np.float64))), rtol=2e-6)
+
+
+def test_functions_saturate_and_pass_nan() -> None:
+    x = np.array([-1e30, -100, 100, 1e30, np.nan], np.float32)
+    mine = np.empty_like(x)
+    tangents(x, mine)
+    np.testing.assert_allclose(mine, [-1, -1, 1, 1, np.nan], rtol=1e-6)
+    sigmoids(x, mine)
+    np.testing.assert_allclose(mine, [0, 0, 1, 1, np.nan], atol=1e-17)
+
+
+def test_bfloat16_is_widened_and_narrowed_as_torch_does_it() -> None:
+    generator = torch.Generator().manual_seed(0)
+    powers = 10.0 ** torch.randint(-20, 20, (10_000,), generator=generator)
+    wide = torch.randn(10_000, generator=generator) * powers
+    halfway = (torch.arange(0x3F80, 0x3FC0, dtype=torch.int32) << 16 | 0x8000).view(torch.float32)
+    wide = torch.cat([wide, halfway, torch.tensor([0.0, -0.0, torch.inf, -torch.inf])])
+    narrow = torch.empty_like(wide, dtype=torch.bfloat16)
+    copies(array(wide), array(narrow))
+    assert torch.equal(narrow, wide.bfloat16())
+    back = torch.empty_like(wide)
+    copies(array(narrow), array(back))
+    assert torch.equal(back, narrow.float())
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_transposed_product_is_a_product_summed_in_fp32(kind: torch.dtype) -> None:
+    generator = torch.Generator().manual_seed(0)
+    a, b = (torch.randn(70, n, generator=generator).to(kind) for n in (48, 20))
+    out = torch.zeros(30, 24)
+    transposed_product(a[:, 8:38], b, out[:, 2:22])
+    expected = a[:, 8:38].double().T @ b.double()
+    assert ((out[:, 2:22] - expected).norm() / expected.norm()).item() < 3e-3
+    assert out[:, :2].eq(0).all()
+    assert out[:, 22:].eq(0).all()
+
+
+def test_kernels_work_where_no_cache_folder_can_be_written() -> None:
+    program = (
+        "import numba.core.caching as c\n"
+        "for kind in c.CacheImpl._locator_classes: kind.from_function = classmethod(lambda *a: None)\n"
+        "import numpy as np\n"
+        "from molvae import kernels\n"
+        "@kernels.compiled()\n"
+        "def double(x):\n"
+        "    kernels.store(x, 0, 0, kernels.load(x, 0, 0) * kernels.TWO)\n"
+        "x = np.ones(1, np.float32)\n"
+        "double(x)\n"
+        "assert x[0] == 2\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_without_numba_the_module_says_so() -> None:
+    program = (
+        "import sys\n"
+        "sys.modules['numba'] = None\n"
+        "from molvae import categorical, gru, kernels\n"
+        "import torch\n"
+        "assert not kernels.AVAILABLE\n"
+        "layer = gru.GRU(2, 0, 4)\n"
+        "layer(torch.ones(3, 2), None, torch.zeros(2, 4), [2, 1])\n"
+        "categorical.draw(torch.zeros(2, 5), 1.0, 0, torch.arange(2), 0)\n"
+        "loss = categorical.cross_entropy(torch.zeros(2, 5), torch.zeros(2, dtype=torch.long))\n"
+        "assert loss.shape == (2,)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
