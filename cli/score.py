@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 from .options import column_option, force_option, output_option, workers_option
@@ -67,42 +69,43 @@ def score(
     """
     import csv
 
-    from molvae.errors import InputError
     from molvae.intake import open_table
     from molvae.scoring import Counts, free_names, plan_scores, stream
 
-    from .output import note, open_output, progress
+    from .output import check_output, note, open_output, progress
 
     plan = plan_scores(scores, scorers, parent)
-    refuse_same_file(molecules, output)
+    check_output(output, force, inputs=[molecules])
     counts = Counts()
     with open_table(molecules, column) as table, open_output(output, force) as out:
         note(f"{table.name}: SMILES in column {table.smiles_column!r} (chosen {table.chosen_by})")
         write = csv.writer(out, delimiter=delimiter(output), lineterminator="\n").writerow
         write([*table.columns, *free_names([*plan.columns, "status"], taken=table.columns)])
-        rounded = len(plan.names)
-        rows = stream(((record.smiles, record.fields) for record in table), plan, workers)
+        rows = stream(((record.smiles, record) for record in table), plan, workers)
+        properties = len(plan.names)
         with progress(label="scoring", total=None) as advance:
-            for fields, row in rows:
+            for record, row in rows:
+                if record.problem:
+                    row = row._replace(status=record.problem, reason=record.problem)
                 counts.add(row)
-                own = [repr(value) if value is not None else "" for value in row.values[rounded:]]
-                write([*fields, *map(cell, row.values[:rounded]), *own, row.status])
+                own = ["" if value is None else str(value) for value in row.values[properties:]]
+                scored = [*map(cell, row.values[:properties]), *own, row.status]
+                write([*fitted(record.fields, len(table.columns)), *scored])
                 advance(1)
-        if not counts.rows:
-            raise InputError(f"{table.name}: there are no molecules in it")
     note(str(counts))
     if counts.not_scored.total() == counts.rows:
         note(f"no row could be scored: does {table.smiles_column!r} hold SMILES? --column names another column")
 
 
-def refuse_same_file(source: str, output: str) -> None:
-    """Raise ``UsageError`` where the rows would be written over the file they are read from."""
-    import os
+def fitted(fields: Sequence[str], width: int) -> list[str]:
+    """The fields of a row in as many columns as the header has, so that what is added stands where it belongs.
 
-    from molvae.errors import UsageError
+    Columns that a row lacks are empty; what it has too much of stays in its last column.
 
-    if "-" not in (source, output) and os.path.exists(output) and os.path.samefile(source, output):
-        raise UsageError(f"{output!r} is the input; write the scores to another file")
+    >>> fitted(["CCO"], 2), fitted(["CCO", "a", "b"], 2)
+    (['CCO', ''], ['CCO', 'a,b'])
+    """
+    return [*fields[: width - 1], ",".join(fields[width - 1 :]), *[""] * (width - len(fields) - 1)][:width]
 
 
 def delimiter(output: str) -> str:
@@ -111,7 +114,11 @@ def delimiter(output: str) -> str:
 
 
 def cell(value: float | int | str | None) -> str:
-    """A property as text: six significant figures say all that a descriptor means."""
+    """A property as text: six significant figures say all that a descriptor means.
+
+    >>> cell(349.4019999), cell(2), cell(None)
+    ('349.402', '2', '')
+    """
     if value is None:
         return ""
     return f"{value:.6g}" if isinstance(value, float) else str(value)

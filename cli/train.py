@@ -55,7 +55,7 @@ def train(
     """
     import torch
 
-    from molvae import checkpoint, runs
+    from molvae import resumption, runs
     from molvae.config import from_dict, read_toml
 
     options = read_toml(config_file) if config_file else {}
@@ -74,7 +74,7 @@ def train(
     for line in summary(dataset):
         note(line)
     if resume:
-        state = checkpoint.resume(run, dataset, torch.device(place))
+        state = resumption.resume(run, dataset, torch.device(place), said=note)
         note(f"going on from step {state.step:,}" if not state.out_of_steps else "already complete")
     else:
         state = runs.create(run, dataset, config, torch.device(place), force=force)

@@ -38,13 +38,16 @@ from .dataset import Dataset
 from .errors import ModelError, TrainingError, UsageError
 from .folder import MANIFEST, commit_folder, manifest_of, read_folder, read_json, replace_file
 from .model import MoleculeVAE
-from .training import State, assemble
+from .training import State
 from .vocabulary import Vocabulary
 
 FORMAT = 1
 MODEL_FILES = ("weights.safetensors", "config.json", "vocabulary.json", "info.json")
 STATE_FILES = ("training.safetensors", "state.json")
 STEP_NAME = re.compile(r"step-\d{8,12}")
+WRITTEN = re.compile(r"(damaged-[0-9a-f]{8}-)?" + STEP_NAME.pattern)
+"""Names of folders that only a training makes."""
+
 LARGEST_MODEL = 4_000_000_000
 """Weights, in numbers, that a folder may ask for."""
 
@@ -225,7 +228,9 @@ def compare_shapes(weights: Path, model: MoleculeVAE) -> None:
     wanted = {name: list(tensor.shape) for name, tensor in model.state_dict().items()}
     try:
         with safe_open(weights, framework="pt") as handle:
-            found = {name: list(handle.get_slice(name).get_shape()) for name in handle.keys()}  # noqa: SIM118
+            slices = {name: handle.get_slice(name) for name in handle.keys()}  # noqa: SIM118
+            found = {name: list(one.get_shape()) for name, one in slices.items()}
+            kinds = {name: one.get_dtype() for name, one in slices.items()}
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{weights}: not readable ({error})") from error
     for name in sorted(wanted.keys() ^ found.keys()):
@@ -233,6 +238,8 @@ def compare_shapes(weights: Path, model: MoleculeVAE) -> None:
     for name, shape in wanted.items():
         if found[name] != shape:
             raise ModelError(f"{weights}: the weight {name} has shape {found[name]}, its configuration says {shape}")
+        if kinds[name] not in ("F32", "F16", "BF16"):
+            raise ModelError(f"{weights}: the weight {name} is of the type {kinds[name]}, which no weight has")
 
 
 def known_hashes(path: str | Path) -> NDArray[np.uint64]:
@@ -240,37 +247,3 @@ def known_hashes(path: str | Path) -> NDArray[np.uint64]:
     folder = locate(path)
     content = read_folder(folder, ("known.safetensors",), kind="model", version=FORMAT)["known.safetensors"]
     return load_tensors(content)["hashes"].numpy().view(np.uint64)
-
-
-def resume(run: Path, dataset: Dataset, device: torch.device) -> State:
-    """The newest state of a run that verifies, ready to go on; TrainingError if there is none or the data changed."""
-    problems: list[str] = []
-    for folder in steps_of(run) if run.is_dir() else []:
-        try:
-            saved = load(folder, device)
-            files = read_folder(folder, STATE_FILES, kind="model", version=FORMAT)
-            counters = read_json(files["state.json"], "state.json")
-            tensors = load_tensors(files["training.safetensors"])
-        except (ModelError, SafetensorError) as error:
-            problems.append(str(error))
-            continue
-        if counters["fingerprint"] != dataset.fingerprint:
-            raise TrainingError(f"{run}: was trained on other data: --resume needs the same molecules and options")
-        return restore(saved, counters, tensors)
-    found = f" ({'; '.join(problems)})" if problems else ""
-    raise TrainingError(f"{run}: holds no training to resume{found}")
-
-
-def restore(saved: Saved, counters: dict[str, Any], tensors: dict[str, Tensor]) -> State:
-    """A training state from what :func:`save` wrote."""
-    model = saved.model.requires_grad_(True)
-    state = assemble(model, saved.config, counters["fingerprint"])
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            parameter.copy_(tensors[f"weights.{name}"])
-            keys = [key for key in ("step", "exp_avg", "exp_avg_sq") if f"{key}.{name}" in tensors]
-            state.optimiser.state[parameter] = {key: tensors[f"{key}.{name}"].to(model.device) for key in keys}
-    for name in COUNTERS:
-        setattr(state, name, counters[name])
-    state.best = -math.inf if counters["best"] is None else counters["best"]
-    return state

@@ -201,9 +201,9 @@ class Codec:
             raise InputError(f"latent vector {bad[0] + 1} holds a number that is not finite")
         return torch.from_numpy(array).to(self.model.device)
 
-    def write(self, z: Tensor, temperature: float = 0.0, generator: torch.Generator | None = None) -> decoding.Written:
+    def write(self, z: Tensor, temperature: float = 0.0, seed: int = 0, first: int = 0) -> decoding.Written:
         """What the decoder writes for latents ``(B, Z)``; see :func:`molvae.decoding.write`."""
-        return decoding.write(self.model, self.vocabulary.alphabet, z, temperature, generator)
+        return decoding.write(self.model, self.vocabulary.alphabet, z, temperature, seed, first)
 
     def decode(self, z: ArrayLike) -> list[str]:
         """The molecule each latent ``(B, Z)`` decodes to, as canonical SMILES; empty for one without atoms."""

@@ -35,6 +35,7 @@ def dial(
 class DataConfig:
     """How molecules are read, standardised, split and written in symbols."""
 
+    rows: int = dial(0, "use only this many rows, drawn at random with the split's seed (0: all)", low=0, high=10**12)
     max_heavy_atoms: int = dial(100, "largest molecule accepted, in heavy atoms", low=1, high=200)
     neutralise: bool = dial(True, "neutralise charges where that leaves a sound molecule")
     vocabulary: int = dial(256, "symbols at most, learned byte-pair merges included", low=1, high=4096)

@@ -172,11 +172,26 @@ class Dataset:
             files = read_folder(Path(path), FILES, kind="dataset", version=FORMAT)
             arrays = load(files["arrays.safetensors"])
             vocabulary = Vocabulary.from_json(read_json(files["vocabulary.json"], "vocabulary.json"))
-            ids, lengths = arrays["ids"], arrays["lengths"]
-            if int(lengths.sum()) != len(ids) or (len(ids) and int(ids.max()) >= len(vocabulary)):
-                raise InputError("ids do not fit the lengths or the vocabulary")
+            check_arrays(arrays, len(vocabulary))
             validation = arrays["validation"].astype(bool)
             report = read_json(files["report.json"], "report.json")
-            return cls(vocabulary, ids, lengths, arrays["hashes"], validation, report)
+            return cls(vocabulary, arrays["ids"], arrays["lengths"], arrays["hashes"], validation, report)
         except (MolvaeError, SafetensorError, KeyError) as error:
             raise InputError(f"{path}: not a prepared data set of this version: {error}") from error
+
+
+ARRAYS = {"ids": np.uint16, "lengths": np.int32, "hashes": np.uint64, "validation": np.uint8}
+
+
+def check_arrays(arrays: dict[str, NDArray[Any]], vocabulary: int) -> None:
+    """InputError unless the arrays of a file are the four of a data set and fit each other."""
+    for name, kind in ARRAYS.items():
+        if name not in arrays or arrays[name].dtype != kind or arrays[name].ndim != 1:
+            raise InputError(f"it lacks the array {name} of {np.dtype(kind)}")
+    ids, lengths = arrays["ids"], arrays["lengths"]
+    if not len(lengths) == len(arrays["hashes"]) == len(arrays["validation"]):
+        raise InputError("its arrays are not of one length")
+    if (lengths < 1).any() or int(lengths.sum(dtype=np.int64)) != len(ids):
+        raise InputError("its ids do not fit the lengths of its molecules")
+    if len(ids) and not 0 < int(ids.min()) <= int(ids.max()) < vocabulary:
+        raise InputError("its ids do not fit its vocabulary")

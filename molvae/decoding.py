@@ -1,6 +1,6 @@
 """Latents become symbols, one step at a time: the likeliest symbol, or one drawn at a temperature.
 
-Knows no molecules. Randomness is handed in as a generator.
+Knows no molecules.
 
     B molecules still being written, V vocabulary, H hidden, C code, T steps
 """
@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from . import grammar
 from .alphabet import Alphabet
-from .model import MoleculeVAE, feature_rows
+from .categorical import draw
+from .model import MoleculeVAE, feature_marks
 from .vocabulary import END
 
 COMPACT_EVERY = 3
@@ -43,12 +43,14 @@ def write(
     alphabet: Alphabet,
     code: Tensor,
     temperature: float = 0.0,
-    generator: torch.Generator | None = None,
+    seed: int = 0,
+    first: int = 0,
 ) -> Written:
     """Write one molecule for every row of ``code`` ``(B, C)``; ``alphabet`` is that of the model's vocabulary.
 
     Temperature 0 takes the likeliest symbol at every step; otherwise one is drawn from the logits divided by
-    the temperature (Gumbel-max). A molecule that reaches the model's ``max_steps`` is ended there.
+    the temperature, by noise that depends on the ``seed`` and on the molecule's number alone; ``first`` is
+    the number of the first. A molecule that reaches the model's ``max_steps`` is ended there.
     """
     total = len(code)
     ids = torch.full((total, model.max_steps), END, dtype=torch.long)
@@ -56,7 +58,6 @@ def write(
     place = Place(model, alphabet, total) if model.grammar is not None else None
     fixed = model.decoder.constant_gates(code)
     state = model.first_state(code)
-    weight, bias = output_layer(model)
     rows = torch.arange(total)
     last = torch.full((total,), END, dtype=torch.long, device=code.device)
     alive = torch.ones(total, dtype=torch.bool, device=code.device)
@@ -64,11 +65,10 @@ def write(
         steps = torch.full_like(last, step)
         x = model.told(last, steps, None if place is None else place.features(rows))
         state = model.decoder.step(model.decoder.input_gates(x) + fixed, state)
-        logits = functional.linear(state.to(weight.dtype), weight, bias).float()  # (B, V)
+        logits = model.output(state)  # (B, V)
         if step == model.max_steps - 1:
             logits[:, :END] = logits[:, END + 1 :] = -torch.inf
-        last = pick(logits, temperature, generator)
-        chosen = logits.log_softmax(-1).gather(1, last[:, None])[:, 0]
+        last, chosen = pick(logits) if temperature == 0.0 else draw(logits, temperature, seed, first + rows, step)
         ids[rows, step] = torch.where(alive, last, END).cpu()
         likelihood[rows] += torch.where(alive, chosen, 0.0).cpu()
         alive &= last != END
@@ -91,24 +91,15 @@ class Place:
         self.states, self.alphabet, self.device = grammar.start(total), alphabet, model.device
 
     def features(self, rows: Tensor) -> Tensor:
-        """The features of the molecules ``rows``, ``(B, F)``."""
-        return feature_rows(grammar.features_now(self.states, rows.numpy(), self.alphabet)).to(self.device)
+        """The marks of the molecules ``rows``, see :func:`molvae.model.feature_marks`."""
+        return feature_marks(grammar.features_now(self.states, rows.numpy(), self.alphabet)).to(self.device)
 
     def advance(self, rows: Tensor, symbols: Tensor) -> None:
         """Append a symbol to each of the molecules ``rows``."""
         grammar.advance(self.states, rows.numpy(), symbols.cpu().numpy(), self.alphabet)
 
 
-def output_layer(model: MoleculeVAE) -> tuple[Tensor, Tensor]:
-    """Weight and bias of the output layer, in the type of the model's matrix products."""
-    dtype = torch.bfloat16 if model.precision == "bf16" else torch.float32
-    return model.output.weight.to(dtype), model.output.bias.to(dtype)
-
-
-def pick(logits: Tensor, temperature: float, generator: torch.Generator | None) -> Tensor:
-    """A symbol for every row of ``logits`` ``(B, V)``: ``(B,)``."""
-    if temperature == 0.0:
-        return logits.argmax(-1)
-    # -log of an exponential draw is a Gumbel draw, and adding it makes the argmax a draw from the softmax.
-    exponential = torch.empty_like(logits).exponential_(generator=generator)
-    return (logits / temperature - exponential.log()).argmax(-1)
+def pick(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """The likeliest symbol of every row of ``logits`` ``(B, V)`` and its log-probability: ``(B,)``, ``(B,)``."""
+    best = logits.log_softmax(-1).max(-1)
+    return best.indices, best.values

@@ -117,9 +117,7 @@ def draw_strip(
         _turn(run, size)
     texts = legends or [""] * len(smiles)
     ends = {0, len(mols) - 1}
-    cells = tuple(
-        Cell(mol, legend, place in ends) for place, (mol, legend) in enumerate(zip(mols, texts, strict=True))
-    )
+    cells = tuple(Cell(mol, legend, place in ends) for place, (mol, legend) in enumerate(zip(mols, texts, strict=True)))
     return Picture(cells, min(columns, len(cells)), size)
 
 
@@ -181,9 +179,7 @@ def _lay_over_neighbours(mols: Sequence[Chem.Mol | None]) -> list[list[Chem.Mol]
 
 def _lay_over(mol: Chem.Mol, before: Chem.Mol) -> bool:
     """Give ``mol`` coordinates that keep in place the core shared with ``before``; False if none."""
-    found = rdFMCS.FindMCS(
-        [before, mol], timeout=MCS_SECONDS, ringMatchesRingOnly=True, completeRingsOnly=True
-    )
+    found = rdFMCS.FindMCS([before, mol], timeout=MCS_SECONDS, ringMatchesRingOnly=True, completeRingsOnly=True)
     smaller = min(mol.GetNumHeavyAtoms(), before.GetNumHeavyAtoms())
     if found.numAtoms < max(CORE_ATOMS, CORE_SHARE * smaller):
         return False
@@ -259,6 +255,4 @@ def _frame(drawer: Any, left: int, top: int, width: int, height: int, scale: flo
     drawer.SetFillPolys(False)
     drawer.SetColour(FRAME_COLOUR)
     drawer.SetLineWidth(2.0 * scale)
-    drawer.DrawRect(
-        Point2D(left + inset, top + inset), Point2D(left + width - inset, top + height - inset), True
-    )
+    drawer.DrawRect(Point2D(left + inset, top + inset), Point2D(left + width - inset, top + height - inset), True)

@@ -13,17 +13,15 @@ one piece, in the order of the batch, as in the data of a torch ``PackedSequence
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from . import kernels
-from .products import array, transposed_product
-
-Precision = Literal["fp32", "bf16"]
+from .products import array
+from .recurrence import Precision, Recurrence
 
 
 def combine(gates: Tensor, recurrent: Tensor, h: Tensor) -> Tensor:
@@ -77,7 +75,7 @@ class GRU(nn.Module):
         device = x.device.type
         if device == "cpu" and kernels.AVAILABLE and h0.dtype == torch.float32 and x.dtype != torch.float64:
             weights = (self.weight_ih_l0, self.weight_hh_l0, self.bias_ih_l0, self.bias_hh_l0)
-            outputs, last = _Packed.apply(x, constant, h0, *weights, sizes, self.precision)  # type: ignore[no-untyped-call]
+            outputs, last = Recurrence.apply(x, constant, h0, *weights, sizes, self.precision)  # type: ignore[no-untyped-call]
             return outputs, last
         if device == "cuda":
             return self._on_cuda(x, constant, h0, sizes)
@@ -133,83 +131,6 @@ class GRU(nn.Module):
         stepper = Stepper(self)
         state = stepper(gates_x, stepper.begin(h))
         return state.h if out is None else out.copy_(state.h)
-
-
-class _Packed(torch.autograd.Function):
-    """All steps of a layer on a CPU: one product and one kernel a step, one weight gradient after them."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, constant: Tensor | None, h0: Tensor,
-        w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor, sizes: list[int], precision: Precision,
-    ) -> tuple[Tensor, Tensor]:  # fmt: skip
-        ctx.set_materialize_grads(False)
-        kind = torch.bfloat16 if precision == "bf16" else torch.float32
-        rows, size = len(h0), h0.shape[1]
-        operand, w_x, w_c = x.to(kind), w_ih[:, : x.shape[1]].to(kind), w_ih[:, x.shape[1] :].to(kind)
-        w_h = w_hh.to(kind)
-        bias = b_ih.clone()
-        bias[: 2 * size] += b_hh[: 2 * size]
-        fixed = bias[None]
-        if constant is not None:
-            fixed = torch.addmm(bias, constant.float(), w_ih[:, x.shape[1] :].t())
-        fixed = fixed.to(kind)  # (B or 1, 3H)
-
-        gates = torch.mm(operand, w_x.t())  # (N, 3H)
-        candidate, outputs = gates.new_empty(len(x), size), gates.new_empty(len(x), size)
-        carried = gates.new_empty(len(x) + 1, size)
-        carried[:rows] = h0
-        recurrent = gates.new_empty(rows, 3 * size)
-        state = h0.clone()
-        inputs = (gates, candidate, recurrent, fixed, b_hh[2 * size :])
-        memory: Any = [array(part) for part in (*inputs, state, outputs, carried)]
-        start, w_t = 0, w_h.t()
-        for alive, following in zip(sizes, [*sizes[1:], 0], strict=True):
-            torch.mm(carried[start : start + alive], w_t, out=recurrent[:alive])
-            kernels.gru_forward(start, alive, following, *memory)
-            start += alive
-        ctx.save_for_backward(operand, constant, w_x, w_c, w_h)
-        ctx.memory, ctx.sizes, ctx.x_type = (gates, candidate, carried), sizes, x.dtype
-        return outputs.to(x.dtype), state
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, slope: Tensor | None, last: Tensor | None) -> tuple[Any, ...]:
-        operand, constant, w_x, w_c, w_h = ctx.saved_tensors
-        gates, candidate, carried = ctx.memory
-        del ctx.memory  # overwritten below: a second backward must fail
-        sizes, size, kind = ctx.sizes, candidate.shape[1], candidate.dtype
-        rows = sizes[0]
-        state = torch.zeros(rows, size) if last is None else last.clone(memory_format=torch.contiguous_format)
-        slope = gates.new_zeros(1, size) if slope is None else slope.to(kind).contiguous()
-        recurrent = gates.new_zeros(rows + 1, size)
-        memory: Any = [array(part) for part in (gates, candidate, recurrent, carried, slope, state)]
-        start = len(gates)
-        for alive, following in zip(reversed(sizes), [0, *reversed(sizes[1:])], strict=True):
-            start -= alive
-            kernels.gru_backward(start, alive, following, *memory)
-            torch.mm(gates[start : start + alive], w_h, out=recurrent[:alive])
-        d_h0 = state.add_(recurrent[:rows])
-
-        fixed = gates.new_empty(rows, 3 * size)
-        d_bias = torch.zeros(4 * size)
-        steps = torch.tensor(sizes).numpy()
-        kernels.gru_fixed_gradient(array(gates), array(candidate), steps, array(fixed), array(d_bias))
-        reset_update = gates[:, : 2 * size]
-        d_x = d_constant = None
-        if ctx.needs_input_grad[0]:
-            d_x = torch.mm(reset_update, w_x[: 2 * size]).addmm_(candidate, w_x[2 * size :]).to(ctx.x_type)
-        d_ih = torch.empty(3 * size, w_x.shape[1] + w_c.shape[1])
-        d_hh = torch.empty(3 * size, size)
-        d_w_x, d_w_c = d_ih[:, : w_x.shape[1]], d_ih[:, w_x.shape[1] :]
-        transposed_product(reset_update, operand, d_w_x[: 2 * size])
-        transposed_product(candidate, operand, d_w_x[2 * size :])
-        transposed_product(gates, carried[:-1], d_hh)
-        if constant is not None:
-            d_constant = torch.mm(fixed, w_c).to(constant.dtype)
-            transposed_product(fixed, constant.to(kind), d_w_c)
-        d_b_hh = torch.cat([d_bias[: 2 * size], d_bias[3 * size :]])
-        return d_x, d_constant, d_h0, d_ih, d_hh, d_bias[: 3 * size], d_b_hh, None, None
 
 
 class State(NamedTuple):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .categorical import cross_entropy
 from .config import ModelConfig
 from .dataset import Batch
 from .grammar import feature_sizes
@@ -22,10 +23,11 @@ from .posterior import Gaussian, GaussianPosterior
 FEATURES = feature_sizes()
 
 
-def feature_rows(features: NDArray[np.uint8]) -> Tensor:
-    """Grammar features ``(N, F)`` as rows of one table of ``sum(FEATURES)``, ``(N, F)`` int64."""
+def feature_marks(features: NDArray[np.uint8]) -> Tensor:
+    """Where the ones are in the flattened 0/1 matrix ``(N, sum(FEATURES))`` of grammar features ``(N, F)``."""
     starts = np.cumsum((0, *FEATURES[:-1]))
-    return torch.from_numpy(features + starts)
+    rows = sum(FEATURES) * np.arange(len(features))
+    return torch.from_numpy((features + starts + rows[:, None]).ravel())
 
 
 class Packed(NamedTuple):
@@ -37,7 +39,7 @@ class Packed(NamedTuple):
     steps: Tensor  # (N,) int64, the step each position belongs to
     owners: Tensor  # (N,) int64, the molecule each position belongs to
     sizes: list[int]
-    grammar: Tensor | None = None  # (N, F) int64, see feature_rows
+    grammar: Tensor | None = None  # (N * F,) int64, see feature_marks
 
     @classmethod
     def from_batch(cls, batch: Batch, device: torch.device) -> Packed:
@@ -48,7 +50,7 @@ class Packed(NamedTuple):
         owners = torch.arange(len(batch.inputs)) - starts[steps]
         inputs, targets, backward = map(torch.from_numpy, (batch.inputs, batch.targets, batch.reversed_inputs))
         there = [tensor.to(device) for tensor in (inputs, targets, backward, steps, owners)]
-        grammar = None if batch.grammar is None else feature_rows(batch.grammar).to(device)
+        grammar = None if batch.grammar is None else feature_marks(batch.grammar).to(device)
         return cls(there[0], there[1], there[2], there[3], there[4], batch.sizes, grammar)
 
     def per_molecule(self, values: Tensor) -> Tensor:
@@ -110,7 +112,8 @@ class MoleculeVAE(nn.Module):
     def told(self, last: Tensor, steps: Tensor, grammar: Tensor | None) -> Tensor:
         """What the decoder is told at some positions ``(N,)``, as vectors ``(N, E)``.
 
-        The symbol just written, the step, and the place in the grammar ``(N, F)``, embedded and summed.
+        The symbol just written, the step, and the place in the grammar (marks of :func:`feature_marks`),
+        embedded and summed.
         """
         x: Tensor = self.write(last) + self.step(steps.clamp(max=self.max_steps - 1))
         if self.grammar is None or grammar is None:
@@ -118,19 +121,18 @@ class MoleculeVAE(nn.Module):
         # Dozens of features a position: one product with a 0/1 matrix is far quicker than as many lookups.
         table = self.grammar.weight
         dtype = torch.bfloat16 if self.precision == "bf16" else table.dtype
-        marks = torch.zeros(len(grammar), len(table), dtype=dtype, device=table.device)
-        marks.scatter_(1, grammar, 1.0)
+        marks = torch.zeros(len(last), len(table), dtype=dtype, device=table.device)
+        marks.view(-1).index_fill_(0, grammar, 1.0)
         return x + (marks @ table.to(dtype)).to(x.dtype)
 
     def logits(self, packed: Packed, code: Tensor) -> Tensor:
-        """Unnormalised log-probabilities of each next symbol, ``(N, V)``, the true prefix given."""
+        """Unnormalised log-probabilities of each next symbol, ``(N, V)``, the true prefix given; may be bf16 in training."""
         x = self.told(packed.inputs, packed.steps, packed.grammar)  # (N, E)
         hidden, _ = self.decoder(x, code, self.first_state(code), packed.sizes)  # (N, H)
-        dtype = torch.bfloat16 if self.precision == "bf16" else hidden.dtype
-        weight, bias = self.output.weight.to(dtype), self.output.bias.to(dtype)
-        return functional.linear(hidden.to(dtype), weight, bias).to(self.output.weight.dtype)
+        # What is written hangs on the largest logit, and bf16 would make ties: only training can afford it.
+        dtype = torch.bfloat16 if self.training and self.precision == "bf16" else hidden.dtype
+        return functional.linear(hidden.to(dtype), self.output.weight.to(dtype), self.output.bias.to(dtype))
 
     def log_likelihood(self, packed: Packed, code: Tensor) -> Tensor:
         """log p(x|z) in nats per molecule, ``(B,)``, summed over its symbols and its end."""
-        nats = functional.cross_entropy(self.logits(packed, code), packed.targets, reduction="none")
-        return -packed.per_molecule(nats)
+        return -packed.per_molecule(cross_entropy(self.logits(packed, code), packed.targets))

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import csv
 import io
+import random
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,7 @@ from .chemistry import Limits, standard_smiles
 from .config import DataConfig
 from .dataset import Dataset, smiles_hash
 from .errors import InputError, MoleculeError
-from .intake import Record, open_table
+from .intake import open_table
 from .notation import constraints_for, default_constraints, split, to_selfies
 from .parallel import chunked, default_workers, map_chunks
 from .vocabulary import Ids, Vocabulary, learn_merges, merge
@@ -148,9 +149,12 @@ def prepare(
     """
     config = DataConfig() if config is None else config
     sources: list[dict[str, Any]] = []
-    rows = chunked(read_files(paths, column, sources, said), CHUNK)
+    rows = read_files(paths, column, sources, said)
+    if config.rows:
+        rows = drawn(rows, config.rows, config.split_seed)
+    work = partial(read_rows, config=config)
     pool = Pool()
-    for chunk in map_chunks(partial(read_rows, config=config), rows, workers or default_workers(), on_crash=crashed):
+    for chunk in map_chunks(work, chunked(rows, CHUNK), workers or default_workers(), on_crash=crashed):
         pool.add(chunk)
         progress(len(chunk.lengths) + len(chunk.rejected))
     return pool.finish(sources, config)
@@ -172,12 +176,19 @@ def read_files(
             sources.append(source)
             for record in table:
                 source["rows"] += 1
-                yield Row(number, record.line, record.smiles, problem_of(record))
+                yield Row(number, record.line, record.smiles, record.problem)
 
 
-def problem_of(record: Record) -> str:
-    """Why a record cannot even be looked at, or nothing."""
-    return record.problem
+def drawn(rows: Iterable[Row], count: int, seed: int) -> Iterator[Row]:
+    """``count`` of the rows, each as likely as any other, in their order (reservoir sampling, Vitter 1985)."""
+    generator = random.Random(seed)
+    kept: list[Row] = []
+    for number, row in enumerate(rows):
+        if number < count:
+            kept.append(row)
+        elif (place := generator.randrange(number + 1)) < count:
+            kept[place] = row
+    yield from sorted(kept)
 
 
 class Pool:
@@ -224,10 +235,11 @@ class Pool:
         vocabulary = learn_vocabulary(symbols, ids, lengths, config)
         ids, lengths = merge(ids, lengths, vocabulary.ranks)
         counts = dict(Counter(rejection.reason for rejection in rejections).most_common())
-        rows = sum(source["rows"] for source in sources)
+        read = sum(source["rows"] for source in sources)
+        rows = min(read, config.rows or read)
         if rows != len(lengths) + sum(counts.values()):
             raise AssertionError(f"{rows} rows came in, {len(lengths)} + {sum(counts.values())} went out")
-        report = {"sources": sources, "rows": rows, "molecules": len(lengths), "rejected": counts}
+        report = {"sources": sources, "rows_read": read, "rows": rows, "molecules": len(lengths), "rejected": counts}
         validation = held_out(len(lengths), config)
         rejections.sort(key=lambda rejection: (rejection.source, rejection.line))
         return Prepared(Dataset(vocabulary, ids, lengths, hashes, validation, report), rejections)

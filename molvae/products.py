@@ -26,6 +26,14 @@ def array(tensor: Tensor) -> kernels.Array:
 
 
 @functools.cache
+def has_tiles() -> bool:
+    """Whether the processor has bf16 tile registers (AMX) and the system lets this process use them."""
+    supported = getattr(torch.cpu, "_is_amx_tile_supported", None)
+    start = getattr(torch.cpu, "_init_amx", None)
+    return bool(kernels.AVAILABLE and supported and start and supported() and start())
+
+
+@functools.cache
 def mkl_product() -> Any | None:
     """MKL's bf16 product as torch carries it, or None where it is not there or the processor has no AMX.
 
@@ -33,8 +41,7 @@ def mkl_product() -> Any | None:
     gradient, and rounds the result to bf16; MKL is faster there and gives fp32.
     """
     path = pathlib.Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"
-    has_amx = getattr(torch.cpu, "_is_amx_tile_supported", None)
-    if not path.exists() or has_amx is None or not has_amx():
+    if not path.exists() or not has_tiles():
         return None
     product = getattr(ctypes.CDLL(str(path)), "cblas_gemm_bf16bf16f32", None)
     if product is not None:

@@ -187,9 +187,7 @@ PROPERTIES: dict[str, Property] = {
     "brenk": Property("Brenk", _alert_count("BRENK"), "Brenk's unwanted groups found; 0 is clean"),
     "nih": Property("NIH", _alert_count("NIH"), "NIH alerts found; 0 is clean"),
     "scaffold": Property("Scaffold", scaffold, "Murcko scaffold as SMILES, empty for acyclic molecules"),
-    "alerts": Property(
-        "Alerts", alert_names, "names of the PAINS, Brenk and NIH alerts found", by_default=False
-    ),
+    "alerts": Property("Alerts", alert_names, "names of the PAINS, Brenk and NIH alerts found", by_default=False),
 }
 """What can be computed, by the name users pick it by, in the order of the columns."""
 

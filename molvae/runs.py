@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 
-from . import checkpoint
+from . import checkpoint, resumption
 from .config import SECTIONS, Config, DataConfig, to_toml
 from .dataset import FORMAT as DATASET_FORMAT
 from .dataset import Dataset
@@ -109,7 +109,9 @@ def check_new(run: Path, force: bool = False) -> None:
     """UsageError unless a new training may begin in the folder ``run``; says what to do instead."""
     if run.exists() and not run.is_dir():
         raise UsageError(f"{run}: is a file; a training needs a folder of its own")
-    if run.is_dir() and any(run.iterdir()) and not (force and is_ours(run)):
+    # What was stopped before its first save holds nothing to lose.
+    free = run.is_dir() and is_ours(run) and (force or not checkpoint.steps_of(run))
+    if run.is_dir() and any(run.iterdir()) and not free:
         hint = "--resume goes on with it, --force starts it anew" if is_ours(run) else "choose another folder"
         raise UsageError(f"{run}: already exists and is not empty; {hint}")
     parent = next(path for path in (run, *run.absolute().parents) if path.exists())
@@ -132,7 +134,7 @@ def create(run: Path, dataset: Dataset, config: Config, device: torch.device, *,
 def is_ours(run: Path) -> bool:
     """Whether a folder holds nothing but what trainings write."""
     names = {path.name for path in run.iterdir()}
-    return all(name in OURS or checkpoint.is_step(name) or name.startswith(".tmp-") for name in names)
+    return all(name in OURS or checkpoint.WRITTEN.fullmatch(name) or name.startswith(".tmp-") for name in names)
 
 
 def config_of(run: Path, given: dict[str, dict[str, Any]]) -> Config:
@@ -142,7 +144,7 @@ def config_of(run: Path, given: dict[str, dict[str, Any]]) -> Config:
     steps = checkpoint.steps_of(run)
     if not steps:
         raise UsageError(f"{run}: there is no training to resume; it has not been saved yet")
-    config = checkpoint.newest_config(run)
+    config = resumption.newest_config(run)
     for name, values in given.items():
         for key, value in values.items():
             before = getattr(getattr(config, name), key)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
@@ -56,17 +56,15 @@ def draw_block(codec: Codec, temperature: float, seed: int, block: int) -> Writt
     mixed = int(np.random.SeedSequence([seed, block]).generate_state(1, np.uint64)[0]) >> 1
     generator = torch.Generator().manual_seed(mixed)
     z = standard_normal((BLOCK, codec.latent), generator)
-    if codec.model.device.type != "cpu":
-        generator = torch.Generator(codec.model.device).manual_seed(mixed)
-    return codec.write(z.to(codec.model.device), temperature, generator)
+    return codec.write(z.to(codec.model.device), temperature, seed, first=block * BLOCK)
 
 
 def draw(codec: Codec, temperature: float, seed: int, blocks: int) -> Iterator[Written]:
     """The first ``blocks`` blocks of a seed, in order; every core draws one while others are consumed."""
-    with Threads(codec.model.device, 128 * blocks) as threads, ThreadPoolExecutor(threads.count) as pool:
+    with Threads(codec.model.device, 128 * blocks) as threads:
         waiting: list[Future[Written]] = []
         for block in range(blocks):
-            waiting.append(pool.submit(draw_block, codec, temperature, seed, block))
+            waiting.append(threads.submit(draw_block, codec, temperature, seed, block))
             if len(waiting) > threads.count:
                 yield waiting.pop(0).result()
         for future in waiting:

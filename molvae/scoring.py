@@ -96,9 +96,7 @@ class Counts:
         return f"{self.rows:,} row{'s' * (self.rows != 1)}: {', '.join(parts)}"
 
 
-def plan_scores(
-    names: Sequence[str] | None = None, scorers: Sequence[str | Scorer] = (), parent: bool = False
-) -> Plan:
+def plan_scores(names: Sequence[str] | None = None, scorers: Sequence[str | Scorer] = (), parent: bool = False) -> Plan:
     """Check what is asked for: ``names`` of properties (None is the default ones) and ``scorers``.
 
     A scorer is a function or the text ``file.py:function``. Raises ``UsageError`` for a name that is not
@@ -135,10 +133,7 @@ def score(
     if isinstance(smiles, str):
         raise UsageError("`smiles` is one text; give a list of SMILES, of one if need be")
     plan = plan_scores(names, scorers, parent)
-    rows = [
-        (text, *row.values, row.status)
-        for text, row in stream(((text, text) for text in smiles), plan, workers)
-    ]
+    rows = [(text, *row.values, row.status) for text, row in stream(((text, text) for text in smiles), plan, workers)]
     inner = free_names(plan.columns, taken=("smiles", "status"))
     return pandas.DataFrame(rows, columns=["smiles", *inner, "status"])
 
@@ -208,10 +203,9 @@ def measure(plan: Plan, mol: Chem.Mol) -> Scored:
         value, problem = call_scorer(load_scorer(scorer), mol)
         values.append(value)
         if problem:
-            label = f"scorer {scorer_name(scorer)}"
-            gaps.setdefault(problem, []).append(label)
-            reason = reason or f"{label} failed"
-    status = "; ".join(f"{', '.join(columns)}: {problem}" for problem, columns in gaps.items())
+            gaps.setdefault(problem, []).append(f"scorer {scorer_name(scorer)}:")
+            reason = reason or f"scorer {scorer_name(scorer)} failed"
+    status = "; ".join(f"{', '.join(columns)} {problem}" for problem, columns in gaps.items())
     return Scored(tuple(values), status or OK, reason)
 
 
@@ -253,7 +247,8 @@ def _empty(plan: Plan, reason: str, detail: str) -> Scored:
 
 
 def _unknown_score(name: str) -> str:
-    near = difflib.get_close_matches(name, PROPERTIES, n=1, cutoff=0.5)
+    begun = [key for key in PROPERTIES if name and key.startswith(name)]
+    near = begun or difflib.get_close_matches(name, PROPERTIES, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return f"{name!r} is not a score: {hint}`molvae score --list` shows what there is"
 

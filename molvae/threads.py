@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
@@ -43,6 +43,10 @@ class Threads:
     ) -> None:
         self._pool.shutdown(cancel_futures=True)
         torch.set_num_threads(self._before)
+
+    def submit(self, function: Callable[..., Result], *arguments: Any) -> Future[Result]:
+        """Begin ``function`` of ``arguments`` as soon as a thread is free; closing cancels what has not begun."""
+        return self._pool.submit(function, *arguments)
 
     def map(self, function: Callable[[Part], Result], parts: Iterable[Part]) -> list[Result]:
         """``function`` of every part, in the order of the parts."""

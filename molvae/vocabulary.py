@@ -8,6 +8,7 @@ semantic constraints under which the symbols decode belong to the vocabulary. Kn
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -123,7 +124,7 @@ class Vocabulary:
 
 
 def _is_symbol(value: object) -> bool:
-    return isinstance(value, str) and 2 < len(value) <= 32 and value[0] == "[" and value[-1] == "]"
+    return isinstance(value, str) and re.fullmatch(r"\[[^\[\]\s]{1,30}\]", value) is not None
 
 
 def _is_id(value: object, below: int) -> bool:

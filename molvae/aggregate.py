@@ -1,0 +1,178 @@
+"""The posteriors of many molecules taken together: what they carry, and how far they are from the prior.
+
+The average rate of a VAE is the mutual information between molecules and latents plus the divergence of the
+aggregate posterior q(z) = E q(z|x) from the prior (Hoffman and Johnson 2016): the first is what the latent
+says, the second is where prior draws land that no molecule has taught the decoder. Knows numbers only.
+
+    N molecules, Z latent
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .figures import Figure, absent, mean
+from .validation import ACTIVE
+
+ALIVE = 0.1
+"""Nats of KL above which a dimension is counted as used."""
+
+PAIRED = 4_000
+"""Molecules, at most, of which all pairs are taken for the MMD and the mutual information."""
+
+_ROWS = 256  # rows of a table of all pairs held at a time
+ONE = "needs at least two molecules"
+
+Floats = NDArray[np.float64]
+Figures = dict[str, Figure]
+
+
+class Posteriors(NamedTuple):
+    """Mean and log-variance of every molecule's Gaussian posterior, one draw from each, and as many draws from
+    the prior: each ``(N, Z)``."""
+
+    means: Floats
+    log_variances: Floats
+    draws: Floats
+    prior: Floats
+
+    def kl(self) -> Floats:
+        """KL(q(z|x) ‖ N(0, I)) of every molecule and dimension, in nats, ``(N, Z)``."""
+        kl: Floats = 0.5 * (self.means**2 + np.exp(self.log_variances) - 1.0 - self.log_variances)
+        return kl
+
+
+def capacity(posteriors: Posteriors, rng: np.random.Generator) -> Figures:
+    """How much the latent carries: rate, mutual information, active units, and KL over the dimensions."""
+    n, latent = posteriors.means.shape
+    kl = posteriors.kl()
+    figures = {"rate, nats": mean(kl.sum(1), rng, "the KL term of the ELBO, E KL(q(z|x) ‖ p(z))")}
+    if n < 2:
+        names = ("mutual information, nats", "KL of aggregate to prior, nats", "active units")
+        figures |= {name: absent(n, ONE) for name in names}
+    else:
+        figures |= information(posteriors)
+        figures["active units"] = Figure(
+            int((posteriors.means.var(0, ddof=1) > ACTIVE).sum()),
+            n,
+            note=f"of {latent}: the variance of the posterior mean is above {ACTIVE}",
+        )
+    per_dimension = kl.mean(0)
+    figures["dimensions with KL"] = Figure(
+        int((per_dimension > ALIVE).sum()), n, note=f"of {latent}: above {ALIVE} nats on average"
+    )
+    figures["KL of a dimension, largest"] = Figure(float(per_dimension.max()), n)
+    figures["KL of a dimension, median"] = Figure(float(np.median(per_dimension)), n)
+    return figures
+
+
+def information(posteriors: Posteriors) -> Figures:
+    """The rate split in two, with the posteriors of the set itself for the aggregate posterior.
+
+    E log q(z|x) - log (1/N) Σ q(z|x') over one draw of each molecule. It cannot exceed ln N: the mutual
+    information is a lower bound, and the rest of the rate, which is all called mismatch, an upper one.
+    """
+    chosen = _evenly(len(posteriors.means), PAIRED)
+    means, log_variances, draws, _ = (array[chosen] for array in posteriors)
+    n = len(chosen)
+    own = np.empty(n)
+    for start in range(0, n, _ROWS):
+        rows = slice(start, start + _ROWS)
+        density = _log_density(draws[rows], means, log_variances)  # (rows, N)
+        own[rows] = density[np.arange(len(density)), np.arange(n)[rows]] - _log_mean_exp(density)
+    shared = max(0.0, float(own.mean()))
+    rate = float(posteriors.kl().sum(1).mean())
+    limit = math.log(n)
+    near = " and as good as reached: the molecules are all told apart" if shared > 0.95 * limit else ""
+    return {
+        "mutual information, nats": Figure(
+            shared, n, note=f"within this set: a lower bound, which cannot exceed ln {n:,} = {limit:.2f}{near}"
+        ),
+        "KL of aggregate to prior, nats": Figure(
+            max(0.0, rate - shared), n, note="rate less mutual information: an upper bound"
+        ),
+    }
+
+
+def _log_density(z: Floats, means: Floats, log_variances: Floats) -> Floats:
+    """log N(z_i; mean_j, variance_j) in nats, ``(len(z), N)``."""
+    precision = np.exp(-log_variances)
+    constant = (means**2 * precision + log_variances + math.log(2 * math.pi)).sum(1)
+    density: Floats = -0.5 * ((z**2) @ precision.T - 2 * z @ (means * precision).T + constant)
+    return density
+
+
+def _log_mean_exp(values: Floats) -> Floats:
+    top = values.max(1)
+    average: Floats = top + np.log(np.exp(values - top[:, None]).mean(1))
+    return average
+
+
+def mismatch(posteriors: Posteriors) -> Figures:
+    """The aggregate posterior beside the prior; the same of as many prior draws is in each note.
+
+    Norm of the mean; Frobenius norm of the covariance less the identity, over √Z; unbiased squared maximum
+    mean discrepancy with the kernel exp(-|a - b|² / 2Z).
+    """
+    n, latent = posteriors.draws.shape
+    if n < 2:
+        return {name: absent(n, ONE) for name in ("norm of mean", "covariance deviation", "MMD²")}
+    draws, prior = posteriors.draws, posteriors.prior
+    kernel = f"kernel exp(-|a - b|²/{2 * latent})"
+    few, few_prior = draws[_evenly(n, PAIRED)], prior[_evenly(n, PAIRED)]
+    # Two halves of the prior: as near as two samples of one distribution come by chance.
+    by_chance = mmd(few_prior[::2], few_prior[1::2]) if len(few_prior) > 3 else None
+    chance = f"; between halves of as many prior draws {by_chance:.2g}" if by_chance is not None else ""
+    return {
+        "norm of mean": Figure(_norm_of_mean(draws), n, note=f"of as many prior draws {_norm_of_mean(prior):.2g}"),
+        "covariance deviation": Figure(
+            _covariance_deviation(draws),
+            n,
+            note=f"|C - I| / √Z; of as many prior draws {_covariance_deviation(prior):.2g}",
+        ),
+        "MMD²": Figure(mmd(few, few_prior), len(few), note=f"to prior draws, {kernel}{chance}"),
+    }
+
+
+def _norm_of_mean(z: Floats) -> float:
+    return float(np.linalg.norm(z.mean(0)))
+
+
+def _covariance_deviation(z: Floats) -> float:
+    latent = z.shape[1]
+    covariance = np.atleast_2d(np.cov(z.T))
+    return float(np.linalg.norm(covariance - np.eye(latent)) / math.sqrt(latent))
+
+
+def mmd(first: Floats, second: Floats) -> float:
+    """Squared maximum mean discrepancy of two samples ``(N, Z)`` of two rows at least, unbiased.
+
+    Gretton et al. 2012, with the kernel exp(-|a - b|² / 2Z): two draws from N(0, I) are about one width of it
+    apart. About 0 for samples of one distribution, and a little below by chance.
+    """
+    return (
+        _kernel_mean(first, first, without_self=True)
+        + _kernel_mean(second, second, without_self=True)
+        - 2 * _kernel_mean(first, second, without_self=False)
+    )
+
+
+def _kernel_mean(first: Floats, second: Floats, *, without_self: bool) -> float:
+    squares = (second**2).sum(1)
+    total = 0.0
+    for start in range(0, len(first), _ROWS):
+        rows = first[start : start + _ROWS]
+        distances = (rows**2).sum(1)[:, None] + squares - 2 * rows @ second.T
+        total += float(np.exp(-np.maximum(distances, 0.0) / (2 * first.shape[1])).sum())
+    if without_self:
+        return (total - len(first)) / (len(first) * (len(first) - 1))
+    return total / (len(first) * len(second))
+
+
+def _evenly(n: int, most: int) -> NDArray[np.int64]:
+    """At most ``most`` of ``n`` places, evenly spaced."""
+    return np.arange(n) if n <= most else np.linspace(0, n - 1, most).astype(np.int64)

@@ -1,0 +1,141 @@
+"""Several molecules for one latent: beam search, and the choice of the one that encodes back to it.
+
+Greedy decoding takes the likeliest symbol at every step and may miss the likeliest molecule. A beam keeps
+several beginnings and offers several molecules, of which the encoder then says which one the latent came from.
+
+    B latents, Z latent, W width of the beam, A beginnings alive, V vocabulary
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .codec import Codec, Reading, molecules_of
+from .errors import MoleculeError
+from .threads import Threads
+from .vocabulary import END, Ids
+
+WIDTH = 5
+BATCH = 128
+"""Latents searched together: as many as keep the logits of all their beginnings within some tens of MB."""
+
+
+class Candidate(NamedTuple):
+    """A molecule a latent decodes to: canonical SMILES, empty for none, and log p(x|z) in nats."""
+
+    smiles: str
+    log_likelihood: float
+
+
+class _Beginnings(NamedTuple):
+    """Molecules begun, all equally long: ids ``(A, t)``, the latent of each ``(A,)``, log-likelihood ``(A,)``."""
+
+    ids: Ids
+    owners: NDArray[np.int64]
+    scores: NDArray[np.float64]
+
+
+def beam_search(codec: Codec, z: Tensor, width: int = WIDTH) -> list[list[Candidate]]:
+    """At most ``width`` different molecules for every latent ``(B, Z)``, the likeliest first.
+
+    A molecule that several strings of symbols spell counts once, with its likeliest spelling. Ends as soon
+    as no beginning can still overtake the ``width`` best molecules, since a likelihood only falls.
+    """
+    parts = [z[start : start + BATCH] for start in range(0, len(z), BATCH)]
+    # Each latent is as much work as its beam is wide.
+    with torch.no_grad(), Threads(codec.model.device, width * len(z)) as threads:
+        return [found for part in threads.map(lambda part: _search(codec, part, width), parts) for found in part]
+
+
+@torch.no_grad()
+def _search(codec: Codec, z: Tensor, width: int) -> list[list[Candidate]]:
+    ended: list[list[tuple[float, Ids]]] = [[] for _ in range(len(z))]
+    alive = _Beginnings(np.zeros((len(z), 0), np.uint16), np.arange(len(z)), np.zeros(len(z)))
+    for step in range(codec.model.max_steps):
+        totals = alive.scores[:, None] + _next_symbols(codec, alive, z)  # (A, V)
+        for row, owner in enumerate(alive.owners):
+            ended[owner].append((float(totals[row, END]), alive.ids[row]))
+        for owner in np.unique(alive.owners):
+            ended[owner] = sorted(ended[owner], key=lambda one: -one[0])[:width]
+        if step == codec.model.max_steps - 1:
+            break  # what is not ended by now may not be written: as in greedy decoding, it ends here
+        totals[:, END] = -np.inf
+        bounds = np.array([found[-1][0] if len(found) == width else -np.inf for found in ended])
+        alive = _best_continuations(alive, totals, bounds, width)
+        if not len(alive.owners):
+            break
+    return [_molecules(codec, found) for found in ended]
+
+
+def _next_symbols(codec: Codec, alive: _Beginnings, z: Tensor) -> NDArray[np.float64]:
+    """log p of every next symbol after each beginning, ``(A, V)``.
+
+    The whole beginning is read again at every step: with about a dozen steps that is cheap, and beam search
+    needs nothing of how the decoder keeps its state.
+    """
+    packed, batch = codec.packed([Reading("", ids) for ids in alive.ids])
+    code = z[torch.from_numpy(alive.owners[batch.order]).to(z.device)]
+    last = codec.model.logits(packed, code)[-len(batch) :]  # equally long: the last positions are the last rows
+    table = np.empty((len(batch), last.shape[1]))
+    table[batch.order] = last.double().log_softmax(-1).cpu().numpy()
+    return table
+
+
+def _best_continuations(
+    alive: _Beginnings, totals: NDArray[np.float64], bounds: NDArray[np.float64], width: int
+) -> _Beginnings:
+    """The ``width`` likeliest continuations of each latent's beginnings, of those above its bound."""
+    vocabulary = totals.shape[1]
+    owners, first = np.unique(alive.owners, return_index=True)
+    slots = np.arange(len(alive.owners)) - np.repeat(first, np.diff([*first, len(alive.owners)]))
+    table = np.full((len(owners), width, vocabulary), -np.inf)
+    table[np.searchsorted(owners, alive.owners), slots] = totals
+    table = table.reshape(len(owners), -1)
+    best = np.argpartition(-table, min(width, table.shape[1]) - 1, axis=1)[:, :width]  # (owners, W)
+    scores = np.take_along_axis(table, best, axis=1)
+    rows, places = np.nonzero(scores > np.maximum(bounds[owners], np.finfo(np.float64).min)[:, None])
+    slot, symbol = np.divmod(best[rows, places], vocabulary)
+    before = first[rows] + slot
+    ids = np.concatenate([alive.ids[before], symbol[:, None].astype(np.uint16)], axis=1)
+    return _Beginnings(ids, owners[rows], scores[rows, places])
+
+
+def _molecules(codec: Codec, found: Sequence[tuple[float, Ids]]) -> list[Candidate]:
+    """What the strings of symbols mean, each molecule once; a string without atoms is left out."""
+    decoded = molecules_of([ids for _, ids in found], codec.vocabulary)
+    likeliest: dict[str, float] = {}
+    for (score, _), one in zip(found, decoded, strict=True):
+        if one.smiles:
+            likeliest.setdefault(one.smiles, score)
+    return [Candidate(*item) for item in likeliest.items()]
+
+
+def encode_back(codec: Codec, z: Tensor, candidates: Sequence[Sequence[Candidate]]) -> list[str]:
+    """Of every latent's candidates the one whose own posterior mean lies nearest to it; empty if it has none.
+
+    Euclidean distance. Where no candidate can be read by the model, the likeliest is taken.
+    """
+    flat: list[tuple[int, Reading]] = []
+    for owner, some in enumerate(candidates):
+        for candidate in some:
+            try:
+                flat.append((owner, codec.reader.read(candidate.smiles)))
+            except MoleculeError:
+                continue
+    chosen = [some[0].smiles if some else "" for some in candidates]
+    if not flat:
+        return chosen
+    owners = torch.tensor([owner for owner, _ in flat])
+    means = codec.posterior([reading for _, reading in flat]).mean
+    distances = torch.linalg.vector_norm(means - z[owners.to(z.device)], dim=1).cpu().numpy()
+    nearest: dict[int, float] = {}
+    for (owner, reading), distance in zip(flat, distances.tolist(), strict=True):
+        if distance < nearest.get(owner, np.inf):
+            nearest[owner], chosen[owner] = distance, reading.smiles
+    return chosen

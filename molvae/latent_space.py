@@ -1,0 +1,263 @@
+"""What a model's latent space is worth, on molecules it was not trained on, and a verdict in plain words.
+
+Reconstruction, likelihood, what the latent carries, how the aggregate posterior fits the prior, what the
+neighbourhoods look like. Knows no files. The same seed gives the same figures, on any number of threads.
+
+    N molecules, B of them in a batch, Z latent
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .aggregate import Posteriors, capacity, mismatch
+from .beam import WIDTH, beam_search, encode_back
+from .codec import Codec, Reader, Reading
+from .errors import MoleculeError
+from .figures import Figure, absent, mean, share
+from .neighbourhoods import Ring, decode, locality, round_trips, smoothness
+from .parallel import chunked, default_workers, map_chunks
+from .posterior import Gaussian, prior_log_density, standard_normal
+from .threads import Threads
+
+IGNORED = 1.0
+"""Nats: where exchanging latents between molecules costs less than this, the decoder ignores them."""
+
+HOLES = 1.5
+"""A prior draw whose way back is on average longer than this many times a posterior draw's is in a hole."""
+
+ENOUGH = 50
+"""Different molecules below which there is no verdict."""
+
+CRASHED = "crashed the chemistry library"
+BATCH = 256
+_NO_MOLECULE = "no molecule that the model can read"
+
+Floats = NDArray[np.float64]
+Figures = dict[str, Figure]
+
+
+@dataclass(frozen=True)
+class LatentSpace:
+    """The figures in groups by heading, locality by radius, KL ``(Z,)`` in nats, and the verdict."""
+
+    groups: dict[str, Figures]
+    rings: list[Ring]
+    random_pairs: Figure
+    kl_per_dimension: list[float]
+    verdict: str
+
+
+class Terms(NamedTuple):
+    """Per molecule ``(N,)``, in nats: E log p(x|z) under the posterior, the IWAE bound, and log p(x|z) for one
+    draw from the molecule's own posterior and for another molecule's; then symbols right, and symbols."""
+
+    reconstruction: Floats
+    iwae: Floats
+    own: Floats
+    other: Floats
+    right: Floats
+    symbols: Floats
+
+
+def read_molecules(
+    codec: Codec, smiles: Sequence[str], workers: int | None = None
+) -> tuple[list[Reading], dict[str, int]]:
+    """The molecules a model can read, in their order, and how many it cannot, by reason."""
+    chunks = chunked(smiles, 100)
+    count = (default_workers() if len(smiles) > 1000 else 1) if workers is None else workers
+    readings: list[Reading] = []
+    unreadable: Counter[str] = Counter()
+    for some in map_chunks(partial(_read_chunk, codec.reader), chunks, count, _crashed):
+        for one in some:
+            if isinstance(one, Reading):
+                readings.append(one)
+            else:
+                unreadable[one] += 1
+    return readings, dict(unreadable.most_common())
+
+
+def _read_chunk(reader: Reader, smiles: list[str]) -> list[Reading | str]:
+    read: list[Reading | str] = []
+    for one in smiles:
+        try:
+            read.append(reader.read(one))
+        except MoleculeError as error:
+            read.append(error.reason)
+    return read
+
+
+def _crashed(_: str) -> list[Reading | str]:
+    return [CRASHED]
+
+
+def measure(
+    codec: Codec,
+    readings: Sequence[Reading],
+    *,
+    iwae: int = 64,
+    seed: int = 0,
+    said: Callable[[str], object] = lambda _: None,
+) -> LatentSpace:
+    """The figures of a model's latent space on ``readings``, molecules it was not trained on.
+
+    ``iwae`` draws from every posterior estimate log p(x) and the reconstruction term. ``said`` is told what
+    is being measured.
+    """
+    if not readings:
+        return LatentSpace(
+            {"Latent space": {"molecules": absent(0, _NO_MOLECULE)}},
+            [],
+            absent(0, _NO_MOLECULE),
+            [],
+            f"No verdict: there is {_NO_MOLECULE}.",
+        )
+    rng = np.random.default_rng([seed, 1])
+    generator = torch.Generator().manual_seed(seed)
+    q = codec.posterior(readings)
+    noise = standard_normal(tuple(q.mean.shape), generator)
+    prior = standard_normal(tuple(q.mean.shape), generator).numpy()
+    draws = q.draw(noise.to(q.mean.device))
+    said("latent space: reconstruction")
+    groups = {"Reconstruction": reconstruction(codec, readings, q.mean, draws)}
+    said("latent space: likelihood")
+    terms = likelihood_terms(codec, readings, q, draws, iwae, seed)
+    posteriors = Posteriors(_numbers(q.mean), _numbers(q.log_variance), _numbers(draws), prior.astype(np.float64))
+    groups["Reconstruction"] |= symbol_accuracy(terms)
+    groups["Likelihood"] = likelihood(terms, posteriors.kl().sum(1), iwae, rng)
+    groups["What the latent carries"] = shuffled(terms, rng) | capacity(posteriors, rng)
+    groups["Aggregate posterior against the prior"] = mismatch(posteriors)
+    said("latent space: neighbourhoods")
+    means, drawn = q.mean.cpu().numpy(), draws.cpu().numpy()
+    groups["Holes"] = round_trips(codec, drawn, prior, rng)
+    groups["Smoothness along arcs between molecules"] = smoothness(codec, means, rng)
+    rings, random_pairs = locality(codec, readings, means, rng)
+    distinct = len({reading.smiles for reading in readings})
+    words = verdict(
+        groups["What the latent carries"]["shuffled-latent gap, nats"].value,
+        groups["Holes"]["prior way / posterior way"].value,
+        distinct,
+    )
+    return LatentSpace(groups, rings, random_pairs, posteriors.kl().mean(0).tolist(), words)
+
+
+def _numbers(values: Tensor) -> Floats:
+    numbers: Floats = values.double().cpu().numpy()
+    return numbers
+
+
+def reconstruction(codec: Codec, readings: Sequence[Reading], means: Tensor, draws: Tensor) -> Figures:
+    """Share of molecules rebuilt exactly: decoded step by step and compared as canonical SMILES."""
+    wanted = [reading.smiles for reading in readings]
+    beams = beam_search(codec, means)
+    ways = {
+        "exact, greedy from the mean": decode(codec, means.cpu().numpy()),
+        "exact, greedy from a posterior draw": decode(codec, draws.cpu().numpy()),
+        f"exact, likeliest of beam {WIDTH} from the mean": [found[0].smiles if found else "" for found in beams],
+        f"exact, beam {WIDTH} with encode-back choice": encode_back(codec, means, beams),
+    }
+    return {
+        name: share(sum(a == b for a, b in zip(found, wanted, strict=True)), len(wanted), interval=True)
+        for name, found in ways.items()
+    }
+
+
+@torch.no_grad()
+def likelihood_terms(
+    codec: Codec, readings: Sequence[Reading], q: Gaussian, draws: Tensor, iwae: int, seed: int
+) -> Terms:
+    """What the decoder says of every molecule; ``draws`` ``(N, Z)`` is one draw from each posterior.
+
+    Each molecule gets the draw of another: its neighbour in a random circle of them all.
+    """
+    circle = np.random.default_rng([seed, 2]).permutation(len(readings))
+    partner = np.empty(len(readings), np.int64)
+    partner[circle] = np.roll(circle, 1)
+
+    def part_of(start: int) -> Terms:
+        packed, batch = codec.packed(readings[start : start + BATCH])
+        rows = start + batch.order
+        own = Gaussian(q.mean[rows], q.log_variance[rows])
+        generator = torch.Generator().manual_seed(int(np.random.SeedSequence([seed, 3, start]).generate_state(1)[0]))
+        likelihoods, weights = [], []
+        for _ in range(iwae):
+            z = own.draw(standard_normal(tuple(own.mean.shape), generator).to(own.mean.device))
+            likelihoods.append(codec.model.log_likelihood(packed, z).double())
+            weights.append(likelihoods[-1] + prior_log_density(z) - own.log_density(z))
+        right = codec.model.logits(packed, own.mean).argmax(-1) == packed.targets
+        bound = torch.stack(weights).logsumexp(0) - math.log(iwae)
+        values = (
+            torch.stack(likelihoods).mean(0),
+            bound,
+            codec.model.log_likelihood(packed, draws[rows]),
+            codec.model.log_likelihood(packed, draws[partner[rows]]),
+            packed.per_molecule(right.double()),
+            packed.per_molecule(torch.ones_like(right, dtype=torch.double)),
+        )
+        back = np.argsort(batch.order)
+        return Terms(*(_numbers(value)[back] for value in values))
+
+    with Threads(codec.model.device, len(readings)) as threads:
+        parts = threads.map(part_of, range(0, len(readings), BATCH))
+    return Terms(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def symbol_accuracy(terms: Terms) -> Figures:
+    """Share of symbols that are the likeliest one, the true beginning and the posterior mean given."""
+    symbols = int(terms.symbols.sum())
+    value = float(terms.right.sum()) / symbols
+    note = f"of {symbols:,} symbols, ends included, each after the true beginning"
+    return {"token accuracy": Figure(value, len(terms.right), note=note)}
+
+
+def likelihood(terms: Terms, kl: Floats, iwae: int, rng: np.random.Generator) -> Figures:
+    """The ELBO, its two terms, and the importance-weighted bound, in nats per molecule."""
+    return {
+        "ELBO, nats": mean(terms.reconstruction - kl, rng, "reconstruction less KL"),
+        "reconstruction, nats": mean(terms.reconstruction, rng, f"E log p(x|z), over {iwae:,} draws each"),
+        "KL, nats": mean(kl, rng),
+        "log p(x), nats": mean(terms.iwae, rng, f"IWAE: from below, by {iwae:,} weighted draws each"),
+    }
+
+
+def shuffled(terms: Terms, rng: np.random.Generator) -> Figures:
+    """What it costs the decoder to be given another molecule's latent, in nats per molecule."""
+    name = "shuffled-latent gap, nats"
+    if len(terms.own) < 2:
+        return {name: absent(len(terms.own), "needs at least two molecules")}
+    note = "log p(x|z) less the same with another molecule's z"
+    return {name: mean(terms.own - terms.other, rng, note)}
+
+
+def verdict(gap: float | None, ways: float | None, distinct: int) -> str:
+    """One sentence: the decoder uses its latent, ignores it, or uses it while the prior has holes.
+
+    ``gap`` is the shuffled-latent gap in nats, ``ways`` the length of a prior draw's way back over that of a
+    posterior draw; the thresholds are :data:`IGNORED`, :data:`HOLES` and :data:`ENOUGH`.
+
+    >>> verdict(30.0, 1.1, 2000)[:30]
+    'The decoder uses its latent: e'
+    >>> verdict(0.2, 1.0, 2000)[:50]
+    'The decoder ignores its latent (posterior collapse'
+    """
+    if gap is None or distinct < ENOUGH:
+        return f"No verdict: {distinct:,} different molecules could be read, and it takes {ENOUGH}."
+    costs = f"exchanging latents between molecules costs {gap:.1f} nats"
+    if gap < IGNORED:
+        return f"The decoder ignores its latent (posterior collapse): {costs}, less than {IGNORED:g}."
+    if ways is None:
+        return f"The decoder uses its latent: {costs}. Whether the prior has holes cannot be said: no way back."
+    back = f"a prior draw's way back is {ways:.2f} times as long as a posterior draw's"
+    if ways > HOLES:
+        return f"The prior has holes: the decoder uses its latent ({costs}), but {back}, more than {HOLES:g} times."
+    return f"The decoder uses its latent: {costs}; and the prior has no holes to speak of: {back} (limit {HOLES:g})."

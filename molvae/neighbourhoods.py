@@ -1,0 +1,158 @@
+"""What lies around a latent: how molecules change as it moves, and whether prior draws land on known ground.
+
+Similarities are Tanimoto of Morgan fingerprints (radius 2, 1,024 bits); a latent without atoms is like nothing.
+Everything here decodes greedily. Knows no files.
+
+    N molecules, Z latent
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rdkit import Chem
+
+from .codec import Codec, Latents, Reading
+from .errors import MoleculeError
+from .figures import Figure, absent, mean
+from .fingerprints import BITS, Fingerprints, packed_fingerprint
+from .interpolation import slerp
+from .threads import Threads
+
+RADII = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
+"""Lengths of the perturbation, in standard deviations of the prior in every dimension."""
+
+SEEDS = 500
+"""Molecules, at most, whose surroundings are looked at."""
+
+PATHS = 100
+STEPS = 11
+"""Paths, at most, and molecules on each, the ends included."""
+
+ROUND_TRIPS = 1000
+"""Latents, at most, that are decoded and encoded again."""
+
+BATCH = 256
+
+Figures = dict[str, Figure]
+
+
+class Ring(NamedTuple):
+    """The surroundings of molecules at one radius: similarity to the seed, and how often it is the seed."""
+
+    radius: float
+    similarity: Figure
+    unchanged: Figure
+
+
+def decode(codec: Codec, z: Latents) -> list[str]:
+    """:meth:`Codec.decode` on every core."""
+    parts = [z[start : start + BATCH] for start in range(0, len(z), BATCH)]
+    with Threads(codec.model.device, len(z)) as threads:
+        return [smiles for part in threads.map(codec.decode, parts) for smiles in part]
+
+
+def fingerprints_of(smiles: Sequence[str]) -> Fingerprints:
+    """Packed fingerprints ``(N, words)``; none of the bits is set for an empty SMILES."""
+    bits = np.zeros((len(smiles), BITS // 64), np.uint64)
+    for row, text in enumerate(smiles):
+        if text:
+            bits[row] = packed_fingerprint(Chem.MolFromSmiles(text))
+    return bits
+
+
+def similarity(first: Fingerprints, second: Fingerprints) -> NDArray[np.float64]:
+    """Tanimoto similarity of each row with the same row of the other, ``(N,)``; 0 where both have no bits."""
+    common = np.bitwise_count(first & second).sum(1, dtype=np.int64)
+    union = np.bitwise_count(first | second).sum(1, dtype=np.int64)
+    ratio: NDArray[np.float64] = common / np.maximum(union, 1)
+    return ratio
+
+
+def locality(
+    codec: Codec, readings: Sequence[Reading], means: Latents, rng: np.random.Generator
+) -> tuple[list[Ring], Figure]:
+    """How alike a molecule and its perturbed neighbours are, by radius; and how alike two random molecules are.
+
+    A neighbour is decoded from the posterior mean plus ``radius`` times a draw from N(0, I).
+    """
+    readings, means = readings[:SEEDS], means[:SEEDS]
+    seeds = fingerprints_of([reading.smiles for reading in readings])
+    rings = []
+    for radius in RADII:
+        noise = rng.standard_normal(means.shape, dtype=np.float32)
+        found = decode(codec, means + np.float32(radius) * noise)
+        same = np.array([smiles == reading.smiles for smiles, reading in zip(found, readings, strict=True)])
+        alike = similarity(seeds, fingerprints_of(found))
+        rings.append(Ring(radius, mean(alike, rng), mean(same.astype(np.float64), rng)))
+    if len(readings) < 2:
+        return rings, absent(len(readings), "needs at least two molecules")
+    return rings, mean(similarity(seeds, np.roll(seeds, 1, axis=0)), rng, "pairs of different molecules of the set")
+
+
+def smoothness(codec: Codec, means: Latents, rng: np.random.Generator) -> Figures:
+    """How evenly molecules change along the arcs between the posterior means of random pairs.
+
+    All points are as decoded, the ends included. The similarity between neighbours, the largest jump of each
+    path (1 - similarity), and how many of a path's molecules are different from each other.
+    """
+    names = ("neighbour similarity", "largest jump", "distinct on a path")
+    if len(means) < 2:
+        return {name: absent(0, "needs at least two molecules") for name in names}
+    order = rng.permutation(len(means))
+    paths = min(PATHS, len(means) // 2)
+    ends = zip(order[:paths], order[paths : 2 * paths], strict=True)
+    points = [slerp(means[a], means[b], step / (STEPS - 1)) for a, b in ends for step in range(STEPS)]
+    found = decode(codec, np.stack(points))
+    bits = fingerprints_of(found).reshape(paths, STEPS, -1)
+    texts = np.array(found).reshape(paths, STEPS)
+    flat = (paths * (STEPS - 1), bits.shape[2])
+    alike = similarity(bits[:, :-1].reshape(flat), bits[:, 1:].reshape(flat)).reshape(paths, STEPS - 1)
+    # An atomless point is not like its neighbour even where that has no atoms either.
+    distinct = np.array([len(set(path) - {""}) / STEPS for path in texts])
+    return {
+        names[0]: mean(alike.mean(1), rng, f"n counts paths, of {STEPS} points each"),
+        names[1]: mean(1 - alike.min(1), rng, "1 - similarity, of the worst step of each path"),
+        names[2]: mean(distinct, rng, f"share of the {STEPS} points"),
+    }
+
+
+def round_trips(codec: Codec, draws: Latents, prior: Latents, rng: np.random.Generator) -> Figures:
+    """How far a latent is from where its molecule encodes to: for posterior draws, and for prior draws.
+
+    Root mean square over the dimensions of mean(x) - z, with x decoded from z. Where no molecule was ever
+    encoded the decoder answers with one that belongs elsewhere, so holes show as longer ways back.
+    """
+    figures: Figures = {}
+    for name, z in (("posterior", draws[:ROUND_TRIPS]), ("prior", prior[:ROUND_TRIPS])):
+        distances = _ways_back(codec, z)
+        lost = len(z) - len(distances)
+        note = f"{lost:,} decoded to nothing the model can read" if lost else ""
+        label = f"way back from a {name} draw"
+        figures[label] = mean(distances, rng, note) if len(distances) else absent(0, note)
+    ways = [figure.value for figure in figures.values()]
+    if ways[0] is None or ways[1] is None or ways[0] < 1e-9:
+        figures["prior way / posterior way"] = absent(0, "one of the two ways back is not there")
+    else:
+        figures["prior way / posterior way"] = Figure(ways[1] / ways[0], len(draws), note="1 where there are no holes")
+    return figures
+
+
+def _ways_back(codec: Codec, z: Latents) -> NDArray[np.float64]:
+    rows, readings = [], []
+    for row, smiles in enumerate(decode(codec, z)):
+        try:
+            readings.append(codec.reader.read(smiles))
+        except MoleculeError:
+            continue
+        rows.append(row)
+    if not readings:
+        return np.zeros(0)
+    with torch.no_grad():
+        means = codec.encode_readings(readings)
+    ways: NDArray[np.float64] = np.sqrt(((means - z[rows]).astype(np.float64) ** 2).mean(1))
+    return ways

@@ -1,0 +1,153 @@
+"""All steps of a GRU layer on a CPU as one differentiable function, around the compiled kernels.
+
+Two ways with the same results: torch's products with a kernel after each, on any processor and in fp32; or
+products and gates together on tile registers, in bf16. Weight gradients are one product each, after the
+steps. See `gru` for the layout and for what the letters mean.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from . import kernels, tiled_gru, tiles
+from .products import array, has_tiles, transposed_product
+
+Precision = Literal["fp32", "bf16"]
+
+
+class Kept(NamedTuple):
+    """What the backward pass needs; the first two are overwritten by it."""
+
+    gates: Tensor  # (N, 3H) r, z, n's recurrent share
+    candidate: Tensor  # (N, H) n
+    carried: Tensor  # (N + 1, H) the state each step began with
+    sizes: list[int]
+    tiled: bool
+
+
+def fits_tiles(x: Tensor, h0: Tensor, kind: torch.dtype) -> bool:
+    """Whether this processor and these sizes allow the tiled way."""
+    whole = x.shape[1] % 32 == 0 and h0.shape[1] % 32 == 0 and len(x) >= 32 and x.shape[1] > 0
+    return kind == torch.bfloat16 and whole and has_tiles()
+
+
+def panels(weight: Tensor, transposed: bool) -> kernels.Array:
+    """A bf16 weight (R, C) packed as the right operand of tiles: itself, or transposed."""
+    packed = torch.empty(weight.numel(), dtype=torch.bfloat16)
+    if transposed:
+        tiles.pack_transposed(array(weight.contiguous()), array(packed))
+    else:
+        tiles.pack(array(weight.contiguous()), packed.view(torch.uint32).numpy())
+    return array(packed)
+
+
+def run(
+    x: Tensor, h0: Tensor, w_x: Tensor, w_h: Tensor, fixed: Tensor, bias: Tensor, sizes: list[int]
+) -> tuple[Tensor, Tensor, Kept]:
+    """Outputs (N, H), last states (B, H) float32 and what to keep.
+
+    x, w_x and w_h in the type of the products; fixed (B, 3H) or (1, 3H) and bias (H) float32: what r, z and n
+    get at every step, and n's recurrent share.
+    """
+    total, rows, size = len(x), len(h0), h0.shape[1]
+    tiled = fits_tiles(x, h0, x.dtype)
+    gates = x.new_empty(total, 3 * size) if tiled else torch.mm(x, w_x.t())
+    candidate, outputs, carried = (x.new_empty(n, size) for n in (total, total, total + 1))
+    carried[:rows] = h0
+    state = h0.clone(memory_format=torch.contiguous_format)
+    kept = Kept(gates, candidate, carried, sizes, tiled)
+    results = [array(part) for part in (state, outputs, carried)]
+    if tiled:
+        weights = (panels(w_x, True), panels(w_h, True))
+        if len(fixed) > 1:
+            fixed = torch.nn.functional.pad(fixed, (0, 0, tiled_gru.PADDING, tiled_gru.PADDING))
+        block = array(torch.empty(4096))
+        inputs = (array(x.contiguous()), *weights, array(fixed), array(bias), array(gates), array(candidate))
+        tiled_gru.forward(tiles.layout(), np.array(sizes), *inputs, *results, block)
+        return outputs, state, kept
+    recurrent = x.new_empty(rows, 3 * size)
+    memory: Any = [array(part) for part in (gates, candidate, recurrent, fixed.to(x.dtype), bias)]
+    start = 0
+    for alive, following in zip(sizes, [*sizes[1:], 0], strict=True):
+        torch.mm(carried[start : start + alive], w_h.t(), out=recurrent[:alive])
+        kernels.gru_forward(start, alive, following, *memory, *results)
+        start += alive
+    return outputs, state, kept
+
+
+def run_back(kept: Kept, w_h: Tensor, slope: Tensor, state: Tensor) -> None:
+    """Turn what was kept into gate gradients, and state (B, H) from the last states' gradient into h0's.
+
+    slope (N, H) or (1, H): gradient of the outputs, in the type of the products.
+    """
+    gates, candidate, carried, sizes, tiled = kept
+    if tiled:
+        memory = [array(part) for part in (gates, candidate, carried, slope, state, torch.zeros(4096))]
+        tiled_gru.backward(tiles.layout(), np.array(sizes), panels(w_h, False), *memory)
+        return
+    rows, start = sizes[0], len(gates)
+    recurrent = gates.new_zeros(rows + 1, state.shape[1])
+    memory = [array(part) for part in (gates, candidate, recurrent, carried, slope, state)]
+    for alive, following in zip(reversed(sizes), [0, *reversed(sizes[1:])], strict=True):
+        start -= alive
+        steps: Any = (start, alive, following, *memory)
+        kernels.gru_backward(*steps)
+        torch.mm(gates[start : start + alive], w_h, out=recurrent[:alive])
+    state.add_(recurrent[:rows])
+
+
+class Recurrence(torch.autograd.Function):
+    """(x, constant, h0, W_ih, W_hh, b_ih, b_hh, sizes, precision) -> outputs in x's type, last states."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, constant: Tensor | None, h0: Tensor,
+        w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor, sizes: list[int], precision: Precision,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        ctx.set_materialize_grads(False)
+        kind = torch.bfloat16 if precision == "bf16" else torch.float32
+        size, width = h0.shape[1], x.shape[1]
+        operand, weights, w_h = x.to(kind), w_ih.to(kind), w_hh.to(kind)
+        w_x, w_c = weights[:, :width], weights[:, width:]
+        fixed = b_ih.clone()[None]  # (1, 3H), or (B, 3H) where there is a constant
+        fixed[0, : 2 * size] += b_hh[: 2 * size]
+        if constant is not None:
+            fixed = torch.addmm(fixed, constant.to(kind).float(), w_c.float().t())
+        outputs, state, ctx.kept = run(operand, h0, w_x, w_h, fixed, b_hh[2 * size :], sizes)
+        ctx.save_for_backward(operand, constant, w_x, w_c, w_h)
+        ctx.x_type = x.dtype
+        return outputs.to(x.dtype), state
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, slope: Tensor | None, last: Tensor | None) -> tuple[Any, ...]:
+        x, constant, w_x, w_c, w_h = ctx.saved_tensors
+        kept: Kept = ctx.kept
+        del ctx.kept  # overwritten: a second backward must fail
+        gates, candidate, rows, size = kept.gates, kept.candidate, kept.sizes[0], kept.candidate.shape[1]
+        state = torch.zeros(rows, size) if last is None else last.clone(memory_format=torch.contiguous_format)
+        slope = gates.new_zeros(1, size) if slope is None else slope.to(gates.dtype).contiguous()
+        run_back(kept, w_h, slope, state)
+
+        fixed, bias = gates.new_empty(rows, 3 * size), torch.zeros(4 * size)
+        steps = np.array(kept.sizes)
+        kernels.gru_fixed_gradient(array(gates), array(candidate), steps, array(fixed), array(bias))
+        reset_update = gates[:, : 2 * size]
+        d_x = d_constant = None
+        if ctx.needs_input_grad[0]:
+            d_x = torch.mm(reset_update, w_x[: 2 * size]).addmm_(candidate, w_x[2 * size :]).to(ctx.x_type)
+        d_ih, d_hh = torch.empty(3 * size, x.shape[1] + w_c.shape[1]), torch.empty(3 * size, size)
+        d_w_x, d_w_c = d_ih[:, : x.shape[1]], d_ih[:, x.shape[1] :]
+        transposed_product(reset_update, x, d_w_x[: 2 * size])
+        transposed_product(candidate, x, d_w_x[2 * size :])
+        transposed_product(gates, kept.carried[:-1], d_hh)
+        if constant is not None:
+            d_constant = torch.mm(fixed, w_c).to(constant.dtype)
+            transposed_product(fixed, constant.to(fixed.dtype), d_w_c)
+        d_b_hh = torch.cat([bias[: 2 * size], bias[3 * size :]])
+        return d_x, d_constant, state, d_ih, d_hh, bias[: 3 * size], d_b_hh, None, None

@@ -1,0 +1,180 @@
+"""All steps of a GRU layer in one call each way, matrix products and gates in blocks of 32 rows x 32 units.
+
+The same arithmetic as `kernels.gru_forward` and `gru_backward`, for processors with tile registers: a block's
+products are still in the first cache when its gates are computed, and are never rounded to bfloat16.
+Sizes I and H must be multiples of 32 and N at least 32.
+
+    B rows, N packed rows, I input, H hidden units; see the layout in `gru`
+"""
+
+from __future__ import annotations
+
+from .kernels import ONE, Array, F, compiled, exponential, hyperbolic_tangent, inverse, load, store
+from .tiles import accumulate, begin, begin_zero, configure, finish, release
+
+PADDING = 32
+"""Rows in front of and behind `fixed`, so that a block may be read that begins or ends outside it."""
+
+
+@compiled()
+def gate_products(
+    x: Array, inputs: Array, carried: Array, recurrent: Array, fixed: Array, bias: Array,
+    base: int, row: int, unit: int, block: Array,
+) -> None:  # fmt: skip
+    """What the gates r, z, n's recurrent share and n's input share of 32 rows x 32 units are made of.
+
+    x (N, I), carried (N + 1, H) from row `base` on, their weights as panels, fixed from row `row` on (or its
+    one row) and bias (H) -> block, 4 times 32 x 32 float32.
+    """
+    size, width = carried.shape[1], x.shape[1]
+    many = 0 if fixed.shape[0] == 1 else 3 * size
+    for gate in range(3):
+        panel = (gate * size + unit) // 32
+        start = row * many + gate * size + unit
+        if gate == 2:
+            begin(bias, unit, 0)
+        else:
+            begin(fixed, start, many)
+        accumulate(carried, base * size, size, recurrent, panel * size * 32, size // 32)
+        if gate == 2:
+            finish(block, 2048, 32)
+            begin(fixed, start, many)
+        accumulate(x, base * width, width, inputs, panel * width * 32, width // 32)
+        finish(block, gate * 1024 + (1024 if gate == 2 else 0), 32)
+
+
+@compiled()
+def gates_forward(
+    block: Array, skip: int, first: int, count: int, unit: int, place: int, following: int, next_place: int,
+    gates: Array, candidate: Array, state: Array, outputs: Array, carried: Array,
+) -> None:  # fmt: skip
+    """`kernels.gru_forward` for rows first..first+count of a step whose packed rows begin at `place`."""
+    size = state.shape[1]
+    for i in range(first, first + count):
+        q, g = (skip + i - first) * 32, (place + i) * 3 * size + unit
+        o, s = (place + i) * size + unit, i * size + unit
+        k = (next_place + i if i < following else carried.shape[0] - 1) * size + unit
+        for j in range(32):
+            u, v = ONE + exponential(-load(block, q + j, 3)), ONE + exponential(-load(block, 1024 + q + j, 3))
+            both = inverse(u * v)
+            r, z, hn = both * v, both * u, load(block, 2048 + q + j, 3)
+            n = hyperbolic_tangent(load(block, 3072 + q + j, 3) + r * hn)
+            h = n + z * (load(state, s + j, 6) - n)
+            store(gates, g + j, 0, r)
+            store(gates, g + size + j, 1, z)
+            store(gates, g + 2 * size + j, 2, hn)
+            store(candidate, o + j, 7, n)
+            store(state, s + j, 6, h)
+            store(outputs, o + j, 8, h)
+            store(carried, k + j, 9, h)
+
+
+@compiled()
+def forward(
+    tiles: Array, sizes: Array, x: Array, inputs: Array, recurrent: Array, fixed: Array, bias: Array,
+    gates: Array, candidate: Array, state: Array, outputs: Array, carried: Array, block: Array,
+) -> None:  # fmt: skip
+    """All steps. x (N, I); inputs, recurrent: panels of W_x^T, W_hh^T; the rest as in `kernels.gru_forward`.
+
+    fixed (PADDING + B + PADDING, 3H) or (1, 3H) float32; gates only written; block (4096) float32.
+    """
+    size, total = state.shape[1], x.shape[0]
+    lead = 0 if fixed.shape[0] == 1 else PADDING
+    place = 0
+    configure(tiles)
+    for t in range(sizes.shape[0]):
+        alive = sizes[t]
+        following = sizes[t + 1] if t + 1 < sizes.shape[0] else 0
+        for first in range(0, alive, 32):
+            base = min(place + first, total - 32)  # the last block begins earlier instead of running over
+            skip = place + first - base
+            for unit in range(0, size, 32):
+                gate_products(
+                    x, inputs, carried, recurrent, fixed, bias, base, lead + first - skip, unit, block
+                )
+                gates_forward(
+                    block, skip, first, min(32, alive - first), unit, place, following, place + alive,
+                    gates, candidate, state, outputs, carried,
+                )  # fmt: skip
+        place += alive
+    release()
+
+
+@compiled()
+def gates_backward(
+    block: Array, skip: int, first: int, count: int, unit: int, place: int,
+    gates: Array, candidate: Array, carried: Array, slope: Array, state: Array,
+) -> None:  # fmt: skip
+    """`kernels.gru_backward` for rows first..first+count of a step whose packed rows begin at `place`."""
+    size = state.shape[1]
+    given = 0 if slope.shape[0] == 1 else 1
+    for i in range(first, first + count):
+        q, g = (skip + i - first) * 32, (place + i) * 3 * size + unit
+        o, s = (place + i) * size + unit, i * size + unit
+        d = (place + i) * size * given + unit
+        for j in range(32):
+            dh = load(state, s + j, 6) + load(block, q + j, 3) + load(slope, d + j, 4)
+            r, z, hn = load(gates, g + j, 0), load(gates, g + size + j, 1), load(gates, g + 2 * size + j, 2)
+            n = load(candidate, o + j, 7)
+            kept = dh * z
+            dn = (dh - kept) * (ONE - n * n)
+            dhn = dn * r
+            store(gates, g + j, 0, dhn * hn * (ONE - r))
+            store(gates, g + size + j, 1, kept * (load(carried, o + j, 9) - n) * (ONE - z))
+            store(gates, g + 2 * size + j, 2, dhn)
+            store(candidate, o + j, 7, dn)
+            store(state, s + j, 6, kept)
+
+
+@compiled()
+def returning(
+    gates: Array, recurrent: Array, place: int, first: int, following: int, unit: int, block: Array
+) -> int:
+    """What comes back through W_hh from the next step, at `place`, to 32 rows x 32 units: into block.
+
+    Returns how many rows of block stand before the first of these rows. Rows that ended get 0.
+    """
+    size, total = gates.shape[1] // 3, gates.shape[0]
+    if first >= following:
+        block[:1024] = F(0)
+        return 0
+    base = min(place + first, total - 32)
+    skip = place + first - base
+    begin_zero()
+    accumulate(gates, base * 3 * size, 3 * size, recurrent, unit * 3 * size, 3 * size // 32)
+    finish(block, 0, 32)
+    block[(skip + following - first) * 32 : 1024] = F(0)
+    return skip
+
+
+@compiled()
+def backward(
+    tiles: Array, sizes: Array, recurrent: Array, gates: Array, candidate: Array, carried: Array,
+    slope: Array, state: Array, block: Array,
+) -> None:  # fmt: skip
+    """All steps, last to first. recurrent: panels of W_hh; the rest as in `kernels.gru_backward`.
+
+    On return state is the gradient of h0.
+    """
+    size = state.shape[1]
+    place, following, next_place = gates.shape[0], 0, 0
+    configure(tiles)
+    for back in range(sizes.shape[0]):
+        alive = sizes[sizes.shape[0] - 1 - back]
+        place -= alive
+        for first in range(0, alive, 32):
+            for unit in range(0, size, 32):
+                skip = returning(gates, recurrent, next_place, first, following, unit, block)
+                gates_backward(
+                    block, skip, first, min(32, alive - first), unit, place,
+                    gates, candidate, carried, slope, state,
+                )  # fmt: skip
+        following, next_place = alive, place
+    for first in range(0, following, 32):
+        for unit in range(0, size, 32):
+            skip = returning(gates, recurrent, 0, first, following, unit, block)
+            for i in range(first, min(first + 32, following)):
+                for j in range(32):
+                    at = i * size + unit + j
+                    store(state, at, 6, load(state, at, 6) + load(block, (skip + i - first) * 32 + j, 3))
+    release()

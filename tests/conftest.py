@@ -1,0 +1,151 @@
+"""What the tests share: real molecules, a tiny data set, and two tiny trained models.
+
+One thread for torch: several test machines share their cores, and tiny products gain nothing from more.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import pytest
+from hypothesis import settings
+
+# The same cases every time, and no clock: on a busy machine any example may be slow.
+settings.register_profile("molvae", deadline=None, derandomize=True)
+settings.load_profile("molvae")
+
+SAMPLE = Path(__file__).parents[1] / "data" / "moses_sample.csv.gz"
+
+TINY = {
+    "data": {"vocabulary": 64, "validation": 0.1},
+    "model": {"embedding": 16, "encoder": 16, "decoder": 32, "latent": 8},
+    "training": {
+        "epochs": 15,
+        "batch_size": 32,
+        "learning_rate": 0.02,
+        "warmup": 10,
+        "beta": 0.005,
+        "ema": 0.9,
+        "precision": "fp32",
+    },
+}
+"""Dials of the tiny model: quick, and far too small to be good."""
+
+
+def tiny_config(**training: Any) -> Any:
+    """The tiny configuration, some dials of its training changed."""
+    from molvae.config import from_dict
+
+    return from_dict(TINY | {"training": TINY["training"] | training}, "tests")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test reads or writes the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def molecules() -> list[str]:
+    """The 300 shortest molecules of the bundled sample."""
+    with gzip.open(SAMPLE, "rt", encoding="ascii") as handle:
+        rows = handle.read().split()[1:]
+    return sorted(rows, key=lambda row: (len(row), row))[:300]
+
+
+@pytest.fixture(scope="session")
+def molecules_csv(molecules: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same as a CSV file."""
+    path = tmp_path_factory.mktemp("data") / "molecules.csv"
+    path.write_text("smiles\n" + "\n".join(molecules) + "\n", encoding="ascii")
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_dataset(molecules_csv: Path) -> Any:
+    """The same as a prepared data set."""
+    from molvae.preparation import prepare
+
+    return prepare([molecules_csv], tiny_config().data, workers=1).dataset
+
+
+@pytest.fixture(scope="session")
+def make_config() -> Any:
+    """The function that makes the tiny configuration with some dials of its training changed."""
+    return tiny_config
+
+
+def train_in(run: Path, dataset: Any, config: Any) -> Path:
+    """Train in a folder, to the end."""
+    import torch
+
+    from molvae import runs
+
+    state = runs.create(run, dataset, config, torch.device("cpu"))
+    info = {"data": dataset.report, "fingerprint": dataset.fingerprint, "molecules": len(dataset.training_rows)}
+    for _ in runs.run_training(run, state, dataset, info):
+        pass
+    return run
+
+
+@pytest.fixture(scope="session")
+def _tiny_run(tiny_dataset: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train_in(tmp_path_factory.mktemp("tiny") / "run", tiny_dataset, tiny_config())
+
+
+@pytest.fixture(scope="session")
+def tiny_run(_tiny_run: Path) -> Path:
+    """The folder of a tiny training, to be read only."""
+    return _tiny_run
+
+
+@pytest.fixture
+def copied_run(_tiny_run: Path, tmp_path: Path) -> Path:
+    """A copy of the folder of the tiny training, to be damaged."""
+    return Path(shutil.copytree(_tiny_run, tmp_path / "copied-run"))
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_run: Path) -> Any:
+    """A tiny trained model as a user has it; its samples are molecules, its reconstructions are poor."""
+    from molvae.api import load
+
+    return load(tiny_run)
+
+
+@pytest.fixture(scope="session")
+def few(molecules: list[str]) -> list[str]:
+    """Twelve molecules, canonical, that the memorised model was trained on."""
+    from molvae.chemistry import standard_smiles
+
+    return [standard_smiles(smiles) for smiles in molecules[:120:10]]
+
+
+@pytest.fixture(scope="session")
+def memorised_run(few: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a training that went on until twelve molecules were known by heart."""
+    from molvae.preparation import prepare
+
+    folder = tmp_path_factory.mktemp("memorised")
+    (folder / "few.smi").write_text("\n".join(few) + "\n", encoding="ascii")
+    config = tiny_config(epochs=250, beta=0.0)
+    dataset = prepare([folder / "few.smi"], config.data, workers=1).dataset
+    dataset.validation[:] = False
+    return train_in(folder / "run", dataset, config)
+
+
+@pytest.fixture(scope="session")
+def memorised(memorised_run: Path) -> Any:
+    """A model that reproduces the twelve molecules of ``few`` exactly."""
+    from molvae.api import load
+
+    return load(memorised_run)

@@ -1,0 +1,386 @@
+"""What was saved is what is loaded; what is damaged or hostile is refused; what was stopped goes on bit for bit."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import shutil
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+
+from molvae import checkpoint, resumption, training
+from molvae import threads as threads_module
+from molvae.dataset import Dataset, smiles_hash
+from molvae.errors import ModelError, TrainingError
+from molvae.folder import MANIFEST, commit_folder
+from molvae.training import Epoch, Step, begin, train
+
+CPU = torch.device("cpu")
+
+
+def weights(model: torch.nn.Module) -> bytes:
+    return b"".join(tensor.detach().numpy().tobytes() for tensor in model.state_dict().values())
+
+
+def rebuilt(folder: Path, target: Path, **changes: Any) -> Path:
+    """A copy of a model folder with some files changed and a manifest that verifies."""
+    files = {
+        name: (folder / name).read_bytes() for name in checkpoint.MODEL_FILES + checkpoint.STATE_FILES + ("known.safetensors",)
+    }
+    for name, change in changes.items():
+        full = next(one for one in files if one.startswith(name))
+        files[full] = change(files[full])
+    commit_folder(target, files, kind="model", version=checkpoint.FORMAT)
+    return target
+
+
+def in_json(**changes: Any) -> Any:
+    """A change of a JSON file: keys with these values."""
+    return lambda content: json.dumps(json.loads(content) | changes).encode()
+
+
+def in_tensors(change: Any) -> Any:
+    """A change of a safetensors file."""
+
+    def apply(content: bytes) -> bytes:
+        tensors = load_tensors(content)
+        change(tensors)
+        return save_tensors(tensors)
+
+    return apply
+
+
+@pytest.fixture
+def folder(tiny_run: Path) -> Path:
+    return checkpoint.locate(tiny_run)
+
+
+def test_what_was_saved_is_loaded(tiny_dataset: Dataset, make_config: Any, tmp_path: Path) -> None:
+    state = begin(tiny_dataset, make_config(), CPU)
+    saved = checkpoint.save(tmp_path, state, tiny_dataset, {"note": "x"}, best=True)
+    loaded = checkpoint.load(saved)
+    assert weights(loaded.model) == weights(state.average)
+    assert loaded.vocabulary == tiny_dataset.vocabulary
+    assert loaded.config == state.config
+    assert loaded.info["note"] == "x"
+    assert loaded.info["versions"]["torch"] == torch.__version__
+    assert loaded.model.max_steps == state.model.max_steps
+    assert not any(parameter.requires_grad for parameter in loaded.model.parameters())
+    assert checkpoint.locate(tmp_path) == saved
+
+
+def test_the_best_and_the_newest_step_stay(tiny_dataset: Dataset, make_config: Any, tmp_path: Path) -> None:
+    state = begin(tiny_dataset, make_config(), CPU)
+    for step, best in ((1, False), (2, True), (3, False), (12, False)):
+        state.step = step
+        checkpoint.save(tmp_path, state, tiny_dataset, {}, best=best)
+    assert [path.name for path in checkpoint.steps_of(tmp_path)] == ["step-00000012", "step-00000002"]
+    assert checkpoint.locate(tmp_path).name == "step-00000002"
+
+
+def test_steps_are_ordered_by_number_not_by_time(tiny_run: Path, tmp_path: Path) -> None:
+    for place, name in enumerate(("step-00000009", "step-100000000", "step-00000010")):
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (place, place))
+    names = [path.name for path in checkpoint.steps_of(tmp_path)]
+    assert names == ["step-100000000", "step-00000010", "step-00000009"]
+
+
+@pytest.mark.parametrize("content", [b"", b"step-99999999", b"../../etc", b"\xff\xfe", b"/etc/passwd"])
+def test_a_wrong_best_is_passed_over(copied_run: Path, content: bytes) -> None:
+    (copied_run / "BEST").write_bytes(content)
+    assert checkpoint.locate(copied_run) == checkpoint.steps_of(copied_run)[0]
+
+
+def test_weights_that_are_not_finite_are_never_written(tiny_dataset: Dataset, make_config: Any, tmp_path: Path) -> None:
+    state = begin(tiny_dataset, make_config(), CPU)
+    with torch.no_grad():
+        state.average.output.bias[3] = torch.nan
+    with pytest.raises(TrainingError, match="output.bias holds numbers that are not finite"):
+        checkpoint.save(tmp_path, state, tiny_dataset, {}, best=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_training_molecules_are_known_by_their_hashes(tiny_run: Path, tiny_dataset: Dataset, few: list[str]) -> None:
+    known = checkpoint.known_hashes(tiny_run)
+    assert known.tolist() == sorted(tiny_dataset.hashes.tolist())
+    assert set(map(smiles_hash, few)) <= set(known.tolist())
+
+
+def test_a_model_describes_itself(tiny_run: Path) -> None:
+    described = checkpoint.describe(tiny_run)
+    assert list(described) == ["model", "data", "vocabulary", "training", "metrics", "versions"]
+    assert described["data"]["rows"] == 300
+    assert described["model"]["latent"] == 8
+    assert float(described["metrics"]["validation_elbo"]) < 0
+    json.dumps(described)
+
+
+@pytest.mark.parametrize("name", [*checkpoint.MODEL_FILES, MANIFEST])
+def test_a_damaged_file_is_refused(folder: Path, tmp_path: Path, name: str) -> None:
+    copy = Path(shutil.copytree(folder, tmp_path / "model"))
+    content = (copy / name).read_bytes()
+    for damaged in (b"", content[: len(content) // 2], content[:-1], content + b"\0"):
+        (copy / name).write_bytes(damaged)
+        with pytest.raises(ModelError):
+            checkpoint.load(copy)
+    if name != MANIFEST:
+        flipped = bytearray(content)
+        flipped[len(content) // 2] ^= 1
+        (copy / name).write_bytes(flipped)
+        with pytest.raises(ModelError, match=f"{name}: damaged"):
+            checkpoint.load(copy)
+
+
+def transposed(tensors: dict[str, torch.Tensor]) -> None:
+    tensors["output.weight"] = tensors["output.weight"].t().contiguous()
+
+
+def missing(tensors: dict[str, torch.Tensor]) -> None:
+    del tensors["output.weight"]
+
+
+def extra(tensors: dict[str, torch.Tensor]) -> None:
+    tensors["output.extra"] = torch.zeros(1)
+
+
+def not_a_number(tensors: dict[str, torch.Tensor]) -> None:
+    tensors["output.weight"][0, 0] = torch.nan
+
+
+def whole_numbers(tensors: dict[str, torch.Tensor]) -> None:
+    tensors["output.weight"] = tensors["output.weight"].long()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (transposed, "the weight output.weight has shape"),
+        (missing, "the weight output.weight is missing"),
+        (extra, "the weight output.extra is one too many"),
+        (not_a_number, "the weight output.weight holds numbers that are not finite"),
+        (whole_numbers, "the weight output.weight is of the type I64"),
+    ],
+)
+def test_weights_that_do_not_fit_are_named(folder: Path, tmp_path: Path, change: Any, words: str) -> None:
+    model = rebuilt(folder, tmp_path / "model", weights=in_tensors(change))
+    with pytest.raises(ModelError, match=words):
+        checkpoint.load(model)
+
+
+class Bomb:
+    """What runs a command where it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, (str(self.path),)
+
+
+def header_of(size: int) -> bytes:
+    """A safetensors file whose header promises a tensor of ``size`` numbers it does not hold."""
+    header = json.dumps({"output.weight": {"dtype": "F32", "shape": [size], "data_offsets": [0, 4 * size]}}).encode()
+    return struct.pack("<Q", len(header)) + header
+
+
+@pytest.mark.parametrize("kind", ["pickle", "empty", "html", "zip", "lying header"])
+def test_what_is_no_tensor_file_is_refused_and_never_run(folder: Path, tmp_path: Path, kind: str) -> None:
+    touched = tmp_path / "touched"
+    content = {
+        "pickle": pickle.dumps(Bomb(touched)),
+        "empty": b"",
+        "html": b"<html>Not found</html>",
+        "zip": b"PK\x03\x04" + bytes(100),
+        "lying header": header_of(10**12),
+    }[kind]
+    model = rebuilt(folder, tmp_path / "model", weights=lambda _: content)
+    with pytest.raises(ModelError, match=r"weights\.safetensors: not readable"):
+        checkpoint.load(model)
+    assert not touched.exists()
+
+
+MODEL = {"embedding": 16, "encoder": 16, "decoder": 32, "latent": 8, "grammar": True}
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        ("config", in_json(model=MODEL | {"decoder": 10**9}), "decoder must be between 1 and 8192"),
+        ("config", in_json(model=MODEL | {"encoder": -1}), "encoder must be between"),
+        ("config", in_json(model=MODEL | {"latent": "8"}), "latent must be a whole number"),
+        ("config", in_json(model=MODEL | {"layers": 2}), 'unknown key "layers"'),
+        ("config", in_json(model=MODEL | {"decoder": 8192}), "has shape"),
+        ("config", lambda _: b"[" * 100_000, "not readable JSON"),
+        ("config", lambda _: b'{"model": {"latent": NaN}}', "not a finite number"),
+        ("config", lambda _: b"[]", "config.json"),
+        ("vocabulary", in_json(symbols=["[C]"]), "vocabulary"),
+        ("vocabulary", lambda _: b"3", "vocabulary"),
+        ("info", in_json(max_steps=None), "lacks max_steps"),
+        ("info", in_json(max_steps=10**9), "max_steps cannot be 1000000000"),
+        ("info", in_json(max_steps=-1), "max_steps cannot be -1"),
+        ("info", in_json(max_steps=True), "max_steps"),
+        ("info", lambda _: b"[]", "lacks max_steps"),
+    ],
+)
+def test_a_configuration_that_cannot_be_is_refused(
+    folder: Path, tmp_path: Path, name: str, change: Any, words: str
+) -> None:
+    model = rebuilt(folder, tmp_path / "model", **{name: change})
+    with pytest.raises(ModelError, match=words):
+        checkpoint.load(model)
+
+
+def test_what_is_no_model_is_refused(tmp_path: Path, folder: Path) -> None:
+    (tmp_path / "model.pt").write_bytes(pickle.dumps({}))
+    (tmp_path / "empty").mkdir()
+    for path, words in (("missing", "no such model"), ("model.pt", "no such model"), ("empty", "not a molvae model")):
+        with pytest.raises(ModelError, match=words):
+            checkpoint.load(tmp_path / path)
+    manifest = json.loads((folder / MANIFEST).read_text())
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    (copy / MANIFEST).write_text(json.dumps(manifest | {"version": 99}))
+    with pytest.raises(ModelError, match="another version of molvae"):
+        checkpoint.load(copy)
+
+
+def test_a_model_loads_through_a_link_and_without_its_training_state(folder: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(folder, tmp_path / "a folder with ünusual names"))
+    for name in (*checkpoint.STATE_FILES, "known.safetensors"):
+        (copy / name).unlink()
+    (tmp_path / "link").symlink_to(copy)
+    assert weights(checkpoint.load(tmp_path / "link").model) == weights(checkpoint.load(folder).model)
+    with pytest.raises(ModelError, match=r"known\.safetensors: cannot be read"):
+        checkpoint.known_hashes(copy)
+    with pytest.raises(ModelError, match=r"training\.safetensors: cannot be read"):
+        resumption.read_state(copy, CPU)
+
+
+def trained(dataset: Dataset, config: Any) -> tuple[bytes, bytes, list[Any]]:
+    """Weights, averaged weights and epochs of a training that nothing stopped."""
+    state = begin(dataset, config, CPU)
+    records = list(train(state, dataset))
+    return weights(state.model), weights(state.average), [untimed(one) for one in records]
+
+
+def untimed(record: Step | Epoch) -> Any:
+    """A record without what the clock says."""
+    if isinstance(record, Epoch):
+        return record._replace(seconds=0.0)
+    return record._replace(molecules_per_second=0.0, seconds_left=0.0)
+
+
+def stopped_and_resumed(dataset: Dataset, config: Any, records: int, run: Path) -> tuple[bytes, bytes, list[Any]]:
+    """The same of a training that was saved after some records and taken up again from the folder."""
+    state = begin(dataset, config, CPU)
+    told = []
+    for record in train(state, dataset):
+        told.append(untimed(record))
+        if len(told) == records:
+            break
+    checkpoint.save(run, state, dataset, {}, best=True)
+    state = resumption.resume(run, dataset, CPU)
+    told += [untimed(record) for record in train(state, dataset)]
+    return weights(state.model), weights(state.average), told
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+def test_a_resumed_training_ends_with_the_same_bits(
+    tiny_dataset: Dataset, make_config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores: int
+) -> None:
+    monkeypatch.setattr(threads_module, "ROWS_PER_THREAD", 16)
+    monkeypatch.setattr(threads_module, "cores", lambda: cores)
+    config = make_config(epochs=2, batch_size=70, beta_schedule="cyclical")
+    whole = trained(tiny_dataset, config)
+    # Four steps an epoch: after the first, in mid-epoch, before and after the validation, in the last epoch.
+    for records in (1, 3, 4, 5, 7, 9):
+        assert stopped_and_resumed(tiny_dataset, config, records, tmp_path / str(records)) == whole
+
+
+def test_resuming_takes_the_newest_step_that_is_sound(
+    tiny_dataset: Dataset, make_config: Any, tmp_path: Path
+) -> None:
+    config = make_config(epochs=1, batch_size=70)
+    whole = trained(tiny_dataset, config)
+    state = begin(tiny_dataset, config, CPU)
+    for record in train(state, tiny_dataset):
+        # The first is kept as the best, so that two steps are there.
+        checkpoint.save(tmp_path, state, tiny_dataset, {}, best=record.step == 1)
+        if record.step == 3:
+            break
+    newest = tmp_path / "step-00000003" / "training.safetensors"
+    newest.write_bytes(newest.read_bytes()[:-10])
+    said: list[str] = []
+    state = resumption.resume(tmp_path, tiny_dataset, CPU, said=said.append)
+    assert state.step == 1
+    assert len(said) == 1
+    assert "training.safetensors: damaged" in said[0]
+    assert "step-00000001 before it is sound" in said[0]
+    list(train(state, tiny_dataset))
+    assert (weights(state.model), weights(state.average)) == whole[:2]
+    checkpoint.save(tmp_path, state, tiny_dataset, {}, best=False)
+    kept = {path.name for path in tmp_path.iterdir()}
+    assert any(checkpoint.WRITTEN.fullmatch(name) and name.startswith("damaged-") for name in kept), "nothing is deleted"
+
+
+def test_nothing_sound_to_resume_is_an_error_that_deletes_nothing(copied_run: Path, tiny_dataset: Dataset) -> None:
+    for step in checkpoint.steps_of(copied_run):
+        (step / "state.json").write_bytes(b"{}")
+    before = sorted(path.name for path in copied_run.iterdir())
+    with pytest.raises(TrainingError, match=r"holds no training to resume .*state\.json: damaged"):
+        resumption.resume(copied_run, tiny_dataset, CPU)
+    assert sorted(path.name for path in copied_run.iterdir()) == before
+    with pytest.raises(TrainingError, match="holds no training to resume"):
+        resumption.resume(copied_run / "missing", tiny_dataset, CPU)
+
+
+def test_other_data_is_refused(copied_run: Path, tiny_dataset: Dataset) -> None:
+    from dataclasses import replace
+
+    ids = tiny_dataset.ids.copy()
+    ids[0] = 3 if ids[0] != 3 else 4
+    with pytest.raises(TrainingError, match="was trained on other data"):
+        resumption.resume(copied_run, replace(tiny_dataset, ids=ids), CPU)
+
+
+def short(tensors: dict[str, torch.Tensor]) -> None:
+    tensors["exp_avg.output.bias"] = torch.zeros(3)
+
+
+def no_weights(tensors: dict[str, torch.Tensor]) -> None:
+    del tensors["weights.output.bias"]
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("training", in_tensors(short)),
+        ("training", in_tensors(no_weights)),
+        ("training", lambda _: pickle.dumps({})),
+        ("state", lambda _: b"{}"),
+        ("state", lambda _: b"[]"),
+    ],
+)
+def test_a_training_state_that_does_not_fit_is_refused_but_its_model_loads(
+    copied_run: Path, tmp_path: Path, name: str, change: Any
+) -> None:
+    model = rebuilt(checkpoint.steps_of(copied_run)[0], tmp_path / "model", **{name: change})
+    with pytest.raises(ModelError, match="does not fit its model"):
+        resumption.read_state(model, CPU)
+    checkpoint.load(model)
+
+
+def test_resuming_plans_the_same_steps(copied_run: Path, tiny_dataset: Dataset) -> None:
+    state = resumption.resume(copied_run, tiny_dataset, CPU)
+    assert state.out_of_steps
+    assert list(train(state, tiny_dataset)) == []
+    assert state.best > -np.inf
+    assert training.validation_due(state, tiny_dataset) is False

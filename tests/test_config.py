@@ -1,0 +1,108 @@
+"""Every dial has its bounds, and what breaks them is refused by name."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from molvae.config import SECTIONS, Config, TrainingConfig, build, check, from_dict, read_toml, to_toml
+from molvae.errors import UsageError
+
+DIALS = [(name, item) for name, section in SECTIONS.items() for item in fields(section)]
+
+
+@pytest.mark.parametrize(("section", "item"), DIALS, ids=lambda value: getattr(value, "name", value))
+def test_every_default_keeps_its_own_rule_and_has_words(section: str, item: object) -> None:
+    check(item.name, item.default, item.default, item.metadata, section)  # type: ignore[attr-defined]
+    assert item.metadata["help"]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"training": {"epoch": 3}}, 'unknown key "epoch"; did you mean "epochs"?'),
+        ({"trainign": {}}, 'unknown section "trainign"; did you mean "training"?'),
+        ({"training": {"zzz": 1}}, "valid are epochs"),
+        ({"epochs": 3}, 'unknown section "epochs"'),
+        ({"training": 3}, "training must be a section of keys"),
+        ({"training": {"epochs": 0}}, "epochs must be between 1 and 1e+06, not 0"),
+        ({"training": {"epochs": True}}, "epochs must be a whole number, not True"),
+        ({"training": {"epochs": 2.0}}, "epochs must be a whole number, not 2.0"),
+        ({"training": {"epochs": "3"}}, "epochs must be a whole number, not '3'"),
+        ({"training": {"beta": float("nan")}}, "beta must be a number, not nan"),
+        ({"training": {"beta": float("inf")}}, "beta must be a number, not inf"),
+        ({"training": {"beta": -1}}, "beta must be between 0 and 1000, not -1"),
+        ({"training": {"beta": 10**400}}, "beta must be between"),
+        ({"training": {"beta_schedule": "cosine"}}, "beta_schedule must be one of constant, linear, cyclical"),
+        ({"training": {"learning_rate": 0.0}}, "learning_rate must be between"),
+        ({"model": {"decoder": 10**9}}, "decoder must be between 1 and 8192, not 1000000000"),
+        ({"model": {"latent": 0}}, "latent must be between 1 and 4096, not 0"),
+        ({"data": {"neutralise": 1}}, "neutralise must be true or false, not 1"),
+        ({"data": {"validation": 1.5}}, "validation must be between 0 and 0.5, not 1.5"),
+        ({"data": {"split_seed": -1}}, "split_seed must be between"),
+    ],
+)
+def test_what_breaks_a_rule_is_refused_by_name(values: dict[str, object], words: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        from_dict(values, "recipe.toml")
+    assert str(caught.value).startswith("recipe.toml: ")
+    assert words in str(caught.value)
+
+
+def test_a_whole_number_is_a_number() -> None:
+    config = build(TrainingConfig, {"beta": 1}, "test")
+    assert config.beta == 1.0
+    assert isinstance(config.beta, float)
+
+
+def test_seed_zero_is_a_seed() -> None:
+    assert from_dict({"training": {"seed": 0}}, "test").training.seed == 0
+
+
+@given(
+    epochs=st.integers(1, 10**6),
+    beta=st.floats(0, 1000, allow_nan=False),
+    schedule=st.sampled_from(["constant", "linear", "cyclical"]),
+    neutralise=st.booleans(),
+    seed=st.integers(0, 2**63 - 1),
+)
+def test_a_configuration_survives_its_toml(
+    tmp_path_factory: pytest.TempPathFactory, epochs: int, beta: float, schedule: str, neutralise: bool, seed: int
+) -> None:
+    training = {"epochs": epochs, "beta": beta, "beta_schedule": schedule, "seed": seed}
+    config = from_dict({"training": training, "data": {"neutralise": neutralise}}, "test")
+    path = tmp_path_factory.getbasetemp() / "recipe.toml"
+    path.write_text(to_toml(config), encoding="utf-8")
+    assert from_dict(read_toml(path), "test") == config
+
+
+def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "empty.toml"
+    path.touch()
+    assert from_dict(read_toml(path), "test") == Config()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "not a readable TOML file"),
+        (b"epochs 3", "not a readable TOML file"),
+        (b"\xff\xfe\x00", "not a readable TOML file"),
+        (b"a = " + b"[" * 100_000, "not a readable TOML file"),
+        (b"epochs = 3", "epochs belongs in the section [training]"),
+        (b"[training]\nepoch = 3", 'did you mean "epochs"?'),
+        (b"[training]\nbeta = nan", "beta must be a number"),
+    ],
+)
+def test_a_bad_file_is_refused_with_its_name(tmp_path: Path, content: bytes | None, words: str) -> None:
+    path = tmp_path / "recipe.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UsageError) as caught:
+        read_toml(path)
+    assert "recipe.toml" in str(caught.value)
+    assert words in str(caught.value)

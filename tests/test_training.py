@@ -1,0 +1,278 @@
+"""The loop climbs the ELBO, the same way however it is cut into threads."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from molvae import threads as threads_module
+from molvae import training
+from molvae.dataset import Dataset
+from molvae.errors import TrainingError
+from molvae.model import Packed
+from molvae.posterior import standard_normal
+from molvae.threads import Threads
+from molvae.training import Epoch, Part, Step, begin, learning_rate, noise_of_step, terms, train
+from molvae.validation import figures, validate
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def state(tiny_dataset: Dataset, make_config: Any) -> training.State:
+    return begin(tiny_dataset, make_config(), CPU)
+
+
+def weights(model: torch.nn.Module) -> bytes:
+    return b"".join(parameter.detach().numpy().tobytes() for parameter in model.parameters())
+
+
+def part_of(rows: Any, samples: int = 1, beta: float = 0.5, seed: int = 0) -> Part:
+    noise = standard_normal((samples, len(rows), 8), torch.Generator().manual_seed(seed))
+    return Part(np.asarray(rows), noise, beta, len(rows))
+
+
+def test_the_seed_alone_decides_the_first_weights(tiny_dataset: Dataset, make_config: Any) -> None:
+    torch.manual_seed(1)
+    before = torch.random.get_rng_state()
+    first = begin(tiny_dataset, make_config(seed=0), CPU)
+    assert torch.equal(torch.random.get_rng_state(), before), "the library must leave the global generator alone"
+    torch.manual_seed(2)
+    assert weights(begin(tiny_dataset, make_config(seed=0), CPU).model) == weights(first.model)
+    assert weights(begin(tiny_dataset, make_config(seed=1), CPU).model) != weights(first.model)
+
+
+def test_the_same_seed_trains_the_same_weights(tiny_dataset: Dataset, make_config: Any) -> None:
+    ends = []
+    for seed in (0, 0, 1):
+        state = begin(tiny_dataset, make_config(seed=seed), CPU)
+        list(itertools.islice(train(state, tiny_dataset), 4))
+        ends.append(weights(state.model))
+    assert ends[0] == ends[1] != ends[2]
+
+
+def test_the_terms_of_a_part_are_sums_of_nats_per_molecule(state: training.State, tiny_dataset: Dataset) -> None:
+    part = part_of([3, 100, 250])
+    batch = tiny_dataset.batch(part.rows, state.model.config.grammar)
+    packed = Packed.from_batch(batch, CPU)
+    q = state.model.encode(packed)
+    likelihood = state.model.log_likelihood(packed, q.draw(part.noise[0][batch.order])).sum()
+    found = terms(state.model, tiny_dataset, part, 0.0)
+    assert found.log_likelihood == pytest.approx(float(likelihood.detach()), rel=1e-5)
+    assert found.kl == pytest.approx(float(q.kl().sum().detach()), rel=1e-5)
+    loss = (0.5 * q.kl().sum() - likelihood) / 3
+    for mine, gradient in zip(torch.autograd.grad(loss, state.model.parameters()), found.gradients, strict=True):
+        torch.testing.assert_close(gradient, mine, rtol=1e-3, atol=1e-5)
+
+
+def test_parts_of_a_batch_add_up_to_the_whole(state: training.State, tiny_dataset: Dataset) -> None:
+    whole = part_of(range(10))
+    parts = [Part(whole.rows[i::3], whole.noise[:, i::3], whole.beta, whole.total) for i in range(3)]
+    found = terms(state.model, tiny_dataset, whole, 0.0)
+    shares = [terms(state.model, tiny_dataset, part, 0.0) for part in parts]
+    assert sum(share.log_likelihood for share in shares) == pytest.approx(found.log_likelihood, rel=1e-5)
+    for place, gradient in enumerate(found.gradients):
+        total = sum(share.gradients[place] for share in shares)
+        torch.testing.assert_close(total, gradient, rtol=1e-3, atol=1e-5)
+
+
+def test_several_draws_of_z_are_averaged(state: training.State, tiny_dataset: Dataset) -> None:
+    several = part_of(range(6), samples=3)
+    singles = [
+        terms(state.model, tiny_dataset, several._replace(noise=several.noise[i : i + 1]), 0.0) for i in range(3)
+    ]
+    found = terms(state.model, tiny_dataset, several, 0.0)
+    mean = np.mean([single.log_likelihood for single in singles])
+    assert found.log_likelihood == pytest.approx(float(mean), rel=1e-5)
+    for place, gradient in enumerate(found.gradients):
+        average = torch.stack([single.gradients[place] for single in singles]).mean(0)
+        torch.testing.assert_close(gradient, average, rtol=1e-3, atol=1e-5)
+
+
+def test_beta_zero_is_an_autoencoder_without_noise(tiny_dataset: Dataset, make_config: Any) -> None:
+    state = begin(tiny_dataset, make_config(beta=0.0), CPU)
+    rows = np.arange(8)
+    packed = Packed.from_batch(tiny_dataset.batch(rows, state.model.config.grammar), CPU)
+    mean = float(state.model.log_likelihood(packed, state.model.encode(packed).mean).mean().detach())
+    with Threads(CPU, 8) as threads:
+        step = training.one_step(state, tiny_dataset, rows, threads)
+    assert step.beta == 0.0
+    assert step.reconstruction == pytest.approx(mean, rel=1e-5)
+
+
+def test_the_noise_of_a_step_depends_on_seed_and_step_alone() -> None:
+    noises = {noise_of_step(seed, step, (2, 3)).numpy().tobytes() for seed in range(3) for step in range(4)}
+    assert len(noises) == 12
+    assert torch.equal(noise_of_step(1, 2, (2, 3)), noise_of_step(1, 2, (2, 3)))
+
+
+def test_records_come_for_every_step_and_every_epoch(tiny_dataset: Dataset, make_config: Any) -> None:
+    state = begin(tiny_dataset, make_config(epochs=2, batch_size=100), CPU)
+    records = list(train(state, tiny_dataset))
+    kinds = [type(record) for record in records]
+    assert kinds == [Step, Step, Step, Epoch] * 2
+    assert [record.step for record in records] == [1, 2, 3, 3, 4, 5, 6, 6]
+    assert [record.epoch for record in records] == [1] * 4 + [2] * 4
+    for record in records:
+        assert record.elbo == pytest.approx(record.reconstruction - record.kl)
+    steps = [record for record in records if isinstance(record, Step)]
+    sizes = [100, 100, 70]
+    for epoch, first in ((records[3], 0), (records[7], 3)):
+        mean = np.average([one.elbo for one in steps[first : first + 3]], weights=sizes)
+        assert epoch.elbo == pytest.approx(float(mean), rel=1e-5)
+    assert all(one.molecules_per_second > 0 and one.seconds_left >= 0 for one in steps)
+    assert steps[-1].seconds_left == 0
+    assert list(train(state, tiny_dataset)) == [], "a finished training has nothing left to do"
+
+
+def test_training_improves_the_elbo(tiny_dataset: Dataset, make_config: Any) -> None:
+    state = begin(tiny_dataset, make_config(epochs=3), CPU)
+    epochs = [record for record in train(state, tiny_dataset) if isinstance(record, Epoch)]
+    assert epochs[-1].elbo > epochs[0].elbo + 5
+    assert epochs[-1].validation.reconstruction > epochs[0].validation.reconstruction
+    assert state.best == max(one.validation.reconstruction - 0.005 * one.validation.kl for one in epochs)
+
+
+def test_patience_ends_a_training_that_gets_no_better(
+    tiny_dataset: Dataset, make_config: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = begin(tiny_dataset, make_config(epochs=50, batch_size=270, patience=2), CPU)
+    real = training.validate
+    worse = itertools.count()
+    monkeypatch.setattr(
+        training, "validate", lambda *args: real(*args)._replace(reconstruction=-1000.0 - next(worse))
+    )
+    epochs = [record for record in train(state, tiny_dataset) if isinstance(record, Epoch)]
+    assert [epoch.best for epoch in epochs] == [True, False, False]
+
+
+def test_minutes_fix_the_number_of_steps_once_the_speed_is_known(
+    tiny_dataset: Dataset, make_config: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "MEASURED_STEPS", (2, 4))
+    state = begin(tiny_dataset, make_config(minutes=1e-9, batch_size=100), CPU)
+    steps = [record for record in train(state, tiny_dataset) if isinstance(record, Step)]
+    assert [step.total_steps for step in steps] == [0, 0, 0, 5, 5]
+    assert state.out_of_steps
+
+
+@pytest.mark.parametrize("total", [0, 1, 7, 1000])
+def test_the_learning_rate_rises_to_its_peak_and_falls_to_a_fiftieth(make_config: Any, total: int) -> None:
+    config = make_config(warmup=50, learning_rate=0.01).training
+    rates = [learning_rate(step, total, config) for step in range(total or 200)]
+    assert all(0 < rate <= 0.01 + 1e-12 for rate in rates)
+    peak = int(np.argmax(rates))
+    assert rates[: peak + 1] == sorted(rates[: peak + 1])
+    assert rates[peak:] == sorted(rates[peak:], reverse=True)
+    if total:
+        assert learning_rate(total, total, config) == pytest.approx(0.01 / 50)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_gradient_that_is_not_finite_changes_no_weight_and_ten_end_the_training(
+    tiny_dataset: Dataset, make_config: Any, monkeypatch: pytest.MonkeyPatch, bad: float
+) -> None:
+    state = begin(tiny_dataset, make_config(), CPU)
+    real = training.terms
+
+    def broken(*arguments: Any) -> Any:
+        found = real(*arguments)
+        return found._replace(gradients=(found.gradients[0] * bad, *found.gradients[1:]))
+
+    monkeypatch.setattr(training, "terms", broken)
+    before = weights(state.model), weights(state.average)
+    with pytest.raises(TrainingError, match="not finite ten times in a row, up to step 10"):
+        list(train(state, tiny_dataset))
+    assert (weights(state.model), weights(state.average)) == before
+
+
+def test_gradients_are_clipped_to_their_norm(tiny_dataset: Dataset, make_config: Any) -> None:
+    state = begin(tiny_dataset, make_config(clip=1e-6), CPU)
+    moments = []
+    with Threads(CPU, 8) as threads:
+        step = training.one_step(state, tiny_dataset, np.arange(8), threads)
+        for values in state.optimiser.state.values():
+            moments.append(float(values["exp_avg"].square().sum()))
+    assert step.gradient_norm > 1
+    assert math.sqrt(sum(moments)) <= 1.01e-7, "AdamW keeps a tenth of the first gradient"
+
+
+def test_the_average_moves_towards_the_weights(tiny_dataset: Dataset, make_config: Any) -> None:
+    state = begin(tiny_dataset, make_config(ema=0.0), CPU)
+    next(train(state, tiny_dataset))
+    assert weights(state.average) == weights(state.model)
+
+
+def test_two_threads_train_as_one_does(
+    tiny_dataset: Dataset, make_config: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends = []
+    monkeypatch.setattr(threads_module, "ROWS_PER_THREAD", 16)
+    for cores in (1, 2):
+        monkeypatch.setattr(threads_module, "cores", lambda cores=cores: cores)
+        state = begin(tiny_dataset, make_config(), CPU)
+        records = list(itertools.islice(train(state, tiny_dataset), 5))
+        ends.append([record.elbo for record in records])
+    assert ends[0] == pytest.approx(ends[1], rel=1e-3)
+
+
+def test_threads_keep_the_order_pass_errors_on_and_give_torch_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads_module, "cores", lambda: 3)
+    before = torch.get_num_threads()
+    with Threads(CPU, 10_000) as threads:
+        assert threads.count == 3
+        assert threads.map(lambda x: x * x, range(20)) == [x * x for x in range(20)]
+        assert threads.submit(max, 1, 2).result() == 2
+        with pytest.raises(ZeroDivisionError):
+            threads.map(lambda x: 1 / x, [1, 0])
+    assert torch.get_num_threads() == before
+    assert Threads(CPU, 1).count == 1
+    assert Threads(torch.device("meta"), 10_000).count == 1
+
+
+def test_validation_is_repeatable_and_adds_up(tiny_model: Any, tiny_dataset: Dataset) -> None:
+    with Threads(CPU, 1) as threads:
+        first = validate(tiny_model.model, tiny_dataset, tiny_dataset.training_rows, threads)
+        again = validate(tiny_model.model, tiny_dataset, tiny_dataset.training_rows[::-1].copy(), threads)
+    assert first.elbo == pytest.approx(first.reconstruction - first.kl)
+    assert again == pytest.approx(first, rel=0.05, abs=0.02)
+    assert 0 <= first.exact <= first.symbol_accuracy <= 1
+    assert 0 <= first.active_units <= 8
+
+
+def test_exact_is_the_share_that_greedy_decoding_rebuilds(memorised: Any, few: list[str]) -> None:
+    readings = memorised.read(few)
+    packed, batch = memorised.packed(readings)
+    sums, means = figures(memorised.model, batch, torch.zeros(len(few), 8))
+    rebuilt = memorised.decode(memorised.encode(few))
+    assert int(sums[2]) == sum(a == b for a, b in zip(rebuilt, few, strict=True)) == len(few)
+    assert means.shape == (len(few), 8)
+    assert sums[4] == len(packed.targets)
+
+
+def test_one_molecule_can_be_validated_and_trained_on(tiny_dataset: Dataset, make_config: Any) -> None:
+    alone = Dataset(
+        tiny_dataset.vocabulary,
+        tiny_dataset.ids[: tiny_dataset.lengths[0]],
+        tiny_dataset.lengths[:1],
+        tiny_dataset.hashes[:1],
+        np.zeros(1, bool),
+        {},
+    )
+    state = begin(alone, make_config(epochs=2), CPU)
+    epochs = [record for record in train(state, alone) if isinstance(record, Epoch)]
+    assert len(epochs) == 2
+    assert epochs[-1].validation.active_units == 0
+
+
+def test_nothing_to_train_on_is_said(tiny_dataset: Dataset, make_config: Any) -> None:
+    from dataclasses import replace
+
+    empty = replace(tiny_dataset, validation=np.ones(len(tiny_dataset), bool))
+    with pytest.raises(TrainingError, match="no molecule to train on"):
+        begin(empty, make_config(), CPU)
