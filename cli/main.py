@@ -42,6 +42,14 @@ class Verbs(click.Group):
         command: click.Command = getattr(import_module(f".{name}", __package__), name)
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the verb; a reader that has had enough, such as head, ends it quietly."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # click would exit with 1 if this went on up
+            quiet_stdout()
+            return 0
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -109,8 +117,7 @@ def main(args: list[str] | None = None) -> Any:
         say("Interrupted.")
         code = 130
     except BrokenPipeError:
-        # The reader has what it wanted. Python would complain once more when it flushes stdout at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        quiet_stdout()
         code = 0
     except OSError as error:
         if error.errno is None or (error.filename is None and not error.strerror):
@@ -121,6 +128,11 @@ def main(args: list[str] | None = None) -> Any:
     else:
         code = result if isinstance(result, int) else 0
     sys.exit(code)
+
+
+def quiet_stdout() -> None:
+    """Let what is still unwritten go nowhere: Python would complain when it flushes stdout at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def say(text: str) -> None:

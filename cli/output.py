@@ -72,10 +72,10 @@ def open_output(path: str, force: bool = False) -> Iterator[TextIO]:
         try:
             yield text
             text.flush()
-            if packed is not None:
-                packed.close()
         finally:
             text.detach()
+        if packed is not None:
+            packed.close()
 
 
 @contextmanager

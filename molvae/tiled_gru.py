@@ -85,10 +85,10 @@ def forward(
     for t in range(sizes.shape[0]):
         alive = sizes[t]
         following = sizes[t + 1] if t + 1 < sizes.shape[0] else 0
-        for first in range(0, alive, 32):
-            base = min(place + first, total - 32)  # the last block begins earlier instead of running over
-            skip = place + first - base
-            for unit in range(0, size, 32):
+        for unit in range(0, size, 32):  # outside: three gates' panels stay in the second cache, all of W does not
+            for first in range(0, alive, 32):
+                base = min(place + first, total - 32)  # the last block begins earlier instead of running over
+                skip = place + first - base
                 gate_products(
                     x, inputs, carried, recurrent, fixed, bias, base, lead + first - skip, unit, block
                 )
@@ -162,8 +162,8 @@ def backward(
     for back in range(sizes.shape[0]):
         alive = sizes[sizes.shape[0] - 1 - back]
         place -= alive
-        for first in range(0, alive, 32):
-            for unit in range(0, size, 32):
+        for unit in range(0, size, 32):
+            for first in range(0, alive, 32):
                 skip = returning(gates, recurrent, next_place, first, following, unit, block)
                 gates_backward(
                     block, skip, first, min(32, alive - first), unit, place,
