@@ -62,6 +62,8 @@ def interpolate(
             raise UsageError(f"--image: {image} must end in .svg or .png")
     ends = [(0, str(start), str(end))] if pairs is None else list(read_pairs(pairs))
     codec = Codec.load(model, chosen_device(device))
+    if pairs is None:
+        codec.read([str(start), str(end)])  # an end that cannot be read is an error before anything is written
     failed = 0
     with open_output(output, force) as handle:
         writer = csv.writer(handle, lineterminator="\n")
@@ -70,8 +72,6 @@ def interpolate(
             try:
                 points = walk(codec, first, last, steps=steps, path=kind, dense=dense)
             except MoleculeError as error:
-                if pairs is None:
-                    raise
                 failed += 1
                 note(f"{pairs}, line {line}: {error}")
                 continue
@@ -106,7 +106,8 @@ def read_pairs(path: str) -> Iterator[tuple[int, str, str]]:
             raise UsageError(f"{table.name}: needs two columns, the start and the end of each path")
         a, b = (names.index("start"), names.index("end")) if {"start", "end"} <= set(names) else (0, 1)
         for record in table:
-            yield record.line, record.fields[a], record.fields[b]
+            fields = (*record.fields, "", "")  # a row that is too short has empty ends, which the walk refuses
+            yield record.line, fields[a], fields[b]
 
 
 def picture(points: list, path: str) -> None:  # type: ignore[type-arg]

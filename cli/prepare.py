@@ -60,5 +60,10 @@ def summary(dataset: Any) -> list[str]:
         f"{len(vocabulary.symbols)} SELFIES symbols and {len(vocabulary.merges)} merges; "
         f"{np.mean(dataset.lengths):.1f} steps a molecule, {dataset.lengths.max()} at most"
     )
-    lines.append(f"{len(dataset.training_rows):,} molecules to train on, {len(dataset.validation_rows):,} held out")
+    held = (
+        f"{len(dataset.validation_rows):,} held out"
+        if dataset.validation.any()
+        else "none held out, validated on the same"
+    )
+    lines.append(f"{len(dataset.training_rows):,} molecules to train on, {held}")
     return lines
