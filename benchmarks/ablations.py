@@ -1,7 +1,10 @@
-"""Trainings side by side at equal time: ``python benchmarks/ablations.py prepared/ --minutes 10 '' 'grammar=false' 'decoder=640'``.
+"""Trainings side by side at equal time.
 
-Every arm is a set of options over the defaults, as ``name=value`` separated by commas; an empty arm is the defaults. Arms run
-one after the other on the same machine, seed and data. Prints one table: what each reached on the held-out molecules.
+    python benchmarks/ablations.py prepared/ --minutes 10 '' 'grammar=false' 'decoder=640,embedding=192'
+
+Every arm is a set of options over the defaults, as ``name=value`` separated by commas; an empty arm is the
+defaults. Arms run one after the other, with the same seed and data. Prints one table: what each reached on the
+held-out molecules.
 """
 
 from __future__ import annotations
@@ -38,10 +41,11 @@ def parse(arm: str) -> dict[str, Any]:
 @click.option("--minutes", type=float, default=10.0, show_default=True, help="Time of every arm.")
 def main(data: str, arms: tuple[str, ...], minutes: float) -> None:
     """Run the arms and print the table."""
-    dataset, _ = runs.read_prepared(data) if runs.is_prepared(data) else runs.open_dataset([data], configured({}).data)
-    print(f"molvae on {platform.processor() or platform.machine()}, {len(os.sched_getaffinity(0))} cores, torch {torch.__version__}")
+    dataset, _ = runs.open_dataset([data], configured({}).data)
+    print(f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, torch {torch.__version__}")
     print(f"{data}: {len(dataset.training_rows):,} molecules, {minutes:g} minutes an arm\n")
-    print("| arm | weights | steps | molecules/s | ELBO | reconstruction | KL | exact | symbols right |\n" + "|---" * 9 + "|")
+    print("| arm | weights | steps | molecules/s | ELBO | reconstruction | KL | exact | symbols right |")
+    print("|---" * 9 + "|")
     for arm in arms:
         print(row(arm, dataset, {"minutes": minutes, **parse(arm)}), flush=True)
 

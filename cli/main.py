@@ -24,6 +24,7 @@ VERBS = {
     "encode": "Molecules to latent vectors.",
     "decode": "Latent vectors to molecules.",
     "score": "Add properties and alerts to a table of molecules.",
+    "evaluate": "Measure a model on held-out molecules, or judge molecules from anywhere.",
     "info": "Say what a model is, from its files alone.",
 }
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .figures import Figure, absent, mean
+from .figures import Figure, absent
 from .validation import ACTIVE
 
 ALIVE = 0.1
@@ -46,13 +46,12 @@ class Posteriors(NamedTuple):
         return kl
 
 
-def capacity(posteriors: Posteriors, rng: np.random.Generator) -> Figures:
-    """How much the latent carries: rate, mutual information, active units, and KL over the dimensions."""
+def capacity(posteriors: Posteriors) -> Figures:
+    """How much the latent carries: mutual information, active units, and KL over the dimensions."""
     n, latent = posteriors.means.shape
-    kl = posteriors.kl()
-    figures = {"rate, nats": mean(kl.sum(1), rng, "the KL term of the ELBO, E KL(q(z|x) ‖ p(z))")}
+    figures: Figures = {}
     if n < 2:
-        names = ("mutual information, nats", "KL of aggregate to prior, nats", "active units")
+        names = ("mutual information, nats", "KL of aggregate to prior, nats, at most", "active units")
         figures |= {name: absent(n, ONE) for name in names}
     else:
         figures |= information(posteriors)
@@ -61,7 +60,7 @@ def capacity(posteriors: Posteriors, rng: np.random.Generator) -> Figures:
             n,
             note=f"of {latent}: the variance of the posterior mean is above {ACTIVE}",
         )
-    per_dimension = kl.mean(0)
+    per_dimension = posteriors.kl().mean(0)
     figures["dimensions with KL"] = Figure(
         int((per_dimension > ALIVE).sum()), n, note=f"of {latent}: above {ALIVE} nats on average"
     )
@@ -92,8 +91,8 @@ def information(posteriors: Posteriors) -> Figures:
         "mutual information, nats": Figure(
             shared, n, note=f"within this set: a lower bound, which cannot exceed ln {n:,} = {limit:.2f}{near}"
         ),
-        "KL of aggregate to prior, nats": Figure(
-            max(0.0, rate - shared), n, note="rate less mutual information: an upper bound"
+        "KL of aggregate to prior, nats, at most": Figure(
+            max(0.0, rate - shared), n, note="rate less mutual information"
         ),
     }
 
@@ -116,11 +115,13 @@ def mismatch(posteriors: Posteriors) -> Figures:
     """The aggregate posterior beside the prior; the same of as many prior draws is in each note.
 
     Norm of the mean; Frobenius norm of the covariance less the identity, over √Z; unbiased squared maximum
-    mean discrepancy with the kernel exp(-|a - b|² / 2Z).
+    mean discrepancy with the kernel exp(-|a - b|² / 2Z); and the KL of the Gaussian with the same moments,
+    which no distribution of these moments can go below, since the Gaussian has the largest entropy.
     """
     n, latent = posteriors.draws.shape
     if n < 2:
-        return {name: absent(n, ONE) for name in ("norm of mean", "covariance deviation", "MMD²")}
+        names = ("norm of mean", "covariance deviation", "MMD²", "KL of aggregate to prior, nats, at least")
+        return {name: absent(n, ONE) for name in names}
     draws, prior = posteriors.draws, posteriors.prior
     kernel = f"kernel exp(-|a - b|²/{2 * latent})"
     few, few_prior = draws[_evenly(n, PAIRED)], prior[_evenly(n, PAIRED)]
@@ -135,6 +136,13 @@ def mismatch(posteriors: Posteriors) -> Figures:
             note=f"|C - I| / √Z; of as many prior draws {_covariance_deviation(prior):.2g}",
         ),
         "MMD²": Figure(mmd(few, few_prior), len(few), note=f"to prior draws, {kernel}{chance}"),
+        "KL of aggregate to prior, nats, at least": Figure(
+            _gaussian_kl(posteriors.means, np.exp(posteriors.log_variances).mean(0)),
+            n,
+            note=f"by its mean and covariance; of as many prior draws {_gaussian_kl(prior, np.zeros(latent)):.2g}"
+            if n > latent
+            else "by its mean and covariance",
+        ),
     }
 
 
@@ -146,6 +154,14 @@ def _covariance_deviation(z: Floats) -> float:
     latent = z.shape[1]
     covariance = np.atleast_2d(np.cov(z.T))
     return float(np.linalg.norm(covariance - np.eye(latent)) / math.sqrt(latent))
+
+
+def _gaussian_kl(means: Floats, variance: Floats) -> float:
+    """KL(N(m, C) ‖ N(0, I)) in nats, with m and C of ``means``, and ``variance`` ``(Z,)`` added to C."""
+    covariance = np.atleast_2d(np.cov(means.T)) + np.diag(variance)
+    _, log_determinant = np.linalg.slogdet(covariance)
+    nats = 0.5 * (np.trace(covariance) + (means.mean(0) ** 2).sum() - means.shape[1] - log_determinant)
+    return max(0.0, float(nats))
 
 
 def mmd(first: Floats, second: Floats) -> float:

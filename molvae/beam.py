@@ -94,9 +94,8 @@ def _best_continuations(
     vocabulary = totals.shape[1]
     owners, first = np.unique(alive.owners, return_index=True)
     slots = np.arange(len(alive.owners)) - np.repeat(first, np.diff([*first, len(alive.owners)]))
-    table = np.full((len(owners), width, vocabulary), -np.inf)
-    table[np.searchsorted(owners, alive.owners), slots] = totals
-    table = table.reshape(len(owners), -1)
+    table = np.full((len(owners), width * vocabulary), -np.inf)
+    table.reshape(len(owners), width, vocabulary)[np.searchsorted(owners, alive.owners), slots] = totals
     best = np.argpartition(-table, min(width, table.shape[1]) - 1, axis=1)[:, :width]  # (owners, W)
     scores = np.take_along_axis(table, best, axis=1)
     rows, places = np.nonzero(scores > np.maximum(bounds[owners], np.finfo(np.float64).min)[:, None])

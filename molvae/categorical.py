@@ -23,16 +23,22 @@ from .products import array
 
 M0, M1, GOLDEN = np.uint32(0x7FEB352D), np.uint32(0x846CA68B), np.uint32(0x9E3779B9)
 S15, S16 = np.uint32(15), np.uint32(16)
+SIGN, MAGNITUDE = np.int32(31), np.int32(0x7FFFFFFF)
 
 
-@compiled(EXACT | {"reassoc", "nnan"})
+@compiled()
+def ordinal(bits: Any) -> Any:
+    """Bits of a float32 as int32 <-> an integer in the order of the numbers: its own inverse."""
+    return np.int32(bits ^ ((bits >> SIGN) & MAGNITUDE))
+
+
+@compiled()
 def row_maximum(logits: Array, first: int, count: int) -> Any:
-    """Largest of `count` elements from `first` on; NaN is passed over."""
-    largest = load(logits, first, 0)
+    """Largest of `count` elements from `first` on; a maximum of integers, which LLVM can vectorise."""
+    largest = ordinal(F(load(logits, first, 0)).view(np.int32))
     for j in range(count):
-        value = load(logits, first + j, 0)
-        largest = value if value > largest else largest
-    return largest
+        largest = max(largest, ordinal(F(load(logits, first + j, 0)).view(np.int32)))
+    return np.int32(ordinal(largest)).view(np.float32)
 
 
 @compiled(EXACT | {"reassoc"})
@@ -176,9 +182,7 @@ def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def draw(
-    logits: Tensor, temperature: float, seed: int, rows: Tensor, step: int
-) -> tuple[Tensor, Tensor]:
+def draw(logits: Tensor, temperature: float, seed: int, rows: Tensor, step: int) -> tuple[Tensor, Tensor]:
     """One draw per row from softmax(logits / temperature), by Gumbel-max.
 
     logits (B, V); seed below 2^63; rows (B) int64, the number of each row in the whole sampling: the noise

@@ -171,11 +171,11 @@ def describe(path: str | Path) -> dict[str, dict[str, Any]]:
         "model": {"folder": str(locate(path)), "step": info.get("step"), **config.as_dict()["model"]},
         "data": {
             "sources": ", ".join(sources),
-            "rows": data.get("rows"),
             "molecules": data.get("molecules"),
             "trained on": info.get("molecules"),
             "fingerprint": info.get("fingerprint"),
-            **config.as_dict()["data"],
+            # The dial may be 0, for all rows; what counts is how many there were.
+            **config.as_dict()["data"] | {"rows": data.get("rows")},
         },
         "vocabulary": {
             "ids": len(vocabulary),

@@ -10,10 +10,10 @@ graphs as tables, no strings and no learning.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from .alphabet import ACCEPTOR, CAPACITY, DONOR
+from .compilation import compiled
 from .derivation import (
     ATOMS,
     BOND_ORDER,
@@ -63,7 +63,7 @@ _LACKING, _DONORS, _CARBONYLS, _RINGED, _DOUBLES = 40, 32, 24, 16, 8
 Longs = NDArray[np.int64]
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@compiled(forceinline=True)
 def build_graph(symbols: Ints, state: Ints, graph: Ints, links: Ints) -> int:
     """Write the graph of a prefix with its links, pi bonds and ring members; returns the number of rings.
 
@@ -92,7 +92,7 @@ def build_graph(symbols: Ints, state: Ints, graph: Ints, links: Ints) -> int:
     return rings
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@compiled(forceinline=True)
 def _link(symbols: Ints, state: Ints, graph: Ints, links: Ints, link: int, one: int, other: int, order: int) -> None:
     """Note a bond at both of its atoms, as links ``link`` and ``link + 1``."""
     for _ in range(2):
@@ -103,7 +103,7 @@ def _link(symbols: Ints, state: Ints, graph: Ints, links: Ints, link: int, one: 
         one, other, link = other, one, link + 1
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@compiled(forceinline=True)
 def search(symbols: Ints, state: Ints, graph: Ints, links: Ints, costs: Longs) -> None:
     """Distances (in ``graph``) and costs of the best shortest paths from the current atom.
 
@@ -145,7 +145,7 @@ def search(symbols: Ints, state: Ints, graph: Ints, links: Ints, costs: Longs) -
             link = links[NEXT, link]
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@compiled(forceinline=True)
 def room_to_close(state: Ints) -> int:
     """The highest order of a bond that the current atom can close a ring with; 0 if none."""
     if state[CURSOR, PENDING] > 0 and state[CURSOR, HELD] > 0:
@@ -153,13 +153,13 @@ def room_to_close(state: Ints) -> int:
     return int(max(0, min(state[STATE, state[CURSOR, DEPTH]], 3)))
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@compiled(forceinline=True)
 def free_valence(symbols: Ints, state: Ints, graph: Ints, atom: int) -> int:
     """The valence that an atom has left."""
     return int(symbols[state[SYMBOL, atom], CAPACITY] - graph[VALENCE, atom])
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@compiled(forceinline=True)
 def ring_of(
     symbols: Ints, state: Ints, graph: Ints, costs: Longs, atom: int, order: int
 ) -> tuple[int, int, int, int, int, int]:

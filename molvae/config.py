@@ -143,6 +143,8 @@ def check(name: str, value: Any, default: Any, rule: Mapping[str, Any], origin: 
 
 def from_dict(values: Mapping[str, Any], origin: str) -> Config:
     """The configuration in nested dictionaries, every key checked."""
+    if not isinstance(values, Mapping):
+        raise UsageError(f"{origin}: must hold the sections {', '.join(SECTIONS)}")
     for name, section in values.items():
         if name not in SECTIONS:
             raise UsageError(f'{origin}: unknown section "{name}"; {nearest(name, list(SECTIONS))}')

@@ -17,6 +17,7 @@ from torch import Tensor
 from . import grammar
 from .alphabet import Alphabet
 from .categorical import draw
+from .gru import Stepper
 from .model import MoleculeVAE, feature_marks
 from .vocabulary import END
 
@@ -57,15 +58,16 @@ def write(
     likelihood = torch.zeros(total)
     place = Place(model, alphabet, total) if model.grammar is not None else None
     fixed = model.decoder.constant_gates(code)
-    state = model.first_state(code)
+    stepper = Stepper(model.decoder)
+    state = stepper.begin(model.first_state(code))
     rows = torch.arange(total)
     last = torch.full((total,), END, dtype=torch.long, device=code.device)
     alive = torch.ones(total, dtype=torch.bool, device=code.device)
     for step in range(model.max_steps):
         steps = torch.full_like(last, step)
         x = model.told(last, steps, None if place is None else place.features(rows))
-        state = model.decoder.step(model.decoder.input_gates(x) + fixed, state)
-        logits = model.output(state)  # (B, V)
+        state = stepper(model.decoder.input_gates(x), state, fixed=fixed, out=state)
+        logits = model.output(state.h)  # (B, V)
         if step == model.max_steps - 1:
             logits[:, :END] = logits[:, END + 1 :] = -torch.inf
         last, chosen = pick(logits) if temperature == 0.0 else draw(logits, temperature, seed, first + rows, step)
@@ -78,7 +80,7 @@ def write(
             kept = alive.nonzero()[:, 0]
             if len(kept) == 0:
                 break
-            state, fixed, last, alive = state[kept], fixed[kept], last[kept], alive[kept]
+            state, fixed, last, alive = state.rows(kept), fixed[kept], last[kept], alive[kept]
             rows = rows[kept.cpu()]
     lengths = (ids != END).sum(1)
     return Written(ids.numpy().astype(np.uint16), lengths.numpy().astype(np.int32), likelihood.numpy())

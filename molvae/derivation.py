@@ -16,7 +16,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from .alphabet import (
@@ -34,6 +33,7 @@ from .alphabet import (
     RING,
     Alphabet,
 )
+from .compilation import compiled
 from .errors import InputError
 
 # A derivation is a table of integers (11, N): one row of scalars, three about the open branches (the main
@@ -79,7 +79,7 @@ def molecules(ids: NDArray[Any], lengths: NDArray[Any], alphabet: Alphabet) -> t
     return flat, counts
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@compiled(forceinline=True)
 def restart(state: Ints) -> None:
     """Back to the empty prefix."""
     for scalar in range(INDEX + 1):
@@ -88,7 +88,7 @@ def restart(state: Ints) -> None:
     state[CURRENT, 0] = -1
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@compiled(forceinline=True)
 def consume(symbols: Ints, state: Ints, symbol: int) -> None:
     """Advance a derivation by one single symbol."""
     kind = symbols[symbol, KIND]
@@ -119,7 +119,7 @@ def consume(symbols: Ints, state: Ints, symbol: int) -> None:
             state[CURSOR, DEPTH] -= 1
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@compiled(forceinline=True)
 def _attach(symbols: Ints, state: Ints, symbol: int) -> None:
     """Bond an atom to the current one, or begin a fragment with it."""
     depth, atom = state[CURSOR, DEPTH], state[CURSOR, ATOMS]
@@ -138,7 +138,7 @@ def _attach(symbols: Ints, state: Ints, symbol: int) -> None:
     state[CURRENT, depth] = atom
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@compiled(forceinline=True)
 def _wait(symbols: Ints, state: Ints, symbol: int) -> None:
     """Hold valence for a ring or branch and wait for its index symbols."""
     depth = state[CURSOR, DEPTH]
@@ -152,7 +152,7 @@ def _wait(symbols: Ints, state: Ints, symbol: int) -> None:
     state[CURSOR, INDEX] = 0
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@compiled(forceinline=True)
 def _settle(state: Ints) -> None:
     """The index of a ring or branch is complete: note the ring, or open the branch."""
     depth, ring, held = state[CURSOR, DEPTH], state[CURSOR, RINGS], state[CURSOR, HELD]
@@ -172,7 +172,7 @@ def _settle(state: Ints) -> None:
         state[STOP, depth + 1] = state[CURSOR, SEEN] + index + 1
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@compiled(forceinline=True)
 def finish(state: Ints) -> None:
     """The string ends here: a ring whose index is incomplete reads zeros."""
     if state[CURSOR, PENDING] > 0:
@@ -182,7 +182,7 @@ def finish(state: Ints) -> None:
             _settle(state)
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@compiled(forceinline=True)
 def form_rings(symbols: Ints, state: Ints, graph: Ints) -> int:
     """Write the graph of a derivation, its ring closures made in the order asked for; returns the number of
     rings.

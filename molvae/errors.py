@@ -1,11 +1,11 @@
 """The errors a person is meant to read: what was wrong, where, and what to do.
 
-    MolvaeError            anything molvae refuses to do; the command line exits 1
-    ├── UsageError         an option or argument that cannot be; the command line exits 2
-    ├── InputError         a file or stream that cannot be used
-    ├── MoleculeError      one molecule that cannot be used, with its reason
-    ├── ModelError         a model folder that is not one, is damaged, or does not fit
-    └── TrainingError      a training that cannot start or go on
+MolvaeError            anything molvae refuses to do; the command line exits 1
+├── UsageError         an option or argument that cannot be; the command line exits 2
+├── InputError         a file or stream that cannot be used
+├── MoleculeError      one molecule that cannot be used, with its reason
+├── ModelError         a model folder that is not one, is damaged, or does not fit
+└── TrainingError      a training that cannot start or go on
 """
 
 from __future__ import annotations

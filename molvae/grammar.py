@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from .alphabet import Alphabet, Tables
 from .closures import GRAPH_ROWS, Longs
+from .compilation import compiled
 from .derivation import Ids, Ints, consume, molecules, new_states, restart
 from .errors import UsageError
 from .place import COLUMNS, GROUPS, RINGS_START, STARTS, Row, describe
@@ -104,7 +104,7 @@ def _row_numbers(states: Ints, rows: NDArray[Any]) -> Ints:
     return numbers
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _describe_all(tables: Tables, ids: Ids, lengths: Ints, columns: Longs, searching: bool, out: Row) -> None:
     states = np.zeros((1, 11, LARGEST_MOLECULE), np.int32)
     graph, links, costs, row = _scratch()
@@ -121,7 +121,7 @@ def _describe_all(tables: Tables, ids: Ids, lengths: Ints, columns: Longs, searc
             line += 1
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _describe_rows(tables: Tables, states: Ints, rows: Ints, columns: Longs, searching: bool, out: Row) -> None:
     graph, links, costs, row = _scratch()
     for line in range(len(rows)):
@@ -130,13 +130,13 @@ def _describe_rows(tables: Tables, states: Ints, rows: Ints, columns: Longs, sea
             out[line, column] = row[columns[column]]
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _advance(tables: Tables, states: Ints, rows: Ints, tokens: Ids) -> None:
     for line in range(len(rows)):
         _consume_token(tables, states[rows[line]], tokens[line])
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _scratch() -> tuple[Ints, Ints, Longs, Row]:
     size = LARGEST_MOLECULE
     return (
@@ -147,7 +147,7 @@ def _scratch() -> tuple[Ints, Ints, Longs, Row]:
     )
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@compiled(forceinline=True)
 def _consume_token(tables: Tables, state: Ints, token: int) -> None:
     for place in range(tables.runs_start[token], tables.runs_start[token + 1]):
         consume(tables.symbols, state, tables.runs[place])

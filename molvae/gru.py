@@ -13,6 +13,7 @@ one piece, in the order of the batch, as in the data of a torch ``PackedSequence
 from __future__ import annotations
 
 import math
+import warnings
 from typing import NamedTuple
 
 import torch
@@ -21,7 +22,8 @@ from torch.nn import functional
 
 from . import kernels
 from .products import array
-from .recurrence import Precision, Recurrence
+from .recurrence import Precision as Precision
+from .recurrence import Recurrence
 
 
 def combine(gates: Tensor, recurrent: Tensor, h: Tensor) -> Tensor:
@@ -64,9 +66,7 @@ class GRU(nn.Module):
         with torch.no_grad():
             self.bias_ih_l0[self.hidden_size : 2 * self.hidden_size] = 1.0
 
-    def forward(
-        self, x: Tensor, constant: Tensor | None, h0: Tensor, sizes: list[int]
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, constant: Tensor | None, h0: Tensor, sizes: list[int]) -> tuple[Tensor, Tensor]:
         """Run all steps of all rows.
 
         x (N, I) packed, constant (B, C) or None where C is 0, h0 (B, H) -> outputs (N, H) packed, in the
@@ -81,9 +81,7 @@ class GRU(nn.Module):
             return self._on_cuda(x, constant, h0, sizes)
         return self.reference(x, constant, h0, sizes)
 
-    def reference(
-        self, x: Tensor, constant: Tensor | None, h0: Tensor, sizes: list[int]
-    ) -> tuple[Tensor, Tensor]:
+    def reference(self, x: Tensor, constant: Tensor | None, h0: Tensor, sizes: list[int]) -> tuple[Tensor, Tensor]:
         """The same as `forward`, in plain differentiable torch: any device, any floating type."""
         gates = self.input_gates(x.to(h0.dtype))
         fixed = self.constant_gates(constant) if constant is not None else None
@@ -99,19 +97,20 @@ class GRU(nn.Module):
             start += alive
         return torch.cat(outputs).to(x.dtype), torch.cat([h, *reversed(finished)])
 
-    def _on_cuda(
-        self, x: Tensor, constant: Tensor | None, h0: Tensor, sizes: list[int]
-    ) -> tuple[Tensor, Tensor]:
+    def _on_cuda(self, x: Tensor, constant: Tensor | None, h0: Tensor, sizes: list[int]) -> tuple[Tensor, Tensor]:
         kind = torch.bfloat16 if self.precision == "bf16" else torch.float32
         packed = x.to(kind)
         if constant is not None:
             repeated = torch.cat([constant[:alive] for alive in sizes])
             packed = torch.cat([packed, repeated.to(kind)], 1)
         weights = [self.weight_ih_l0, self.weight_hh_l0, self.bias_ih_l0, self.bias_hh_l0]
-        outputs, last = torch._VF.gru(
-            packed, torch.tensor(sizes), h0[None].to(kind), [w.to(kind) for w in weights],
-            True, 1, 0.0, self.training, False,
-        )  # fmt: skip
+        with warnings.catch_warnings():
+            # cuDNN wants its weights in one piece and copies them there; so would we, after the cast.
+            warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous")
+            outputs, last = torch._VF.gru(
+                packed, torch.tensor(sizes), h0[None].to(kind), [w.to(kind) for w in weights],
+                True, 1, 0.0, self.training, False,
+            )  # fmt: skip
         return outputs.to(x.dtype), last[0].to(h0.dtype)
 
     def input_gates(self, x: Tensor) -> Tensor:
@@ -153,14 +152,14 @@ class Stepper:
     def __init__(self, layer: GRU):
         self.kind = torch.bfloat16 if layer.precision == "bf16" else layer.weight_hh_l0.dtype
         self.layer, self.size = layer, layer.hidden_size
-        self.weight = layer.weight_hh_l0.detach().to(self.kind).t().contiguous()  # (H, 3H)
+        self.weight = layer.weight_hh_l0.detach().to(self.kind).t()  # (H, 3H)
         self.bias = layer.bias_hh_l0.detach()
         on_cpu = self.bias.device.type == "cpu" and self.bias.dtype == torch.float32
         self.compiled = on_cpu and kernels.AVAILABLE
 
     def begin(self, h: Tensor) -> State:
         """The state that steps start from: h (B, H)."""
-        h = h.detach().contiguous()
+        h = h.detach().clone(memory_format=torch.contiguous_format)  # steps may be taken in place
         return State(h, h.to(self.kind))
 
     @torch.no_grad()
@@ -184,9 +183,12 @@ class Stepper:
             h = combine(gates if fixed is None else gates + fixed, recurrent + self.bias, state.h)
             new = State(h, h.to(self.kind))
             return new if out is None else State(out.h.copy_(new.h), out.operand.copy_(new.operand))
-        out = State(torch.empty_like(state.h), torch.empty_like(state.operand)) if out is None else out
+        if out is None:
+            out = State(state.h.clone(), torch.empty_like(state.operand))
+        elif out.h is not state.h:
+            out.h.copy_(state.h)
         ids = torch.empty(0, dtype=torch.long) if ids is None else ids
         fixed = recurrent.new_zeros(1, 3 * self.size) if fixed is None else fixed.contiguous()
-        inputs = (gates.contiguous(), ids, recurrent, fixed, self.bias, state.h, *out)
+        inputs = (gates.contiguous(), ids, recurrent, fixed, self.bias, *out)
         kernels.gru_step(*(array(part) for part in inputs))
         return out

@@ -54,6 +54,7 @@ def slerp(a: Latents, b: Latents, t: float) -> Latents:
     In many dimensions the prior lies near a sphere, which the straight line leaves and the arc does not
     (Shoemake 1985; White 2016). Parallel and opposite vectors are joined by the straight line.
     """
+    a, b = a.astype(np.float64), b.astype(np.float64)
     length_a, length_b = float(np.linalg.norm(a)), float(np.linalg.norm(b))
     if min(length_a, length_b) < 1e-6:
         return lerp(a, b, t)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,8 @@ try:  # the one place that asks for numba; without it the layers run their plain
     from llvmlite import binding, ir  # type: ignore[import-untyped]
     from numba.core.cgutils import create_struct_proxy
     from numba.extending import intrinsic
+
+    from . import compilation
 except ImportError:  # pragma: no cover - depends on the installation
     AVAILABLE = False
 else:
@@ -34,18 +36,10 @@ EXACT = frozenset({"contract", "arcp", "nsz"})
 
 
 def compiled(flags: frozenset[str] = EXACT) -> Callable[[Function], Function]:
-    """Compile with numba at the first call; cached on disk where some cache folder can be written."""
-
-    def decorate(function: Function) -> Function:
-        if not AVAILABLE:
-            return function
-        options: dict[str, Any] = {"nogil": True, "fastmath": set(flags), "error_model": "numpy"}
-        try:
-            return cast(Function, numba.njit(cache=True, **options)(function))
-        except RuntimeError:  # numba found no folder it may write to
-            return cast(Function, numba.njit(**options)(function))
-
-    return decorate
+    """Compile arithmetic under the given licences to reorder it; where numba is missing, leave it as it is."""
+    if not AVAILABLE:
+        return lambda function: function
+    return compilation.compiled(fastmath=set(flags), error_model="numpy")
 
 
 # ---- loads and stores that widen and narrow, and that the vectoriser can trust -----------------------
@@ -268,13 +262,13 @@ def gru_fixed_gradient(gates: Array, candidate: Array, sizes: Array, fixed: Arra
 @compiled()
 def gru_step(
     table: Array, ids: Array, recurrent: Array, fixed: Array, bias: Array,
-    state: Array, out: Array, narrow: Array,
+    state: Array, narrow: Array,
 ) -> None:  # fmt: skip
     """One step without memory of the gates, for sampling.
 
     table (V, 3H) and ids (B): row ids[i] is row i's share of the input; with no ids, row i itself.
-    recurrent, fixed: as in `gru_forward`. bias (3H): the recurrent share's. state (B, H) -> out (B, H),
-    the same array or another, and narrow (B, H), a copy in the type of the next matrix product.
+    recurrent, fixed: as in `gru_forward`. bias (3H): the recurrent share's. state (B, H): replaced, as is
+    narrow (B, H), its copy in the type of the next matrix product.
     """
     size = state.shape[1]
     shared = 0 if fixed.shape[0] == 1 else 1
@@ -291,5 +285,5 @@ def gru_step(
             xn = load(table, g + 2 * size + j, 0) + load(fixed, c + 2 * size + j, 4)
             n = hyperbolic_tangent(xn + both * v * hn)
             h = n + both * u * (load(state, s + j, 6) - n)
-            store(out, s + j, 6, h)
+            store(state, s + j, 6, h)
             store(narrow, s + j, 8, h)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 
@@ -33,8 +33,11 @@ from .threads import Threads
 IGNORED = 1.0
 """Nats: where exchanging latents between molecules costs less than this, the decoder ignores them."""
 
-HOLES = 1.5
-"""A prior draw whose way back is on average longer than this many times a posterior draw's is in a hole."""
+HOLES = 1.2
+"""The prior has holes where the way back from its draws is longer than this many times that from a posterior's.
+
+Measured on small models of 10,000 molecules: 1.00 collapsed at beta 1, 1.05 at 0.3, 1.4 at 0.02, 1.3 at 0.
+"""
 
 ENOUGH = 50
 """Different molecules below which there is no verdict."""
@@ -135,7 +138,8 @@ def measure(
     posteriors = Posteriors(_numbers(q.mean), _numbers(q.log_variance), _numbers(draws), prior.astype(np.float64))
     groups["Reconstruction"] |= symbol_accuracy(terms)
     groups["Likelihood"] = likelihood(terms, posteriors.kl().sum(1), iwae, rng)
-    groups["What the latent carries"] = shuffled(terms, rng) | capacity(posteriors, rng)
+    rate = {"rate, nats": replace(groups["Likelihood"]["KL, nats"], note="the KL of the ELBO")}
+    groups["What the latent carries"] = shuffled(terms, rng) | rate | capacity(posteriors)
     groups["Aggregate posterior against the prior"] = mismatch(posteriors)
     said("latent space: neighbourhoods")
     means, drawn = q.mean.cpu().numpy(), draws.cpu().numpy()
@@ -225,7 +229,7 @@ def likelihood(terms: Terms, kl: Floats, iwae: int, rng: np.random.Generator) ->
     return {
         "ELBO, nats": mean(terms.reconstruction - kl, rng, "reconstruction less KL"),
         "reconstruction, nats": mean(terms.reconstruction, rng, f"E log p(x|z), over {iwae:,} draws each"),
-        "KL, nats": mean(kl, rng),
+        "KL, nats": mean(kl, rng, "E KL(q(z|x) ‖ p(z))"),
         "log p(x), nats": mean(terms.iwae, rng, f"IWAE: from below, by {iwae:,} weighted draws each"),
     }
 

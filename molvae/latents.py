@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import csv
 import io
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +74,7 @@ def read_latents(path: str, handle: BinaryIO) -> Latents:
             frame = pandas_with_parquet().read_parquet(handle)
             return from_rows(path, [str(name) for name in frame.columns], frame.astype(str).values.tolist())
         rows = list(csv.reader(io.TextIOWrapper(handle, encoding="utf-8-sig", newline="")))
-    except (OSError, ValueError, KeyError, csv.Error, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, csv.Error, BadZipFile, zlib.error) as error:
         raise InputError(f"{path}: not a readable {format} file of latent vectors ({error})") from error
     if not rows:
         raise InputError(f"{path}: is empty")

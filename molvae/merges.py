@@ -9,13 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from .compilation import compiled
 
 Array = NDArray[Any]
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def count_pairs(ids: Array, lengths: Array, size: int) -> Array:
     """``(size, size)`` how often each pair of ids stands side by side within a molecule."""
     counts = np.zeros((size, size), dtype=np.int64)
@@ -34,7 +35,7 @@ def count_pairs(ids: Array, lengths: Array, size: int) -> Array:
     return counts
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def replace_pair(ids: Array, lengths: Array, first: int, second: int, merged: int) -> int:
     """Write ``merged`` for every pair ``first, second`` in place, left to right; returns the new total length."""
     start, write = 0, 0
@@ -54,7 +55,7 @@ def replace_pair(ids: Array, lengths: Array, first: int, second: int, merged: in
     return write
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def merge_molecules(ids: Array, lengths: Array, ranks: Array) -> int:
     """Apply every merge of ``ranks`` (``(V, V)`` merged id or 0) to every molecule, in place; returns the total.
 

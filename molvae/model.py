@@ -92,6 +92,12 @@ class MoleculeVAE(nn.Module):
             layer.precision = precision
 
     @property
+    def in_bf16(self) -> bool:
+        """Whether vectors between the layers are bf16: in training alone, for what is written hangs on the largest
+        logit, and bf16 would make ties."""
+        return self.training and self.precision == "bf16"
+
+    @property
     def device(self) -> torch.device:
         """Where the weights are."""
         return self.output.weight.device
@@ -100,8 +106,12 @@ class MoleculeVAE(nn.Module):
         """The posterior of every molecule of a batch."""
         batch, sizes = packed.sizes[0], packed.sizes[1:]
         zeros = self.read.weight.new_zeros(batch, self.config.encoder)
-        _, left = self.forward_encoder(self.read(packed.inputs[batch:]), None, zeros, sizes)
-        _, right = self.backward_encoder(self.read(packed.reversed_inputs), None, zeros, sizes)
+        table = self.read.weight.bfloat16() if self.in_bf16 else self.read.weight
+        forward, backward = (
+            functional.embedding(ids, table) for ids in (packed.inputs[batch:], packed.reversed_inputs)
+        )
+        _, left = self.forward_encoder(forward, None, zeros, sizes)
+        _, right = self.backward_encoder(backward, None, zeros, sizes)
         posterior: Gaussian = self.posterior(torch.cat([left, right], dim=-1))  # (B, 2 * encoder) in
         return posterior
 
@@ -126,12 +136,12 @@ class MoleculeVAE(nn.Module):
         return x + (marks @ table.to(dtype)).to(x.dtype)
 
     def logits(self, packed: Packed, code: Tensor) -> Tensor:
-        """Unnormalised log-probabilities of each next symbol, ``(N, V)``, the true prefix given; may be bf16 in training."""
+        """Unnormalised log-probabilities of each next symbol, ``(N, V)``, given the true prefix; see ``in_bf16``."""
         x = self.told(packed.inputs, packed.steps, packed.grammar)  # (N, E)
+        if self.in_bf16:
+            x = x.bfloat16()
         hidden, _ = self.decoder(x, code, self.first_state(code), packed.sizes)  # (N, H)
-        # What is written hangs on the largest logit, and bf16 would make ties: only training can afford it.
-        dtype = torch.bfloat16 if self.training and self.precision == "bf16" else hidden.dtype
-        return functional.linear(hidden.to(dtype), self.output.weight.to(dtype), self.output.bias.to(dtype))
+        return functional.linear(hidden, self.output.weight.to(hidden.dtype), self.output.bias.to(hidden.dtype))
 
     def log_likelihood(self, packed: Packed, code: Tensor) -> Tensor:
         """log p(x|z) in nats per molecule, ``(B,)``, summed over its symbols and its end."""

@@ -161,4 +161,4 @@ def _property_functions() -> tuple[Callable[[Chem.Mol], float], ...]:
     from rdkit.Chem import QED
     from rdkit.Chem.rdMolDescriptors import _CalcMolWt
 
-    return (properties.logp, properties._sa_scorer(), QED.qed, _CalcMolWt)
+    return (properties.logp, properties.sa_scorer(), QED.qed, _CalcMolWt)

@@ -6,7 +6,6 @@ The rows are laid out in named groups. Knows the derivation and the rings to be,
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from .alphabet import ELEMENT, ELEMENT_CLASSES
@@ -23,6 +22,7 @@ from .closures import (
     room_to_close,
     search,
 )
+from .compilation import compiled
 from .derivation import (
     ATOMS,
     BOND_ORDER,
@@ -87,7 +87,7 @@ _BRANCH, _PENDING, _VALENCE, _OUTER = (STARTS[name] for name in ("branch", "pend
 _PARENT, _TOTALS, _AROMATIC = (STARTS[name] for name in ("parent", "totals", "aromatic"))
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@compiled(forceinline=True)
 def describe(
     symbols: Ints,
     state: Ints,
@@ -128,20 +128,20 @@ def describe(
                     _describe_closure(symbols, state, graph, costs, current - back, order, back, row)
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@compiled(forceinline=True)
 def _left(state: Ints, depth: int) -> int:
     """1 + symbols left in an open branch, 0 for the main chain; an inner branch may overrun an outer one."""
     return 0 if depth <= 0 else 1 + min(max(state[STOP, depth] - state[CURSOR, SEEN], 0), 30)
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@compiled(forceinline=True)
 def _describe_atom(symbols: Ints, state: Ints, graph: Ints, atom: int, row: Row, at: int) -> None:
     row[at] = 0 if atom < 0 else symbols[state[SYMBOL, atom], ELEMENT]
     row[at + 1] = 0 if atom < 0 else min(graph[PI, atom], 2)
     row[at + 2] = 0 if atom < 0 else graph[IN_RING, atom]
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@compiled(forceinline=True)
 def _describe_totals(symbols: Ints, state: Ints, graph: Ints, rings: int, row: Row) -> None:
     dangling, hetero = 0, 0
     for atom in range(state[CURSOR, ATOMS]):
@@ -150,7 +150,7 @@ def _describe_totals(symbols: Ints, state: Ints, graph: Ints, rings: int, row: R
     row[_TOTALS], row[_TOTALS + 1], row[_TOTALS + 2] = min(rings, 7), min(dangling, 15), min(hetero, 15)
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@compiled(forceinline=True)
 def _describe_closure(
     symbols: Ints, state: Ints, graph: Ints, costs: Longs, atom: int, order: int, back: int, row: Row
 ) -> None:

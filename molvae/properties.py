@@ -59,7 +59,7 @@ def synthetic_accessibility(mol: Chem.Mol) -> float:
     since, so values differ slightly from the paper's. Raises ``MoleculeError`` as ``qed`` does.
     """
     _refuse_unfitted(mol)
-    return float(_sa_scorer()(mol))
+    return float(sa_scorer()(mol))
 
 
 def lipinski_violations(mol: Chem.Mol) -> int:
@@ -120,7 +120,8 @@ def _catalog(name: str) -> Any:
 
 
 @cache
-def _sa_scorer() -> Callable[[Chem.Mol], float]:
+def sa_scorer() -> Callable[[Chem.Mol], float]:
+    """The SA score that RDKit ships, loaded from where this build of RDKit keeps it."""
     try:
         from rdkit.Contrib.SA_Score import sascorer
     except ImportError:  # some builds of RDKit keep Contrib beside the package

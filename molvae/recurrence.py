@@ -61,22 +61,23 @@ def run(
     carried[:rows] = h0
     state = h0.clone(memory_format=torch.contiguous_format)
     kept = Kept(gates, candidate, carried, sizes, tiled)
-    results = [array(part) for part in (state, outputs, carried)]
+    results: Any = [array(part) for part in (state, outputs, carried)]
     if tiled:
         weights = (panels(w_x, True), panels(w_h, True))
         if len(fixed) > 1:
             fixed = torch.nn.functional.pad(fixed, (0, 0, tiled_gru.PADDING, tiled_gru.PADDING))
         block = array(torch.empty(4096))
-        inputs = (array(x.contiguous()), *weights, array(fixed), array(bias), array(gates), array(candidate))
-        tiled_gru.forward(tiles.layout(), np.array(sizes), *inputs, *results, block)
+        inputs = [array(part) for part in (fixed, bias, gates, candidate)]
+        everything: Any = (tiles.layout(), np.array(sizes), array(x.contiguous()), *weights, *inputs, *results, block)
+        tiled_gru.forward(*everything)
         return outputs, state, kept
     recurrent = x.new_empty(rows, 3 * size)
     memory: Any = [array(part) for part in (gates, candidate, recurrent, fixed.to(x.dtype), bias)]
-    start = 0
+    place = 0
     for alive, following in zip(sizes, [*sizes[1:], 0], strict=True):
-        torch.mm(carried[start : start + alive], w_h.t(), out=recurrent[:alive])
-        kernels.gru_forward(start, alive, following, *memory, *results)
-        start += alive
+        torch.mm(carried[place : place + alive], w_h.t(), out=recurrent[:alive])
+        kernels.gru_forward(place, alive, following, *memory, *results)
+        place += alive
     return outputs, state, kept
 
 

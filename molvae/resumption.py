@@ -24,9 +24,7 @@ from .folder import read_folder, read_json
 from .training import State, assemble
 
 
-def resume(
-    run: Path, dataset: Dataset, device: torch.device, said: Callable[[str], object] = lambda _: None
-) -> State:
+def resume(run: Path, dataset: Dataset, device: torch.device, said: Callable[[str], object] = lambda _: None) -> State:
     """The newest state of a run that verifies, ready to go on; TrainingError if there is none or the data changed.
 
     A newer one that is damaged is renamed out of the way, not deleted, and ``said`` is told of it.

@@ -115,7 +115,7 @@ def check_new(run: Path, force: bool = False) -> None:
         hint = "--resume goes on with it, --force starts it anew" if is_ours(run) else "choose another folder"
         raise UsageError(f"{run}: already exists and is not empty; {hint}")
     parent = next(path for path in (run, *run.absolute().parents) if path.exists())
-    if not os.access(parent, os.W_OK):
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
         raise UsageError(f"{run}: cannot be written")
 
 
@@ -197,17 +197,18 @@ def run_training(
         for record in train(state, dataset):
             # Between an epoch's last step and its validation nothing is saved: a step has one folder only.
             whole = not validation_due(state, dataset)
-            due = whole and (stopping() or time.monotonic() - saved > SAVE_SECONDS)
+            stop = whole and stopping()
             if isinstance(record, Epoch):
                 metrics.append(metrics_row(record))
-                checkpoint.save(run, state, dataset, info | {"metrics": metrics[-1]}, best=record.best)
+                # Before the state: a row too many is dropped on resuming, one too few would never come back.
                 replace_file(run / "metrics.csv", metrics_csv(metrics).encode())
+                checkpoint.save(run, state, dataset, info | {"metrics": metrics[-1]}, best=record.best)
                 saved = time.monotonic()
-            elif due:
+            elif stop or (whole and time.monotonic() - saved > SAVE_SECONDS):
                 checkpoint.save(run, state, dataset, info, best=not checkpoint.best_name(run))
                 saved = time.monotonic()
             yield record
-            if stopping() and whole:
+            if stop:
                 return
 
 

@@ -10,10 +10,10 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from .alphabet import FAR_MARK, MARK, Alphabet, Tables
+from .compilation import compiled
 from .derivation import (
     ATOMS,
     BOND_ORDER,
@@ -81,7 +81,7 @@ def _decode_chunk(tables: Tables, ids: Ids, lengths: Ints) -> list[str]:
     return [whole[begin:end] for begin, end in pairwise(starts)]
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _decode(tables: Tables, state: Ints, ids: Ids, lengths: Ints, text: Bytes, text_ends: NDArray[np.int64]) -> int:
     """Write all molecules into ``text`` one after the other; returns the number of bytes."""
     graph, place, written = np.zeros_like(state), 0, 0
@@ -112,7 +112,7 @@ def _decode(tables: Tables, state: Ints, ids: Ids, lengths: Ints, text: Bytes, t
     return written
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@compiled(forceinline=True)
 def _note_last_children(state: Ints, graph: Ints) -> None:
     """The last child of an atom carries its chain on; the others are branches."""
     for atom in range(state[CURSOR, ATOMS]):
@@ -121,7 +121,7 @@ def _note_last_children(state: Ints, graph: Ints) -> None:
             graph[LAST, state[PARENT, atom]] = atom
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@compiled(forceinline=True)
 def _write_bond(symbols: Ints, state: Ints, graph: Ints, atom: int, text: Bytes, at: int) -> int:
     """Write what stands between an atom and the one before it.
 
@@ -141,7 +141,7 @@ def _write_bond(symbols: Ints, state: Ints, graph: Ints, atom: int, text: Bytes,
     return _put_order(text, at, graph[BOND_ORDER, atom], symbols[state[SYMBOL, atom], MARK])
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@compiled(forceinline=True)
 def _write_closure(symbols: Ints, graph: Ints, ring: int, atom: int, text: Bytes, at: int) -> int:
     """Write one end of a ring: its bond and number, spelled 7, %42 or %(100)."""
     column = MARK if graph[MADE_LEFT, ring] == atom else FAR_MARK
@@ -160,13 +160,13 @@ def _write_closure(symbols: Ints, graph: Ints, ring: int, atom: int, text: Bytes
     return _put(text, at, ord(")")) if number >= 100 else at
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@compiled(forceinline=True)
 def _put(text: Bytes, at: int, byte: int) -> int:
     text[at] = byte
     return at + 1
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@compiled(forceinline=True)
 def _put_order(text: Bytes, at: int, order: int, mark: int) -> int:
     if order == 2:
         return _put(text, at, ord("="))

@@ -9,8 +9,13 @@ Sizes I and H must be multiples of 32 and N at least 32.
 
 from __future__ import annotations
 
+from typing import Any
+
 from .kernels import ONE, Array, F, compiled, exponential, hyperbolic_tangent, inverse, load, store
 from .tiles import accumulate, begin, begin_zero, configure, finish, release
+
+ROWS = 128
+"""Rows that pass all units before the next rows do: their inputs, and the panels of 32 units, stay in the cache."""
 
 PADDING = 32
 """Rows in front of and behind `fixed`, so that a block may be read that begins or ends outside it."""
@@ -85,17 +90,16 @@ def forward(
     for t in range(sizes.shape[0]):
         alive = sizes[t]
         following = sizes[t + 1] if t + 1 < sizes.shape[0] else 0
-        for unit in range(0, size, 32):  # outside: three gates' panels stay in the second cache, all of W does not
-            for first in range(0, alive, 32):
-                base = min(place + first, total - 32)  # the last block begins earlier instead of running over
-                skip = place + first - base
-                gate_products(
-                    x, inputs, carried, recurrent, fixed, bias, base, lead + first - skip, unit, block
-                )
-                gates_forward(
-                    block, skip, first, min(32, alive - first), unit, place, following, place + alive,
-                    gates, candidate, state, outputs, carried,
-                )  # fmt: skip
+        for top in range(0, alive, ROWS):
+            for unit in range(0, size, 32):
+                for first in range(top, min(top + ROWS, alive), 32):
+                    base = min(place + first, total - 32)  # the last block begins earlier, not to run over
+                    skip = place + first - base
+                    gate_products(x, inputs, carried, recurrent, fixed, bias, base, lead + first - skip, unit, block)
+                    gates_forward(
+                        block, skip, first, min(32, alive - first), unit, place, following, place + alive,
+                        gates, candidate, state, outputs, carried,
+                    )  # fmt: skip
         place += alive
     release()
 
@@ -127,9 +131,7 @@ def gates_backward(
 
 
 @compiled()
-def returning(
-    gates: Array, recurrent: Array, place: int, first: int, following: int, unit: int, block: Array
-) -> int:
+def returning(gates: Array, recurrent: Array, place: int, first: int, following: int, unit: int, block: Array) -> Any:
     """What comes back through W_hh from the next step, at `place`, to 32 rows x 32 units: into block.
 
     Returns how many rows of block stand before the first of these rows. Rows that ended get 0.
@@ -162,13 +164,14 @@ def backward(
     for back in range(sizes.shape[0]):
         alive = sizes[sizes.shape[0] - 1 - back]
         place -= alive
-        for unit in range(0, size, 32):
-            for first in range(0, alive, 32):
-                skip = returning(gates, recurrent, next_place, first, following, unit, block)
-                gates_backward(
-                    block, skip, first, min(32, alive - first), unit, place,
-                    gates, candidate, carried, slope, state,
-                )  # fmt: skip
+        for top in range(0, alive, ROWS):
+            for unit in range(0, size, 32):
+                for first in range(top, min(top + ROWS, alive), 32):
+                    skip = returning(gates, recurrent, next_place, first, following, unit, block)
+                    gates_backward(
+                        block, skip, first, min(32, alive - first), unit, place,
+                        gates, candidate, carried, slope, state,
+                    )  # fmt: skip
         following, next_place = alive, place
     for first in range(0, following, 32):
         for unit in range(0, size, 32):

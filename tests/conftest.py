@@ -133,6 +133,9 @@ def few(molecules: list[str]) -> list[str]:
 @pytest.fixture(scope="session")
 def memorised_run(few: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a training that went on until twelve molecules were known by heart."""
+    import torch
+
+    from molvae import checkpoint, training
     from molvae.preparation import prepare
 
     folder = tmp_path_factory.mktemp("memorised")
@@ -140,7 +143,11 @@ def memorised_run(few: list[str], tmp_path_factory: pytest.TempPathFactory) -> P
     config = tiny_config(epochs=250, beta=0.0)
     dataset = prepare([folder / "few.smi"], config.data, workers=1).dataset
     dataset.validation[:] = False
-    return train_in(folder / "run", dataset, config)
+    state = training.begin(dataset, config, torch.device("cpu"))
+    for _ in training.train(state, dataset):
+        pass
+    checkpoint.save(folder / "run", state, dataset, {"data": dataset.report}, best=True)
+    return folder / "run"
 
 
 @pytest.fixture(scope="session")

@@ -33,7 +33,8 @@ def weights(model: torch.nn.Module) -> bytes:
 def rebuilt(folder: Path, target: Path, **changes: Any) -> Path:
     """A copy of a model folder with some files changed and a manifest that verifies."""
     files = {
-        name: (folder / name).read_bytes() for name in checkpoint.MODEL_FILES + checkpoint.STATE_FILES + ("known.safetensors",)
+        name: (folder / name).read_bytes()
+        for name in checkpoint.MODEL_FILES + checkpoint.STATE_FILES + ("known.safetensors",)
     }
     for name, change in changes.items():
         full = next(one for one in files if one.startswith(name))
@@ -104,12 +105,14 @@ def test_weights_that_are_not_finite_are_never_written(tiny_dataset: Dataset, ma
     state = begin(tiny_dataset, make_config(), CPU)
     with torch.no_grad():
         state.average.output.bias[3] = torch.nan
-    with pytest.raises(TrainingError, match="output.bias holds numbers that are not finite"):
+    with pytest.raises(TrainingError, match=r"output\.bias holds numbers that are not finite"):
         checkpoint.save(tmp_path, state, tiny_dataset, {}, best=True)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_training_molecules_are_known_by_their_hashes(tiny_run: Path, tiny_dataset: Dataset, few: list[str]) -> None:
+def test_the_training_molecules_are_known_by_their_hashes(
+    tiny_run: Path, tiny_dataset: Dataset, few: list[str]
+) -> None:
     known = checkpoint.known_hashes(tiny_run)
     assert known.tolist() == sorted(tiny_dataset.hashes.tolist())
     assert set(map(smiles_hash, few)) <= set(known.tolist())
@@ -305,9 +308,7 @@ def test_a_resumed_training_ends_with_the_same_bits(
         assert stopped_and_resumed(tiny_dataset, config, records, tmp_path / str(records)) == whole
 
 
-def test_resuming_takes_the_newest_step_that_is_sound(
-    tiny_dataset: Dataset, make_config: Any, tmp_path: Path
-) -> None:
+def test_resuming_takes_the_newest_step_that_is_sound(tiny_dataset: Dataset, make_config: Any, tmp_path: Path) -> None:
     config = make_config(epochs=1, batch_size=70)
     whole = trained(tiny_dataset, config)
     state = begin(tiny_dataset, config, CPU)
@@ -328,7 +329,9 @@ def test_resuming_takes_the_newest_step_that_is_sound(
     assert (weights(state.model), weights(state.average)) == whole[:2]
     checkpoint.save(tmp_path, state, tiny_dataset, {}, best=False)
     kept = {path.name for path in tmp_path.iterdir()}
-    assert any(checkpoint.WRITTEN.fullmatch(name) and name.startswith("damaged-") for name in kept), "nothing is deleted"
+    assert any(checkpoint.WRITTEN.fullmatch(name) and name.startswith("damaged-") for name in kept), (
+        "nothing is deleted"
+    )
 
 
 def test_nothing_sound_to_resume_is_an_error_that_deletes_nothing(copied_run: Path, tiny_dataset: Dataset) -> None:

@@ -6,10 +6,10 @@ import doctest
 import pkgutil
 from importlib import import_module
 
+import molvae_cli
 import pytest
 
 import molvae
-import molvae_cli
 
 MODULES = sorted(
     f"{package.__name__}.{module.name}"

@@ -54,12 +54,12 @@ def test_every_flipped_bit_is_noticed(tmp_path: Path) -> None:
 def test_a_file_that_is_gone_or_longer_is_refused(tmp_path: Path) -> None:
     folder = commit(tmp_path / "folder")
     (folder / "c.csv").write_bytes(b"more")
-    with pytest.raises(ModelError, match="c.csv: damaged"):
+    with pytest.raises(ModelError, match=r"c\.csv: damaged"):
         read(folder)
     (folder / "c.csv").unlink()
-    with pytest.raises(ModelError, match="c.csv: cannot be read"):
+    with pytest.raises(ModelError, match=r"c\.csv: cannot be read"):
         read(folder)
-    with pytest.raises(ModelError, match="d.json is missing from its manifest"):
+    with pytest.raises(ModelError, match=r"d\.json is missing from its manifest"):
         read(folder, ("d.json",))
 
 
@@ -67,7 +67,7 @@ def test_a_file_the_manifest_does_not_name_is_never_read(tmp_path: Path) -> None
     folder = commit(tmp_path / "folder")
     (folder / "extra.json").write_bytes(b"{}")
     assert read(folder) == FILES
-    with pytest.raises(ModelError, match="extra.json is missing from its manifest"):
+    with pytest.raises(ModelError, match=r"extra\.json is missing from its manifest"):
         read(folder, ("extra.json",))
 
 
@@ -121,7 +121,7 @@ def test_a_write_that_fails_leaves_no_folder_and_no_litter(
 
 def test_a_folder_is_never_written_over(tmp_path: Path) -> None:
     folder = commit(tmp_path / "folder")
-    with pytest.raises(OSError, match="exist|empty"):
+    with pytest.raises(OSError, match=r"exist|empty"):
         commit_folder(folder, {"a.json": b"other"}, kind="model", version=1)
     assert read(folder) == FILES
     assert os.listdir(tmp_path) == ["folder"]
@@ -160,6 +160,6 @@ def test_replacing_a_file_leaves_the_old_one_where_it_fails(tmp_path: Path, monk
     ],
 )
 def test_what_is_not_plain_finite_json_is_refused(content: bytes, words: str) -> None:
-    with pytest.raises(ModelError, match="info.json: ") as caught:
+    with pytest.raises(ModelError, match=r"info\.json: ") as caught:
         read_json(content, "info.json")
     assert words in str(caught.value)

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from molvae import kernels
+from molvae import kernels, recurrence
 from molvae.gru import GRU, Precision, Stepper
+from molvae.products import has_tiles
 
 SHAPES = [
     ([7, 7, 5, 2, 1], 6, 3, 16),
@@ -20,6 +21,15 @@ SHAPES = [
     ([48] * 6 + [31, 8], 32, 48, 64),
 ]
 """Row counts of each step, input, constant, hidden size."""
+
+
+TILED = [
+    ([70, 70, 45, 33, 32, 10, 1], 32, 32, 64),
+    ([33], 64, 0, 32),
+    ([5] * 7, 32, 8, 96),
+    ([100, 3, 1], 96, 5, 128),
+]
+"""Shapes that tile registers take, with blocks that are cut short in every way."""
 
 
 def layer(inputs: int, constant: int, hidden: int, precision: Precision = "fp32", seed: int = 0) -> GRU:
@@ -91,6 +101,19 @@ def test_compiled_layer_equals_torch(
     leaves = arguments(mine, sizes)
     fast = numbers(mine, list(leaves), mine(*leaves, sizes))
     assert distance(fast, of_torch(mine, *leaves, sizes)) < tolerance
+
+
+@pytest.mark.skipif(not has_tiles(), reason="the processor has no tile registers")
+@pytest.mark.parametrize(("sizes", "inputs", "constant", "hidden"), TILED)
+def test_tiled_steps_equal_torch_and_the_other_way(
+    monkeypatch: pytest.MonkeyPatch, sizes: list[int], inputs: int, constant: int, hidden: int
+) -> None:
+    mine = layer(inputs, constant, hidden, "bf16")
+    leaves = arguments(mine, sizes)
+    tiled = numbers(mine, list(leaves), mine(*leaves, sizes))
+    assert distance(tiled, of_torch(mine, *leaves, sizes)) < 1.5e-2
+    monkeypatch.setattr(recurrence, "has_tiles", lambda: False)
+    assert distance(tiled, numbers(mine, list(leaves), mine(*leaves, sizes))) < 1.5e-2
 
 
 @settings(max_examples=25, deadline=None)

@@ -56,12 +56,12 @@ def test_the_elbo_is_that_of_a_loop_over_molecules_and_symbols(model: MoleculeVA
             states.append(h)
         q = model.posterior(torch.cat(states, -1))
         z = q.draw(noise[place : place + 1])
-        alone = packed(model, tiny_dataset, [row])[0].grammar
+        alone, _ = packed(model, tiny_dataset, [row])
+        told = model.told(alone.inputs, alone.steps, alone.grammar)  # (T, E)
+        assert alone.inputs.tolist() == [END, *ids]
         nats, h = torch.zeros(()), model.first_state(z)
-        for step, (last, target) in enumerate(zip([END, *ids], [*ids, END], strict=True)):
-            place_in_grammar = None if alone is None else alone[step : step + 1]
-            x = model.told(torch.tensor([last]), torch.tensor([step]), place_in_grammar)
-            h, _ = model.decoder.reference(x, z, h, [1])
+        for step, target in enumerate([*ids, END]):
+            h, _ = model.decoder.reference(told[step : step + 1], z, h, [1])
             nats = nats - model.output(h).log_softmax(-1)[0, target]
         torch.testing.assert_close(likelihood[place], -nats, rtol=1e-4, atol=1e-4)
         variance = q.log_variance.exp()

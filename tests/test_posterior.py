@@ -87,9 +87,7 @@ def test_the_log_variance_stays_within_bounds() -> None:
 
 
 @given(st.integers(1, 6), st.integers(1, 5), st.floats(0.0, 3.0), st.integers(0, 1000))
-def test_free_bits_charge_each_dimension_its_mean_or_the_floor(
-    rows: int, latent: int, free: float, seed: int
-) -> None:
+def test_free_bits_charge_each_dimension_its_mean_or_the_floor(rows: int, latent: int, free: float, seed: int) -> None:
     kl = some_posterior(rows, latent, seed).kl()
     charged = free_kl(kl, free)
     assert charged.shape == (rows,)
@@ -127,9 +125,7 @@ def test_the_linear_schedule_rises_evenly_to_beta_and_stays(progress: float, war
 
 
 @given(st.integers(1, 8), st.floats(0.0, 0.99), st.floats(0.1, 1.0))
-def test_the_cyclical_schedule_repeats_and_begins_each_cycle_at_zero(
-    cycles: int, within: float, warmup: float
-) -> None:
+def test_the_cyclical_schedule_repeats_and_begins_each_cycle_at_zero(cycles: int, within: float, warmup: float) -> None:
     first = kl_weight(within / cycles, 1.0, "cyclical", warmup, cycles)
     for cycle in range(cycles):
         again = kl_weight((cycle + within) / cycles, 1.0, "cyclical", warmup, cycles)

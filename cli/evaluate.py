@@ -1,0 +1,266 @@
+"""``molvae evaluate``: honest figures for samples, for a latent space, and for speed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from .options import Count, chosen_device, column_option, device_option, force_option, seed_option, workers_option
+from .output import check_output, live, note, open_output
+
+SAMPLES = 30_000
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options that every table looks at."""
+
+    seed: int
+    workers: int | None
+    fcd: bool
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  molvae evaluate -m model/ --test held-out.csv --train train.csv -o report.json
+  molvae evaluate -m model/ --test held-out.csv -n 1000 --limit 500 --no-fcd
+  molvae evaluate --samples other.csv --test held-out.csv --train train.csv"""
+)
+@click.option("-m", "--model", metavar="FOLDER", help="Folder of a trained model.")
+@click.option("--samples", metavar="FILE", help="Molecules from anywhere to judge, in place of draws from the model.")
+@click.option("--test", required=True, metavar="FILE", help="Held-out molecules.")
+@click.option("--test-scaffolds", metavar="FILE", help="A second test set, of other scaffolds.")
+@click.option("--train", metavar="FILE", help="Training molecules: for novelty, and for the honest reference row.")
+@click.option(
+    "-n",
+    "--number",
+    type=Count(1),
+    metavar="N",
+    help=f"Molecules to draw, or to take from --samples. [default: {SAMPLES}, or all]",
+)
+@seed_option
+@click.option("--limit", type=Count(1), default=2000, metavar="N", help="Held-out molecules for the latent space.")
+@click.option("--iwae", type=Count(1), default=64, metavar="K", help="Draws from each posterior to estimate log p(x).")
+@click.option("--fcd/--no-fcd", default=True, help="The Fréchet ChemNet distance, the slowest figure.")
+@click.option("--speed/--no-speed", default=True, help="The table of speeds.")
+@click.option("-o", "--output", metavar="PATH", help="JSON file to write; - is stdout, and the tables go to stderr.")
+@column_option
+@force_option
+@workers_option
+@device_option
+def evaluate(
+    model: str | None,
+    samples: str | None,
+    test: str,
+    test_scaffolds: str | None,
+    train: str | None,
+    number: int | None,
+    seed: int,
+    limit: int,
+    iwae: int,
+    fcd: bool,
+    speed: bool,
+    output: str | None,
+    column: str | None,
+    force: bool,
+    workers: int | None,
+    device: str,
+) -> None:
+    """Measure a model on molecules it has not seen, or judge molecules that come from anywhere.
+
+    Three tables: samples, by the definitions of MOSES (arXiv 1811.12823), beside as many random training
+    molecules; the latent space, with a verdict; speed. Nats are per molecule. With --samples and no model,
+    the first table alone. --column, where given, counts for every file.
+    """
+    from molvae.errors import UsageError
+    from molvae.evaluation import prepare_sets, read_smiles
+
+    if model is None and samples is None:
+        raise UsageError("give a model with -m, or molecules with --samples")
+    if output:
+        check_output(output, force, [path for path in (test, test_scaffolds, train, samples) if path])
+    given = Options(seed, workers, fcd)
+    codec: Any = None
+    known: Any = None
+    remarks: list[str] = []
+    if model is not None:
+        from molvae.codec import Codec
+
+        codec = Codec.load(model, chosen_device(device))
+        known, remarks = known_to(model)
+    held_out = read_smiles(test, column, note)
+    others = [None if path is None else read_smiles(path, column, note) for path in (test_scaffolds, train, samples)]
+    second, training, judged = others
+    sets, more = prepare_sets(held_out, second, training, known, workers=workers, fcd=fcd, said=stage)
+    remarks += more
+    files = {"model": model, "test": test, "test_scaffolds": test_scaffolds, "train": train, "samples": samples}
+    report: dict[str, Any] = {
+        "versions": versions(),
+        "settings": files | {"seed": seed, "limit": limit, "iwae": iwae, "fcd": fcd},
+    }
+    title = f"against {len(held_out):,} molecules of {test}"
+    if judged is not None:
+        title = f"1 Samples: {len(judged[:number]):,} of {samples}, {title}"
+        table, text = sample_table(judged[:number], None, sets, remarks, given)
+    else:
+        count = number or SAMPLES
+        title = f"1 Samples: {count:,} draws from the prior, seed {seed}, {title}"
+        table, text = drawn_table(codec, count, sets, remarks, given)
+    report["samples"], lines = table, [title, "", *text]
+    if codec is not None:
+        report["latent_space"], text = latent_table(codec, held_out, limit, iwae, known, given)
+        lines += ["", "", *text]
+        if speed:
+            report["speed"], text = speed_table(codec, held_out, given)
+            lines += ["", "", *text]
+    write_out(report, lines, output, force)
+
+
+def write_out(report: dict[str, Any], lines: list[str], output: str | None, force: bool) -> None:
+    """The tables to stdout and the report to its file; the tables make way where the report goes to stdout."""
+    stage("")
+    click.echo("\n".join(lines), err=output == "-")
+    if output:
+        with open_output(output, force) as handle:
+            json.dump(report, handle, indent=1, ensure_ascii=False, allow_nan=False)
+            handle.write("\n")
+
+
+def stage(text: str) -> None:
+    """What is being measured, on a terminal."""
+    if sys.stderr.isatty():
+        live(text)
+
+
+def versions() -> dict[str, str]:
+    """Versions of what decides the figures, found without importing it."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {}
+    for name in ("molvae", "rdkit", "selfies", "numpy", "torch", "fcd"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def known_to(model: str) -> tuple[Any, list[str]]:
+    """Hashes of the molecules that a model's training data held, and a remark where it does not tell."""
+    from molvae.checkpoint import known_hashes
+    from molvae.errors import ModelError
+
+    try:
+        return known_hashes(model), []
+    except ModelError as error:
+        return None, [f"the model does not tell what it was trained on: {error}"]
+
+
+def sample_table(
+    raw: list[str], extra: Any, sets: Any, remarks: list[str], given: Options
+) -> tuple[dict[str, Any], list[str]]:
+    """The first table, as JSON and as text; ``extra`` makes more figures of the samples from the reference row."""
+    from molvae.evaluation import REFERENCE, as_json, judge
+    from molvae.tables import compared
+
+    table = judge(raw, sets, workers=given.workers, fcd=given.fcd, seed=given.seed, said=stage)
+    if extra is not None:
+        table.rows["samples"].update(extra(table.rows.get(REFERENCE)))
+    told = [*remarks, *table.remarks]
+    rows = {name: as_json(figures) for name, figures in table.rows.items()}
+    text = [*compared(table.rows), *(f"  {remark}" for remark in told)]
+    return {"sizes": table.sizes, "rows": rows, "remarks": told}, text
+
+
+def drawn_table(
+    codec: Any, count: int, sets: Any, remarks: list[str], given: Options
+) -> tuple[dict[str, Any], list[str]]:
+    """The first table for draws from the prior, with their consistency."""
+    from itertools import islice
+
+    from molvae.evaluation import consistency
+    from molvae.sampling import Sample, sample
+
+    stage("samples: drawing")
+    # As many draws again are there to fill the consistent ones up to the same number.
+    draws: Iterator[Sample] = sample(codec, 2 * count, keep_all=True, seed=given.seed, workers=given.workers)
+    first = list(islice(draws, count))
+
+    def extra(honest: Any) -> Any:
+        stage("samples: consistency")
+        constraints = codec.vocabulary.constraints
+        return consistency(first, draws, constraints, sets, honest=honest, workers=given.workers, fcd=given.fcd)
+
+    return sample_table([one.smiles for one in first], extra, sets, remarks, given)
+
+
+def latent_table(
+    codec: Any, held_out: list[str], limit: int, iwae: int, known: Any, given: Options
+) -> tuple[dict[str, Any], list[str]]:
+    """The second table, as JSON and as text."""
+    import numpy as np
+
+    from molvae.evaluation import as_json
+    from molvae.latent_space import measure, read_molecules
+    from molvae.metrics import molecule_hashes
+    from molvae.tables import aligned, listed, number
+
+    chosen = np.sort(np.random.default_rng(given.seed).permutation(len(held_out))[:limit]).tolist()
+    readings, unreadable = read_molecules(codec, [held_out[place] for place in chosen], given.workers)
+    space = measure(codec, readings, iwae=iwae, seed=given.seed, said=stage)
+    lines = [f"2 Latent space: {len(readings):,} of {len(held_out):,} held-out molecules, drawn at random", ""]
+    lines += [f"  {count:,} could not be read: {reason}" for reason, count in unreadable.items()]
+    seen = 0 if known is None else int(np.isin(molecule_hashes([one.smiles for one in readings]), known).sum())
+    if seen:
+        lines.append(f"  Warning: {seen:,} of them were in the model's training data, and are not held out")
+    for heading, figures in space.groups.items():
+        lines += [heading, *(f"  {line}" for line in listed(figures))]
+    if space.rings:
+        cells = [["  radius, prior standard deviations", "Tanimoto to the seed", "unchanged"]]
+        cells += [
+            [f"  {ring.radius:g}", number(ring.similarity.value), number(ring.unchanged.value)] for ring in space.rings
+        ]
+        cells.append(["  pairs of different molecules", number(space.random_pairs.value), ""])
+        lines += [f"Locality around {space.rings[0].similarity.n:,} molecules", *aligned(cells)]
+    lines += ["", space.verdict]
+    rings = [
+        {"radius": ring.radius} | as_json({"similarity": ring.similarity, "unchanged": ring.unchanged})
+        for ring in space.rings
+    ]
+    return {
+        "molecules": len(readings),
+        "unreadable": unreadable,
+        "in_training_data": None if known is None else seen,
+        "figures": {heading: as_json(figures) for heading, figures in space.groups.items()},
+        "kl_per_dimension_nats": space.kl_per_dimension,
+        "locality": {"rings": rings} | as_json({"random_pairs": space.random_pairs}),
+        "verdict": space.verdict,
+    }, lines
+
+
+def speed_table(codec: Any, held_out: list[str], given: Options) -> tuple[dict[str, Any], list[str]]:
+    """The third table, as JSON and as text."""
+    from molvae.evaluation import as_json
+    from molvae.latent_space import read_molecules
+    from molvae.speed import PREPARED, machine, measure
+    from molvae.tables import listed
+
+    smiles = held_out[:PREPARED]
+    readings, _ = read_molecules(codec, smiles[:500], given.workers)
+    figures = measure(codec, smiles, readings, workers=given.workers, said=stage)
+    where = machine(codec, given.workers)
+    told = ", ".join(
+        f"{name} {value:,}" if isinstance(value, int) else f"{name} {value}" for name, value in where.items()
+    )
+    return {"machine": where, "figures": as_json(figures)}, [
+        "3 Speed, molecules per second",
+        "",
+        *listed(figures),
+        told,
+    ]

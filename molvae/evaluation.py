@@ -1,0 +1,290 @@
+"""The sample table of ``molvae evaluate``: molecules from anywhere, beside an honest reference row.
+
+The reference row is as many random training molecules against the same test set: a model whose figures
+equal it is as good as the data themselves at that size. Knows neither torch nor any model; what a model adds to the
+table, the SELFIES of its draws, is handed in.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .chemistry import canonical, parse
+from .errors import MoleculeError
+from .fcd_distance import LONGEST, MINIMUM, chemnet_moments, fcd_installed, frechet_distance
+from .figures import Figure, absent, share
+from .intake import open_table
+from .metrics import Figures, Known, evaluate_samples, molecule_hashes, random_molecules, with_fcd_excess
+from .notation import Constraints, to_selfies
+from .parallel import chunked, default_workers, map_chunks
+from .reference_sets import ReferenceSet, reference_set
+
+REFERENCE = "random training molecules"
+LOOKED_AT = 1000
+"""Training molecules whose spelling is looked at, before all of them are taken to be canonical."""
+
+CANONICAL = 0.99
+"""Share of those that must be canonical; MOSES's own file has 0.9998."""
+
+NO_TRAIN = "no --train file was given, and a model keeps only hashes of its molecules"
+_CHUNK = 500
+
+Say = Callable[[str], object]
+
+
+class Drawn(Protocol):
+    """A draw of a model: canonical SMILES, empty for none, and the SELFIES it wrote."""
+
+    @property
+    def smiles(self) -> str:
+        """Canonical SMILES."""
+
+    @property
+    def selfies(self) -> str:
+        """The SELFIES as written."""
+
+
+@dataclass(frozen=True)
+class SampleTable:
+    """Figures by row: the samples', the reference row's where there is one, else why not; sizes of all sets."""
+
+    rows: dict[str, Figures]
+    sizes: dict[str, int]
+    remarks: list[str] = field(default_factory=list)
+
+
+class Sets(NamedTuple):
+    """What samples are compared with: the test set, perhaps a second one, and the training molecules as text
+    (for the reference row) and as what novelty is measured against."""
+
+    test: ReferenceSet
+    second: ReferenceSet | None = None
+    train: Sequence[str] | None = None
+    known: Known | None = None
+
+
+def cache_folder() -> Path | None:
+    """Where the statistics of reference sets are kept between evaluations; None where nothing can be written."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "molvae" / "reference"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return folder if os.access(folder, os.W_OK) else None
+
+
+def read_smiles(path: str | Path, column: str | None = None, said: Say = lambda _: None) -> list[str]:
+    """The SMILES column of a file as it stands; a row that cannot be read is an empty text, never left out."""
+    with open_table(path, column) as table:
+        said(f"{table.name}: SMILES in column {table.smiles_column!r} (chosen {table.chosen_by})")
+        return ["" if record.problem else record.smiles for record in table]
+
+
+def prepare_sets(
+    test: Sequence[str],
+    second: Sequence[str] | None = None,
+    train: Sequence[str] | None = None,
+    known: Known | None = None,
+    *,
+    workers: int | None = None,
+    fcd: bool = True,
+    said: Say = lambda _: None,
+) -> tuple[Sets, list[str]]:
+    """Everything that samples are compared with, from the cache where it is there; and remarks on it.
+
+    ``known`` is what novelty is measured against where there is no ``train``.
+    """
+    count = default_workers() if workers is None else workers
+    folder = cache_folder()
+    remarks = [] if folder else ["the statistics of the reference sets could not be kept: no cache folder"]
+    said("samples: statistics of the test set")
+    first = reference_set(test, cache_folder=folder, workers=count, fcd=fcd)
+    other = None if second is None else reference_set(second, cache_folder=folder, workers=count, fcd=fcd)
+    if train is not None:
+        said("samples: training molecules")
+        known, remark = known_molecules(train, count)
+        remarks += [remark] if remark else []
+    return Sets(first, other, train, known), remarks
+
+
+def known_molecules(train: Sequence[str], workers: int = 1) -> tuple[NDArray[np.uint64], str]:
+    """Hashes of the training molecules in canonical form, and a remark where their spelling was trusted.
+
+    Writing a million molecules anew takes minutes. Where all but a few of some hundred looked at are
+    canonical already, the file is taken as it stands, as MOSES does; else all are written anew.
+    """
+    places = np.linspace(0, len(train) - 1, min(LOOKED_AT, len(train))).astype(np.int64).tolist()
+    looked_at = [train[place] for place in places]
+    same = sum(a == b for a, b in zip(looked_at, canonical_forms(looked_at), strict=True))
+    if len(train) > LOOKED_AT and same >= CANONICAL * len(looked_at):
+        remark = f"novelty takes the training SMILES as they stand: {same:,} of {len(looked_at):,} are canonical"
+        return molecule_hashes(train), remark
+    parts = map_chunks(canonical_forms, chunked(train, _CHUNK), workers, _no_form)
+    return molecule_hashes([text for part in parts for text in part if text]), ""
+
+
+def canonical_forms(smiles: list[str]) -> list[str]:
+    """Canonical SMILES of each, empty for one that cannot be read.
+
+    >>> canonical_forms(["OCC", "C("])
+    ['CCO', '']
+    """
+    forms = []
+    for text in smiles:
+        try:
+            forms.append(canonical(parse(text)))
+        except MoleculeError:
+            forms.append("")
+    return forms
+
+
+def _no_form(_: str) -> list[str]:
+    return [""]
+
+
+def judge(
+    samples: Sequence[str],
+    sets: Sets,
+    *,
+    workers: int | None = None,
+    fcd: bool = True,
+    seed: int = 0,
+    said: Say = lambda _: None,
+) -> SampleTable:
+    """The figures of raw samples, and of as many random training molecules as there are valid ones.
+
+    ``seed`` draws the training molecules and the bootstrap.
+    """
+
+    def measured(some: Sequence[str]) -> Figures:
+        return evaluate_samples(
+            some,
+            sets.test,
+            test_scaffolds=sets.second,
+            train=sets.known,
+            workers=workers,
+            intervals=True,
+            fcd=fcd,
+            seed=seed,
+        )
+
+    said("samples: figures")
+    figures = measured(samples)
+    sizes = {"samples": len(samples), "valid samples": _valid(figures), "test": sets.test.statistics.count}
+    if sets.second is not None:
+        sizes["test scaffolds"] = sets.second.statistics.count
+    if sets.known is not None:
+        sizes["training molecules"] = len(sets.known)
+    if sets.train is None:
+        return SampleTable({"samples": figures}, sizes, [f"no reference row: {NO_TRAIN}"])
+    if not sizes["valid samples"]:
+        return SampleTable({"samples": figures}, sizes, ["no reference row: there is no valid sample to match"])
+    said("samples: reference row")
+    chosen = random_molecules(sets.train, min(sizes["valid samples"], len(sets.train)), seed)
+    sizes[REFERENCE] = len(chosen)
+    honest = measured(chosen)
+    remarks = [f"{REFERENCE}: {len(chosen):,}, without repetition; their novelty is 0 by what they are"]
+    if len(chosen) < sizes["valid samples"]:
+        remarks.append("the training set has fewer molecules than there are valid samples: the rows differ in size")
+    return SampleTable({"samples": with_fcd_excess(figures, honest), REFERENCE: honest}, sizes, remarks)
+
+
+def _valid(figures: Figures) -> int:
+    valid = figures["valid"]
+    return round((valid.value or 0.0) * valid.n)
+
+
+def consistent(drawn: Sequence[Drawn], constraints: Constraints, workers: int = 1) -> list[bool]:
+    """Which draws are written in the SELFIES that the encoder writes for the molecule they decode to.
+
+    A SELFIES model has no invalid strings; what it writes against the encoder's rules (a ring that was cut
+    for want of free valences, say) is its counterpart to them.
+    """
+    work = partial(_consistent_chunk, constraints=constraints)
+    pairs = chunked(((one.smiles, one.selfies) for one in drawn), _CHUNK)
+    return [flag for part in map_chunks(work, pairs, workers, _not_consistent) for flag in part]
+
+
+def _consistent_chunk(pairs: list[tuple[str, str]], constraints: Constraints) -> list[bool]:
+    flags = []
+    for smiles, selfies in pairs:
+        try:
+            flags.append(bool(smiles) and to_selfies(smiles, constraints) == selfies)
+        except MoleculeError:
+            flags.append(False)
+    return flags
+
+
+def _not_consistent(_: tuple[str, str]) -> list[bool]:
+    return [False]
+
+
+def consistency(
+    drawn: Sequence[Drawn],
+    more: Iterator[Drawn],
+    constraints: Constraints,
+    sets: Sets,
+    *,
+    honest: Figures | None = None,
+    workers: int | None = None,
+    fcd: bool = True,
+) -> Figures:
+    """The share of consistent draws, and the FCD of consistent ones alone, its excess over ``honest`` beside it.
+
+    FCD falls with the number of molecules, so the filtered set is filled up to the size of ``drawn`` from
+    ``more`` draws as far as they go: what ``drawn`` has without the filter is then comparable.
+    """
+    count = default_workers() if workers is None else workers
+    flags = consistent(drawn, constraints, count)
+    if not flags:
+        return {"consistency": absent(0, "no samples")}
+    figures: Figures = {"consistency": share(sum(flags), len(flags), interval=True)}
+    if not fcd:
+        return figures
+    kept = [one.smiles for one, flag in zip(drawn, flags, strict=True) if flag]
+    while len(kept) < len(drawn) and (some := list(islice(more, max(_CHUNK, len(drawn) - len(kept))))):
+        kept += [one.smiles for one, flag in zip(some, consistent(some, constraints, count), strict=True) if flag]
+    kept = kept[: len(drawn)]
+    moments = chemnet_moments(kept, count) if fcd_installed() and _enough(kept) else None
+    for label, reference in (("Test", sets.test), ("TestSF", sets.second)):
+        if reference is None:
+            continue
+        if moments is None or reference.moments is None:
+            figure = absent(len(kept), _why_no_fcd(len(kept), reference))
+        else:
+            figure = Figure(frechet_distance(moments, reference.moments), moments.count)
+        name = f"FCD/{label}"
+        beside = {name: figure} if honest is None else with_fcd_excess({name: figure}, honest)
+        figures |= {f"{key}, consistent only": value for key, value in beside.items()}
+    return figures
+
+
+def _why_no_fcd(kept: int, reference: ReferenceSet) -> str:
+    if not fcd_installed():
+        return "needs the package fcd: pip install 'molvae[eval]'"
+    few = f"{kept} consistent draws" if reference.moments is not None else "too few molecules in the reference set"
+    return f"not enough molecules: {few}, at least {MINIMUM} are needed"
+
+
+def _enough(smiles: Sequence[str]) -> bool:
+    return sum(len(text) <= LONGEST for text in smiles) >= MINIMUM
+
+
+def as_json(figures: Mapping[str, Figure]) -> dict[str, dict[str, float | int | str | None]]:
+    """Figures for a JSON file: no NaN anywhere; a value that is null has its reason in ``note``."""
+    table: dict[str, dict[str, float | int | str | None]] = {}
+    for name, figure in figures.items():
+        entry: dict[str, float | int | str | None] = {"value": figure.value, "n": figure.n}
+        if figure.low is not None:
+            entry |= {"low": figure.low, "high": figure.high}
+        table[name] = entry | ({"note": figure.note} if figure.note else {})
+    return table

@@ -1,0 +1,82 @@
+"""The public functions do in one call what their names say."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import molvae
+from molvae.errors import ModelError, UsageError
+
+
+def test_the_public_names_are_all_there() -> None:
+    for name in molvae.__all__:
+        assert getattr(molvae, name).__doc__, f"molvae.{name} has no docstring"
+    assert set(dir(molvae)) >= set(molvae.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        molvae.nothing  # noqa: B018
+
+
+def test_importing_molvae_loads_no_heavy_package() -> None:
+    code = "import sys, molvae; print({'torch', 'rdkit', 'pandas', 'numba', 'click'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
+
+
+def test_a_file_becomes_a_model_that_samples_and_explores(molecules_csv: Path, tmp_path: Path, few: list[str]) -> None:
+    dials = {"embedding": 8, "encoder": 8, "decoder": 16, "latent": 4, "vocabulary": 64}
+    model = molvae.train(molecules_csv, tmp_path / "run", epochs=1, batch_size=100, learning_rate=0.02, **dials)
+    assert isinstance(model, molvae.Model)
+    samples = model.sample(20, seed=3)
+    assert len({one.smiles for one in samples}) == 20
+    assert model.sample(20, seed=3) == samples == molvae.load(tmp_path / "run").sample(20, seed=3)
+    z = model.encode(few)
+    assert z.shape == (len(few), 4)
+    assert len(model.decode(z)) == len(few)
+    assert model.log_likelihood(few[:2], samples=2).shape == (2,)
+    assert (tmp_path / "run" / "metrics.csv").is_file()
+    with pytest.raises(UsageError, match="already exists"):
+        molvae.train(molecules_csv, tmp_path / "run")
+    again = molvae.train(
+        [molecules_csv], tmp_path / "run", force=True, epochs=1, batch_size=100, learning_rate=0.02, **dials
+    )
+    np.testing.assert_array_equal(again.encode(few), z)
+
+
+def test_novel_samples_are_not_training_molecules(tiny_model: Any, tiny_run: Path, molecules: list[str]) -> None:
+    assert not {one.smiles for one in tiny_model.sample(30, novel=True)} & set(molecules)
+    assert len(tiny_model.sample(30, keep_all=True, temperature=0.0)) == 30
+
+
+def test_a_path_between_two_molecules_has_them_at_its_ends(memorised: Any, few: list[str]) -> None:
+    points = memorised.interpolate(few[0], few[3], steps=4, path="lerp")
+    assert len(points) == 4
+    assert (points[0].smiles, points[-1].smiles) == (few[0], few[3])
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"epoch": 3}, 'there is no option "epoch"; did you mean "epochs"?'),
+        ({"epochs": 0}, "epochs must be between"),
+        ({"decoder": 10**9}, "decoder must be between"),
+        ({"beta": float("nan")}, "beta must be a number"),
+    ],
+)
+def test_an_option_that_cannot_be_is_refused_before_anything_is_read(
+    tmp_path: Path, options: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        molvae.train(tmp_path / "missing.csv", tmp_path / "run", **options)
+    assert words in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "missing"):
+        with pytest.raises(ModelError):
+            molvae.load(path)

@@ -1,0 +1,225 @@
+"""The sample table is honest: beside its reference row, with its sizes, and in words where there is no number."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from molvae import evaluation
+from molvae.evaluation import (
+    NO_TRAIN,
+    REFERENCE,
+    SampleTable,
+    Sets,
+    as_json,
+    cache_folder,
+    consistency,
+    consistent,
+    judge,
+    known_molecules,
+    prepare_sets,
+    read_smiles,
+)
+from molvae.figures import Figure, absent
+from molvae.metrics import molecule_hashes
+from molvae.notation import default_constraints, to_selfies
+from molvae.reference_sets import reference_set
+from molvae.tables import aligned, compared, listed
+
+TEST = ["Oc1ccccc1-c1cccc2cnccc12", "COc1cccc(NC(=O)Cc2coc3ccc(OC)cc23)c1", "CCOc1ccccc1", "Cc1noc(C)c1CN"]
+
+
+class Draw(NamedTuple):
+    """What a model might draw."""
+
+    smiles: str
+    selfies: str
+
+
+def draw(smiles: str) -> Draw:
+    """A molecule as the encoder writes it."""
+    return Draw(smiles, to_selfies(smiles, default_constraints()))
+
+
+@pytest.fixture(scope="module")
+def sets() -> Sets:
+    """Four test molecules, and no training set."""
+    return Sets(reference_set(TEST, fcd=False))
+
+
+def judged(samples: Sequence[str], sets: Sets) -> SampleTable:
+    return judge(samples, sets, workers=1, fcd=False)
+
+
+def assert_no_number_is_none(table: SampleTable) -> None:
+    for figures in table.rows.values():
+        for entry in json.loads(json.dumps(as_json(figures), allow_nan=False)).values():
+            assert entry["value"] is not None or entry["note"]
+
+
+# -- the reference row --------------------------------------------------------------------------------------------
+
+
+def test_the_reference_row_has_as_many_molecules_as_there_are_valid_samples(sets: Sets, molecules: list[str]) -> None:
+    train = sets._replace(train=molecules, known=molecule_hashes(molecules))
+    table = judged([*molecules[:20], "C(", ""], train)
+    assert table.sizes["samples"] == 22
+    assert table.sizes["valid samples"] == table.sizes[REFERENCE] == 20
+    assert table.rows[REFERENCE]["novelty"].value == 0.0
+    assert table.rows[REFERENCE]["valid"].n == 20
+
+
+def test_a_training_set_smaller_than_the_samples_is_said_to_be(sets: Sets, molecules: list[str]) -> None:
+    table = judged(molecules[:20], sets._replace(train=molecules[:5]))
+    assert table.sizes[REFERENCE] == 5
+    assert any("differ in size" in remark for remark in table.remarks)
+
+
+def test_without_training_molecules_it_is_said_that_there_is_no_reference(sets: Sets, molecules: list[str]) -> None:
+    table = judged(molecules[:5], sets)
+    assert list(table.rows) == ["samples"]
+    assert table.remarks == [f"no reference row: {NO_TRAIN}"]
+
+
+def test_the_seed_decides_which_training_molecules_are_drawn(sets: Sets, molecules: list[str]) -> None:
+    train = sets._replace(train=molecules)
+    first, again, other = (judge(molecules[:9], train, workers=1, fcd=False, seed=seed) for seed in (0, 0, 1))
+    assert first == again
+    assert first.rows[REFERENCE] != other.rows[REFERENCE]
+
+
+# -- degenerate input ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [[], ["CCO"], ["CCO", "CCN"], ["CCO"] * 9, ["C(", "", "*"], TEST],
+    ids=["none", "one", "two", "equal", "invalid", "the test set itself"],
+)
+def test_degenerate_samples_get_words_and_no_number_that_is_none(
+    samples: list[str], sets: Sets, molecules: list[str]
+) -> None:
+    for some in (sets, sets._replace(train=molecules[:30], known=molecule_hashes(molecules[:30]))):
+        assert_no_number_is_none(judged(samples, some))
+
+
+@pytest.mark.parametrize("test", [[], ["C("], ["CCO"]])
+def test_a_degenerate_test_set_gets_words_too(test: list[str]) -> None:
+    table = judged(TEST, Sets(reference_set(test, fcd=False)))
+    assert_no_number_is_none(table)
+    assert table.sizes["test"] == test.count("CCO")
+
+
+@settings(max_examples=15)
+@given(st.lists(st.one_of(st.sampled_from([*TEST, "CCO", "[Na+].[Cl-]"]), st.text(max_size=8)), max_size=6))
+def test_any_text_may_stand_in_place_of_a_sample(sets: Sets, samples: list[str]) -> None:
+    table = judged(samples, sets)
+    assert table.sizes["samples"] == len(samples)
+    assert_no_number_is_none(table)
+
+
+# -- consistency --------------------------------------------------------------------------------------------------
+
+
+def test_what_the_encoder_writes_is_consistent() -> None:
+    assert consistent([draw(smiles) for smiles in TEST], default_constraints()) == [True] * len(TEST)
+
+
+def test_another_spelling_a_cut_ring_and_nothing_are_not_consistent() -> None:
+    draws = [Draw("CCO", "[O][C][C]"), Draw("CCO", "[C][C][O][Ring1][Ring1][F]"), Draw("", "[Ring1]"), draw("CCO")]
+    assert consistent(draws, default_constraints(), workers=2) == [False, False, False, True]
+
+
+def test_consistency_is_a_share_of_all_raw_draws(sets: Sets) -> None:
+    draws = [draw("CCO"), draw("CCN"), Draw("", ""), Draw("CCO", "[O][C][C]")]
+    figures = consistency(draws, iter(()), default_constraints(), sets, workers=1, fcd=False)
+    assert figures["consistency"].value == 0.5
+    assert figures["consistency"].n == 4
+
+
+def test_the_filtered_set_is_filled_up_to_the_size_of_the_raw_one(sets: Sets) -> None:
+    draws = [draw("CCO"), Draw("CCO", "[O][C][C]"), Draw("", "")]
+    for more, n in (([draw("CCN")] * 9, 3), ([draw("CCN")], 2), ([], 1)):
+        figures = consistency(draws, iter(more), default_constraints(), sets, workers=1)
+        assert figures["FCD/Test, consistent only"].n == n
+        assert figures["FCD/Test, consistent only"].value is None
+        assert figures["FCD/Test, consistent only"].note
+
+
+def test_no_draws_have_no_consistency(sets: Sets) -> None:
+    figures = consistency([], iter(()), default_constraints(), sets)
+    assert figures == {"consistency": absent(0, "no samples")}
+
+
+# -- sets and files -----------------------------------------------------------------------------------------------
+
+
+def test_a_training_molecule_is_known_however_it_is_spelt(sets: Sets) -> None:
+    known, remark = known_molecules(["OCC", "N#C", "C("])
+    assert not remark
+    table = judged(["CCO", "CCN"], sets._replace(known=known))
+    assert table.rows["samples"]["novelty"].value == 0.5
+
+
+def test_canonical_training_molecules_are_taken_as_they_stand_and_that_is_said(
+    few: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluation, "LOOKED_AT", 5)
+    known, remark = known_molecules(few)
+    assert "5 of 5 are canonical" in remark
+    assert np.array_equal(known, molecule_hashes(few))
+    reversed_first, remark = known_molecules(["OCC", *few])
+    assert not remark
+    assert np.array_equal(reversed_first, molecule_hashes(["CCO", *few]))
+
+
+def test_statistics_of_the_test_set_are_kept_for_the_next_evaluation(
+    molecules: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    first, remarks = prepare_sets(molecules[:20], fcd=False, workers=1)
+    kept = sorted((tmp_path / "molvae" / "reference").iterdir())
+    assert len(kept) == 1
+    assert not remarks
+    monkeypatch.setattr("molvae.reference_sets.describe", None)  # whatever is computed anew would fail
+    again, _ = prepare_sets(molecules[:20], fcd=False, workers=1)
+    assert again.test.statistics.fragments == first.test.statistics.fragments
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert cache_folder() is None
+    sets, remarks = prepare_sets(TEST, fcd=False, workers=1)
+    assert sets.test.statistics.count == len(TEST)
+    assert "no cache folder" in remarks[0]
+
+
+def test_a_row_that_cannot_be_read_is_an_invalid_sample_and_not_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "samples.csv"
+    path.write_text("smiles,name\nCCO,a\nCCN,b,too,many\n,c\n")
+    assert read_smiles(path) == ["CCO", "", ""]
+
+
+# -- text ---------------------------------------------------------------------------------------------------------
+
+
+def test_columns_stand_under_each_other() -> None:
+    assert aligned([["", "value"], ["a", "1"], ["long", ""]]) == ["      value", "a         1", "long"]
+
+
+def test_every_figure_and_every_note_is_in_the_text() -> None:
+    figures = {"a": Figure(0.5, 10, 0.4, 0.6), "b": absent(0, "no sample"), "c": absent(0, "no sample")}
+    text = "\n".join(compared({"samples": figures, "others": {"a": Figure(1.0, 3)}}))
+    assert "0.4000 to 0.6000" in text
+    assert "  b, c: no sample" in text
+    assert text.count("no sample") == 1
+    assert "1.0000" in text
+    assert "\n".join(listed(figures)).count("no sample") == 2

@@ -1,0 +1,122 @@
+"""Samples are distinct, valid, counted, and the same for the same seed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from rdkit import Chem
+
+from molvae import sampling
+from molvae import threads as threads_module
+from molvae.dataset import smiles_hash
+from molvae.notation import to_smiles
+from molvae.sampling import Tally, sample
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks of 64, so that a test sees several."""
+    monkeypatch.setattr(sampling, "BLOCK", 64)
+
+
+@pytest.fixture
+def narrow_prior(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Latents so close to each other that many decode alike."""
+    real = sampling.standard_normal
+    monkeypatch.setattr(sampling, "standard_normal", lambda shape, generator: 0.1 * real(shape, generator))
+
+
+def drawn(model: Any, n: int, **options: Any) -> list[sampling.Sample]:
+    return list(sample(model, n, **({"workers": 1} | options)))
+
+
+def test_exactly_n_distinct_valid_molecules_come(tiny_model: Any) -> None:
+    samples = drawn(tiny_model, 150)
+    assert len(samples) == len({one.smiles for one in samples}) == 150
+    for one in samples:
+        assert Chem.CanonSmiles(one.smiles) == one.smiles
+        assert to_smiles(one.selfies, tiny_model.vocabulary.constraints) == one.smiles
+        assert one.log_likelihood < 0
+
+
+@pytest.mark.parametrize("n", [0, 1, 63, 64, 65])
+def test_fewer_samples_are_the_first_of_more(tiny_model: Any, n: int) -> None:
+    assert [one.smiles for one in drawn(tiny_model, n)] == [one.smiles for one in drawn(tiny_model, 150)[:n]]
+
+
+def test_workers_and_threads_do_not_change_the_samples(tiny_model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = [(one.smiles, one.selfies) for one in drawn(tiny_model, 150)]
+    assert [(one.smiles, one.selfies) for one in drawn(tiny_model, 150, workers=2)] == usual
+    for cores in (1, 3):
+        monkeypatch.setattr(threads_module, "cores", lambda cores=cores: cores)
+        assert [(one.smiles, one.selfies) for one in drawn(tiny_model, 150)] == usual
+
+
+def test_the_seed_decides_and_zero_is_a_seed(tiny_model: Any) -> None:
+    torch.manual_seed(4)
+    first = drawn(tiny_model, 30, seed=0)
+    torch.manual_seed(5)
+    assert drawn(tiny_model, 30, seed=0) == first == drawn(tiny_model, 30)
+    assert drawn(tiny_model, 30, seed=1) != first
+
+
+@pytest.mark.usefixtures("narrow_prior")
+def test_the_counts_add_up(tiny_model: Any) -> None:
+    tally = Tally()
+    samples = drawn(tiny_model, 50, temperature=0.3, tally=tally)
+    assert tally.kept == len(samples)
+    assert tally.drawn == tally.kept + tally.dropped.total()
+    assert tally.dropped["drawn before"] > 0
+
+
+@pytest.mark.usefixtures("narrow_prior")
+def test_keeping_all_keeps_the_first_n_draws(tiny_model: Any) -> None:
+    tally = Tally()
+    everything = drawn(tiny_model, 200, temperature=0.3, keep_all=True, tally=tally)
+    assert (len(everything), tally.drawn, tally.kept, tally.dropped.total()) == (200, 200, 200, 0)
+    distinct = list(dict.fromkeys(one.smiles for one in everything if one.smiles))
+    assert len(distinct) < 200
+    assert [one.smiles for one in drawn(tiny_model, len(distinct), temperature=0.3)] == distinct
+
+
+def test_known_molecules_are_left_out(tiny_model: Any) -> None:
+    plain = [one.smiles for one in drawn(tiny_model, 60)]
+    known = np.sort(np.array([smiles_hash(smiles) for smiles in plain[::2]], dtype=np.uint64))
+    tally = Tally()
+    novel = [one.smiles for one in drawn(tiny_model, 60, known=known, tally=tally)]
+    assert novel[:30] == plain[1::2]
+    assert not set(novel) & set(plain[::2])
+    assert tally.dropped["in the training set"] >= 30
+    assert drawn(tiny_model, 5, known=np.zeros(0, np.uint64)) == drawn(tiny_model, 5)
+
+
+def test_sampling_gives_up_where_there_is_no_more_to_find(tiny_model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling, "PATIENCE", 2)
+    known = np.arange(0)
+    tally = Tally()
+    monkeypatch.setattr(sampling, "why_drop", lambda *_: "drawn before")
+    assert drawn(tiny_model, 100, known=known, tally=tally) == []
+    assert tally.drawn == tally.dropped["drawn before"] == 2 * 64 * 2
+
+
+def test_temperature_zero_is_greedy(tiny_model: Any) -> None:
+    cold = drawn(tiny_model, 10, temperature=0.0, keep_all=True)
+    block = sampling.draw_block(tiny_model, 0.0, 0, 0)
+    assert [one.selfies for one in cold] == [tiny_model.vocabulary.decode(ids) for ids in block.molecules()[:10]]
+
+
+def test_stopping_early_stops_the_drawing(tiny_model: Any) -> None:
+    before = torch.get_num_threads()
+    draws = sample(tiny_model, 10_000, workers=1)
+    assert next(draws).smiles
+    draws.close()
+    assert torch.get_num_threads() == before
+
+
+def test_progress_counts_what_is_kept(tiny_model: Any) -> None:
+    counts: list[int] = []
+    drawn(tiny_model, 20, progress=counts.append)
+    assert sum(counts) == 20
