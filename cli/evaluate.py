@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -189,15 +189,15 @@ def drawn_table(
 
     stage("samples: drawing")
     # As many draws again are there to fill the consistent ones up to the same number.
-    draws: Iterator[Sample] = sample(codec, 2 * count, keep_all=True, seed=given.seed, workers=given.workers)
-    first = list(islice(draws, count))
+    with closing(sample(codec, 2 * count, keep_all=True, seed=given.seed, workers=given.workers)) as draws:  # type: ignore[type-var]
+        first: list[Sample] = list(islice(draws, count))
 
-    def extra(honest: Any) -> Any:
-        stage("samples: consistency")
-        constraints = codec.vocabulary.constraints
-        return consistency(first, draws, constraints, sets, honest=honest, workers=given.workers, fcd=given.fcd)
+        def extra(honest: Any) -> Any:
+            stage("samples: consistency")
+            constraints = codec.vocabulary.constraints
+            return consistency(first, draws, constraints, sets, honest=honest, workers=given.workers, fcd=given.fcd)
 
-    return sample_table([one.smiles for one in first], extra, sets, remarks, given)
+        return sample_table([one.smiles for one in first], extra, sets, remarks, given)
 
 
 def latent_table(

@@ -79,23 +79,6 @@ def free_kl(kl: Tensor, free_bits: float) -> Tensor:
     return charged.expand(kl.shape[0])
 
 
-def kl_weight(progress: float, beta: float, schedule: str, warmup: float, cycles: int) -> float:
-    """Weight of the KL at ``progress`` in [0, 1] of the training.
-
-    ``linear`` rises over the first ``warmup`` share of training; ``cyclical`` does so in each of ``cycles``
-    equal cycles (Fu et al. 2019); ``constant`` is ``beta`` throughout.
-
-    >>> kl_weight(0.1, 1.0, "linear", 0.2, 4)
-    0.5
-    >>> kl_weight(0.5, 1.0, "cyclical", 0.5, 4)
-    0.0
-    """
-    if schedule == "constant" or warmup == 0.0:
-        return beta
-    within = (progress * cycles) % 1.0 if schedule == "cyclical" else progress
-    return beta * min(1.0, within / warmup)
-
-
 def standard_normal(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
     """Noise for :meth:`Gaussian.draw`, on the generator's own device."""
     return torch.randn(shape, generator=generator, device=generator.device)

@@ -18,12 +18,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .config import Config, TrainingConfig
+from .config import Config
 from .dataset import Dataset, Rows
 from .errors import TrainingError
 from .gru import Precision
 from .model import MoleculeVAE, Packed
-from .posterior import free_kl, kl_weight, standard_normal
+from .posterior import free_kl, standard_normal
+from .schedules import kl_weight, learning_rate
 from .threads import Threads
 from .validation import Validation, validate
 
@@ -119,22 +120,14 @@ def assemble(model: MoleculeVAE, config: Config, fingerprint: str) -> State:
     """A state around a model: an averaged copy of it and a fresh optimiser."""
     wanted = config.training.precision
     model.set_precision(automatic_precision(model.device) if wanted == "auto" else wanted)  # type: ignore[arg-type]
-    average = copy.deepcopy(model).requires_grad_(False)
+    model.train()  # a model that was loaded to go on with came ready for use
+    average = copy.deepcopy(model).requires_grad_(False).eval()
     groups = [
         {"params": [p for p in model.parameters() if p.ndim > 1], "weight_decay": config.training.weight_decay},
         {"params": [p for p in model.parameters() if p.ndim <= 1], "weight_decay": 0.0},
     ]
     optimiser = torch.optim.AdamW(groups, lr=config.training.learning_rate, betas=(0.9, 0.99), fused=True)
     return State(model, average, optimiser, config, fingerprint)
-
-
-def learning_rate(step: int, total: int, config: TrainingConfig) -> float:
-    """Linear warm-up, then a cosine down to a fiftieth of the peak at ``total`` steps (0: not known yet)."""
-    warmup = min(config.warmup, max(1, total // 10)) if total else config.warmup
-    if step < warmup:
-        return config.learning_rate * (step + 1) / warmup
-    share = min(1.0, (step - warmup) / max(1, total - warmup)) if total else 0.0
-    return config.learning_rate * (0.02 + 0.49 * (1 + math.cos(math.pi * share)))
 
 
 def noise_of_step(seed: int, step: int, shape: tuple[int, ...]) -> Tensor:

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ROOMS = (
     # errors and dials
-    *("errors", "config"),
+    *("errors", "config", "compilation"),
     # chemistry: text, molecules, SELFIES
     *("chemistry", "notation"),
     # symbols and what a prefix of them determines
@@ -32,6 +32,7 @@ ROOMS = (
         "gru",
         "categorical",
         "posterior",
+        "schedules",
         "model",
         "decoding",
     ),

@@ -16,9 +16,7 @@ def some_logits(rows: int, columns: int, seed: int = 0) -> torch.Tensor:
 
 @pytest.mark.parametrize(("kind", "tolerance"), [(torch.float32, 2e-6), (torch.bfloat16, 4e-3)])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_cross_entropy_and_its_gradient_equal_torch(
-    kind: torch.dtype, tolerance: float, weighted: bool
-) -> None:
+def test_cross_entropy_and_its_gradient_equal_torch(kind: torch.dtype, tolerance: float, weighted: bool) -> None:
     logits = some_logits(50, 77).to(kind).requires_grad_()
     targets = torch.randint(0, 77, (50,), generator=torch.Generator().manual_seed(1))
     weight = torch.linspace(0.5, 2, 50) if weighted else torch.ones(())

@@ -295,13 +295,18 @@ def stopped_and_resumed(dataset: Dataset, config: Any, records: int, run: Path) 
     return weights(state.model), weights(state.average), told
 
 
-@pytest.mark.parametrize("cores", [1, 2])
+@pytest.mark.parametrize(("cores", "precision"), [(1, "fp32"), (2, "fp32"), (2, "bf16")])
 def test_a_resumed_training_ends_with_the_same_bits(
-    tiny_dataset: Dataset, make_config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores: int
+    tiny_dataset: Dataset,
+    make_config: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    cores: int,
+    precision: str,
 ) -> None:
     monkeypatch.setattr(threads_module, "ROWS_PER_THREAD", 16)
     monkeypatch.setattr(threads_module, "cores", lambda: cores)
-    config = make_config(epochs=2, batch_size=70, beta_schedule="cyclical")
+    config = make_config(epochs=2, batch_size=70, beta_schedule="cyclical", precision=precision)
     whole = trained(tiny_dataset, config)
     # Four steps an epoch: after the first, in mid-epoch, before and after the validation, in the last epoch.
     for records in (1, 3, 4, 5, 7, 9):

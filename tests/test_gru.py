@@ -81,9 +81,7 @@ def distance(mine: list[Tensor], judge: list[Tensor]) -> float:
 
 
 @pytest.mark.parametrize(("sizes", "inputs", "constant", "hidden"), SHAPES)
-def test_reference_equals_torch_in_double_precision(
-    sizes: list[int], inputs: int, constant: int, hidden: int
-) -> None:
+def test_reference_equals_torch_in_double_precision(sizes: list[int], inputs: int, constant: int, hidden: int) -> None:
     mine = layer(inputs, constant, hidden).double()
     leaves = arguments(mine, sizes, torch.float64)
     plain = numbers(mine, list(leaves), mine(*leaves, sizes))
@@ -118,9 +116,7 @@ def test_tiled_steps_equal_torch_and_the_other_way(
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=5), st.integers(1, 20), st.integers(0, 3))
-def test_any_lengths_and_widths_agree_with_the_reference(
-    lengths: list[int], hidden: int, constant: int
-) -> None:
+def test_any_lengths_and_widths_agree_with_the_reference(lengths: list[int], hidden: int, constant: int) -> None:
     sizes = sorted(lengths, reverse=True)
     mine = layer(3, constant, hidden)
     x, c, h0 = arguments(mine, sizes)

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.distributions import Independent, Normal, kl_divergence
 
-from molvae.posterior import Gaussian, GaussianPosterior, free_kl, kl_weight, prior_log_density, standard_normal
+from molvae.posterior import Gaussian, GaussianPosterior, free_kl, prior_log_density, standard_normal
+from molvae.schedules import kl_weight
 
 
 def some_posterior(rows: int = 5, latent: int = 3, seed: int = 0) -> Gaussian:

@@ -16,8 +16,9 @@ from molvae.dataset import Dataset
 from molvae.errors import TrainingError
 from molvae.model import Packed
 from molvae.posterior import standard_normal
+from molvae.schedules import learning_rate
 from molvae.threads import Threads
-from molvae.training import Epoch, Part, Step, begin, learning_rate, noise_of_step, terms, train
+from molvae.training import Epoch, Part, Step, begin, noise_of_step, terms, train
 from molvae.validation import figures, validate
 
 CPU = torch.device("cpu")

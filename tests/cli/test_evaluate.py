@@ -48,9 +48,7 @@ def figures_of(value: Any) -> list[dict[str, Any]]:
     return [one for part in value.values() for one in figures_of(part)]
 
 
-def test_a_model_gets_three_tables_and_a_report(
-    run: Run, tiny_run: Path, molecules_csv: Path, tmp_path: Path
-) -> None:
+def test_a_model_gets_three_tables_and_a_report(run: Run, tiny_run: Path, molecules_csv: Path, tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     code, out, err = run(
         *("evaluate", "-m", tiny_run, "--test", molecules_csv, "--train", molecules_csv, "-n", 60),
