@@ -78,7 +78,7 @@ def model_row(folder: str, held_out: list[str], sets: Sets, options: argparse.Na
     row |= consistency(drawn, iter(()), constraints, sets, workers=options.workers, fcd=False)
     places = np.random.default_rng(options.seed).permutation(len(held_out))[: options.limit].tolist()
     readings, _ = read_molecules(codec, [held_out[place] for place in places], options.workers)
-    space = measure(codec, readings, iwae=options.iwae, seed=options.seed)
+    space = measure(codec, readings, iwae=options.iwae, seed=options.seed, workers=options.workers)
     return row | space.groups.get("Reconstruction", {}), space.verdict
 
 

@@ -213,7 +213,7 @@ def latent_table(
 
     chosen = np.sort(np.random.default_rng(given.seed).permutation(len(held_out))[:limit]).tolist()
     readings, unreadable = read_molecules(codec, [held_out[place] for place in chosen], given.workers)
-    space = measure(codec, readings, iwae=iwae, seed=given.seed, said=stage)
+    space = measure(codec, readings, iwae=iwae, seed=given.seed, workers=given.workers, said=stage)
     lines = [f"2 Latent space: {len(readings):,} of {len(held_out):,} held-out molecules, drawn at random", ""]
     lines += [f"  {count:,} could not be read: {reason}" for reason, count in unreadable.items()]
     seen = 0 if known is None else int(np.isin(molecule_hashes([one.smiles for one in readings]), known).sum())

@@ -36,6 +36,12 @@ Examples:
     metavar="X",
     help="Below 1 keeps to likelier symbols, 0 takes the likeliest; z is drawn from N(0, I) in any case.",
 )
+@click.option(
+    "--level",
+    type=Number(0.0, 1.0),
+    metavar="X",
+    help="Noise level to sample at, for models trained with --posterior levels. [default: 0]",
+)
 @seed_option
 @click.option("--all", "keep_all", is_flag=True, help="Keep every draw: repeats and empty ones too.")
 @click.option("--novel", is_flag=True, help="Leave out molecules of the training set.")
@@ -48,6 +54,7 @@ def sample(
     model: str,
     number: int,
     temperature: float,
+    level: float | None,
     seed: int,
     keep_all: bool,
     novel: bool,
@@ -80,6 +87,7 @@ def sample(
             codec,
             number,
             temperature=temperature,
+            level=level,
             seed=seed,
             keep_all=keep_all,
             known=known,

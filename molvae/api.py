@@ -28,16 +28,25 @@ class Model(Codec):
     """A trained model, ready for use; made by :func:`load`."""
 
     def sample(
-        self, n: int, *, temperature: float = 1.0, seed: int = 0, novel: bool = False, keep_all: bool = False
+        self,
+        n: int,
+        *,
+        temperature: float = 1.0,
+        level: float | None = None,
+        seed: int = 0,
+        novel: bool = False,
+        keep_all: bool = False,
     ) -> list[Sample]:
         """``n`` distinct valid molecules from the prior; ``novel`` leaves out those of the training set.
 
-        ``keep_all`` gives the first ``n`` draws as they are. See :func:`molvae.sampling.sample`.
+        ``keep_all`` gives the first ``n`` draws as they are; ``level`` is for models with several noise levels. See
+        :func:`molvae.sampling.sample`.
         """
         known = checkpoint.known_hashes(self.saved.path) if novel else None
-        return list(
-            sampling.sample(self, n, temperature=temperature, seed=seed, known=known, keep_all=keep_all, workers=1)
+        drawn = sampling.sample(
+            self, n, temperature=temperature, level=level, seed=seed, keep_all=keep_all, known=known, workers=1
         )
+        return list(drawn)
 
     def interpolate(
         self, start: str, end: str, *, steps: int = 11, path: str = "slerp", dense: bool = False

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .codec import Codec, Reading, molecules_of
-from .errors import MoleculeError
+from .neighbourhoods import read
 from .threads import Threads
 from .vocabulary import END, Ids
 
@@ -115,26 +115,24 @@ def _molecules(codec: Codec, found: Sequence[tuple[float, Ids]]) -> list[Candida
     return [Candidate(*item) for item in likeliest.items()]
 
 
-def encode_back(codec: Codec, z: Tensor, candidates: Sequence[Sequence[Candidate]]) -> list[str]:
+def encode_back(
+    codec: Codec, z: Tensor, candidates: Sequence[Sequence[Candidate]], workers: int | None = None
+) -> list[str]:
     """Of every latent's candidates the one whose own posterior mean lies nearest to it; empty if it has none.
 
     Euclidean distance. Where no candidate can be read by the model, the likeliest is taken.
     """
-    flat: list[tuple[int, Reading]] = []
-    for owner, some in enumerate(candidates):
-        for candidate in some:
-            try:
-                flat.append((owner, codec.reader.read(candidate.smiles)))
-            except MoleculeError:
-                continue
     chosen = [some[0].smiles if some else "" for some in candidates]
-    if not flat:
+    of = [owner for owner, some in enumerate(candidates) for _ in some]
+    found = read(codec, [one.smiles for some in candidates for one in some], workers)
+    readable = [(owner, one) for owner, one in zip(of, found, strict=True) if isinstance(one, Reading)]
+    if not readable:
         return chosen
-    owners = torch.tensor([owner for owner, _ in flat])
-    means = codec.posterior([reading for _, reading in flat]).mean
-    distances = torch.linalg.vector_norm(means - z[owners.to(z.device)], dim=1).cpu().numpy()
+    means = codec.posterior([reading for _, reading in readable]).mean
+    owners = torch.tensor([owner for owner, _ in readable]).to(z.device)
+    distances = torch.linalg.vector_norm(means - z[owners], dim=1).tolist()
     nearest: dict[int, float] = {}
-    for (owner, reading), distance in zip(flat, distances.tolist(), strict=True):
+    for (owner, reading), distance in zip(readable, distances, strict=True):
         if distance < nearest.get(owner, np.inf):
             nearest[owner], chosen[owner] = distance, reading.smiles
     return chosen

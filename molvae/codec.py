@@ -24,7 +24,7 @@ from .checkpoint import Saved
 from .chemistry import Limits, canonical, standard_smiles
 from .config import DataConfig
 from .dataset import Batch, pack
-from .errors import InputError, MoleculeError
+from .errors import InputError, MoleculeError, UsageError
 from .model import Packed
 from .posterior import Gaussian, prior_log_density, standard_normal
 from .smiles import decode_smiles
@@ -201,9 +201,24 @@ class Codec:
             raise InputError(f"latent vector {bad[0] + 1} holds a number that is not finite")
         return torch.from_numpy(array).to(self.model.device)
 
-    def write(self, z: Tensor, temperature: float = 0.0, seed: int = 0, first: int = 0) -> decoding.Written:
+    def write(
+        self, z: Tensor, temperature: float = 0.0, seed: int = 0, first: int = 0, level: float | None = None
+    ) -> decoding.Written:
         """What the decoder writes for latents ``(B, Z)``; see :func:`molvae.decoding.write`."""
-        return decoding.write(self.model, self.vocabulary.alphabet, z, temperature, seed, first)
+        return decoding.write(self.model, self.vocabulary.alphabet, z, temperature, seed, first, level)
+
+    @property
+    def levels(self) -> bool:
+        """Whether the model has several noise levels (see :class:`molvae.posterior.LevelPosterior`)."""
+        return self.saved.config.model.posterior == "levels"
+
+    def check_level(self, level: float | None) -> None:
+        """UsageError unless the model can decode at ``level``."""
+        sharpest = self.saved.config.model.sharpest
+        if level is not None and not self.levels:
+            raise UsageError(f"a noise level was asked for, but {self.saved.path} has one only")
+        if level is not None and not 0.0 <= level <= sharpest:
+            raise UsageError(f"the noise level must lie between 0 and {sharpest:g}, not {level:g}")
 
     def decode(self, z: ArrayLike) -> list[str]:
         """The molecule each latent ``(B, Z)`` decodes to, as canonical SMILES; empty for one without atoms."""
@@ -218,9 +233,10 @@ class Codec:
         return decoded
 
     def log_likelihood(self, smiles: Sequence[str], samples: int = 64, seed: int = 0) -> NDArray[np.float64]:
-        """log p(x) of molecules in nats, ``(B,)``, estimated from below by importance sampling.
+        """log p(x) of molecules in nats, ``(B,)``: exact at level 0 of a model with levels, else from below.
 
-        The average, over ``samples`` draws z from q(z|x), of p(x|z) p(z) / q(z|x) (IWAE, Burda et al. 2015).
+        Then it is estimated by importance sampling: the average, over ``samples`` draws z from q(z|x), of
+        p(x|z) p(z) / q(z|x) (IWAE, Burda et al. 2015).
         """
         readings = self.read(smiles)
         values = np.empty(len(readings))
@@ -229,6 +245,10 @@ class Codec:
             for start in range(0, len(readings), BATCH):
                 packed, batch = self.packed(readings[start : start + BATCH])
                 q = self.model.encode(packed)
+                if self.levels:
+                    exact = self.model.log_likelihood(packed, torch.zeros_like(q.mean), 0.0)
+                    values[start + batch.order] = exact.double().cpu().numpy()
+                    continue
                 weights = []
                 for _ in range(samples):
                     z = q.draw(standard_normal(tuple(q.mean.shape), generator).to(q.mean.device))

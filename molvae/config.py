@@ -51,6 +51,12 @@ class ModelConfig:
     encoder: int = dial(256, "units of the encoder GRU, in each direction", low=1, high=8192)
     decoder: int = dial(512, "units of the decoder GRU", low=1, high=8192)
     latent: int = dial(128, "dimensions of the latent vector z", low=1, high=4096)
+    posterior: str = dial(
+        "gaussian",
+        "gaussian: a mean and variance learned for each molecule; levels: several noise levels in one model",
+        choices=("gaussian", "levels"),
+    )
+    sharpest: float = dial(0.866, "with levels, the level that reconstructs", low=0.1, high=0.999)
     grammar: bool = dial(True, "tell the decoder its place in the SELFIES grammar: open branches, valences, rings")
 
 
@@ -79,6 +85,8 @@ class TrainingConfig:
     )
     beta_cycles: int = dial(4, "cycles of the cyclical warm-up", low=1, high=10_000)
     free_bits: float = dial(0.0, "nats of KL per latent dimension that cost nothing", low=0.0, high=100.0)
+    sharp_share: float = dial(0.4, "with levels, share of the molecules trained at the sharpest", low=0.0, high=1.0)
+    blank_share: float = dial(0.35, "with levels, share trained at level 0, without latent", low=0.0, high=1.0)
     mc_samples: int = dial(1, "Monte-Carlo samples of z per molecule and step", low=1, high=1000)
     seed: int = dial(0, "seed of weights, batches and noise", low=0, high=2**63 - 1)
     precision: str = dial("auto", "operands of matrix products", choices=("auto", "fp32", "bf16"))

@@ -19,6 +19,7 @@ from .alphabet import Alphabet
 from .categorical import draw
 from .gru import Stepper
 from .model import MoleculeVAE, feature_marks
+from .posterior import Level
 from .vocabulary import END
 
 COMPACT_EVERY = 3
@@ -42,18 +43,21 @@ class Written(NamedTuple):
 def write(
     model: MoleculeVAE,
     alphabet: Alphabet,
-    code: Tensor,
+    z: Tensor,
     temperature: float = 0.0,
     seed: int = 0,
     first: int = 0,
+    level: Level = None,
 ) -> Written:
-    """Write one molecule for every row of ``code`` ``(B, C)``; ``alphabet`` is that of the model's vocabulary.
+    """Write one molecule for every row of ``z`` ``(B, Z)``, taken to be of noise ``level``.
+
+    ``alphabet`` is that of the model's vocabulary.
 
     Temperature 0 takes the likeliest symbol at every step; otherwise one is drawn from the logits divided by
     the temperature, by noise that depends on the ``seed`` and on the molecule's number alone; ``first`` is
     the number of the first. A molecule that reaches the model's ``max_steps`` is ended there.
     """
-    total = len(code)
+    total, code = len(z), model.posterior.code(z, level)
     ids = torch.full((total, model.max_steps), END, dtype=torch.long)
     likelihood = torch.zeros(total)
     place = Place(model, alphabet, total) if model.grammar is not None else None
@@ -61,8 +65,8 @@ def write(
     stepper = Stepper(model.decoder)
     state = stepper.begin(model.first_state(code))
     rows = torch.arange(total)
-    last = torch.full((total,), END, dtype=torch.long, device=code.device)
-    alive = torch.ones(total, dtype=torch.bool, device=code.device)
+    last = torch.full((total,), END, dtype=torch.long, device=z.device)
+    alive = torch.ones(total, dtype=torch.bool, device=z.device)
     for step in range(model.max_steps):
         steps = torch.full_like(last, step)
         x = model.told(last, steps, None if place is None else place.features(rows))

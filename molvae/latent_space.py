@@ -12,7 +12,6 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -22,11 +21,9 @@ from torch import Tensor
 
 from .aggregate import Posteriors, capacity, mismatch
 from .beam import WIDTH, beam_search, encode_back
-from .codec import Codec, Reader, Reading
-from .errors import MoleculeError
+from .codec import Codec, Reading
 from .figures import Figure, absent, mean, share
-from .neighbourhoods import Ring, decode, locality, round_trips, smoothness
-from .parallel import chunked, default_workers, map_chunks
+from .neighbourhoods import Ring, decode, locality, read, round_trips, smoothness
 from .posterior import Gaussian, prior_log_density, standard_normal
 from .threads import Threads
 
@@ -42,7 +39,6 @@ Measured on small models of 10,000 molecules: 1.00 collapsed at beta 1, 1.05 at 
 ENOUGH = 50
 """Different molecules below which there is no verdict."""
 
-CRASHED = "crashed the chemistry library"
 BATCH = 256
 _NO_MOLECULE = "no molecule that the model can read"
 
@@ -77,31 +73,9 @@ def read_molecules(
     codec: Codec, smiles: Sequence[str], workers: int | None = None
 ) -> tuple[list[Reading], dict[str, int]]:
     """The molecules a model can read, in their order, and how many it cannot, by reason."""
-    chunks = chunked(smiles, 100)
-    count = (default_workers() if len(smiles) > 1000 else 1) if workers is None else workers
-    readings: list[Reading] = []
-    unreadable: Counter[str] = Counter()
-    for some in map_chunks(partial(_read_chunk, codec.reader), chunks, count, _crashed):
-        for one in some:
-            if isinstance(one, Reading):
-                readings.append(one)
-            else:
-                unreadable[one] += 1
-    return readings, dict(unreadable.most_common())
-
-
-def _read_chunk(reader: Reader, smiles: list[str]) -> list[Reading | str]:
-    read: list[Reading | str] = []
-    for one in smiles:
-        try:
-            read.append(reader.read(one))
-        except MoleculeError as error:
-            read.append(error.reason)
-    return read
-
-
-def _crashed(_: str) -> list[Reading | str]:
-    return [CRASHED]
+    found = read(codec, smiles, workers)
+    unreadable = Counter(one for one in found if not isinstance(one, Reading))
+    return [one for one in found if isinstance(one, Reading)], dict(unreadable.most_common())
 
 
 def measure(
@@ -110,6 +84,7 @@ def measure(
     *,
     iwae: int = 64,
     seed: int = 0,
+    workers: int | None = None,
     said: Callable[[str], object] = lambda _: None,
 ) -> LatentSpace:
     """The figures of a model's latent space on ``readings``, molecules it was not trained on.
@@ -132,7 +107,7 @@ def measure(
     prior = standard_normal(tuple(q.mean.shape), generator).numpy()
     draws = q.draw(noise.to(q.mean.device))
     said("latent space: reconstruction")
-    groups = {"Reconstruction": reconstruction(codec, readings, q.mean, draws)}
+    groups = {"Reconstruction": reconstruction(codec, readings, q.mean, draws, workers)}
     said("latent space: likelihood")
     terms = likelihood_terms(codec, readings, q, draws, iwae, seed)
     posteriors = Posteriors(_numbers(q.mean), _numbers(q.log_variance), _numbers(draws), prior.astype(np.float64))
@@ -143,7 +118,7 @@ def measure(
     groups["Aggregate posterior against the prior"] = mismatch(posteriors)
     said("latent space: neighbourhoods")
     means, drawn = q.mean.cpu().numpy(), draws.cpu().numpy()
-    groups["Holes"] = round_trips(codec, drawn, prior, rng)
+    groups["Holes"] = round_trips(codec, drawn, prior, rng, workers)
     groups["Smoothness along arcs between molecules"] = smoothness(codec, means, rng)
     rings, random_pairs = locality(codec, readings, means, rng)
     distinct = len({reading.smiles for reading in readings})
@@ -160,7 +135,9 @@ def _numbers(values: Tensor) -> Floats:
     return numbers
 
 
-def reconstruction(codec: Codec, readings: Sequence[Reading], means: Tensor, draws: Tensor) -> Figures:
+def reconstruction(
+    codec: Codec, readings: Sequence[Reading], means: Tensor, draws: Tensor, workers: int | None = None
+) -> Figures:
     """Share of molecules rebuilt exactly: decoded step by step and compared as canonical SMILES."""
     wanted = [reading.smiles for reading in readings]
     beams = beam_search(codec, means)
@@ -168,7 +145,7 @@ def reconstruction(codec: Codec, readings: Sequence[Reading], means: Tensor, dra
         "exact, greedy from the mean": decode(codec, means.cpu().numpy()),
         "exact, greedy from a posterior draw": decode(codec, draws.cpu().numpy()),
         f"exact, likeliest of beam {WIDTH} from the mean": [found[0].smiles if found else "" for found in beams],
-        f"exact, beam {WIDTH} with encode-back choice": encode_back(codec, means, beams),
+        f"exact, beam {WIDTH} with encode-back choice": encode_back(codec, means, beams, workers),
     }
     return {
         name: share(sum(a == b for a, b in zip(found, wanted, strict=True)), len(wanted), interval=True)

@@ -18,7 +18,7 @@ from .config import ModelConfig
 from .dataset import Batch
 from .grammar import feature_sizes
 from .gru import GRU, Precision
-from .posterior import Gaussian, GaussianPosterior
+from .posterior import Gaussian, GaussianPosterior, Level, LevelPosterior
 
 FEATURES = feature_sizes()
 
@@ -60,7 +60,7 @@ class Packed(NamedTuple):
 
 
 class MoleculeVAE(nn.Module):
-    """A bidirectional GRU encoder, a Gaussian posterior and a GRU decoder that sees z at every step.
+    """A bidirectional GRU encoder, a posterior and a GRU decoder that sees z at every step.
 
     ``max_steps`` is the longest molecule that decoding may write, the end symbol included.
     """
@@ -73,7 +73,11 @@ class MoleculeVAE(nn.Module):
         self.read = nn.Embedding(vocabulary, width)
         self.forward_encoder = GRU(width, 0, config.encoder)
         self.backward_encoder = GRU(width, 0, config.encoder)
-        self.posterior = GaussianPosterior(2 * config.encoder, config.latent)
+        self.posterior: GaussianPosterior | LevelPosterior = (
+            GaussianPosterior(2 * config.encoder, config.latent)
+            if config.posterior == "gaussian"
+            else LevelPosterior(2 * config.encoder, config.latent, config.sharpest)
+        )
         self.write = nn.Embedding(vocabulary, width)
         self.step = nn.Embedding(max_steps, width)
         self.grammar = nn.Embedding(sum(FEATURES), width) if config.grammar else None
@@ -102,8 +106,8 @@ class MoleculeVAE(nn.Module):
         """Where the weights are."""
         return self.output.weight.device
 
-    def encode(self, packed: Packed) -> Gaussian:
-        """The posterior of every molecule of a batch."""
+    def encode(self, packed: Packed, level: Level = None) -> Gaussian:
+        """The posterior of every molecule of a batch, at a noise level if it has several."""
         batch, sizes = packed.sizes[0], packed.sizes[1:]
         zeros = self.read.weight.new_zeros(batch, self.config.encoder)
         table = self.read.weight.bfloat16() if self.in_bf16 else self.read.weight
@@ -112,7 +116,7 @@ class MoleculeVAE(nn.Module):
         )
         _, left = self.forward_encoder(forward, None, zeros, sizes)
         _, right = self.backward_encoder(backward, None, zeros, sizes)
-        posterior: Gaussian = self.posterior(torch.cat([left, right], dim=-1))  # (B, 2 * encoder) in
+        posterior: Gaussian = self.posterior(torch.cat([left, right], dim=-1), level)  # (B, 2 * encoder) in
         return posterior
 
     def first_state(self, code: Tensor) -> Tensor:
@@ -135,14 +139,15 @@ class MoleculeVAE(nn.Module):
         marks.view(-1).index_fill_(0, grammar, 1.0)
         return x + (marks @ table.to(dtype)).to(x.dtype)
 
-    def logits(self, packed: Packed, code: Tensor) -> Tensor:
-        """Unnormalised log-probabilities of each next symbol, ``(N, V)``, given the true prefix; see ``in_bf16``."""
+    def logits(self, packed: Packed, z: Tensor, level: Level = None) -> Tensor:
+        """Unnormalised log-probabilities of each next symbol, ``(N, V)``, given z and the true prefix."""
+        code = self.posterior.code(z, level)
         x = self.told(packed.inputs, packed.steps, packed.grammar)  # (N, E)
         if self.in_bf16:
             x = x.bfloat16()
         hidden, _ = self.decoder(x, code, self.first_state(code), packed.sizes)  # (N, H)
         return functional.linear(hidden, self.output.weight.to(hidden.dtype), self.output.bias.to(hidden.dtype))
 
-    def log_likelihood(self, packed: Packed, code: Tensor) -> Tensor:
+    def log_likelihood(self, packed: Packed, z: Tensor, level: Level = None) -> Tensor:
         """log p(x|z) in nats per molecule, ``(B,)``, summed over its symbols and its end."""
-        return -packed.per_molecule(cross_entropy(self.logits(packed, code), packed.targets))
+        return -packed.per_molecule(cross_entropy(self.logits(packed, z, level), packed.targets))

@@ -9,18 +9,20 @@ Everything here decodes greedily. Knows no files.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from rdkit import Chem
 
-from .codec import Codec, Latents, Reading
+from .codec import Codec, Latents, Reader, Reading
 from .errors import MoleculeError
 from .figures import Figure, absent, mean
 from .fingerprints import BITS, Fingerprints, packed_fingerprint
 from .interpolation import slerp
+from .parallel import chunked, default_workers, map_chunks
+from .preparation import CRASHED
 from .threads import Threads
 
 RADII = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
@@ -37,6 +39,8 @@ ROUND_TRIPS = 1000
 """Latents, at most, that are decoded and encoded again."""
 
 BATCH = 256
+MANY = 500
+"""Molecules from which it pays to start worker processes."""
 
 Figures = dict[str, Figure]
 
@@ -54,6 +58,27 @@ def decode(codec: Codec, z: Latents) -> list[str]:
     parts = [z[start : start + BATCH] for start in range(0, len(z), BATCH)]
     with Threads(codec.model.device, len(z)) as threads:
         return [smiles for part in threads.map(codec.decode, parts) for smiles in part]
+
+
+def read(codec: Codec, smiles: Sequence[str], workers: int | None = None) -> list[Reading | str]:
+    """Each molecule as the model reads it, or the reason why it cannot; on every core where they are many."""
+    count = (default_workers() if len(smiles) > MANY else 1) if workers is None else workers
+    chunks = map_chunks(partial(_read_chunk, codec.reader), chunked(smiles, 100), count, _crashed)
+    return [one for chunk in chunks for one in chunk]
+
+
+def _read_chunk(reader: Reader, smiles: list[str]) -> list[Reading | str]:
+    found: list[Reading | str] = []
+    for one in smiles:
+        try:
+            found.append(reader.read(one))
+        except MoleculeError as error:
+            found.append(error.reason)
+    return found
+
+
+def _crashed(_: str) -> list[Reading | str]:
+    return [CRASHED]
 
 
 def fingerprints_of(smiles: Sequence[str]) -> Fingerprints:
@@ -121,7 +146,9 @@ def smoothness(codec: Codec, means: Latents, rng: np.random.Generator) -> Figure
     }
 
 
-def round_trips(codec: Codec, draws: Latents, prior: Latents, rng: np.random.Generator) -> Figures:
+def round_trips(
+    codec: Codec, draws: Latents, prior: Latents, rng: np.random.Generator, workers: int | None = None
+) -> Figures:
     """How far a latent is from where its molecule encodes to: for posterior draws, and for prior draws.
 
     Root mean square over the dimensions of mean(x) - z, with x decoded from z. Where no molecule was ever
@@ -129,7 +156,7 @@ def round_trips(codec: Codec, draws: Latents, prior: Latents, rng: np.random.Gen
     """
     figures: Figures = {}
     for name, z in (("posterior", draws[:ROUND_TRIPS]), ("prior", prior[:ROUND_TRIPS])):
-        distances = _ways_back(codec, z)
+        distances = _ways_back(codec, z, workers)
         lost = len(z) - len(distances)
         note = f"{lost:,} decoded to nothing the model can read" if lost else ""
         label = f"way back from a {name} draw"
@@ -138,21 +165,16 @@ def round_trips(codec: Codec, draws: Latents, prior: Latents, rng: np.random.Gen
     if ways[0] is None or ways[1] is None or ways[0] < 1e-9:
         figures["prior way / posterior way"] = absent(0, "one of the two ways back is not there")
     else:
-        figures["prior way / posterior way"] = Figure(ways[1] / ways[0], len(draws), note="1 where there are no holes")
+        figures["prior way / posterior way"] = Figure(
+            ways[1] / ways[0], min(figure.n for figure in figures.values()), note="1 where there are no holes"
+        )
     return figures
 
 
-def _ways_back(codec: Codec, z: Latents) -> NDArray[np.float64]:
-    rows, readings = [], []
-    for row, smiles in enumerate(decode(codec, z)):
-        try:
-            readings.append(codec.reader.read(smiles))
-        except MoleculeError:
-            continue
-        rows.append(row)
-    if not readings:
-        return np.zeros(0)
-    with torch.no_grad():
-        means = codec.encode_readings(readings)
+def _ways_back(codec: Codec, z: Latents, workers: int | None) -> NDArray[np.float64]:
+    found = read(codec, decode(codec, z), workers)
+    readings = [one for one in found if isinstance(one, Reading)]
+    means = codec.encode_readings(readings)
+    rows = [row for row, one in enumerate(found) if isinstance(one, Reading)]
     ways: NDArray[np.float64] = np.sqrt(((means - z[rows]).astype(np.float64) ** 2).mean(1))
     return ways

@@ -215,7 +215,7 @@ def run_training(
 def metrics_row(record: Epoch) -> dict[str, str]:
     """An epoch as cells of ``metrics.csv``."""
     values = [getattr(record, name) for name in METRICS] + list(record.validation) + [int(record.best)]
-    cells = (f"{value:.6g}" if isinstance(value, float) else str(value) for value in values)
+    cells = (f"{value:.6g}" if isinstance(value, float) else "" if value is None else str(value) for value in values)
     return dict(zip(COLUMNS, cells, strict=True))
 
 

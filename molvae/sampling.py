@@ -16,12 +16,12 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from .codec import Codec, molecules_of
 from .dataset import smiles_hash
 from .decoding import Written
+from .noise import generator_of
 from .parallel import chunked, default_workers, map_chunks
 from .posterior import standard_normal
 from .threads import Threads
@@ -51,20 +51,24 @@ class Tally:
     dropped: Counter[str] = field(default_factory=Counter)
 
 
-def draw_block(codec: Codec, temperature: float, seed: int, block: int) -> Written:
+PRIOR_LEVEL = 0.0
+"""Where a model with noise levels samples unless told otherwise: there the prior is exact."""
+
+
+def draw_block(codec: Codec, temperature: float, seed: int, block: int, level: float | None) -> Written:
     """Block number ``block`` of the molecules of a seed, as symbols."""
-    mixed = int(np.random.SeedSequence([seed, block]).generate_state(1, np.uint64)[0]) >> 1
-    generator = torch.Generator().manual_seed(mixed)
-    z = standard_normal((BLOCK, codec.latent), generator)
-    return codec.write(z.to(codec.model.device), temperature, seed, first=block * BLOCK)
+    z = standard_normal((BLOCK, codec.latent), generator_of(seed, block))
+    return codec.write(z.to(codec.model.device), temperature, seed, block * BLOCK, level)
 
 
-def draw(codec: Codec, temperature: float, seed: int, blocks: int) -> Iterator[Written]:
+def draw(codec: Codec, temperature: float, seed: int, blocks: int, level: float | None = None) -> Iterator[Written]:
     """The first ``blocks`` blocks of a seed, in order; every core draws one while others are consumed."""
+    codec.check_level(level)
+    level = PRIOR_LEVEL if codec.levels and level is None else level
     with Threads(codec.model.device, 128 * blocks) as threads:
         waiting: list[Future[Written]] = []
         for block in range(blocks):
-            waiting.append(threads.submit(draw_block, codec, temperature, seed, block))
+            waiting.append(threads.submit(draw_block, codec, temperature, seed, block, level))
             if len(waiting) > threads.count:
                 yield waiting.pop(0).result()
         for future in waiting:
@@ -82,6 +86,7 @@ def sample(
     n: int,
     *,
     temperature: float = 1.0,
+    level: float | None = None,
     seed: int = 0,
     keep_all: bool = False,
     known: NDArray[np.uint64] | None = None,
@@ -93,12 +98,12 @@ def sample(
 
     With ``keep_all`` the first ``n`` draws are given as they are, repeats and empty ones included. ``known`` are
     sorted hashes of molecules to leave out. Fewer than ``n`` come when :data:`PATIENCE` draws for each have not
-    found them; ``tally`` tells what was drawn and dropped, and why.
+    found them; ``tally`` tells what was drawn and dropped, and why. ``level`` is for models with noise levels.
     """
     tally = Tally() if tally is None else tally
     seen: set[str] = set()
     blocks = -(-n // BLOCK) * (1 if keep_all else PATIENCE)
-    drawn = draw(codec, temperature, seed, blocks)
+    drawn = draw(codec, temperature, seed, blocks, level)
     flat = ((ids, float(value)) for w in drawn for ids, value in zip(w.molecules(), w.log_likelihood, strict=True))
     function = partial(to_molecules, vocabulary=codec.vocabulary)
     workers = (default_workers() if n > 4 * BLOCK else 1) if workers is None else workers

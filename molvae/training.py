@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -23,7 +22,8 @@ from .dataset import Dataset, Rows
 from .errors import TrainingError
 from .gru import Precision
 from .model import MoleculeVAE, Packed
-from .posterior import free_kl, standard_normal
+from .noise import levels_of_step, noise_of_step
+from .posterior import free_kl
 from .schedules import kl_weight, learning_rate
 from .threads import Threads
 from .validation import Validation, validate
@@ -130,19 +130,15 @@ def assemble(model: MoleculeVAE, config: Config, fingerprint: str) -> State:
     return State(model, average, optimiser, config, fingerprint)
 
 
-def noise_of_step(seed: int, step: int, shape: tuple[int, ...]) -> Tensor:
-    """The noise of one step's draws: the same whatever the number of threads, and after a resume."""
-    mixed = int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0]) >> 1
-    return standard_normal(shape, torch.Generator().manual_seed(mixed))
-
-
 class Part(NamedTuple):
-    """Some molecules of a batch of ``total``, with their noise ``(K, B, Z)`` and the weight of their KL."""
+    """Some molecules of a batch of ``total``, with their noise ``(K, B, Z)``, the weight of their KL, and the
+    noise level of each, ``(B, 1)``, if the posterior has several."""
 
     rows: Rows
     noise: Tensor
     beta: float
     total: int
+    level: Tensor | None = None
 
 
 class Terms(NamedTuple):
@@ -161,10 +157,11 @@ def terms(model: MoleculeVAE, dataset: Dataset, part: Part, free_bits: float) ->
     """
     batch = dataset.batch(part.rows, model.config.grammar)
     packed = Packed.from_batch(batch, model.device)
-    posterior = model.encode(packed)
+    level = None if part.level is None else part.level[batch.order].to(model.device)
+    posterior = model.encode(packed, level)
     kl = posterior.kl()
     noise = part.noise[:, batch.order].to(model.device)
-    likelihood = torch.stack([model.log_likelihood(packed, posterior.draw(eps)) for eps in noise]).mean(0)
+    likelihood = torch.stack([model.log_likelihood(packed, posterior.draw(eps), level) for eps in noise]).mean(0)
     loss = (part.beta * free_kl(kl, free_bits) - likelihood).sum() / part.total
     gradients = torch.autograd.grad(loss, list(model.parameters()), materialize_grads=True)
     return Terms(float(likelihood.detach().sum()), float(kl.detach().sum()), gradients)
@@ -178,7 +175,11 @@ def one_step(state: State, dataset: Dataset, rows: Rows, threads: Threads) -> St
     if config.beta == 0.0:
         noise.zero_()
     count = min(threads.count, len(rows))
-    parts = [Part(rows[i::count], noise[:, i::count], beta, len(rows)) for i in range(count)]
+    levels = levels_of_step(state.config, state.step, len(rows))
+    parts = [
+        Part(rows[i::count], noise[:, i::count], beta, len(rows), None if levels is None else levels[i::count])
+        for i in range(count)
+    ]
     shares = threads.map(lambda part: terms(model, dataset, part, config.free_bits), parts)
     gradients = list(shares[0].gradients)
     for other in shares[1:]:
@@ -227,8 +228,8 @@ def end_of_epoch(state: State, dataset: Dataset, epoch: int, threads: Threads) -
     began = time.monotonic()
     held_out = dataset.validation_rows if dataset.validation.any() else dataset.training_rows
     figures = validate(state.average, dataset, held_out[:VALIDATED], threads)
-    # Judged as trained: the KL counts as much as it does in the loss at full weight.
-    judged = figures.reconstruction - state.config.training.beta * figures.kl
+    # Judged as trained: the KL counts as much as in the loss at full weight, level 0 as much as the sharpest.
+    judged = figures.reconstruction - state.config.training.beta * figures.kl + (figures.unconditional or 0.0)
     best = judged > state.best
     state.best, state.since_best = max(judged, state.best), 0 if best else state.since_best + 1
     likelihood, kl, count = state.sums[0], state.sums[1], max(1.0, state.sums[2])

@@ -30,11 +30,15 @@ class Validation(NamedTuple):
     exact: float
     symbol_accuracy: float
     active_units: int
+    unconditional: float | None = None
+    """log p(x) at noise level 0, where the posterior has levels."""
 
 
 @torch.no_grad()
 def figures(model: MoleculeVAE, batch: Batch, noise: Tensor) -> tuple[Tensor, Tensor]:
-    """Sums over a batch: (log-likelihood, KL, exactly rebuilt, right symbols, symbols), and its means ``(B, Z)``.
+    """Sums over a batch, and its means ``(B, Z)``.
+
+    The sums: log-likelihood, KL, molecules rebuilt exactly, right symbols, symbols, log-likelihood at level 0.
 
     A molecule whose every symbol is the likeliest one, given the true prefix and the posterior's mean, is
     what greedy decoding writes: so one pass tells whether it is rebuilt exactly.
@@ -44,7 +48,10 @@ def figures(model: MoleculeVAE, batch: Batch, noise: Tensor) -> tuple[Tensor, Te
     likelihood = model.log_likelihood(packed, posterior.draw(noise))
     right = model.logits(packed, posterior.mean).argmax(-1) == packed.targets  # (N,)
     wrong = packed.per_molecule((~right).double())
-    sums = (likelihood.double().sum(), posterior.kl().double().sum(), (wrong == 0).sum(), right.sum(), len(right))
+    blank = model.log_likelihood(packed, 0 * noise, 0.0) if model.config.posterior == "levels" else 0 * likelihood
+    rebuilt = (wrong == 0).sum()
+    kl = posterior.kl().double().sum()
+    sums = (likelihood.double().sum(), kl, rebuilt, right.sum(), len(right), blank.double().sum())
     return torch.tensor([float(value) for value in sums], dtype=torch.float64), posterior.mean
 
 
@@ -56,7 +63,7 @@ def validate(model: MoleculeVAE, dataset: Dataset, rows: Rows, threads: Threads)
     latent = model.config.latent
     noise = [standard_normal((len(batch), latent), generator).to(model.device) for batch in batches]
     parts = threads.map(lambda part: figures(model, *part), zip(batches, noise, strict=True))
-    likelihood, kl, exact, right, symbols = torch.stack([sums for sums, _ in parts]).sum(0).tolist()
+    likelihood, kl, exact, right, symbols, blank = torch.stack([sums for sums, _ in parts]).sum(0).tolist()
     means = torch.cat([mean for _, mean in parts])
     variance = means.var(0) if len(means) > 1 else means[0] * 0
     count = len(rows)
@@ -67,4 +74,5 @@ def validate(model: MoleculeVAE, dataset: Dataset, rows: Rows, threads: Threads)
         exact=exact / count,
         symbol_accuracy=right / symbols,
         active_units=int((variance > ACTIVE).sum()),
+        unconditional=blank / count if model.config.posterior == "levels" else None,
     )

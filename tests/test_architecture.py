@@ -32,6 +32,7 @@ ROOMS = (
         "gru",
         "categorical",
         "posterior",
+        "noise",
         "schedules",
         "model",
         "decoding",

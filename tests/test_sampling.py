@@ -104,7 +104,7 @@ def test_sampling_gives_up_where_there_is_no_more_to_find(tiny_model: Any, monke
 
 def test_temperature_zero_is_greedy(tiny_model: Any) -> None:
     cold = drawn(tiny_model, 10, temperature=0.0, keep_all=True)
-    block = sampling.draw_block(tiny_model, 0.0, 0, 0)
+    block = sampling.draw_block(tiny_model, 0.0, 0, 0, None)
     assert [one.selfies for one in cold] == [tiny_model.vocabulary.decode(ids) for ids in block.molecules()[:10]]
 
 

@@ -239,7 +239,8 @@ def test_validation_is_repeatable_and_adds_up(tiny_model: Any, tiny_dataset: Dat
         first = validate(tiny_model.model, tiny_dataset, tiny_dataset.training_rows, threads)
         again = validate(tiny_model.model, tiny_dataset, tiny_dataset.training_rows[::-1].copy(), threads)
     assert first.elbo == pytest.approx(first.reconstruction - first.kl)
-    assert again == pytest.approx(first, rel=0.05, abs=0.02)
+    assert again[:6] == pytest.approx(first[:6], rel=0.05, abs=0.02)
+    assert first.unconditional is again.unconditional is None
     assert 0 <= first.exact <= first.symbol_accuracy <= 1
     assert 0 <= first.active_units <= 8
 

@@ -1,0 +1,91 @@
+"""Several noise levels in one model: the second tenant of the posterior."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from molvae import checkpoint, sampling
+from molvae.codec import Codec
+from molvae.dataset import Dataset
+from molvae.errors import UsageError
+from molvae.posterior import LevelPosterior, drawn_levels
+from molvae.training import Epoch, begin, train
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def levelled(tiny_dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Codec:
+    """A tiny model with levels, trained for a few epochs, saved and loaded."""
+    from molvae.config import from_dict
+
+    sizes = {"embedding": 16, "encoder": 16, "decoder": 32, "latent": 8, "posterior": "levels"}
+    dials = {"epochs": 6, "batch_size": 32, "learning_rate": 0.02, "warmup": 10, "ema": 0.9, "precision": "fp32"}
+    state = begin(tiny_dataset, from_dict({"model": sizes, "training": dials}, "tests"), CPU)
+    last = [record for record in train(state, tiny_dataset) if isinstance(record, Epoch)][-1]
+    run = tmp_path_factory.mktemp("levels")
+    checkpoint.save(run, state, tiny_dataset, {"unconditional": last.validation.unconditional}, best=True)
+    return Codec.load(str(run))
+
+
+@pytest.mark.parametrize("level", [0.0, 0.3, 0.7, 0.866])
+def test_the_kl_of_a_level_is_the_same_for_every_molecule(level: float) -> None:
+    torch.manual_seed(0)
+    posterior = LevelPosterior(5, 16, 0.866)
+    q = posterior(torch.randn(7, 5), level)
+    assert q.kl().sum(-1).tolist() == pytest.approx([-8 * math.log(1 - level**2)] * 7, abs=1e-4)
+    assert q.mean.norm(dim=-1).tolist() == pytest.approx([level * 4] * 7, abs=1e-5)
+
+
+def test_at_level_zero_the_decoder_is_told_nothing_of_the_molecule() -> None:
+    posterior = LevelPosterior(5, 16, 0.866)
+    code = posterior.code(torch.randn(7, 16), 0.0)
+    assert code.shape == (7, 17)
+    assert not code.any()
+
+
+def test_levels_are_drawn_in_the_shares_asked_for() -> None:
+    levels = drawn_levels(torch.linspace(0, 1, 10_001), 0.8, 0.4, 0.35)[:, 0]
+    assert ((levels == 0.8).float().mean().item(), (levels == 0).float().mean().item()) == pytest.approx(
+        (0.4, 0.35), abs=0.001
+    )
+    assert levels.min() >= 0
+    assert levels.max() <= 0.8 + 1e-6
+    assert drawn_levels(torch.rand(100), 0.8, 0.0, 1.0).max() == 0
+
+
+def test_a_model_with_levels_saves_loads_samples_and_walks(levelled: Codec, molecules: list[str]) -> None:
+    from molvae.interpolation import interpolate
+
+    drawn = list(sampling.sample(levelled, 20, workers=1))
+    assert len({one.smiles for one in drawn}) == 20
+    sharp = list(sampling.sample(levelled, 20, level=0.8, workers=1))
+    assert [one.selfies for one in sharp] != [one.selfies for one in drawn]
+    points = interpolate(levelled, molecules[0], molecules[1], steps=3)
+    assert points[0].smiles != points[-1].smiles
+
+
+def test_log_likelihood_at_level_zero_is_exact(levelled: Codec, molecules: list[str]) -> None:
+    readings = levelled.read(molecules[:4])
+    packed, batch = levelled.packed(readings)
+    blank = levelled.model.log_likelihood(packed, torch.randn(4, 8), 0.0)
+    wanted = np.empty(4)
+    wanted[batch.order] = blank.numpy()
+    assert levelled.log_likelihood(molecules[:4]).tolist() == pytest.approx(wanted.tolist(), abs=1e-4)
+
+
+def test_validation_reports_the_language_model(levelled: Codec) -> None:
+    value: Any = levelled.saved.info["unconditional"]
+    assert -200 < value < 0
+
+
+def test_a_level_that_cannot_be_is_refused_in_words(levelled: Codec, tiny_model: Any) -> None:
+    with pytest.raises(UsageError, match=r"between 0 and 0\.866"):
+        list(sampling.sample(levelled, 1, level=0.9, workers=1))
+    with pytest.raises(UsageError, match="has one only"):
+        list(sampling.sample(tiny_model, 1, level=0.5, workers=1))
