@@ -8,7 +8,7 @@ import sys
 import click
 
 from .options import chosen_device, device_option, force_option, model_option, output_option
-from .output import check_output, note, open_output, progress
+from .output import check_output, note, note_terminal, open_output, progress
 
 
 @click.command(
@@ -23,7 +23,7 @@ Examples:
 @force_option
 @device_option
 def decode(latents: str, model: str, output: str, force: bool, device: str) -> int:
-    """Decode latent vectors, from npz, csv or parquet, to the likeliest molecule of each.
+    """Decode latent vectors, from npz, csv, csv.gz or parquet, to the likeliest molecule of each.
 
     Writes a row for every vector, with its id; a vector that decodes to no atoms has an empty SMILES.
     """
@@ -32,7 +32,10 @@ def decode(latents: str, model: str, output: str, force: bool, device: str) -> i
     from molvae.latents import read_latents
 
     check_output(output, force, [latents])
+    note_terminal(latents)
     if latents == "-":
+        if sys.stdin is None:
+            raise InputError("standard input is closed; nothing can be read from -")
         table = read_latents(latents, sys.stdin.buffer)
     else:
         try:

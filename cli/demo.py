@@ -47,23 +47,26 @@ def demo(output: str, force: bool) -> int:
     folder.mkdir(parents=True)
     (folder / "README.txt").write_text(CONTENTS, encoding="utf-8")
     with as_file(files("molvae_data") / "moses_sample.csv.gz") as sample:
-        step("1. Train a small model on 10,000 molecules", f"train {sample} -o {folder}/model --no-cache {SETTINGS}")
-    step("2. Draw new molecules", f"sample -m {folder}/model -n 200 --seed 1 -o {folder}/samples.csv")
-    step("3. Score them", f"score {folder}/samples.csv -o {folder}/scored.csv")
-    way = f"interpolate -m {folder}/model {shlex.join(ENDS)} --steps 9 -o {folder}/path.csv --image {folder}/path.svg"
-    step("4. Walk from one molecule to another", way)
+        options = ["-o", folder / "model", "--no-cache", *SETTINGS.split()]
+        step("1. Train a small model on 10,000 molecules", "train", sample, *options)
+    model, samples = folder / "model", folder / "samples.csv"
+    step("2. Draw new molecules", "sample", "-m", model, "-n", 200, "--seed", 1, "-o", samples)
+    step("3. Score them", "score", samples, "-o", folder / "scored.csv")
+    drawn = ["--steps", 9, "-o", folder / "path.csv", "--image", folder / "path.svg"]
+    step("4. Walk from one molecule to another", "interpolate", "-m", model, *ENDS, *drawn)
     note("\n5. Draw the first samples")
     pictures(folder)
     note(f"\nAll of it is in {folder}/: open samples.svg, path.svg and scored.csv; README.txt says what else there is.")
     return 0
 
 
-def step(title: str, command: str) -> None:
+def step(title: str, *arguments: object) -> None:
     """Say what comes, and run it as the user would."""
     from .main import cli
 
-    note(f"\n{title}\n$ molvae {command}")
-    code = cli.main(shlex.split(command), prog_name="molvae", standalone_mode=False)
+    command = [str(argument) for argument in arguments]
+    note(f"\n{title}\n$ molvae {shlex.join(command)}")
+    code = cli.main(command, prog_name="molvae", standalone_mode=False)
     if code:
         raise click.exceptions.Exit(code)
 

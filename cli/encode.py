@@ -6,15 +6,15 @@ from collections import Counter
 
 import click
 
-from .options import chosen_device, column_option, device_option, force_option, model_option, output_option
-from .output import check_output, note, open_bytes, progress
+from .options import Count, chosen_device, column_option, device_option, force_option, model_option, output_option
+from .output import check_output, note, note_terminal, open_bytes, progress
 
 
 @click.command(
     epilog="""\b
 Examples:
   molvae encode -m model/ molecules.csv -o latents.npz
-  molvae encode -m model/ molecules.csv --id-column name -o latents.csv
+  molvae encode -m model/ molecules.csv --id-column name -o latents.csv.gz
   molvae encode -m model/ molecules.csv --refine 50 -o latents.parquet"""
 )
 @click.argument("molecules", metavar="FILE")
@@ -24,7 +24,7 @@ Examples:
 )
 @click.option(
     "--refine",
-    type=click.IntRange(0, 100_000),
+    type=Count(0, 100_000),
     default=0,
     metavar="K",
     help="Gradient steps on each molecule's own posterior, from the encoder's (semi-amortised).",
@@ -45,8 +45,8 @@ def encode(
 ) -> int:
     """Encode molecules to latent vectors: the mean of each one's posterior.
 
-    Writes npz, csv or parquet by the extension, with an id for every row. Rows that cannot be encoded are
-    named on stderr and left out.
+    Writes npz, csv, csv.gz or parquet by the extension, with an id for every row. Rows that cannot be encoded
+    are named on stderr and left out.
     """
     import numpy as np
 
@@ -58,6 +58,7 @@ def encode(
 
     format = format_of(output)
     check_output(output, force, [molecules])
+    note_terminal(molecules)
     codec = Codec.load(model, chosen_device(device))
     ids: list[str] = []
     smiles: list[str] = []

@@ -10,7 +10,16 @@ from typing import Any
 
 import click
 
-from .options import Count, chosen_device, column_option, device_option, force_option, seed_option, workers_option
+from .options import (
+    Count,
+    Number,
+    chosen_device,
+    column_option,
+    device_option,
+    force_option,
+    seed_option,
+    workers_option,
+)
 from .output import check_output, live, note, open_output
 
 SAMPLES = 30_000
@@ -23,6 +32,7 @@ class Options:
     seed: int
     workers: int | None
     fcd: bool
+    level: float | None
 
 
 @click.command(
@@ -45,6 +55,12 @@ Examples:
     help=f"Molecules to draw, or to take from --samples. [default: {SAMPLES}, or all]",
 )
 @seed_option
+@click.option(
+    "--level",
+    type=Number(0.0, 1.0),
+    metavar="X",
+    help="Noise level to draw at, for models trained with --posterior levels. [default: 0]",
+)
 @click.option("--limit", type=Count(1), default=2000, metavar="N", help="Held-out molecules for the latent space.")
 @click.option("--iwae", type=Count(1), default=64, metavar="K", help="Draws from each posterior to estimate log p(x).")
 @click.option("--fcd/--no-fcd", default=True, help="The Fréchet ChemNet distance, the slowest figure.")
@@ -62,6 +78,7 @@ def evaluate(
     train: str | None,
     number: int | None,
     seed: int,
+    level: float | None,
     limit: int,
     iwae: int,
     fcd: bool,
@@ -85,7 +102,7 @@ def evaluate(
         raise UsageError("give a model with -m, or molecules with --samples")
     if output:
         check_output(output, force, [path for path in (test, test_scaffolds, train, samples) if path])
-    given = Options(seed, workers, fcd)
+    given = Options(seed, workers, fcd, level)
     codec: Any = None
     known: Any = None
     remarks: list[str] = []
@@ -93,6 +110,7 @@ def evaluate(
         from molvae.codec import Codec
 
         codec = Codec.load(model, chosen_device(device))
+        codec.check_level(level)
         known, remarks = known_to(model)
     held_out = read_smiles(test, column, note)
     others = [None if path is None else read_smiles(path, column, note) for path in (test_scaffolds, train, samples)]
@@ -102,7 +120,7 @@ def evaluate(
     files = {"model": model, "test": test, "test_scaffolds": test_scaffolds, "train": train, "samples": samples}
     report: dict[str, Any] = {
         "versions": versions(),
-        "settings": files | {"seed": seed, "limit": limit, "iwae": iwae, "fcd": fcd},
+        "settings": files | {"seed": seed, "level": level, "limit": limit, "iwae": iwae, "fcd": fcd},
     }
     title = f"against {len(held_out):,} molecules of {test}"
     if judged is not None:
@@ -185,11 +203,17 @@ def drawn_table(
     from itertools import islice
 
     from molvae.evaluation import consistency
-    from molvae.sampling import Sample, sample
+    from molvae.sampling import PRIOR_LEVEL, Sample, sample
 
+    if codec.levels:
+        drawn_at = PRIOR_LEVEL if given.level is None else given.level
+        told = ", where the decoder is told nothing of z and writes as a language model" if not drawn_at else ""
+        remarks = [*remarks, f"drawn at noise level {drawn_at:g}{told}"]
     stage("samples: drawing")
     # As many draws again are there to fill the consistent ones up to the same number.
-    with closing(sample(codec, 2 * count, keep_all=True, seed=given.seed, workers=given.workers)) as draws:  # type: ignore[type-var]
+    with closing(
+        sample(codec, 2 * count, keep_all=True, seed=given.seed, level=given.level, workers=given.workers)
+    ) as draws:  # type: ignore[type-var]
         first: list[Sample] = list(islice(draws, count))
 
         def extra(honest: Any) -> Any:
@@ -228,6 +252,13 @@ def latent_table(
         ]
         cells.append(["  pairs of different molecules", number(space.random_pairs.value), ""])
         lines += [f"Locality around {space.rings[0].similarity.n:,} molecules", *aligned(cells)]
+    if space.levels:
+        heads = ["reconstruction, nats", "KL, nats", "ELBO, nats", "shuffled-latent gap, nats"]
+        cells = [["  noise level", *heads]]
+        cells += [
+            [f"  {level:.3g}", *(number(figures[head].value) for head in heads)] for level, figures in space.levels
+        ]
+        lines += ["By noise level; all else is at the sharpest", *aligned(cells)]
     lines += ["", space.verdict]
     rings = [
         {"radius": ring.radius} | as_json({"similarity": ring.similarity, "unchanged": ring.unchanged})
@@ -240,6 +271,7 @@ def latent_table(
         "figures": {heading: as_json(figures) for heading, figures in space.groups.items()},
         "kl_per_dimension_nats": space.kl_per_dimension,
         "locality": {"rings": rings} | as_json({"random_pairs": space.random_pairs}),
+        "by_noise_level": [{"level": level} | as_json(figures) for level, figures in space.levels],
         "verdict": space.verdict,
     }, lines
 

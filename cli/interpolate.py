@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import click
 
-from .options import chosen_device, device_option, force_option, model_option, output_option
-from .output import check_output, note, open_output
+from .options import Count, chosen_device, device_option, force_option, model_option, output_option
+from .output import check_output, note, note_terminal, open_output
 
 
 @click.command(
@@ -22,7 +22,7 @@ Examples:
 @click.argument("end", required=False, metavar="END]")
 @model_option
 @click.option("--pairs", metavar="CSV", help="Table whose first two columns are the ends of each path; - is stdin.")
-@click.option("--steps", type=click.IntRange(2, 10_001), default=11, metavar="N", help="Molecules, the ends included.")
+@click.option("--steps", type=Count(2, 10_001), default=11, metavar="N", help="Molecules, the ends included.")
 @click.option("--path", "kind", type=click.Choice(["slerp", "lerp"]), default="slerp", help="Arc or straight line.")
 @click.option("--dense", is_flag=True, help="Add points where neighbours jump (Tanimoto below 0.6).")
 @click.option("--image", metavar="PATH", help="Picture of the (first) path, .svg or .png.")
@@ -55,11 +55,12 @@ def interpolate(
 
     if (pairs is None) == (start is None) or (start is None) != (end is None):
         raise UsageError("give two SMILES, START and END, or --pairs with a table of them")
-    check_output(output, force)
+    check_output(output, force, [pairs] if pairs else [])
     if image:
         check_output(image, force)
         if not image.lower().endswith((".svg", ".png")):
             raise UsageError(f"--image: {image} must end in .svg or .png")
+    note_terminal(pairs or "")
     ends = [(0, str(start), str(end))] if pairs is None else list(read_pairs(pairs))
     codec = Codec.load(model, chosen_device(device))
     if pairs is None:

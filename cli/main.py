@@ -6,14 +6,16 @@ Exit codes: 0 done, 1 could not do it, 2 wrong usage, 130 interrupted, 143 termi
 from __future__ import annotations
 
 import contextlib
-import os
+import signal
 import sys
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from molvae.errors import MolvaeError
+
+from .output import mend_streams, note, silence
 
 VERBS = {
     "demo": "Run the whole job on a small bundled data set, in about a minute.",
@@ -48,7 +50,7 @@ class Verbs(click.Group):
         try:
             return super().invoke(ctx)
         except BrokenPipeError:  # click would exit with 1 if this went on up
-            quiet_stdout()
+            silence("stdout")
             return 0
 
     def resolve_command(
@@ -101,42 +103,46 @@ def cli() -> None:
     """
 
 
-def main(args: list[str] | None = None) -> Any:
+def main(args: list[str] | None = None) -> NoReturn:
     """Run the command line; this is the installed ``molvae``."""
+    mend_streams()
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        sys.exit(run(args))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def run(args: list[str] | None) -> int:
+    """The exit code of a command line, once its errors are told in words."""
     try:
         result = cli.main(args, prog_name="molvae", standalone_mode=False)
         sys.stdout.flush()
     except click.exceptions.Exit as stop:
-        code = stop.exit_code
+        return stop.exit_code
     except click.ClickException as error:
-        error.show()
-        code = error.exit_code
+        with contextlib.suppress(OSError):
+            error.show()
+        return error.exit_code
     except MolvaeError as error:
-        say(f"Error: {error}")
-        code = error.exit_code
+        note(f"Error: {error}")
+        return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        say("Interrupted.")
-        code = 130
+        note("Interrupted.")
+        return 130
     except BrokenPipeError:
-        quiet_stdout()
-        code = 0
+        silence("stdout")
+        return 0
     except OSError as error:
         if error.errno is None or (error.filename is None and not error.strerror):
             raise
         where = f"{error.filename}: " if error.filename else ""
-        say(f"Error: {where}{error.strerror}")
-        code = 1
-    else:
-        code = result if isinstance(result, int) else 0
-    sys.exit(code)
+        note(f"Error: {where}{error.strerror}")
+        silence("stdout")
+        return 1
+    return result if isinstance(result, int) else 0
 
 
-def quiet_stdout() -> None:
-    """Let what is still unwritten go nowhere: Python would complain when it flushes stdout at the end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-
-
-def say(text: str) -> None:
-    """A line on stderr, if there still is one."""
-    with contextlib.suppress(OSError):
-        click.echo(text, err=True)
+def end(number: int, _: Any) -> NoReturn:
+    """Answer SIGTERM by unwinding, so that no half-written file and no worker stays behind."""
+    sys.exit(128 + number)

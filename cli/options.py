@@ -25,7 +25,7 @@ class Number(click.ParamType[float]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """The number in ``value``, or a usage error."""
         try:
-            number = float(value)
+            number = plain_float(value)
         except ValueError:
             self.fail(f"{value!r} is not a number.", param, ctx)
         low_ok = number > self.low if self.open_low else number >= self.low
@@ -35,24 +35,35 @@ class Number(click.ParamType[float]):
 
 
 class Count(click.ParamType[int]):
-    """A whole number, which may be written 1e6."""
+    """A whole number within bounds, which may be written 1e6."""
 
     name = "count"
 
-    def __init__(self, low: int = 1) -> None:
-        self.low = low
+    def __init__(self, low: int = 1, high: float = math.inf) -> None:
+        self.low, self.high = low, high
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """The count in ``value``, or a usage error."""
         try:
-            number = float(value)
+            number = plain_float(value)
             if not number.is_integer():
                 raise ValueError
+            # A float has no room for every digit of a large seed.
+            count = int(value) if isinstance(value, int) or value.lstrip("+-").isdigit() else int(number)
         except (ValueError, OverflowError):
             self.fail(f"{value!r} is not a whole number.", param, ctx)
-        if number < self.low:
+        if count < self.low:
             self.fail(f"{value!r} is less than {self.low}.", param, ctx)
-        return int(value) if isinstance(value, int) or str(value).isdigit() else int(number)
+        if count > self.high:
+            self.fail(f"{value!r} is more than {self.high}.", param, ctx)
+        return count
+
+
+def plain_float(value: Any) -> float:
+    """The number in ``value``; ValueError for what only Python takes for one, such as 1_0."""
+    if "_" in str(value):
+        raise ValueError(value)
+    return float(value)
 
 
 def model_option(command: Command) -> Command:
@@ -84,15 +95,15 @@ def column_option(command: Command) -> Command:
 def workers_option(command: Command) -> Command:
     """``--workers``: processes."""
     return click.option(
-        "--workers", type=click.IntRange(1, 1024), metavar="N", help="Worker processes. [default: every core]"
+        "--workers", type=Count(1, 1024), metavar="N", help="Worker processes, at most 1024. [default: every core]"
     )(command)
 
 
 def seed_option(command: Command) -> Command:
     """``--seed``: randomness."""
-    return click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, help="The same seed, the same result.")(
-        command
-    )
+    return click.option(
+        "--seed", type=Count(0, 2**63 - 1), default=0, metavar="N", help="The same seed, the same result."
+    )(command)
 
 
 def device_option(command: Command) -> Command:
@@ -141,12 +152,13 @@ def dial(name: str, default: Any, rule: dict[str, Any]) -> Callable[[Command], C
     """The option of one configuration field; not given means the configuration file's value or the default."""
     flag = f"--{name.replace('_', '-')}"
     shown = str(default).lower() if isinstance(default, bool) else default
-    text = f"{rule['help'][0].upper()}{rule['help'][1:]}. [default: {shown}]"
+    bounds = "" if rule["low"] is None else f"; {rule['low']:g} to {rule['high']:g}"
+    text = f"{rule['help'][0].upper()}{rule['help'][1:]}. [default: {shown}{bounds}]"
     if isinstance(default, bool):
         return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=text)
     kinds: dict[type, click.ParamType[Any]] = {
-        int: click.IntRange(rule["low"], rule["high"]),
-        float: Number(rule["low"] if rule["low"] is not None else -math.inf, rule["high"] or math.inf),
+        int: Count(rule["low"], rule["high"]),
+        float: Number(rule["low"], rule["high"]),
         str: click.Choice(rule["choices"]),
     }
     metavar = "|".join(rule["choices"]) if rule["choices"] else ("N" if isinstance(default, int) else "X")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import os
@@ -11,16 +12,60 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import Any, BinaryIO, TextIO, cast
 
 import click
 
 from molvae.errors import InputError, UsageError
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""Errors of writing that the system reports without the name of the file."""
+
+
+class Closed(io.RawIOBase):
+    """What stands in for a closed stdout: whatever is written to it is an error, not lost in silence."""
+
+    def writable(self) -> bool:
+        """Writing is what is refused in words."""
+        return True
+
+    def write(self, _: Any) -> int:
+        """OSError."""
+        raise OSError(errno.EBADF, "is closed", "standard output")
+
+
+def mend_streams() -> None:
+    """Stand in for standard streams that were closed (``>&-``), and let stdout survive a narrow encoding."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass  # a closed number stays taken, or the next file opened would receive what a library prints
+    os.close(number)
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    if sys.stdout is None:
+        sys.stdout = io.TextIOWrapper(cast(BinaryIO, Closed()), encoding="utf-8", write_through=True)
+    elif isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def silence(name: str) -> None:
+    """Let what is still unwritten to ``stdout`` or ``stderr`` go nowhere: Python would complain at its end."""
+    nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    os.dup2(nowhere.fileno(), {"stdout": 1, "stderr": 2}[name])
+    setattr(sys, name, nowhere)
+
 
 def note(text: str) -> None:
-    """One line on stderr."""
-    click.echo(text, err=True)
+    """One line on stderr; a stderr that nobody reads any more stops no work."""
+    try:
+        click.echo(text, err=True)
+    except OSError:
+        silence("stderr")
+
+
+def note_terminal(*paths: str) -> None:
+    """Say what is waited for where standard input is a terminal."""
+    if "-" in paths and sys.stdin is not None and sys.stdin.isatty():
+        note("reading from the terminal; Ctrl-D ends the input")
 
 
 def check_output(path: str, force: bool, inputs: Sequence[str] = ()) -> None:
@@ -32,15 +77,49 @@ def check_output(path: str, force: bool, inputs: Sequence[str] = ()) -> None:
         if source != "-" and Path(source).exists() and target.exists() and os.path.samefile(source, target):
             raise UsageError(f"{path}: is the input; writing over it would destroy it")
     if target.is_dir():
-        raise UsageError(f"{path}: is a folder; give the name of a file")
+        raise UsageError(f"{target}: is a folder; give the name of a file")
     if target.exists() and target.is_file() and not force:
         raise InputError(f"{path}: already exists; --force overwrites it")
     if not target.parent.is_dir():
         raise UsageError(f"{path}: there is no folder {target.parent}")
+    check_writable(path, target.parent if not target.exists() or target.is_file() else target)
+
+
+def check_new_folder(path: str) -> None:
+    """UsageError before any work if a folder cannot be made under ``path``, which must not exist yet."""
+    target = Path(path)
+    if target.exists() or target.is_symlink():
+        raise UsageError(f"{target}: already exists; choose a new folder")
+    parent = next(folder for folder in target.absolute().parents if folder.exists())
+    if not parent.is_dir():
+        raise UsageError(f"{path}: cannot be made, {parent} is not a folder")
+    check_writable(path, parent)
+
+
+def check_writable(path: str, place: Path) -> None:
+    """UsageError unless this user may write to ``place``, where ``path`` is to go."""
+    if not os.access(place, os.W_OK):
+        raise UsageError(f"{path}: {place} cannot be written to")
 
 
 @contextmanager
 def open_bytes(path: str, force: bool = False) -> Iterator[BinaryIO]:
+    """A binary stream to ``path``, compressed if it ends in .gz, whole or not at all; ``-`` is stdout."""
+    try:
+        with open_plain(path, force) as plain:
+            if not path.lower().endswith(".gz"):
+                yield plain
+                return
+            with gzip.GzipFile(filename="", mode="wb", fileobj=plain, mtime=0) as packed:
+                yield cast(BinaryIO, packed)
+    except OSError as error:
+        if error.filename is None and error.errno in FULL:
+            error.filename = "standard output" if path == "-" else path
+        raise
+
+
+@contextmanager
+def open_plain(path: str, force: bool) -> Iterator[BinaryIO]:
     """A binary stream to ``path`` that appears under its name only when whole; ``-`` is stdout."""
     if path == "-":
         yield sys.stdout.buffer
@@ -65,23 +144,20 @@ def open_bytes(path: str, force: bool = False) -> Iterator[BinaryIO]:
 
 @contextmanager
 def open_output(path: str, force: bool = False) -> Iterator[TextIO]:
-    """A text stream to ``path``, compressed if it ends in .gz, whole or not at all; ``-`` is stdout."""
+    """A text stream to ``path`` in UTF-8, otherwise as :func:`open_bytes`."""
     with open_bytes(path, force) as binary:
-        packed = gzip.GzipFile(filename="", mode="wb", fileobj=binary, mtime=0) if path.endswith(".gz") else None
-        text = io.TextIOWrapper(packed or binary, encoding="utf-8", newline="", write_through=path == "-")
+        text = io.TextIOWrapper(binary, encoding="utf-8", newline="", write_through=path == "-")
         try:
             yield text
             text.flush()
         finally:
             text.detach()
-        if packed is not None:
-            packed.close()
 
 
 @contextmanager
 def progress(label: str, total: int | None) -> Iterator[Callable[[int], None]]:
     """A line that counts, on stderr, while it is a terminal; yields the function that counts on."""
-    if not sys.stderr.isatty():
+    if not on_terminal():
         yield lambda _: None
         return
     began, shown, done = time.monotonic(), 0.0, 0
@@ -104,11 +180,21 @@ def progress(label: str, total: int | None) -> Iterator[Callable[[int], None]]:
         live("")
 
 
+def on_terminal() -> bool:
+    """Whether stderr is a terminal that can replace a line."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
 def live(text: str) -> None:
-    """Replace the current line of the terminal on stderr."""
-    width = max(20, os.get_terminal_size(sys.stderr.fileno()).columns if sys.stderr.isatty() else 80)
-    sys.stderr.write("\r\x1b[2K" + text[: width - 1])
-    sys.stderr.flush()
+    """Replace the current line of the terminal on stderr, if it is one."""
+    if not on_terminal():
+        return
+    width = os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    try:
+        sys.stderr.write("\r\x1b[2K" + text[: max(20, width) - 1])
+        sys.stderr.flush()
+    except OSError:
+        silence("stderr")
 
 
 def clock(seconds: float) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
 from .options import column_option, dials, workers_option
-from .output import note, progress
+from .output import check_new_folder, note, note_terminal, progress
 
 
 @click.command(
@@ -30,11 +29,10 @@ def prepare(files: tuple[str, ...], output: str, column: str | None, workers: in
     rejected.csv of the folder, with their line and reason.
     """
     from molvae.config import DataConfig, build
-    from molvae.errors import UsageError
     from molvae.preparation import prepare as prepare_files
 
-    if Path(output).exists():
-        raise UsageError(f"{output}: already exists; choose a new folder")
+    check_new_folder(output)
+    note_terminal(*files)
     config = build(DataConfig, {name: value for name, value in given.items() if value is not None}, "prepare")
     with progress("molecules read", None) as advance:
         prepared = prepare_files(files, config, column=column, workers=workers, said=note, progress=advance)

@@ -71,12 +71,15 @@ def sample(
     """
     from molvae import checkpoint, sampling
     from molvae.codec import Codec
+    from molvae.errors import UsageError
     from molvae.scoring import plan_scores, stream
 
     from .score import cell
 
+    if keep_all and novel:
+        raise UsageError("--all keeps every draw and --novel leaves some out: give one of them")
     check_output(output, force)
-    plan = plan_scores(scores) if scores else None
+    plan = None if scores is None else plan_scores(scores)
     codec = Codec.load(model, chosen_device(device))
     known = checkpoint.known_hashes(model) if novel else None
     tally = sampling.Tally()

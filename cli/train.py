@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import click
 
 from .options import chosen_device, column_option, device_option, dials, force_option, workers_option
-from .output import clock, live, note, progress
+from .output import clock, live, note, note_terminal, on_terminal, progress
 from .prepare import summary
 
 
@@ -67,6 +66,7 @@ def train(
         config = runs.config_of(run, options)
     else:
         runs.check_new(run, force)
+    note_terminal(*files)
     with progress("molecules read", None) as advance:
         dataset, rejected = runs.open_dataset(
             files, config.data, column=column, workers=workers, cached=cache, said=note, progress=advance
@@ -93,7 +93,7 @@ def train(
 
 def tell(record: Any) -> None:
     """A record as a progress line that is overwritten, or an epoch's line that stays."""
-    terminal = sys.stderr.isatty()
+    terminal = on_terminal()
     if hasattr(record, "validation"):
         figures = record.validation
         if terminal:

@@ -24,6 +24,9 @@ ALIVE = 0.1
 PAIRED = 4_000
 """Molecules, at most, of which all pairs are taken for the MMD and the mutual information."""
 
+AT_LEAST = "KL of aggregate to prior, nats, at least"
+AT_MOST = "KL of aggregate to prior, nats, at most"
+
 _ROWS = 256  # rows of a table of all pairs held at a time
 ONE = "needs at least two molecules"
 
@@ -51,7 +54,7 @@ def capacity(posteriors: Posteriors) -> Figures:
     n, latent = posteriors.means.shape
     figures: Figures = {}
     if n < 2:
-        names = ("mutual information, nats", "KL of aggregate to prior, nats, at most", "active units")
+        names = ("mutual information, nats", AT_MOST, "active units")
         figures |= {name: absent(n, ONE) for name in names}
     else:
         figures |= information(posteriors)
@@ -91,9 +94,7 @@ def information(posteriors: Posteriors) -> Figures:
         "mutual information, nats": Figure(
             shared, n, note=f"within this set: a lower bound, which cannot exceed ln {n:,} = {limit:.2f}{near}"
         ),
-        "KL of aggregate to prior, nats, at most": Figure(
-            max(0.0, rate - shared), n, note="rate less mutual information"
-        ),
+        AT_MOST: Figure(max(0.0, rate - shared), n, note="rate less mutual information"),
     }
 
 
@@ -120,7 +121,7 @@ def mismatch(posteriors: Posteriors) -> Figures:
     """
     n, latent = posteriors.draws.shape
     if n < 2:
-        names = ("norm of mean", "covariance deviation", "MMD²", "KL of aggregate to prior, nats, at least")
+        names = ("norm of mean", "covariance deviation", "MMD²", AT_LEAST)
         return {name: absent(n, ONE) for name in names}
     draws, prior = posteriors.draws, posteriors.prior
     kernel = f"kernel exp(-|a - b|²/{2 * latent})"
@@ -136,14 +137,18 @@ def mismatch(posteriors: Posteriors) -> Figures:
             note=f"|C - I| / √Z; of as many prior draws {_covariance_deviation(prior):.2g}",
         ),
         "MMD²": Figure(mmd(few, few_prior), len(few), note=f"to prior draws, {kernel}{chance}"),
-        "KL of aggregate to prior, nats, at least": Figure(
-            _gaussian_kl(posteriors.means, np.exp(posteriors.log_variances).mean(0)),
-            n,
-            note=f"by its mean and covariance; of as many prior draws {_gaussian_kl(prior, np.zeros(latent)):.2g}"
-            if n > latent
-            else "by its mean and covariance",
-        ),
+        AT_LEAST: _moments_apart(posteriors),
     }
+
+
+def _moments_apart(posteriors: Posteriors) -> Figure:
+    """The KL of the Gaussian with the aggregate's moments, less what so few molecules show of a perfect fit."""
+    variance = np.exp(posteriors.log_variances).mean(0)
+    perfect = posteriors.prior * np.sqrt(np.maximum(0.0, 1.0 - variance))
+    chance = _gaussian_kl(perfect, variance)
+    apart = max(0.0, _gaussian_kl(posteriors.means, variance) - chance)
+    note = f"by mean and covariance, above the {chance:.2g} that a perfect fit shows by chance"
+    return Figure(apart, len(perfect), note=note)
 
 
 def _norm_of_mean(z: Floats) -> float:

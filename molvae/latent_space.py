@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -19,12 +19,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .aggregate import Posteriors, capacity, mismatch
+from .aggregate import AT_LEAST, Posteriors, capacity, mismatch
 from .beam import WIDTH, beam_search, encode_back
 from .codec import Codec, Reading
 from .figures import Figure, absent, mean, share
 from .neighbourhoods import Ring, decode, locality, read, round_trips, smoothness
-from .posterior import Gaussian, prior_log_density, standard_normal
+from .posterior import Gaussian, Level, prior_log_density, standard_normal
 from .threads import Threads
 
 IGNORED = 1.0
@@ -36,8 +36,15 @@ HOLES = 1.2
 Measured on small models of 10,000 molecules: 1.00 collapsed at beta 1, 1.05 at 0.3, 1.4 at 0.02, 1.3 at 0.
 """
 
+APART = 5.0
+"""Nats: it also has holes where its molecules' latents are at least so far from it that they share less than a
+hundredth of its mass (e^-5). A decoder that rebuilds little has poor ways back everywhere, and only this shows."""
+
 ENOUGH = 50
 """Different molecules below which there is no verdict."""
+
+LEVEL_STEPS = 5
+"""Noise levels looked at, of a model that has several, from none to the sharpest."""
 
 BATCH = 256
 _NO_MOLECULE = "no molecule that the model can read"
@@ -48,13 +55,17 @@ Figures = dict[str, Figure]
 
 @dataclass(frozen=True)
 class LatentSpace:
-    """The figures in groups by heading, locality by radius, KL ``(Z,)`` in nats, and the verdict."""
+    """The figures in groups by heading, locality by radius, KL ``(Z,)`` in nats, and the verdict.
+
+    Of a model with several noise levels all this is at the sharpest, and ``levels`` has the likelihood by level.
+    """
 
     groups: dict[str, Figures]
     rings: list[Ring]
     random_pairs: Figure
     kl_per_dimension: list[float]
     verdict: str
+    levels: list[tuple[float, Figures]] = field(default_factory=list)
 
 
 class Terms(NamedTuple):
@@ -93,13 +104,9 @@ def measure(
     is being measured.
     """
     if not readings:
-        return LatentSpace(
-            {"Latent space": {"molecules": absent(0, _NO_MOLECULE)}},
-            [],
-            absent(0, _NO_MOLECULE),
-            [],
-            f"No verdict: there is {_NO_MOLECULE}.",
-        )
+        nothing = absent(0, _NO_MOLECULE)
+        words = f"No verdict: there is {_NO_MOLECULE}."
+        return LatentSpace({"Latent space": {"molecules": nothing}}, [], nothing, [], words)
     rng = np.random.default_rng([seed, 1])
     generator = torch.Generator().manual_seed(seed)
     q = codec.posterior(readings)
@@ -125,9 +132,13 @@ def measure(
     words = verdict(
         groups["What the latent carries"]["shuffled-latent gap, nats"].value,
         groups["Holes"]["prior way / posterior way"].value,
+        groups["Aggregate posterior against the prior"][AT_LEAST].value,
         distinct,
     )
-    return LatentSpace(groups, rings, random_pairs, posteriors.kl().mean(0).tolist(), words)
+    by_level = noise_levels(codec, readings, noise, seed, rng) if codec.levels else []
+    if by_level:
+        words = f"At its sharpest noise level: {words[0].lower()}{words[1:]}"
+    return LatentSpace(groups, rings, random_pairs, posteriors.kl().mean(0).tolist(), words, by_level)
 
 
 def _numbers(values: Tensor) -> Floats:
@@ -155,9 +166,11 @@ def reconstruction(
 
 @torch.no_grad()
 def likelihood_terms(
-    codec: Codec, readings: Sequence[Reading], q: Gaussian, draws: Tensor, iwae: int, seed: int
+    codec: Codec, readings: Sequence[Reading], q: Gaussian, draws: Tensor, iwae: int, seed: int, level: Level = None
 ) -> Terms:
     """What the decoder says of every molecule; ``draws`` ``(N, Z)`` is one draw from each posterior.
+
+    ``level`` is the noise level of ``q`` and ``draws``, where the model has several.
 
     Each molecule gets the draw of another: its neighbour in a random circle of them all.
     """
@@ -173,15 +186,15 @@ def likelihood_terms(
         likelihoods, weights = [], []
         for _ in range(iwae):
             z = own.draw(standard_normal(tuple(own.mean.shape), generator).to(own.mean.device))
-            likelihoods.append(codec.model.log_likelihood(packed, z).double())
+            likelihoods.append(codec.model.log_likelihood(packed, z, level).double())
             weights.append(likelihoods[-1] + prior_log_density(z) - own.log_density(z))
-        right = codec.model.logits(packed, own.mean).argmax(-1) == packed.targets
+        right = codec.model.logits(packed, own.mean, level).argmax(-1) == packed.targets
         bound = torch.stack(weights).logsumexp(0) - math.log(iwae)
         values = (
             torch.stack(likelihoods).mean(0),
             bound,
-            codec.model.log_likelihood(packed, draws[rows]),
-            codec.model.log_likelihood(packed, draws[partner[rows]]),
+            codec.model.log_likelihood(packed, draws[rows], level),
+            codec.model.log_likelihood(packed, draws[partner[rows]], level),
             packed.per_molecule(right.double()),
             packed.per_molecule(torch.ones_like(right, dtype=torch.double)),
         )
@@ -191,6 +204,28 @@ def likelihood_terms(
     with Threads(codec.model.device, len(readings)) as threads:
         parts = threads.map(part_of, range(0, len(readings), BATCH))
     return Terms(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def noise_levels(
+    codec: Codec, readings: Sequence[Reading], noise: Tensor, seed: int, rng: np.random.Generator
+) -> list[tuple[float, Figures]]:
+    """The ELBO, its terms and the shuffled-latent gap by noise level; at level 0 the ELBO is the exact log p(x).
+
+    ``noise`` ``(N, Z)`` draws the latent of every molecule, once.
+    """
+    sharpest = codec.saved.config.model.sharpest
+    mean_at_sharpest = codec.posterior(readings).mean
+    rows = []
+    for step in range(LEVEL_STEPS):
+        level = sharpest * step / (LEVEL_STEPS - 1)
+        # z = a mu + sqrt(1 - a²) eps: the mean grows with the level, the variance is the same for all molecules.
+        variance = torch.full_like(mean_at_sharpest, 1.0 - level**2)
+        q = Gaussian(mean_at_sharpest * (level / sharpest), variance.log())
+        terms = likelihood_terms(codec, readings, q, q.draw(noise.to(q.mean.device)), 1, seed, level)
+        figures = likelihood(terms, _numbers(q.kl()).sum(1), 1, rng)
+        del figures["log p(x), nats"]
+        rows.append((level, figures | shuffled(terms, rng)))
+    return rows
 
 
 def symbol_accuracy(terms: Terms) -> Figures:
@@ -220,15 +255,16 @@ def shuffled(terms: Terms, rng: np.random.Generator) -> Figures:
     return {name: mean(terms.own - terms.other, rng, note)}
 
 
-def verdict(gap: float | None, ways: float | None, distinct: int) -> str:
+def verdict(gap: float | None, ways: float | None, apart: float | None, distinct: int) -> str:
     """One sentence: the decoder uses its latent, ignores it, or uses it while the prior has holes.
 
     ``gap`` is the shuffled-latent gap in nats, ``ways`` the length of a prior draw's way back over that of a
-    posterior draw; the thresholds are :data:`IGNORED`, :data:`HOLES` and :data:`ENOUGH`.
+    posterior draw, ``apart`` the least KL of the aggregate posterior to the prior in nats; the thresholds are
+    :data:`IGNORED`, :data:`HOLES`, :data:`APART` and :data:`ENOUGH`.
 
-    >>> verdict(30.0, 1.1, 2000)[:30]
+    >>> verdict(30.0, 1.1, 0.2, 2000)[:30]
     'The decoder uses its latent: e'
-    >>> verdict(0.2, 1.0, 2000)[:50]
+    >>> verdict(0.2, 1.0, 0.1, 2000)[:50]
     'The decoder ignores its latent (posterior collapse'
     """
     if gap is None or distinct < ENOUGH:
@@ -236,9 +272,16 @@ def verdict(gap: float | None, ways: float | None, distinct: int) -> str:
     costs = f"exchanging latents between molecules costs {gap:.1f} nats"
     if gap < IGNORED:
         return f"The decoder ignores its latent (posterior collapse): {costs}, less than {IGNORED:g}."
-    if ways is None:
-        return f"The decoder uses its latent: {costs}. Whether the prior has holes cannot be said: no way back."
-    back = f"a prior draw's way back is {ways:.2f} times as long as a posterior draw's"
-    if ways > HOLES:
-        return f"The prior has holes: the decoder uses its latent ({costs}), but {back}, more than {HOLES:g} times."
-    return f"The decoder uses its latent: {costs}; and the prior has no holes to speak of: {back} (limit {HOLES:g})."
+    signs = []
+    if ways is not None:
+        back = f"a prior draw's way back is {ways:.2f} times as long as a posterior draw's (limit {HOLES:g})"
+        signs.append((ways > HOLES, back))
+    if apart is not None:
+        away = f"the molecules' latents are at least {apart:.1f} nats from the prior (limit {APART:g})"
+        signs.append((apart > APART, away))
+    if found := [words for seen, words in signs if seen]:
+        return f"The prior has holes: the decoder uses its latent ({costs}), but {' and '.join(found)}."
+    if len(signs) < 2:
+        return f"The decoder uses its latent: {costs}. Whether the prior has holes cannot be said."
+    words = " and ".join(words for _, words in signs)
+    return f"The decoder uses its latent: {costs}; and the prior shows no holes: {words}."

@@ -1,4 +1,4 @@
-"""Tables of latent vectors as files: npz, csv or parquet, each row with its id.
+"""Tables of latent vectors as files: npz, csv (also .csv.gz) or parquet, each row with its id.
 
 Knows no model. Nothing is unpickled.
 """
@@ -6,6 +6,7 @@ Knows no model. Nothing is unpickled.
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import zlib
 from collections.abc import Sequence
@@ -32,12 +33,17 @@ class Latents(NamedTuple):
 def format_of(path: str) -> str:
     """The format of a file of latents, by its extension; csv for stdin and stdout.
 
-    >>> format_of("latents.npz")
-    'npz'
+    >>> format_of("latents.npz"), format_of("latents.csv.gz")
+    ('npz', 'csv')
     """
-    ending = Path(path).suffix.lower().lstrip(".") if path != "-" else "csv"
+    if path == "-":
+        return "csv"
+    plain = path.lower().removesuffix(".gz")
+    ending = Path(plain).suffix.lstrip(".")
     if ending not in FORMATS:
-        raise UsageError(f"{path}: latent vectors are kept in .npz, .csv or .parquet files")
+        raise UsageError(f"{path}: latent vectors are kept in .npz, .csv, .csv.gz or .parquet files")
+    if ending != "csv" and plain != path.lower():
+        raise UsageError(f"{path}: .{ending} files are compressed already; leave the .gz away")
     return ending
 
 
@@ -64,16 +70,21 @@ def write_latents(handle: BinaryIO, table: Latents, format: str) -> None:
 def read_latents(path: str, handle: BinaryIO) -> Latents:
     """Latent vectors from a file of :func:`write_latents`, or any table whose columns z1, z2, … hold them.
 
-    Raises InputError naming the row and column of what is not a number.
+    gzip is recognised by its first bytes, not by name. Raises InputError naming the row and column of what is
+    not a number.
     """
     format = format_of(path)
+    path = "standard input" if path == "-" else path
     try:
+        content = handle.read()
+        if content.startswith(b"\x1f\x8b"):
+            content = gzip.decompress(content)
         if format == "npz":
-            return from_arrays(path, handle)
+            return from_arrays(path, content)
         if format == "parquet":
-            frame = pandas_with_parquet().read_parquet(handle)
+            frame = pandas_with_parquet().read_parquet(io.BytesIO(content))
             return from_rows(path, [str(name) for name in frame.columns], frame.astype(str).values.tolist())
-        rows = list(csv.reader(io.TextIOWrapper(handle, encoding="utf-8-sig", newline="")))
+        rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")))
     except (OSError, ValueError, KeyError, EOFError, csv.Error, BadZipFile, zlib.error) as error:
         raise InputError(f"{path}: not a readable {format} file of latent vectors ({error})") from error
     if not rows:
@@ -81,9 +92,9 @@ def read_latents(path: str, handle: BinaryIO) -> Latents:
     return from_rows(path, rows[0], rows[1:])
 
 
-def from_arrays(path: str, handle: BinaryIO) -> Latents:
+def from_arrays(path: str, content: bytes) -> Latents:
     """Latents from an npz file; without ids the rows are numbered from 1."""
-    with np.load(io.BytesIO(handle.read()), allow_pickle=False) as arrays:
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         if "z" not in arrays:
             raise InputError(f"{path}: holds no array called z, but {', '.join(arrays) or 'nothing'}")
         z = np.atleast_2d(np.asarray(arrays["z"], dtype=np.float32))

@@ -130,6 +130,12 @@ def test_neither_a_model_nor_samples_is_wrong_usage(run: Run, molecules_csv: Pat
     assert "give a model with -m, or molecules with --samples" in err
 
 
+def test_a_noise_level_is_for_models_that_have_several(run: Run, tiny_run: Path, molecules_csv: Path) -> None:
+    code, _, err = run("evaluate", "-m", tiny_run, "--test", molecules_csv, "--level", 0.5)
+    assert code == 2
+    assert "has one only" in err
+
+
 def test_a_report_is_not_written_over(run: Run, molecules_csv: Path, tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     report.write_text("mine")

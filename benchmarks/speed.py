@@ -1,0 +1,147 @@
+"""How fast molvae is on this machine, beside the reference VAE and what the hardware gives, in one run.
+
+    python benchmarks/speed.py -m model/ --data molecules.csv.gz
+
+Everything is measured in turn, several times, and the fastest of each is shown: on a machine that others use too the
+fastest is what says most. Rates are molecules per second on all cores.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import platform
+import time
+from collections.abc import Callable
+from functools import partial
+
+import click
+import numpy as np
+import torch
+from rdkit import Chem, RDLogger
+from reference_vae import BATCH, ReferenceVAE
+
+from molvae import runs, sampling
+from molvae.api import configured
+from molvae.codec import Codec
+from molvae.dataset import Dataset
+from molvae.intake import open_table
+from molvae.parallel import chunked, map_chunks
+from molvae.training import begin, train
+
+CORES = len(os.sched_getaffinity(0))
+
+
+def fastest(work: Callable[[], int], rounds: int) -> float:
+    """Units of work per second, the best of some rounds."""
+    best = 0.0
+    for _ in range(rounds):
+        began = time.perf_counter()
+        done = work()
+        best = max(best, done / (time.perf_counter() - began))
+    return best
+
+
+def product_rate(kind: torch.dtype) -> float:
+    """GFLOP/s of a matrix product of the shape of a decoder step, (2048, 512) by (512, 1536), on all cores."""
+    a, b = torch.randn(2048, 512).to(kind), torch.randn(1536, 512).to(kind)
+    out = torch.empty(2048, 1536, dtype=kind)
+
+    def work() -> int:
+        for _ in range(20):
+            torch.mm(a, b.t(), out=out)
+        return 20
+
+    return fastest(work, 10) * 2 * 2048 * 512 * 1536 / 1e9
+
+
+def canonicalise(smiles: list[str]) -> list[str]:
+    """What RDKit alone does: parse and write canonical SMILES."""
+    RDLogger.DisableLog("rdApp.*")
+    return [Chem.MolToSmiles(Chem.MolFromSmiles(one)) for one in smiles]
+
+
+def rdkit_rate(smiles: list[str]) -> float:
+    """Molecules per second that RDKit parses and canonicalises on all cores."""
+    chunks = list(chunked(smiles, 500))
+    return fastest(lambda: sum(len(part) for part in map_chunks(canonicalise, chunks, CORES)), 3)
+
+
+def training_rate(dataset: Dataset, rounds: int) -> tuple[float, float, int]:
+    """Molecules per second in training the default model, GFLOP/s of what it needs, and its weights."""
+    state = begin(dataset, configured({}), torch.device("cpu"))
+    records = train(state, dataset)
+    for _ in itertools.islice(records, 20):
+        pass
+
+    def work() -> int:
+        return sum(state.config.training.batch_size for _ in itertools.islice(records, 20))
+
+    rate = fastest(work, rounds)
+    sizes, steps = state.config.model, float(np.mean(dataset.lengths))
+    layer = 3 * sizes.embedding * sizes.encoder + 3 * sizes.encoder**2
+    decoder = 3 * sizes.embedding * sizes.decoder + 3 * sizes.decoder**2 + sizes.decoder * len(dataset.vocabulary)
+    products = 2 * layer * steps + decoder * (steps + 1)
+    return rate, 6 * products * rate / 1e9, sum(p.numel() for p in state.model.parameters())
+
+
+def reference_rates(smiles: list[str]) -> tuple[float, float, int]:
+    """Molecules per second of the reference VAE in training and in sampling, and its weights."""
+    torch.manual_seed(0)
+    model = ReferenceVAE(sorted(set("".join(smiles))))
+    optimiser = torch.optim.Adam(model.parameters(), lr=3e-4)
+    batch = [model.ids(one) for one in smiles[:BATCH]]
+
+    def step() -> int:
+        optimiser.zero_grad()
+        model.loss(batch, 0.01).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 50)
+        optimiser.step()
+        return BATCH
+
+    weights = sum(p.numel() for p in model.parameters())
+    return fastest(step, 4), fastest(lambda: len(model.sample(BATCH)), 2), weights
+
+
+def symbols_rate(codec: Codec, blocks: int) -> float:
+    """Molecules per second from the prior to decoded symbols."""
+    return fastest(lambda: sum(len(w.lengths) for w in sampling.draw(codec, 1.0, 0, blocks)), 3)
+
+
+def smiles_rate(codec: Codec, count: int) -> float:
+    """Molecules per second from the prior to distinct canonical SMILES."""
+    draw = partial(sampling.sample, codec, count, workers=CORES)
+    return fastest(lambda: sum(1 for _ in draw()), 2)
+
+
+@click.command(help=__doc__)
+@click.option("-m", "--model", required=True, metavar="FOLDER", help="Trained model to sample from.")
+@click.option("--data", required=True, metavar="FILE", help="Molecules to train on and to parse.")
+@click.option("--rows", type=int, default=20_000, show_default=True, help="Molecules of the file to use.")
+@click.option("--rounds", type=int, default=5, show_default=True, help="Rounds of training steps, the best counts.")
+def main(model: str, data: str, rows: int, rounds: int) -> None:
+    """Measure everything and print the table."""
+    with open_table(data) as table:
+        smiles = [record.smiles for record in itertools.islice(table, rows)]
+    dataset, _ = runs.open_dataset([data], configured({"rows": rows}).data)
+    codec = Codec.load(model)
+    print(f"{platform.machine()}, {CORES} cores, torch {torch.__version__}, rdkit {Chem.rdBase.rdkitVersion}")
+    bf16, fp32 = product_rate(torch.bfloat16), product_rate(torch.float32)
+    print(f"matrix products: {bf16:,.0f} GFLOP/s in bf16, {fp32:,.0f} in fp32\n")
+    theirs_train, theirs_sample, theirs_weights = reference_rates(smiles)
+    ours_train, flops, ours_weights = training_rate(dataset, rounds)
+    ours_symbols, ours_smiles, alone = symbols_rate(codec, 16), smiles_rate(codec, 16_000), rdkit_rate(smiles)
+    print(
+        f"| work | reference VAE ({theirs_weights:,} weights) | molvae ({ours_weights:,} weights) | ratio | hardware |"
+    )
+    print("|---|---|---|---|---|")
+    share = f"{flops:,.0f} GFLOP/s needed, {flops / bf16:.0%} of the bf16 product rate"
+    print(f"| training | {theirs_train:,.0f}/s | {ours_train:,.0f}/s | {ours_train / theirs_train:.0f} x | {share} |")
+    ratio = ours_symbols / theirs_sample
+    print(f"| sampling, prior to symbols | {theirs_sample:,.0f}/s | {ours_symbols:,.0f}/s | {ratio:.0f} x | |")
+    share = f"{ours_smiles / alone:.0%} of RDKit alone, which parses and canonicalises {alone:,.0f}/s"
+    print(f"| sampling, prior to distinct canonical SMILES | | {ours_smiles:,.0f}/s | | {share} |")
+
+
+if __name__ == "__main__":
+    main()
