@@ -27,6 +27,7 @@ VERBS = {
     "decode": "Latent vectors to molecules.",
     "score": "Add properties and alerts to a table of molecules.",
     "evaluate": "Measure a model on held-out molecules, or judge molecules from anywhere.",
+    "draw": "Draw the first molecules of a table.",
     "info": "Say what a model is, from its files alone.",
 }
 

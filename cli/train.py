@@ -98,11 +98,12 @@ def tell(record: Any) -> None:
         figures = record.validation
         if terminal:
             live("")
+        blank = "" if figures.unconditional is None else f", log p(x) {figures.unconditional:.2f} at level 0"
         note(
             f"epoch {record.epoch}  step {record.step:,}  {clock(record.seconds)}  "
             f"ELBO {record.elbo:.2f} = {record.reconstruction:.2f} - KL {record.kl:.2f}  |  "
             f"held out: ELBO {figures.elbo:.2f} = {figures.reconstruction:.2f} - KL {figures.kl:.2f} nats, "
-            f"exact {figures.exact:.1%}, {figures.active_units} active units{'  best' if record.best else ''}"
+            f"exact {figures.exact:.1%}, {figures.active_units} active units{blank}{'  best' if record.best else ''}"
         )
         if figures.kl < 1.0 and record.beta > 0:
             note("Warning: the KL has collapsed: the decoder ignores its latent. Lower --beta, or give --free-bits")
