@@ -41,7 +41,7 @@ def demo(output: str, force: bool) -> int:
     if folder.exists():
         if not force:
             raise UsageError(f"{folder}: already exists; --force makes it anew")
-        if not folder.is_dir() or not (folder / "README.txt").is_file():
+        if not is_demo(folder):
             raise UsageError(f"{folder}: is not a folder of an earlier demo; choose another")
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
@@ -58,6 +58,12 @@ def demo(output: str, force: bool) -> int:
     pictures(folder)
     note(f"\nAll of it is in {folder}/: open samples.svg, path.svg and scored.csv; README.txt says what else there is.")
     return 0
+
+
+def is_demo(folder: Path) -> bool:
+    """Whether an earlier demo made ``folder``, so that nothing of anyone's is in it."""
+    readme = folder / "README.txt"
+    return readme.is_file() and readme.read_bytes().startswith(CONTENTS.splitlines()[0].encode())
 
 
 def step(title: str, *arguments: object) -> None:

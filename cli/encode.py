@@ -56,8 +56,8 @@ def encode(
     from molvae.latents import Latents, format_of, write_latents
     from molvae.parallel import chunked
 
-    format = format_of(output)
     check_output(output, force, [molecules])
+    format = format_of(output)
     note_terminal(molecules)
     codec = Codec.load(model, chosen_device(device))
     ids: list[str] = []
@@ -81,7 +81,7 @@ def encode(
                     dropped[error.reason] += 1
                     note(f"{table.name}, line {record.line}: {error}")
                     continue
-                ids.append(str(record.line) if place is None else record.fields[place])
+                ids.append((record.fields[place] if place is not None else "") or str(record.line))
             parts.append(codec.encode_readings(readings, refine))
             smiles += [reading.smiles for reading in readings]
             advance(len(records))

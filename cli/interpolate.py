@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 
@@ -60,6 +61,8 @@ def interpolate(
         check_output(image, force)
         if not image.lower().endswith((".svg", ".png")):
             raise UsageError(f"--image: {image} must end in .svg or .png")
+        if Path(image).absolute() == Path(output).absolute():
+            raise UsageError(f"{output}: is the name of the picture too; give two names")
     note_terminal(pairs or "")
     ends = [(0, str(start), str(end))] if pairs is None else list(read_pairs(pairs))
     codec = Codec.load(model, chosen_device(device))
@@ -74,7 +77,7 @@ def interpolate(
                 points = walk(codec, first, last, steps=steps, path=kind, dense=dense)
             except MoleculeError as error:
                 failed += 1
-                note(f"{pairs}, line {line}: {error}")
+                note(f"{'standard input' if pairs == '-' else pairs}, line {line}: {error}")
                 continue
             for point in points:
                 cells = [f"{value:.4f}" if isinstance(value, float) else value for value in point]

@@ -139,7 +139,10 @@ def run(args: list[str] | None) -> int:
             raise
         where = f"{error.filename}: " if error.filename else ""
         note(f"Error: {where}{error.strerror}")
-        silence("stdout")
+        try:
+            sys.stdout.flush()
+        except (OSError, ValueError):
+            silence("stdout")
         return 1
     return result if isinstance(result, int) else 0
 

@@ -168,7 +168,7 @@ def read_toml(path: str | Path) -> dict[str, dict[str, Any]]:
     try:
         text = Path(path).read_text(encoding="utf-8")
         values = tomllib.loads(text)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # also what tomllib raises, and a number of 5,000 digits
         raise UsageError(f"{path}: not a readable TOML file ({error})") from error
     home = {f.name: name for name, cls in SECTIONS.items() for f in fields(cls)}
     for key in values:

@@ -55,12 +55,13 @@ def write(
 
     Temperature 0 takes the likeliest symbol at every step; otherwise one is drawn from the logits divided by
     the temperature, by noise that depends on the ``seed`` and on the molecule's number alone; ``first`` is
-    the number of the first. A molecule that reaches the model's ``max_steps`` is ended there.
+    the number of the first. A molecule cannot end before it has an atom; one that reaches the model's ``max_steps``
+    is ended there.
     """
     total, code = len(z), model.posterior.code(z, level)
     ids = torch.full((total, model.max_steps), END, dtype=torch.long)
     likelihood = torch.zeros(total)
-    place = Place(model, alphabet, total) if model.grammar is not None else None
+    place = Place(alphabet, total)
     fixed = model.decoder.constant_gates(code)
     stepper = Stepper(model.decoder)
     state = stepper.begin(model.first_state(code))
@@ -69,17 +70,19 @@ def write(
     alive = torch.ones(total, dtype=torch.bool, device=z.device)
     for step in range(model.max_steps):
         steps = torch.full_like(last, step)
-        x = model.told(last, steps, None if place is None else place.features(rows))
+        features = place.features(rows)
+        x = model.told(last, steps, None if model.grammar is None else feature_marks(features).to(z.device))
         state = stepper(model.decoder.input_gates(x), state, fixed=fixed, out=state)
         logits = model.output(state.h)  # (B, V)
+        spared = bar_the_end(logits, without_atoms(features).to(z.device))
         if step == model.max_steps - 1:
             logits[:, :END] = logits[:, END + 1 :] = -torch.inf
         last, chosen = pick(logits) if temperature == 0.0 else draw(logits, temperature, seed, first + rows, step)
+        chosen = chosen + spared
         ids[rows, step] = torch.where(alive, last, END).cpu()
         likelihood[rows] += torch.where(alive, chosen, 0.0).cpu()
         alive &= last != END
-        if place is not None:
-            place.advance(rows[alive.cpu()], last[alive])
+        place.advance(rows[alive.cpu()], last[alive].cpu())
         if step % COMPACT_EVERY == COMPACT_EVERY - 1:
             kept = alive.nonzero()[:, 0]
             if len(kept) == 0:
@@ -93,16 +96,34 @@ def write(
 class Place:
     """Where each of ``total`` molecules being written stands in the grammar."""
 
-    def __init__(self, model: MoleculeVAE, alphabet: Alphabet, total: int) -> None:
-        self.states, self.alphabet, self.device = grammar.start(total), alphabet, model.device
+    def __init__(self, alphabet: Alphabet, total: int) -> None:
+        self.states, self.alphabet = grammar.start(total), alphabet
 
-    def features(self, rows: Tensor) -> Tensor:
-        """The marks of the molecules ``rows``, see :func:`molvae.model.feature_marks`."""
-        return feature_marks(grammar.features_now(self.states, rows.numpy(), self.alphabet)).to(self.device)
+    def features(self, rows: Tensor) -> NDArray[np.uint8]:
+        """The features of the molecules ``rows``, ``(B, F)``."""
+        return grammar.features_now(self.states, rows.numpy(), self.alphabet)
 
     def advance(self, rows: Tensor, symbols: Tensor) -> None:
         """Append a symbol to each of the molecules ``rows``."""
-        grammar.advance(self.states, rows.numpy(), symbols.cpu().numpy(), self.alphabet)
+        grammar.advance(self.states, rows.numpy(), symbols.numpy(), self.alphabet)
+
+
+def bar_the_end(logits: Tensor, barred: Tensor) -> Tensor:
+    """Take the end from the rows ``barred`` ``(B,)`` of ``logits`` ``(B, V)``, in place.
+
+    Returns, ``(B,)``, what the log-probabilities of their other symbols have thereby gained, with its sign turned: so
+    that what is reported stays the model's own log p(x|z).
+    """
+    if not barred.any():
+        return torch.zeros_like(logits[:, 0])
+    gained = torch.where(barred, torch.log1p(-logits.softmax(-1)[:, END]), 0.0)
+    logits[:, END].masked_fill_(barred, -torch.inf)
+    return gained
+
+
+def without_atoms(features: NDArray[np.uint8]) -> Tensor:
+    """Which prefixes, by their features ``(B, F)``, are no molecule yet, ``(B,)``."""
+    return torch.from_numpy(features[:, grammar.ATOMS_SO_FAR] == 0)
 
 
 def pick(logits: Tensor) -> tuple[Tensor, Tensor]:

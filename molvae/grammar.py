@@ -30,6 +30,9 @@ DEFAULT_GROUPS = (
     *("ring_sizes", "ring_unsaturation", "aromatic"),
 )
 
+ATOMS_SO_FAR = 1
+"""The column of the default features that counts atoms: the second of the group "position"."""
+
 
 def feature_sizes(groups: Sequence[str] = DEFAULT_GROUPS) -> tuple[int, ...]:
     """Number of values of each feature, in the order of the columns.

@@ -41,7 +41,7 @@ def format_of(path: str) -> str:
     plain = path.lower().removesuffix(".gz")
     ending = Path(plain).suffix.lstrip(".")
     if ending not in FORMATS:
-        raise UsageError(f"{path}: latent vectors are kept in .npz, .csv, .csv.gz or .parquet files")
+        raise UsageError(f"{path}: latent vectors are kept in .npz, .csv or .parquet files, .csv also as .csv.gz")
     if ending != "csv" and plain != path.lower():
         raise UsageError(f"{path}: .{ending} files are compressed already; leave the .gz away")
     return ending
@@ -67,6 +67,7 @@ def write_latents(handle: BinaryIO, table: Latents, format: str) -> None:
     text.detach()
 
 
+@np.errstate(over="ignore")  # what float32 cannot hold becomes infinite, and is refused as such
 def read_latents(path: str, handle: BinaryIO) -> Latents:
     """Latent vectors from a file of :func:`write_latents`, or any table whose columns z1, z2, … hold them.
 

@@ -14,6 +14,7 @@ from molvae.dataset import pack
 from molvae.decoding import Written, write
 from molvae.model import MoleculeVAE, Packed
 from molvae.posterior import standard_normal
+from molvae.training import begin
 from molvae.vocabulary import END
 
 
@@ -114,3 +115,19 @@ def test_the_same_seed_writes_the_same(tiny_model: Any, model: MoleculeVAE, code
 def test_a_low_temperature_comes_to_the_greedy_choice(tiny_model: Any, model: MoleculeVAE, codes: Tensor) -> None:
     cold = written_by(tiny_model, codes, temperature=1e-4, seed=0)
     assert (cold.ids == written_by(tiny_model, codes).ids).all(axis=1).mean() > 0.9
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_no_molecule_ends_before_it_has_an_atom(tiny_dataset: Any, make_config: Any, told: bool) -> None:
+    from dataclasses import replace
+
+    from molvae.codec import molecules_of
+
+    config = make_config()
+    config = replace(config, model=replace(config.model, grammar=told))
+    untrained = begin(tiny_dataset, config, torch.device("cpu")).model.eval()
+    vocabulary = tiny_dataset.vocabulary
+    # An untrained model ends often: at this temperature one symbol in some dozens is the end.
+    written = write(untrained, vocabulary.alphabet, torch.randn(2000, 8), temperature=5.0, seed=1)
+    assert all(one.smiles for one in molecules_of(written.molecules(), vocabulary))
+    assert written.lengths.min() >= 1
