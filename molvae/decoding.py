@@ -78,9 +78,8 @@ def write(
         if step == model.max_steps - 1:
             logits[:, :END] = logits[:, END + 1 :] = -torch.inf
         last, chosen = pick(logits) if temperature == 0.0 else draw(logits, temperature, seed, first + rows, step)
-        chosen = chosen + spared
         ids[rows, step] = torch.where(alive, last, END).cpu()
-        likelihood[rows] += torch.where(alive, chosen, 0.0).cpu()
+        likelihood[rows] += torch.where(alive, chosen + spared, 0.0).cpu()
         alive &= last != END
         place.advance(rows[alive.cpu()], last[alive].cpu())
         if step % COMPACT_EVERY == COMPACT_EVERY - 1:

@@ -138,7 +138,8 @@ def _format_by_content(head: list[str]) -> str:
         return "sdf"
     head = [line for line in head if not line.startswith("#")] or head
     delimiter = _delimiter(head[0])
-    if delimiter is None or not all(delimiter in line for line in head):
+    # Most lines decide: a single ragged one must not turn a table into a list of SMILES with names.
+    if delimiter is None or 2 * sum(delimiter in line for line in head) < len(head):
         return "smi"
     return "tsv" if delimiter == "\t" else "csv"
 

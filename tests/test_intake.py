@@ -340,3 +340,11 @@ def test_any_bytes_are_read_or_refused_in_words(tmp_path: Path, content: bytes, 
     except MolvaeError as error:
         message = str(error)
     assert message.endswith(".")
+
+
+def test_one_ragged_line_does_not_turn_a_table_into_a_list(tmp_path: Path) -> None:
+    path = tmp_path / "no_extension"
+    path.write_text("id,smiles\n1,CCO\nragged\n2,CCN\n3,CCC\n", encoding="utf-8")
+    with open_table(path) as table:
+        assert (table.format, table.smiles_column) == ("csv", "smiles")
+        assert [record.smiles for record in table if not record.problem] == ["CCO", "CCN", "CCC"]
