@@ -46,6 +46,21 @@ def draw(
     if not records:
         raise InputError(f"{molecules}: there are no molecules in it")
     rows = [(*record.fields, *[""] * (1 + max(places, default=0))) for record in records]
-    legends = ["   ".join(f"{name} {fields[at]}" for name, at in zip(wanted, places, strict=True)) for fields in rows]
+    legends = [
+        "   ".join(f"{name} {short(fields[at])}" for name, at in zip(wanted, places, strict=True)) for fields in rows
+    ]
     save_picture(draw_grid([record.smiles for record in records], legends if wanted else (), per_row), output)
     note(f"{len(records):,} molecules drawn in {output}")
+
+
+def short(cell: str) -> str:
+    """A cell as it fits under a molecule: a number with two decimals, if it has any.
+
+    >>> short("0.859655"), short("1760.0"), short("mine")
+    ('0.86', '1760', 'mine')
+    """
+    try:
+        number = float(cell)
+    except ValueError:
+        return cell
+    return f"{number:.2f}" if number != round(number) else f"{number:.0f}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 
 import click
@@ -118,8 +119,7 @@ def picture(points: list, path: str) -> None:  # type: ignore[type-arg]
     """Draw a path as a strip of molecules; runs of the same molecule are drawn once."""
     from molvae.drawing import draw_strip, save_picture
 
-    shown = [
-        point for i, point in enumerate(points) if i in (0, len(points) - 1) or point.smiles != points[i - 1].smiles
-    ]
+    runs = [list(run) for _, run in groupby(points, key=lambda point: point.smiles)]
+    shown = [points[0], *(run[0] for run in runs[1:-1]), points[-1]]
     legends = [f"t = {point.t:.2f}   {point.tanimoto_start:.2f} | {point.tanimoto_end:.2f}" for point in shown]
     save_picture(draw_strip([point.smiles for point in shown], legends), path)
