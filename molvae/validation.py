@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .categorical import cross_entropy
 from .dataset import Batch, Dataset, Rows
 from .model import MoleculeVAE, Packed
 from .posterior import standard_normal
@@ -30,6 +31,9 @@ class Validation(NamedTuple):
     exact: float
     symbol_accuracy: float
     active_units: int
+    shuffled_gap: float
+    """What log p(x|z) loses, at the posterior's mean, when each molecule is given its neighbour's z: near zero, the
+    decoder ignores its latent."""
     unconditional: float | None = None
     """log p(x) at noise level 0, where the posterior has levels."""
 
@@ -38,7 +42,8 @@ class Validation(NamedTuple):
 def figures(model: MoleculeVAE, batch: Batch, noise: Tensor) -> tuple[Tensor, Tensor]:
     """Sums over a batch, and its means ``(B, Z)``.
 
-    The sums: log-likelihood, KL, molecules rebuilt exactly, right symbols, symbols, log-likelihood at level 0.
+    The sums: log-likelihood, KL, molecules rebuilt exactly, right symbols, symbols, shuffled gap, log-likelihood at
+    level 0.
 
     A molecule whose every symbol is the likeliest one, given the true prefix and the posterior's mean, is
     what greedy decoding writes: so one pass tells whether it is rebuilt exactly.
@@ -46,12 +51,15 @@ def figures(model: MoleculeVAE, batch: Batch, noise: Tensor) -> tuple[Tensor, Te
     packed = Packed.from_batch(batch, model.device)
     posterior = model.encode(packed)
     likelihood = model.log_likelihood(packed, posterior.draw(noise))
-    right = model.logits(packed, posterior.mean).argmax(-1) == packed.targets  # (N,)
+    logits = model.logits(packed, posterior.mean)
+    gap = -packed.per_molecule(cross_entropy(logits, packed.targets))
+    gap = gap - model.log_likelihood(packed, posterior.mean.roll(1, 0))
+    right = logits.argmax(-1) == packed.targets  # (N,)
     wrong = packed.per_molecule((~right).double())
     blank = model.log_likelihood(packed, 0 * noise, 0.0) if model.config.posterior == "levels" else 0 * likelihood
     rebuilt = (wrong == 0).sum()
     kl = posterior.kl().double().sum()
-    sums = (likelihood.double().sum(), kl, rebuilt, right.sum(), len(right), blank.double().sum())
+    sums = (likelihood.double().sum(), kl, rebuilt, right.sum(), len(right), gap.double().sum(), blank.double().sum())
     return torch.tensor([float(value) for value in sums], dtype=torch.float64), posterior.mean
 
 
@@ -63,7 +71,7 @@ def validate(model: MoleculeVAE, dataset: Dataset, rows: Rows, threads: Threads)
     latent = model.config.latent
     noise = [standard_normal((len(batch), latent), generator).to(model.device) for batch in batches]
     parts = threads.map(lambda part: figures(model, *part), zip(batches, noise, strict=True))
-    likelihood, kl, exact, right, symbols, blank = torch.stack([sums for sums, _ in parts]).sum(0).tolist()
+    likelihood, kl, exact, right, symbols, gap, blank = torch.stack([sums for sums, _ in parts]).sum(0).tolist()
     means = torch.cat([mean for _, mean in parts])
     variance = means.var(0) if len(means) > 1 else means[0] * 0
     count = len(rows)
@@ -74,5 +82,6 @@ def validate(model: MoleculeVAE, dataset: Dataset, rows: Rows, threads: Threads)
         exact=exact / count,
         symbol_accuracy=right / symbols,
         active_units=int((variance > ACTIVE).sum()),
+        shuffled_gap=gap / count,
         unconditional=blank / count if model.config.posterior == "levels" else None,
     )

@@ -245,6 +245,16 @@ def test_validation_is_repeatable_and_adds_up(tiny_model: Any, tiny_dataset: Dat
     assert 0 <= first.active_units <= 8
 
 
+def test_exchanging_latents_costs_what_the_decoder_reads_from_them(memorised: Any, few: list[str]) -> None:
+    packed, batch = memorised.packed(memorised.read(few))
+    sums, means = figures(memorised.model, batch, torch.zeros(len(few), 8))
+    with torch.no_grad():
+        own = memorised.model.log_likelihood(packed, means).sum()
+        neighbours = memorised.model.log_likelihood(packed, means.roll(1, 0)).sum()
+    assert float(sums[5]) == pytest.approx(float(own - neighbours), rel=1e-4)
+    assert sums[5] > len(few)
+
+
 def test_exact_is_the_share_that_greedy_decoding_rebuilds(memorised: Any, few: list[str]) -> None:
     readings = memorised.read(few)
     packed, batch = memorised.packed(readings)
