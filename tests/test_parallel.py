@@ -152,7 +152,7 @@ SCRIPT = """
     from molvae.parallel import map_chunks
 
     def wait(chunk):
-        print(os.getpid(), flush=True)
+        os.write(1, b"%d\\n" % os.getpid())  # print may write the number and its newline apart
         time.sleep(chunk[0])
         return bytes(1_000_000)
 
