@@ -25,7 +25,7 @@ import selfies
 from numpy.typing import NDArray
 
 from molvae.alphabet import Alphabet
-from molvae.grammar import DEFAULT_GROUPS, advance, feature_sizes, features, features_now, start
+from molvae.grammar import TIERS, advance, feature_sizes, features, features_now, start
 from molvae.place import GROUPS
 from molvae.smiles import decode_smiles
 from molvae.vocabulary import learn_merges, merge
@@ -139,9 +139,9 @@ def measure(real: list[list[str]]) -> None:
     line("selfies.decoder", lambda: [selfies.decoder(text) for text in texts])
     line("decode_smiles", lambda: decode_smiles(ids, lengths, alphabet))
     for label, groups in (
-        ("default groups", DEFAULT_GROUPS),
+        ("rings", TIERS["rings"]),
         ("all groups", tuple(GROUPS)),
-        ("no ring groups", DEFAULT_GROUPS[:7]),
+        ("place", TIERS["place"]),
         ("ring_codes, aromatic", ("ring_codes", "aromatic")),
     ):
         width = len(feature_sizes(groups))

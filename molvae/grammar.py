@@ -18,23 +18,22 @@ from numpy.typing import NDArray
 from .alphabet import Alphabet, Tables
 from .closures import GRAPH_ROWS, Longs
 from .compilation import compiled
-from .derivation import Ids, Ints, consume, molecules, new_states, restart
+from .derivation import ATOMS, CURSOR, Ids, Ints, consume, molecules, new_states, restart
 from .errors import UsageError
 from .place import COLUMNS, GROUPS, RINGS_START, STARTS, Row, describe
 
 LARGEST_MOLECULE = 256
 """Atoms, closures or nested branches beyond which a prefix's features stand still."""
 
-DEFAULT_GROUPS = (
-    *("position", "branch", "pending", "valence", "outer", "parent", "totals"),
-    *("ring_sizes", "ring_unsaturation", "aromatic"),
-)
+_PLACE = ("position", "branch", "pending", "valence", "outer", "parent", "totals")
+_RINGS = (*_PLACE, "ring_sizes", "ring_unsaturation", "aromatic")
+_CHEMISTRY = ("ring_donors", "ring_alternation", "ring_fusion", "ring_order", "ring_conjugation")
 
-ATOMS_SO_FAR = 1
-"""The column of the default features that counts atoms: the second of the group "position"."""
+TIERS: dict[str, tuple[str, ...]] = {"none": (), "place": _PLACE, "rings": _RINGS, "chemistry": (*_RINGS, *_CHEMISTRY)}
+"""Groups of features by how much they tell, as the configuration names them; each holds the one before."""
 
 
-def feature_sizes(groups: Sequence[str] = DEFAULT_GROUPS) -> tuple[int, ...]:
+def feature_sizes(groups: Sequence[str] = TIERS["rings"]) -> tuple[int, ...]:
     """Number of values of each feature, in the order of the columns.
 
     >>> feature_sizes(("position", "branch"))
@@ -44,7 +43,7 @@ def feature_sizes(groups: Sequence[str] = DEFAULT_GROUPS) -> tuple[int, ...]:
 
 
 def features(
-    ids: Ids, lengths: NDArray[Any], alphabet: Alphabet, groups: Sequence[str] = DEFAULT_GROUPS
+    ids: Ids, lengths: NDArray[Any], alphabet: Alphabet, groups: Sequence[str] = TIERS["rings"]
 ) -> NDArray[np.uint8]:
     """Features of every prefix of many molecules, ``(sum of (lengths + 1), F)``.
 
@@ -74,8 +73,14 @@ def advance(states: Ints, rows: NDArray[Any], tokens: NDArray[Any], alphabet: Al
     _advance(alphabet.tables, states, _row_numbers(states, rows), ids)
 
 
+def atoms_so_far(states: Ints, rows: NDArray[Any]) -> NDArray[np.int32]:
+    """Atoms ``(n,)`` of the prefixes ``rows`` ``(n,)`` of ``states``."""
+    atoms: NDArray[np.int32] = states[_row_numbers(states, rows), CURSOR, ATOMS]
+    return atoms
+
+
 def features_now(
-    states: Ints, rows: NDArray[Any], alphabet: Alphabet, groups: Sequence[str] = DEFAULT_GROUPS
+    states: Ints, rows: NDArray[Any], alphabet: Alphabet, groups: Sequence[str] = TIERS["rings"]
 ) -> NDArray[np.uint8]:
     """Features ``(n, F)`` of the prefixes ``rows`` ``(n,)`` of ``states`` as they stand."""
     columns, numbers = _columns(groups), _row_numbers(states, rows)

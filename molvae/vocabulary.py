@@ -9,7 +9,7 @@ semantic constraints under which the symbols decode belong to the vocabulary. Kn
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -62,6 +62,33 @@ class Vocabulary:
     def unknown(self, symbols: Iterable[str]) -> list[str]:
         """The symbols this vocabulary lacks, each once, in order of appearance."""
         return list(dict.fromkeys(symbol for symbol in symbols if symbol not in self.index))
+
+    def extended(self, symbols: Iterable[str], constraints: Mapping[str, int] | None = None) -> Vocabulary:
+        """This vocabulary with the ``symbols`` that it lacks after its own; :meth:`places` tells where its ids went.
+
+        Merges stay as they are, only numbered on from the last symbol. ``constraints`` are capacities of atoms that
+        have none here yet; where this vocabulary has one it stays.
+        """
+        added = self.unknown(symbols)
+        last = len(self.symbols)
+        moved = [0 if number <= last else len(added) for number in range(len(self))]
+        merges = tuple((first + moved[first], second + moved[second]) for first, second in self.merges)
+        return Vocabulary((*self.symbols, *added), merges, dict(constraints or {}) | self.constraints)
+
+    def places(self, other: Vocabulary) -> NDArray[np.int64] | None:
+        """The id in ``other`` of each id of this vocabulary, ``(V,)``; None unless ``other`` extends this one.
+
+        That is when its symbols and its merges begin with those of this one, under the same constraints.
+        """
+        begun = self.extended(other.symbols)
+        same = (
+            begun.symbols == other.symbols
+            and begun.merges == other.merges[: len(self.merges)]
+            and self.constraints.items() <= other.constraints.items()
+        )
+        added = len(other.symbols) - len(self.symbols)
+        numbers = np.arange(len(self), dtype=np.int64)
+        return numbers + added * (numbers > len(self.symbols)) if same else None
 
     def encode(self, symbols: Sequence[str]) -> Ids:
         """Ids of a molecule's SELFIES symbols, merged, without the end; KeyError names an unknown symbol."""

@@ -121,6 +121,40 @@ def test_unknown_symbols_are_named_once_in_order() -> None:
         vocabulary.encode(["[C]", "[Si]"])
 
 
+@given(st.lists(st.sampled_from(SYMBOLS), max_size=40), merge_lists(), st.lists(st.sampled_from(["[P]", "[C]", "[S]"])))
+def test_an_extended_vocabulary_writes_the_old_symbols_as_before(
+    symbols: list[str], merges: tuple[tuple[int, int], ...], added: list[str]
+) -> None:
+    old = Vocabulary(SYMBOLS, merges, CONSTRAINTS)
+    new = old.extended(added, {"C": 1, "P": 5})
+    assert new.symbols[: len(SYMBOLS)] == SYMBOLS
+    assert set(new.symbols) == {*SYMBOLS, *added}
+    assert new.constraints == CONSTRAINTS | {"P": 5}, "what has a capacity keeps it"
+    assert Vocabulary.from_json(new.to_json()) == new
+    places = old.places(new)
+    assert places is not None
+    assert places[old.encode(symbols)].tolist() == new.encode(symbols).tolist()
+    assert new.decode(new.encode([*symbols, *added])) == "".join([*symbols, *added])
+    assert old.extended([]).extended(SYMBOLS) == old
+
+
+def test_a_vocabulary_has_places_only_in_those_that_begin_with_it() -> None:
+    old = Vocabulary(SYMBOLS, ((3, 3), (6, 4)), CONSTRAINTS)
+    assert old.places(old) is not None
+    more = Vocabulary((*SYMBOLS, "[P]"), ((3, 3), (7, 4), (8, 6)), CONSTRAINTS | {"P": 5})
+    found = old.places(more)
+    assert found is not None
+    assert found.tolist() == [0, 1, 2, 3, 4, 5, 7, 8]
+    for other in (
+        Vocabulary(SYMBOLS[:-1], (), CONSTRAINTS),
+        Vocabulary(("[P]", *SYMBOLS), ((4, 4), (7, 5)), CONSTRAINTS),
+        Vocabulary(SYMBOLS, ((3, 3),), CONSTRAINTS),
+        Vocabulary(SYMBOLS, ((3, 3), (6, 3)), CONSTRAINTS),
+        Vocabulary(SYMBOLS, old.merges, CONSTRAINTS | {"C": 5}),
+    ):
+        assert old.places(other) is None
+
+
 def test_a_vocabulary_survives_its_json() -> None:
     vocabulary = Vocabulary(SYMBOLS, ((3, 3), (6, 4)), CONSTRAINTS)
     again = Vocabulary.from_json(vocabulary.to_json())

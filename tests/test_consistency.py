@@ -1,0 +1,167 @@
+"""What is consistent is decided by compiled code as by its definition, whatever was drawn."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from molvae import consistency
+from molvae.chemistry import standard_smiles
+from molvae.codec import molecules_of
+from molvae.consistency import consistent_draws, is_consistent
+from molvae.notation import constraints_for, split, symbols_of, to_selfies, to_smiles
+from molvae.vocabulary import Vocabulary
+
+# Charges, chirality with and without rings at the atom, double-bond stereo in chains and at ring closures, aromatic
+# atoms in brackets, fused and spiro rings, odd elements, isotopes.
+STEREO = [
+    r"C[C@H]1C=[N+]2C(=N)/C(=C/c3ccc(OC(=O)c4ccc(F)cc4)c(Br)c3)C(=O)N=C2S1",
+    r"CC(=O)[C@@]1(O)CC[C@@H]2[C@H]3CCC4=C/C(=N\OCC(=O)NCCc5c[nH]cn5)CC[C@]4(C)[C@H]3CC[C@@]21C",
+    r"CC(C)(C)/[N+]([O-])=C/[C@]1([C@@]2(/C=[N+](\[O-])C(C)(C)C)Cc3ccccc3C2=O)Cc2ccccc2C1=O",
+    r"C/[S@](=N\S(=O)(=O)c1cccc2nsnc12)c1ncccc1C(F)(F)F",
+    r"C[NH+](C)[N-]/C(=N/C(=O)c1ccccc1)N1CCOCC1",
+    r"C/[O+]=C1\C=CC(Cl)=C\C1=c1\[n-]/c(=C/Nc2cc([N+](=O)[O-])ccc2C)c(=O)o1",
+    r"O=c1[nH]/c(=C(/Br)c2ccccc2)c(=O)[nH]/c1=C(\Br)c1ccccc1",
+    r"C1=N\c2ccccc2/N=C\c2cc3ccccc3cc2/1",
+    r"COc1ccc(-c2cc(-c3ccccc3)cc(-c3ccc(I)cc3)[o+]2)cc1",
+    r"Cc1sc(N2CCCCC2)[s+]c1SCC(=O)[O-]",
+    r"C[P@@](=O)(Nc1ccccc1Cl)Oc1cccc(Cl)c1Cl",
+    r"C[Si](C)(C)c1cc[se]c1",
+    r"OB(O)c1c[n-]c2ccccc12",
+    r"[2H]C([2H])([2H])O[13CH2]C#N",
+    r"O=C1NC23NC(=O)NC2(N1)c1ccccc1-c1ccccc13",
+    r"C1CN(c2nc(N3CCOCC3)nc(N3CCOCC3)n2)CCO1",
+]
+
+
+def vocabulary_of(smiles: list[str]) -> Vocabulary:
+    """The symbols of some molecules, under their own constraints."""
+    table = constraints_for(symbols_of(to_selfies(one, constraints_for(["[C]"])) for one in smiles))
+    return Vocabulary(tuple(sorted(symbols_of(to_selfies(one, table) for one in smiles))), (), table)
+
+
+def answers(strings: list[list[str]], vocabulary: Vocabulary) -> tuple[list[bool], list[bool]]:
+    """What compiled code says of strings of symbols, and what the definition says."""
+    ids = [vocabulary.encode(symbols) for symbols in strings]
+    decoded = molecules_of(ids, vocabulary)
+    plain = [is_consistent(one.smiles, one.selfies, vocabulary.constraints) for one in decoded]
+    return consistent_draws([one.smiles for one in decoded], ids, vocabulary), plain
+
+
+def slips(strings: list[list[str]], symbols: tuple[str, ...], number: int, seed: int) -> list[list[str]]:
+    """Strings with one to three symbols changed, added or left away: what a model writes that is nearly right."""
+    draw = random.Random(seed)
+    found = []
+    for _ in range(number):
+        string = list(draw.choice(strings))
+        for _ in range(draw.randint(1, 3)):
+            place = draw.randrange(len(string))
+            string[place : place + draw.randint(0, 1)] = draw.choices(symbols, k=draw.randint(0, 1))
+            string = string or ["[C]"]
+        found.append(string)
+    return found
+
+
+def test_every_molecule_of_the_data_passes(molecules: list[str]) -> None:
+    standard = [standard_smiles(one) for one in molecules]
+    vocabulary = vocabulary_of(standard)
+    ids = [vocabulary.encode(split(to_selfies(one, vocabulary.constraints))) for one in standard]
+    assert all(consistent_draws(standard, ids, vocabulary))
+
+
+def test_a_molecule_with_stereo_charges_or_symmetry_passes_in_the_selfies_of_its_canonical_smiles() -> None:
+    standard = [standard_smiles(one, neutralise=False) for one in STEREO]
+    vocabulary = vocabulary_of(standard)
+    for one in standard:
+        selfies = to_selfies(one, vocabulary.constraints)
+        assert to_smiles(selfies, vocabulary.constraints) == one
+        assert consistent_draws([one], [vocabulary.encode(split(selfies))], vocabulary) == [True], one
+
+
+@pytest.mark.parametrize(
+    ("smiles", "selfies"),
+    [
+        ("CCO", "[O][C][C]"),  # another order
+        ("c1ccccc1", "[C][C][=C][C][=C][C][=Ring1][=Branch1]"),  # the other Kekulé form
+        ("CC", "[C][#C]"),  # a triple bond cut down: read under a table where carbon has one bond
+        ("CCO", "[=C][C][O]"),  # a bond to nothing
+        ("CCO", "[C][C][Branch1][C][O]"),  # a branch that should be the chain
+        ("CC(C)O", "[C][C][Branch1][Ring1][C][O]"),  # a branch of the wrong length
+        ("CC(O)C", "[C][C][Branch2][C][C][O][C]"),  # a number with a leading zero
+        ("C1CCCC1", "[C][C][C][C][C][Ring1][Branch1][C]"),  # a symbol too many
+        ("C1CCCC1", "[C][C][C][C][C]"),  # a ring too few
+    ],
+)
+def test_another_spelling_does_not_pass(smiles: str, selfies: str) -> None:
+    symbols = tuple(sorted(symbols_of([selfies, to_selfies("C1CCCC1C#CO", constraints_for(["[C]"]))])))
+    vocabulary = Vocabulary(symbols, (), constraints_for(symbols))
+    ids = vocabulary.encode(split(selfies))
+    assert not is_consistent(smiles, selfies, vocabulary.constraints)
+    assert consistent_draws([smiles], [ids], vocabulary) == [False]
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_slips_are_judged_as_by_the_definition(molecules: list[str], seed: int) -> None:
+    """Over the alphabet of a plain data set, with ids that stand for several symbols."""
+    standard = [standard_smiles(one) for one in molecules]
+    plain = vocabulary_of(standard)
+    merges = ((plain.index["[C]"], plain.index["[=C]"]), (len(plain), plain.index["[C]"]))
+    vocabulary = Vocabulary(plain.symbols, merges, plain.constraints)
+    strings = [split(to_selfies(one, plain.constraints)) for one in standard]
+    compiled, defined = answers(slips(strings, plain.symbols, 300, seed), vocabulary)
+    assert compiled == defined
+    assert 10 < sum(defined) < 200
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_slips_with_stereo_and_charges_are_judged_as_by_the_definition(seed: int) -> None:
+    standard = [standard_smiles(one, neutralise=False) for one in STEREO]
+    vocabulary = vocabulary_of(standard)
+    strings = [split(to_selfies(one, vocabulary.constraints)) for one in standard]
+    compiled, defined = answers(slips(strings, vocabulary.symbols, 300, seed), vocabulary)
+    assert compiled == defined
+    assert 10 < sum(defined) < 200
+
+
+def test_random_strings_are_judged_as_by_the_definition() -> None:
+    vocabulary = vocabulary_of([standard_smiles(one, neutralise=False) for one in STEREO])
+    draw = random.Random(5)
+    strings = [draw.choices(vocabulary.symbols, k=draw.randint(1, 12)) for _ in range(500)]
+    compiled, defined = answers(strings, vocabulary)
+    assert compiled == defined
+    assert any(defined)
+
+
+def test_of_real_molecules_none_is_left_to_the_definition(
+    molecules: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked(smiles: str, *_: object) -> bool:
+        raise AssertionError(f"{smiles} was not understood")
+
+    monkeypatch.setattr(consistency, "is_consistent", asked)
+    standard = [standard_smiles(one, neutralise=False) for one in [*molecules, *STEREO]]
+    vocabulary = vocabulary_of(standard)
+    ids = [vocabulary.encode(split(to_selfies(one, vocabulary.constraints))) for one in standard]
+    assert all(consistent_draws(standard, ids, vocabulary))
+
+
+@pytest.mark.parametrize("smiles", ["C.C", "C%(100)CCCC%(100)", "[CH3:1]C", "C1CC", "C(", "*C", "C$C", "CI(C)C"])
+def test_what_is_not_understood_is_left_to_the_definition(smiles: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever its answer is: such text is no canonical SMILES that a vocabulary writes."""
+    vocabulary = Vocabulary(("[C]", "[I]", "[Ring1]", "[Branch1]"), (), constraints_for(["[C]", "[I]"]))
+    ids = vocabulary.encode(["[C]", "[C]"])
+    plain = is_consistent(smiles, "[C][C]", vocabulary.constraints)
+    assert consistent_draws([smiles], [ids], vocabulary) == [plain] == [False]
+    monkeypatch.setattr(consistency, "is_consistent", lambda *_: True)
+    left = consistent_draws([smiles], [ids], vocabulary) == [True]
+    assert left == (smiles != "CI(C)C")
+
+
+def test_nothing_and_no_molecule_are_not_consistent() -> None:
+    vocabulary = Vocabulary(("[C]", "[Ring1]"), (), constraints_for(["[C]"]))
+    assert consistent_draws([], [], vocabulary) == []
+    assert consistent_draws(["", "C"], [vocabulary.encode(["[Ring1]"]), vocabulary.encode(["[C]"])], vocabulary) == [
+        False,
+        True,
+    ]
