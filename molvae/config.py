@@ -52,12 +52,17 @@ class ModelConfig:
     decoder: int = dial(512, "units of the decoder GRU", low=1, high=8192)
     latent: int = dial(128, "dimensions of the latent vector z", low=1, high=4096)
     posterior: str = dial(
-        "gaussian",
-        "gaussian: a mean and variance learned for each molecule; levels: several noise levels in one model",
-        choices=("gaussian", "levels"),
+        "levels",
+        "levels: several noise levels in one model; gaussian: a mean and variance learned for each molecule",
+        choices=("levels", "gaussian"),
     )
     sharpest: float = dial(0.866, "with levels, the level that reconstructs", low=0.1, high=0.999)
-    grammar: bool = dial(True, "tell the decoder its place in the SELFIES grammar: open branches, valences, rings")
+    grammar: str = dial(
+        "chemistry",
+        "what the decoder is told of its place in the SELFIES grammar: nothing; branches and valences; also the rings "
+        "it could close; also what those rings would be like",
+        choices=("none", "place", "rings", "chemistry"),
+    )
 
 
 @dataclass(frozen=True)

@@ -121,16 +121,6 @@ class GRU(nn.Module):
         """What the constant adds to the gates of every step of its row: (B, C) -> (B, 3H)."""
         return functional.linear(constant, self.weight_ih_l0[:, self.input_size :])
 
-    @torch.no_grad()
-    def step(self, gates_x: Tensor, h: Tensor, out: Tensor | None = None) -> Tensor:
-        """One step without gradients: gates_x (B, 3H), h (B, H) -> (B, H), written into `out` if given.
-
-        gates_x is what `input_gates` and `constant_gates` give, added. For many steps see `Stepper`.
-        """
-        stepper = Stepper(self)
-        state = stepper(gates_x, stepper.begin(h))
-        return state.h if out is None else out.copy_(state.h)
-
 
 class State(NamedTuple):
     """A layer's state between two steps: h (B, H) float32, and the same in the type of the products."""
@@ -146,49 +136,42 @@ class State(NamedTuple):
 class Stepper:
     """A layer with its weights as they are now, run step by step without gradients, for sampling.
 
-    Its weights are copies: make a new one when the layer has learned.
+    Its weights are copies: make a new one when the layer has learned. It keeps room for ``rows`` rows.
     """
 
-    def __init__(self, layer: GRU):
-        self.kind = torch.bfloat16 if layer.precision == "bf16" else layer.weight_hh_l0.dtype
-        self.layer, self.size = layer, layer.hidden_size
-        self.weight = layer.weight_hh_l0.detach().to(self.kind).t()  # (H, 3H)
-        self.bias = layer.bias_hh_l0.detach()
-        on_cpu = self.bias.device.type == "cpu" and self.bias.dtype == torch.float32
-        self.compiled = on_cpu and kernels.AVAILABLE
+    def __init__(self, layer: GRU, rows: int):
+        weight = layer.weight_hh_l0.detach()
+        self.kind = torch.bfloat16 if layer.precision == "bf16" else weight.dtype
+        self.layer, self.bias = layer, layer.bias_hh_l0.detach()
+        self.weight_h = weight.to(self.kind).t()  # (H, 3H)
+        self.weight_x = layer.weight_ih_l0.detach()[:, : layer.input_size].to(self.kind).t()  # (I, 3H)
+        self.compiled = weight.device.type == "cpu" and weight.dtype == torch.float32 and kernels.AVAILABLE
+        # Fresh memory at every step would cost more than the gates: the system hands it out page by page.
+        self.gates, self.recurrent = torch.empty(2, rows, len(self.bias), dtype=self.kind, device=weight.device)
 
     def begin(self, h: Tensor) -> State:
         """The state that steps start from: h (B, H)."""
-        h = h.detach().clone(memory_format=torch.contiguous_format)  # steps may be taken in place
+        h = h.detach().clone(memory_format=torch.contiguous_format)  # steps are taken in place
         return State(h, h.to(self.kind))
 
     @torch.no_grad()
-    def __call__(
-        self,
-        gates: Tensor,
-        state: State,
-        ids: Tensor | None = None,
-        fixed: Tensor | None = None,
-        out: State | None = None,
-    ) -> State:
-        """One step of every row.
+    def fixed(self, constant: Tensor) -> Tensor:
+        """What every step of a row gets besides its input, the input's bias among it: (B, C) -> (B, 3H)."""
+        return self.layer.constant_gates(constant) + self.layer.bias_ih_l0
 
-        gates: the input's gates, (B, 3H); or, with ids (B), a table (V, 3H) of which row i takes row ids[i].
-        fixed (B, 3H): gates added to them, as from `GRU.constant_gates`. The new state goes into `out` if
-        given, which may be `state` itself.
+    @torch.no_grad()
+    def __call__(self, x: Tensor, state: State, fixed: Tensor, owners: Tensor) -> None:
+        """One step of every row, in place: x (B, I) in the type of the products, fixed (R, 3H).
+
+        Row i gets row owners[i] (B) int64 of `fixed`; where that has one row only, all rows get it.
         """
-        recurrent = torch.mm(state.operand, self.weight)  # (B, 3H)
-        if not self.compiled:
-            gates = gates if ids is None else gates.index_select(0, ids)
-            h = combine(gates if fixed is None else gates + fixed, recurrent + self.bias, state.h)
-            new = State(h, h.to(self.kind))
-            return new if out is None else State(out.h.copy_(new.h), out.operand.copy_(new.operand))
-        if out is None:
-            out = State(state.h.clone(), torch.empty_like(state.operand))
-        elif out.h is not state.h:
-            out.h.copy_(state.h)
-        ids = torch.empty(0, dtype=torch.long) if ids is None else ids
-        fixed = recurrent.new_zeros(1, 3 * self.size) if fixed is None else fixed.contiguous()
-        inputs = (gates.contiguous(), ids, recurrent, fixed, self.bias, *out)
-        kernels.gru_step(*(array(part) for part in inputs))
-        return out
+        gates, recurrent = self.gates[: len(x)], self.recurrent[: len(x)]
+        torch.mm(x, self.weight_x, out=gates)
+        torch.mm(state.operand, self.weight_h, out=recurrent)
+        if self.compiled:
+            inputs = (gates, recurrent, fixed, owners, self.bias, *state)
+            kernels.gru_step(*(array(part) for part in inputs))
+            return
+        shared = fixed if len(fixed) == 1 else fixed[owners]
+        state.h.copy_(combine(gates + shared, recurrent + self.bias, state.h))
+        state.operand.copy_(state.h)

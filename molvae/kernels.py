@@ -261,28 +261,27 @@ def gru_fixed_gradient(gates: Array, candidate: Array, sizes: Array, fixed: Arra
 
 @compiled()
 def gru_step(
-    table: Array, ids: Array, recurrent: Array, fixed: Array, bias: Array,
+    gates: Array, recurrent: Array, fixed: Array, owners: Array, bias: Array,
     state: Array, narrow: Array,
 ) -> None:  # fmt: skip
     """One step without memory of the gates, for sampling.
 
-    table (V, 3H) and ids (B): row ids[i] is row i's share of the input; with no ids, row i itself.
-    recurrent, fixed: as in `gru_forward`. bias (3H): the recurrent share's. state (B, H): replaced, as is
-    narrow (B, H), its copy in the type of the next matrix product.
+    gates, recurrent (B, 3H): shares of the input and of the state. fixed (R, 3H): row i gets row owners[i], or the
+    only one there is. bias (3H): the recurrent share's. state (B, H): replaced, as is narrow (B, H), its copy in
+    the type of the next matrix product.
     """
     size = state.shape[1]
-    shared = 0 if fixed.shape[0] == 1 else 1
     for i in range(state.shape[0]):
-        g = (np.int64(ids[i]) if ids.shape[0] else i) * 3 * size
-        q, c, s = i * 3 * size, i * shared * 3 * size, i * size
+        g, s = i * 3 * size, i * size
+        c = (owners[i] if fixed.shape[0] > 1 else 0) * 3 * size
         for j in range(size):
-            xr = load(table, g + j, 0) + load(recurrent, q + j, 3) + load(fixed, c + j, 4) + load(bias, j, 5)
-            xz = load(table, g + size + j, 0) + load(recurrent, q + size + j, 3)
+            xr = load(gates, g + j, 0) + load(recurrent, g + j, 3) + load(fixed, c + j, 4) + load(bias, j, 5)
+            xz = load(gates, g + size + j, 0) + load(recurrent, g + size + j, 3)
             xz += load(fixed, c + size + j, 4) + load(bias, size + j, 5)
             u, v = ONE + exponential(-xr), ONE + exponential(-xz)
             both = inverse(u * v)
-            hn = load(recurrent, q + 2 * size + j, 3) + load(bias, 2 * size + j, 5)
-            xn = load(table, g + 2 * size + j, 0) + load(fixed, c + 2 * size + j, 4)
+            hn = load(recurrent, g + 2 * size + j, 3) + load(bias, 2 * size + j, 5)
+            xn = load(gates, g + 2 * size + j, 0) + load(fixed, c + 2 * size + j, 4)
             n = hyperbolic_tangent(xn + both * v * hn)
             h = n + both * u * (load(state, s + j, 6) - n)
             store(state, s + j, 6, h)

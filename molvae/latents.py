@@ -12,14 +12,29 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError, UsageError
+from .streams import row_writer
 
 FORMATS = ("npz", "csv", "parquet")
+
+UNPACKED = 256 << 20
+"""Bytes that any file may unpack to."""
+
+EXPANSION = 20
+"""How many times its own size a larger file may unpack to: numbers shrink to a half, SMILES to a tenth."""
+
+PIECE = 1 << 16
+
+UNREADABLE = (
+    *(OSError, ValueError, KeyError, EOFError, csv.Error, BadZipFile, zlib.error),
+    *(MemoryError, OverflowError, RuntimeError),  # arrays said to be larger than any memory; archives with a password
+)
+"""What reading a damaged or foreign file raises."""
 
 
 class Latents(NamedTuple):
@@ -59,10 +74,10 @@ def write_latents(handle: BinaryIO, table: Latents, format: str) -> None:
         pandas.DataFrame(columns).to_parquet(handle, index=False)
         return
     text = io.TextIOWrapper(handle, encoding="utf-8", newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["id", "smiles", *names])
+    write = row_writer(text)
+    write(["id", "smiles", *names])
     for number, smiles, vector in zip(table.ids, table.smiles, table.z, strict=True):
-        writer.writerow([number, smiles, *(f"{value:.9g}" for value in vector)])
+        write([number, smiles, *(f"{value:.9g}" for value in vector)])
     text.flush()
     text.detach()
 
@@ -72,29 +87,51 @@ def read_latents(path: str, handle: BinaryIO) -> Latents:
     """Latent vectors from a file of :func:`write_latents`, or any table whose columns z1, z2, … hold them.
 
     gzip is recognised by its first bytes, not by name. Raises InputError naming the row and column of what is
-    not a number.
+    not a number, and for a file that would unpack to far more than its size.
     """
     format = format_of(path)
     path = "standard input" if path == "-" else path
     try:
         content = handle.read()
+        limit = max(UNPACKED, EXPANSION * len(content))
         if content.startswith(b"\x1f\x8b"):
-            content = gzip.decompress(content)
+            content = unzipped(path, content, limit)
         if format == "npz":
-            return from_arrays(path, content)
+            return from_arrays(path, content, limit)
         if format == "parquet":
-            frame = pandas_with_parquet().read_parquet(io.BytesIO(content))
-            return from_rows(path, [str(name) for name in frame.columns], frame.astype(str).values.tolist())
+            return from_parquet(path, content, limit)
         rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")))
-    except (OSError, ValueError, KeyError, EOFError, csv.Error, BadZipFile, zlib.error) as error:
-        raise InputError(f"{path}: not a readable {format} file of latent vectors ({error})") from error
+    except UNREADABLE as error:
+        why = str(error) or type(error).__name__
+        raise InputError(f"{path}: not a readable {format} file of latent vectors ({why})") from error
     if not rows:
         raise InputError(f"{path}: is empty")
     return from_rows(path, rows[0], rows[1:])
 
 
-def from_arrays(path: str, content: bytes) -> Latents:
+def unzipped(path: str, content: bytes, limit: int) -> bytes:
+    """What gzip packed, unpacked a piece at a time; InputError as soon as it is more than ``limit`` bytes."""
+    unpacked = bytearray()
+    with gzip.GzipFile(fileobj=io.BytesIO(content)) as packed:
+        while piece := packed.read(PIECE):
+            unpacked += piece
+            check_size(path, len(unpacked), limit)
+    return bytes(unpacked)
+
+
+def check_size(path: str, size: int, limit: int) -> None:
+    """InputError if a file unpacks to ``size`` bytes, more than ``limit``: to fill the memory is all it is for."""
+    if size > limit:
+        raise InputError(
+            f"{path}: unpacks to more than {limit >> 20:,} MB, over {EXPANSION} times its size; "
+            "if that is meant, give it unpacked, or in parts"
+        )
+
+
+def from_arrays(path: str, content: bytes, limit: int) -> Latents:
     """Latents from an npz file; without ids the rows are numbered from 1."""
+    with ZipFile(io.BytesIO(content)) as archive:
+        check_size(path, sum(member.file_size for member in archive.infolist()), limit)
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         if "z" not in arrays:
             raise InputError(f"{path}: holds no array called z, but {', '.join(arrays) or 'nothing'}")
@@ -105,6 +142,17 @@ def from_arrays(path: str, content: bytes) -> Latents:
     if not len(ids) == len(smiles) == count:
         raise InputError(f"{path}: {len(ids)} ids and {len(smiles)} SMILES for {count} vectors")
     return Latents(ids, smiles, z)
+
+
+def from_parquet(path: str, content: bytes, limit: int) -> Latents:
+    """Latents from a parquet file."""
+    pandas = pandas_with_parquet()
+    from pyarrow import parquet
+
+    shape = parquet.ParquetFile(io.BytesIO(content)).metadata
+    check_size(path, 4 * shape.num_rows * shape.num_columns, limit)
+    frame = pandas.read_parquet(io.BytesIO(content))
+    return from_rows(path, [str(name) for name in frame.columns], frame.astype(str).values.tolist())
 
 
 def from_rows(path: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Latents:

@@ -5,29 +5,20 @@ B molecules, N packed positions (see dataset.Batch), V vocabulary, E embedding, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from .categorical import cross_entropy
 from .config import ModelConfig
 from .dataset import Batch
-from .grammar import feature_sizes
+from .embeddings import Sums
+from .grammar import TIERS, feature_sizes
 from .gru import GRU, Precision
 from .posterior import Gaussian, GaussianPosterior, Level, LevelPosterior
-
-FEATURES = feature_sizes()
-
-
-def feature_marks(features: NDArray[np.uint8]) -> Tensor:
-    """Where the ones are in the flattened 0/1 matrix ``(N, sum(FEATURES))`` of grammar features ``(N, F)``."""
-    starts = np.cumsum((0, *FEATURES[:-1]))
-    rows = sum(FEATURES) * np.arange(len(features))
-    return torch.from_numpy((features + starts + rows[:, None]).ravel())
 
 
 class Packed(NamedTuple):
@@ -39,7 +30,7 @@ class Packed(NamedTuple):
     steps: Tensor  # (N,) int64, the step each position belongs to
     owners: Tensor  # (N,) int64, the molecule each position belongs to
     sizes: list[int]
-    grammar: Tensor | None = None  # (N * F,) int64, see feature_marks
+    grammar: Tensor | None = None  # (N, F) uint8
 
     @classmethod
     def from_batch(cls, batch: Batch, device: torch.device) -> Packed:
@@ -50,8 +41,16 @@ class Packed(NamedTuple):
         owners = torch.arange(len(batch.inputs)) - starts[steps]
         inputs, targets, backward = map(torch.from_numpy, (batch.inputs, batch.targets, batch.reversed_inputs))
         there = [tensor.to(device) for tensor in (inputs, targets, backward, steps, owners)]
-        grammar = None if batch.grammar is None else feature_marks(batch.grammar).to(device)
+        grammar = None if batch.grammar is None else torch.from_numpy(batch.grammar).to(device)
         return cls(there[0], there[1], there[2], there[3], there[4], batch.sizes, grammar)
+
+    def symbols(self, kept: Tensor) -> tuple[Tensor, Tensor, list[int]]:
+        """Of the molecules ``kept`` ``(B,)`` their symbols forward and backward, packed, and the sizes of the steps."""
+        batch = self.sizes[0]
+        among = kept[self.owners[batch:]]
+        alive = torch.tensor(self.sizes[1:])
+        sizes = kept.cpu().cumsum(0)[alive - 1]
+        return self.inputs[batch:][among], self.reversed_inputs[among], sizes[sizes > 0].tolist()
 
     def per_molecule(self, values: Tensor) -> Tensor:
         """Sum ``values`` ``(N,)`` over each molecule's positions, ``(B,)``."""
@@ -80,14 +79,15 @@ class MoleculeVAE(nn.Module):
         )
         self.write = nn.Embedding(vocabulary, width)
         self.step = nn.Embedding(max_steps, width)
-        self.grammar = nn.Embedding(sum(FEATURES), width) if config.grammar else None
+        self.features = feature_sizes(TIERS[config.grammar])
+        self.grammar = nn.Embedding(sum(self.features), width) if self.features else None
         self.start = nn.Linear(self.posterior.code_size, units)
         self.decoder = GRU(width, self.posterior.code_size, units)
-        self.output = nn.Linear(units, vocabulary)
+        self.output = nn.Linear(units + width, vocabulary)
         for table in (self.read, self.write, self.step):
             nn.init.normal_(table.weight, std=width**-0.5)
         if self.grammar is not None:
-            nn.init.normal_(self.grammar.weight, std=(len(FEATURES) * width) ** -0.5)
+            nn.init.normal_(self.grammar.weight, std=(len(self.features) * width) ** -0.5)
 
     def set_precision(self, precision: Precision) -> None:
         """Choose the operand type of all matrix products; weights and state stay in fp32."""
@@ -107,46 +107,72 @@ class MoleculeVAE(nn.Module):
         return self.output.weight.device
 
     def encode(self, packed: Packed, level: Level = None) -> Gaussian:
-        """The posterior of every molecule of a batch, at a noise level if it has several."""
-        batch, sizes = packed.sizes[0], packed.sizes[1:]
-        zeros = self.read.weight.new_zeros(batch, self.config.encoder)
+        """The posterior of every molecule of a batch, at a noise level if it has several.
+
+        At level 0 it is N(0, I) whatever the molecule, so a molecule whose level is 0 is not even read.
+        """
+        batch = packed.sizes[0]
+        if not isinstance(level, Tensor) or bool(level.all()):
+            posterior: Gaussian = self.posterior(
+                self.summary(packed.inputs[batch:], packed.reversed_inputs, packed.sizes[1:]), level
+            )
+            return posterior
+        kept = level[:, 0] > 0
+        mean = self.read.weight.new_zeros(batch, self.config.latent)
+        if not kept.any():
+            return Gaussian(mean, mean)
+        told: Gaussian = self.posterior(self.summary(*packed.symbols(kept)), level[kept])
+        return Gaussian(*(mean.index_put((kept,), part) for part in told))
+
+    def summary(self, forward: Tensor, backward: Tensor, sizes: list[int]) -> Tensor:
+        """What the encoder makes of molecules, ``(B, 2 * encoder)``, from their packed symbols both ways."""
+        zeros = self.read.weight.new_zeros(sizes[0], self.config.encoder)
         table = self.read.weight.bfloat16() if self.in_bf16 else self.read.weight
-        forward, backward = (
-            functional.embedding(ids, table) for ids in (packed.inputs[batch:], packed.reversed_inputs)
-        )
-        _, left = self.forward_encoder(forward, None, zeros, sizes)
-        _, right = self.backward_encoder(backward, None, zeros, sizes)
-        posterior: Gaussian = self.posterior(torch.cat([left, right], dim=-1), level)  # (B, 2 * encoder) in
-        return posterior
+        _, left = self.forward_encoder(functional.embedding(forward, table), None, zeros, sizes)
+        _, right = self.backward_encoder(functional.embedding(backward, table), None, zeros, sizes)
+        return torch.cat([left, right], dim=-1)
 
     def first_state(self, code: Tensor) -> Tensor:
         """The decoder's state before the first symbol, ``(B, H)``, from what it is told ``(B, C)``."""
         return self.start(code).tanh()  # type: ignore[no-any-return]
 
-    def told(self, last: Tensor, steps: Tensor, grammar: Tensor | None) -> Tensor:
-        """What the decoder is told at some positions ``(N,)``, as vectors ``(N, E)``.
+    def teller(self) -> Callable[[Tensor, Tensor, Tensor | None], Tensor]:
+        """What tells the decoder where it is, with the weights as they are now.
 
-        The symbol just written, the step, and the place in the grammar (marks of :func:`feature_marks`),
-        embedded and summed.
+        A function of positions ``(N,)``: of the symbol just written, the step, and the place in the grammar
+        ``(N, F)``. It gives their embeddings, summed, ``(N, E)`` in the type of the products.
         """
-        x: Tensor = self.write(last) + self.step(steps.clamp(max=self.max_steps - 1))
-        if self.grammar is None or grammar is None:
-            return x
-        # Dozens of features a position: one product with a 0/1 matrix is far quicker than as many lookups.
-        table = self.grammar.weight
-        dtype = torch.bfloat16 if self.precision == "bf16" else table.dtype
-        marks = torch.zeros(len(last), len(table), dtype=dtype, device=table.device)
-        marks.view(-1).index_fill_(0, grammar, 1.0)
-        return x + (marks @ table.to(dtype)).to(x.dtype)
+        kind = torch.bfloat16 if self.precision == "bf16" else self.write.weight.dtype
+        sums = (
+            None
+            if self.grammar is None
+            else Sums(self.write.weight, self.step.weight, self.grammar.weight, self.features)
+        )
+
+        def tell(last: Tensor, steps: Tensor, grammar: Tensor | None) -> Tensor:
+            steps = steps.clamp(max=self.max_steps - 1)
+            if sums is None or grammar is None:
+                told: Tensor = self.write(last) + self.step(steps)
+                return told.to(kind)
+            return sums(last, steps, grammar, kind)
+
+        return tell
 
     def logits(self, packed: Packed, z: Tensor, level: Level = None) -> Tensor:
         """Unnormalised log-probabilities of each next symbol, ``(N, V)``, given z and the true prefix."""
         code = self.posterior.code(z, level)
-        x = self.told(packed.inputs, packed.steps, packed.grammar)  # (N, E)
-        if self.in_bf16:
-            x = x.bfloat16()
+        x = self.teller()(packed.inputs, packed.steps, packed.grammar)  # (N, E)
+        x = x if self.in_bf16 else x.to(code.dtype)
         hidden, _ = self.decoder(x, code, self.first_state(code), packed.sizes)  # (N, H)
-        return functional.linear(hidden, self.output.weight.to(hidden.dtype), self.output.bias.to(hidden.dtype))
+        return self.predict(hidden, x)
+
+    def predict(self, hidden: Tensor, told: Tensor) -> Tensor:
+        """Logits ``(N, V)`` from the decoder's states ``(N, H)`` and, past them, from what it was told ``(N, E)``.
+
+        The straight way spares the state what the last symbol and the place in the grammar say by themselves.
+        """
+        both = torch.cat([hidden, told.to(hidden.dtype)], dim=-1)
+        return functional.linear(both, self.output.weight.to(both.dtype), self.output.bias.to(both.dtype))
 
     def log_likelihood(self, packed: Packed, z: Tensor, level: Level = None) -> Tensor:
         """log p(x|z) in nats per molecule, ``(B,)``, summed over its symbols and its end."""

@@ -52,6 +52,38 @@ def prior_log_density(z: Tensor) -> Tensor:
     return -0.5 * (z**2 + LOG_TWO_PI).sum(-1)
 
 
+class Aggregate(nn.Module):
+    """The aggregate posterior, the average of q(z|x) over molecules, as the one Gaussian with its mean and covariance.
+
+    What latents of real molecules look like together: of all Gaussian priors it leaves the smallest gap between
+    what the decoder was trained on and what it is sampled from (Tomczak & Welling 2018). N(0, I) until fitted.
+    """
+
+    mean: Tensor  # (Z,) of the posterior means
+    covariance: Tensor  # (Z, Z) of the posterior means
+    variance: Tensor  # (Z,) average posterior variance
+
+    def __init__(self, latent: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(latent))
+        self.register_buffer("covariance", torch.zeros(latent, latent))
+        self.register_buffer("variance", torch.ones(latent))
+
+    @torch.no_grad()
+    def fit(self, mean: Tensor, covariance: Tensor, variance: Tensor) -> None:
+        """Take the mean ``(Z,)`` and covariance ``(Z, Z)`` of posterior means, and their average variance ``(Z,)``."""
+        self.mean.copy_(mean)
+        self.covariance.copy_(covariance)
+        self.variance.copy_(variance)
+
+    def draw(self, noise: Tensor, scale: float = 1.0, variance: float | None = None) -> Tensor:
+        """Draws ``(B, Z)`` from the aggregate of scaled means, with another variance around them if given."""
+        around = self.variance if variance is None else torch.full_like(self.variance, variance)
+        covariance = scale**2 * self.covariance.double() + around.double().diag()
+        factor: Tensor = torch.linalg.cholesky(covariance).to(noise.dtype)
+        return scale * self.mean + noise @ factor.T
+
+
 class GaussianPosterior(nn.Module):
     """The amortised Gaussian posterior: a linear layer gives each molecule its mean and log-variance.
 
@@ -64,6 +96,7 @@ class GaussianPosterior(nn.Module):
         self.code_size = latent
         self.mean = nn.Linear(features, latent)
         self.log_variance = nn.Linear(features, latent)
+        self.aggregate = Aggregate(latent)
         # A posterior that begins narrow lets the decoder find the latent useful before the KL presses.
         nn.init.zeros_(self.log_variance.weight)
         nn.init.constant_(self.log_variance.bias, -3.0)
@@ -75,6 +108,14 @@ class GaussianPosterior(nn.Module):
     def code(self, z: Tensor, level: Level = None) -> Tensor:
         """What the decoder is told of ``z`` ``(B, Z)``: ``(B, C)``."""
         return z
+
+    def remember(self, mean: Tensor, covariance: Tensor, variance: Tensor) -> None:
+        """Fit the aggregate to the moments of many molecules' posteriors, as :meth:`Aggregate.fit` takes them."""
+        self.aggregate.fit(mean, covariance, variance)
+
+    def prior(self, noise: Tensor, learned: bool = False, level: float | None = None) -> Tensor:
+        """Draws ``(B, Z)`` from N(0, I), or from the aggregate posterior, by standard normal ``noise``."""
+        return self.aggregate.draw(noise) if learned else noise
 
 
 class LevelPosterior(nn.Module):
@@ -92,6 +133,7 @@ class LevelPosterior(nn.Module):
         self.latent, self.sharpest = latent, sharpest
         self.code_size = latent + 1
         self.direction = nn.Linear(features, latent)
+        self.aggregate = Aggregate(latent)
 
     def forward(self, summary: Tensor, level: Level = None) -> Gaussian:
         """The posterior of each molecule at ``level``, from its summary ``(B, F)``."""
@@ -103,6 +145,15 @@ class LevelPosterior(nn.Module):
         """What the decoder is told of ``z`` ``(B, Z)`` at ``level``: ``(B, C)``."""
         a = self.levels(z, level)
         return torch.cat([a * z, a], dim=-1)
+
+    def remember(self, mean: Tensor, covariance: Tensor, variance: Tensor) -> None:
+        """Fit the aggregate to the moments of many molecules' posteriors at the sharpest level."""
+        self.aggregate.fit(mean / self.sharpest, covariance / self.sharpest**2, variance)
+
+    def prior(self, noise: Tensor, learned: bool = False, level: float | None = None) -> Tensor:
+        """Draws ``(B, Z)`` from N(0, I), or from the aggregate posterior at ``level``, by standard normal ``noise``."""
+        a = self.sharpest if level is None else level
+        return self.aggregate.draw(noise, a, 1.0 - a**2) if learned else noise
 
     def levels(self, like: Tensor, level: Level) -> Tensor:
         """The level of every molecule, ``(B, 1)``; the sharpest where none is named."""

@@ -26,7 +26,6 @@ from .errors import MolvaeError
 from .figures import Figure, absent
 from .parallel import default_workers
 from .preparation import prepare
-from .threads import cores
 from .training import Step, begin, train
 
 SECONDS = 3.0
@@ -47,7 +46,7 @@ def machine(codec: Codec, workers: int | None = None) -> dict[str, str | int]:
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
     return {
         "device": f"{device} ({name})",
-        "cores": cores(),
+        "cores": default_workers(),
         "worker processes": default_workers() if workers is None else workers,
         "torch threads": torch.get_num_threads(),
         "precision": codec.model.precision,

@@ -7,19 +7,24 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from .categorical import cross_entropy
 from .dataset import Batch, Dataset, Rows
+from .distributed import ALONE, Group
 from .model import MoleculeVAE, Packed
-from .posterior import standard_normal
+from .posterior import Gaussian, standard_normal
 from .threads import Threads
 
 ACTIVE = 0.01
 """Variance over molecules of a posterior mean above which its dimension counts as active (Burda et al. 2015)."""
 
 BATCH = 512
+
+SUMS = 7
+"""Sums that :func:`figures` gives."""
 
 
 class Validation(NamedTuple):
@@ -39,8 +44,8 @@ class Validation(NamedTuple):
 
 
 @torch.no_grad()
-def figures(model: MoleculeVAE, batch: Batch, noise: Tensor) -> tuple[Tensor, Tensor]:
-    """Sums over a batch, and its means ``(B, Z)``.
+def figures(model: MoleculeVAE, batch: Batch, noise: Tensor) -> tuple[Tensor, Gaussian]:
+    """Sums over a batch, and its posterior.
 
     The sums: log-likelihood, KL, molecules rebuilt exactly, right symbols, symbols, shuffled gap, log-likelihood at
     level 0.
@@ -60,28 +65,41 @@ def figures(model: MoleculeVAE, batch: Batch, noise: Tensor) -> tuple[Tensor, Te
     rebuilt = (wrong == 0).sum()
     kl = posterior.kl().double().sum()
     sums = (likelihood.double().sum(), kl, rebuilt, right.sum(), len(right), gap.double().sum(), blank.double().sum())
-    return torch.tensor([float(value) for value in sums], dtype=torch.float64), posterior.mean
+    return torch.tensor([float(value) for value in sums], dtype=torch.float64), posterior
 
 
-def validate(model: MoleculeVAE, dataset: Dataset, rows: Rows, threads: Threads) -> Validation:
-    """The figures of ``rows`` of a data set; z is drawn once for the ELBO, its mean rebuilds."""
+def validate(model: MoleculeVAE, dataset: Dataset, rows: Rows, threads: Threads, group: Group = ALONE) -> Validation:
+    """The figures of ``rows`` of a data set; z is drawn once for the ELBO, its mean rebuilds.
+
+    Batches are divided among the processes of a group, which all get the same figures. The model's learned prior is
+    fitted to the posteriors on the way.
+    """
     model.eval()
-    batches = list(dataset.in_order(rows, BATCH, model.config.grammar))
-    generator = torch.Generator().manual_seed(0)
-    latent = model.config.latent
-    noise = [standard_normal((len(batch), latent), generator).to(model.device) for batch in batches]
-    parts = threads.map(lambda part: figures(model, *part), zip(batches, noise, strict=True))
-    likelihood, kl, exact, right, symbols, gap, blank = torch.stack([sums for sums, _ in parts]).sum(0).tolist()
-    means = torch.cat([mean for _, mean in parts])
-    variance = means.var(0) if len(means) > 1 else means[0] * 0
+    latent, generator = model.config.latent, torch.Generator().manual_seed(0)
+    by_length = rows[np.argsort(dataset.lengths[rows], kind="stable")]
+    batches = [by_length[start : start + BATCH] for start in range(0, len(rows), BATCH)]
+    # Noise for every batch, also those of other processes: the figures hang on no division.
+    noise = [standard_normal((len(batch), latent), generator) for batch in batches]
+
+    def sums_of(part: tuple[Rows, Tensor]) -> Tensor:
+        sums, q = figures(model, dataset.batch(part[0], model.config.grammar), part[1].to(model.device))
+        means, variances = q.mean.double().cpu(), q.log_variance.double().exp().cpu()
+        return torch.cat([sums, means.sum(0), variances.sum(0), (means.T @ means).flatten()])
+
+    parts = threads.map(sums_of, list(zip(batches, noise, strict=True))[group.share])
+    total = torch.stack([torch.zeros(SUMS + 2 * latent + latent**2, dtype=torch.float64), *parts]).sum(0)
+    likelihood, kl, exact, right, symbols, gap, blank, *moments = group.add_numbers(total).tolist()
     count = len(rows)
+    mean, variance, *second = (torch.tensor(moments, dtype=torch.float64) / count).view(2 + latent, latent)
+    covariance = (torch.stack(second) - mean.outer(mean)) * (count / max(1, count - 1))
+    model.posterior.remember(mean, covariance, variance)
     return Validation(
         elbo=(likelihood - kl) / count,
         reconstruction=likelihood / count,
         kl=kl / count,
         exact=exact / count,
         symbol_accuracy=right / symbols,
-        active_units=int((variance > ACTIVE).sum()),
+        active_units=int((covariance.diag() > ACTIVE).sum()),
         shuffled_gap=gap / count,
         unconditional=blank / count if model.config.posterior == "levels" else None,
     )

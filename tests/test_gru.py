@@ -183,36 +183,33 @@ def test_weights_load_into_and_from_torch() -> None:
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-@pytest.mark.parametrize("by_table", [True, False])
-def test_stepping_equals_running(precision: Precision, by_table: bool) -> None:
+@pytest.mark.parametrize("compiled", [True, False])
+def test_stepping_equals_running(precision: Precision, compiled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernels, "AVAILABLE", compiled)
     mine = layer(6, 3, 16, precision)
     sizes = [5, 5, 5]
-    ids = torch.randint(0, 4, (15,), generator=torch.Generator().manual_seed(3))
-    words = torch.randn(4, 6, generator=torch.Generator().manual_seed(4))
-    _, constant, h0 = arguments(mine, sizes)
+    x, constant, h0 = arguments(mine, sizes)
     assert constant is not None
-    outputs, last = mine(words[ids], constant, h0, sizes)
-    stepper = Stepper(mine)
-    table, fixed = mine.input_gates(words).detach(), mine.constant_gates(constant).detach()
-    state = stepper.begin(h0)
+    outputs, last = mine(x, constant, h0, sizes)
+    stepper = Stepper(mine, 7)
+    state, fixed = stepper.begin(h0), stepper.fixed(constant.flip(0))
+    for now in x.detach().to(stepper.kind).split(5):
+        stepper(now, state, fixed, torch.arange(5).flip(0))
     tolerance = 1e-6 if precision == "fp32" else 2e-2
-    for step in ids.split(5):
-        if by_table:
-            state = stepper(table, state, ids=step, fixed=fixed, out=state)
-        else:
-            state = stepper(table[step] + fixed, state)
     torch.testing.assert_close(state.h, last, rtol=0, atol=tolerance)
     torch.testing.assert_close(state.operand.float(), state.h, rtol=0, atol=1e-2)
     torch.testing.assert_close(state.h, outputs[-5:], rtol=0, atol=tolerance)
 
 
-def test_one_step_writes_where_it_is_told() -> None:
-    mine = layer(6, 0, 16)
-    x, _, h0 = arguments(mine, [4])
-    expected = mine(x, None, h0, [4])[1].detach()
-    out = torch.empty(4, 16)
-    assert mine.step(mine.input_gates(x), h0, out) is out
-    torch.testing.assert_close(out, expected)
+def test_what_is_fixed_for_one_row_is_fixed_for_all() -> None:
+    mine = layer(6, 3, 16)
+    x, constant, h0 = arguments(mine, [4])
+    assert constant is not None
+    stepper = Stepper(mine, 4)
+    one, each = stepper.begin(h0), stepper.begin(h0)
+    stepper(x.detach(), one, stepper.fixed(constant[:1]), torch.arange(4))
+    stepper(x.detach(), each, stepper.fixed(constant[:1].expand(4, -1)), torch.arange(4))
+    torch.testing.assert_close(one.h, each.h)
 
 
 def test_the_plain_form_runs_where_numba_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,7 +218,3 @@ def test_the_plain_form_runs_where_numba_is_missing(monkeypatch: pytest.MonkeyPa
     expected = mine(*leaves, [4, 2])[1].detach()
     monkeypatch.setattr(kernels, "AVAILABLE", False)
     torch.testing.assert_close(mine(*leaves, [4, 2])[1].detach(), expected)
-    stepper = Stepper(mine)
-    assert not stepper.compiled
-    state = stepper(torch.zeros(4, 48), stepper.begin(leaves[2]))
-    assert state.h.isfinite().all()

@@ -196,8 +196,8 @@ def test_more_draws_give_a_bound_that_is_higher(tiny_model: Any, molecules: list
 def test_the_bound_is_the_one_the_codec_estimates(tiny_model: Any, molecules: list[str]) -> None:
     readings = tiny_model.read(molecules[::10])
     q = tiny_model.posterior(readings)
-    bound = likelihood_terms(tiny_model, readings, q, q.mean, 32, 0).iwae
-    assert bound.mean() == pytest.approx(tiny_model.log_likelihood(molecules[::10], samples=32).mean(), abs=0.5)
+    bound = likelihood_terms(tiny_model, readings, q, q.mean, 500, 0).iwae
+    assert bound.mean() == pytest.approx(tiny_model.log_likelihood(molecules[::10], samples=500).mean(), abs=1.0)
 
 
 def test_a_decoder_that_is_not_told_its_latent_is_said_to_ignore_it(

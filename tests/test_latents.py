@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import pickle
+import tracemalloc
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from molvae import latents as latents_module
 from molvae.errors import InputError, UsageError
 from molvae.latents import FORMATS, Latents, format_of, read_latents, write_latents
 
@@ -24,7 +28,7 @@ def skip_without(format: str) -> None:
 
 def table(z: Any) -> Latents:
     rows = len(z)
-    return Latents([f"mol, {i}" for i in range(rows)], ["C" * (i + 1) for i in range(rows)], z)
+    return Latents([f"mol,\r{i}" for i in range(rows)], ["C" * (i + 1) for i in range(rows)], z)
 
 
 def through(format: str, latents: Latents) -> Latents:
@@ -144,6 +148,67 @@ def test_what_is_no_array_file_is_refused_and_never_run(tmp_path: Path, kind: st
     with pytest.raises(InputError, match=r"latents\.npz"):
         read_latents("latents.npz", io.BytesIO(content))
     assert not touched.exists()
+
+
+def bomb(kind: str, rows: int = 60_000) -> bytes:
+    """A small file that unpacks to a large one: ``rows`` vectors of 128 zeros."""
+    z, handle = np.zeros((rows, 128), np.float32), io.BytesIO()
+    if kind.endswith("npz"):
+        np.savez_compressed(handle, z=z)
+    elif kind == "parquet":
+        write_latents(handle, Latents([""] * rows, [""] * rows, z), "parquet")
+    else:
+        handle.write(",".join(f"z{i}" for i in range(1, 129)).encode() + b"\n")
+        handle.write((b"0," * 127 + b"0\n") * rows)
+    content = handle.getvalue()
+    return gzip.compress(content) if kind.endswith("gz") or kind.startswith("gz") else content
+
+
+@pytest.mark.parametrize("kind", ["npz", "csv.gz", "gz.npz", "parquet"])
+def test_a_file_that_unpacks_to_far_more_than_its_size_is_refused_before_it_fills_the_memory(
+    monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    if kind == "parquet":
+        skip_without(kind)
+    monkeypatch.setattr(latents_module, "UNPACKED", 1 << 20)
+    content = bomb(kind)
+    assert len(content) < 200_000
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match=r"latents.*: unpacks to more than \d+ MB, over 20 times its size"):
+            read_latents(f"latents.{kind}", io.BytesIO(content))
+        assert tracemalloc.get_traced_memory()[1] < 6 << 20, "of the 15 MB and more that it unpacks to"
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("kind", ["npz", "csv.gz", "gz.npz"])
+def test_a_small_file_may_shrink_as_far_as_it_does(kind: str) -> None:
+    assert read_latents(f"latents.{kind}", io.BytesIO(bomb(kind, rows=300))).z.shape == (300, 128)
+
+
+def archive(array: bytes) -> bytes:
+    """An npz file whose array z is made of some bytes."""
+    handle = io.BytesIO()
+    with zipfile.ZipFile(handle, "w") as opened:
+        opened.writestr("z.npy", array)
+    return handle.getvalue()
+
+
+@pytest.mark.parametrize("rows", [10**9, 10**15, 10**30])
+def test_an_array_that_says_it_is_larger_than_its_file_is_refused(rows: int) -> None:
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, 128), }}".ljust(117) + "\n"
+    array = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + bytes(4096)
+    with pytest.raises(InputError, match="not a readable npz file"):
+        read_latents("latents.npz", io.BytesIO(archive(array)))
+
+
+def test_an_archive_with_a_password_is_refused_in_words() -> None:
+    content = npz(z=np.ones((2, 2)))
+    for place in (content.index(b"PK\x03\x04") + 6, content.index(b"PK\x01\x02") + 8):
+        content = content[:place] + b"\x01" + content[place + 1 :]
+    with pytest.raises(InputError, match="encrypted"):
+        read_latents("latents.npz", io.BytesIO(content))
 
 
 def test_without_pyarrow_parquet_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,22 +11,22 @@ import torch
 
 from molvae import checkpoint, sampling
 from molvae.codec import Codec
+from molvae.config import from_dict
 from molvae.dataset import Dataset
 from molvae.errors import UsageError
+from molvae.model import Packed
 from molvae.posterior import LevelPosterior, drawn_levels
 from molvae.training import Epoch, begin, train
 
 CPU = torch.device("cpu")
+SIZES = {"embedding": 16, "encoder": 16, "decoder": 32, "latent": 8, "posterior": "levels"}
 
 
 @pytest.fixture(scope="module")
 def levelled(tiny_dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Codec:
     """A tiny model with levels, trained for a few epochs, saved and loaded."""
-    from molvae.config import from_dict
-
-    sizes = {"embedding": 16, "encoder": 16, "decoder": 32, "latent": 8, "posterior": "levels"}
     dials = {"epochs": 6, "batch_size": 32, "learning_rate": 0.02, "warmup": 10, "ema": 0.9, "precision": "fp32"}
-    state = begin(tiny_dataset, from_dict({"model": sizes, "training": dials}, "tests"), CPU)
+    state = begin(tiny_dataset, from_dict({"model": SIZES, "training": dials}, "tests"), CPU)
     last = [record for record in train(state, tiny_dataset) if isinstance(record, Epoch)][-1]
     run = tmp_path_factory.mktemp("levels")
     checkpoint.save(run, state, tiny_dataset, {"unconditional": last.validation.unconditional}, best=True)
@@ -89,3 +89,35 @@ def test_a_level_that_cannot_be_is_refused_in_words(levelled: Codec, tiny_model:
         list(sampling.sample(levelled, 1, level=0.9, workers=1))
     with pytest.raises(UsageError, match="has one only"):
         list(sampling.sample(tiny_model, 1, level=0.5, workers=1))
+
+
+def test_molecules_at_level_0_are_not_read_and_change_nothing(tiny_dataset: Any) -> None:
+    config = from_dict({"model": SIZES, "training": {"precision": "fp32"}}, "tests")
+    model = begin(tiny_dataset, config, torch.device("cpu")).model
+    packed = Packed.from_batch(tiny_dataset.batch(tiny_dataset.training_rows[:9], "rings"), torch.device("cpu"))
+    level = torch.tensor([0.0, 0.866, 0.3, 0.0, 0.0, 0.5, 0.0, 0.866, 0.0])[:, None]
+    some = model.encode(packed, level)
+    every = model.posterior(
+        model.summary(packed.inputs[packed.sizes[0] :], packed.reversed_inputs, packed.sizes[1:]), level
+    )
+    for ours, plain in zip(some, every, strict=True):
+        torch.testing.assert_close(ours, plain)
+    weights = [p for name, p in model.named_parameters() if "encoder" in name or "direction" in name or "read" in name]
+    loss = torch.randn(some.mean.shape, generator=torch.Generator().manual_seed(0))
+    ours_back = torch.autograd.grad((some.mean * loss).sum(), weights)
+    for ours, plain in zip(ours_back, torch.autograd.grad((every.mean * loss).sum(), weights), strict=True):
+        torch.testing.assert_close(ours, plain)
+    blank = model.encode(packed, torch.zeros(9, 1))
+    assert not blank.mean.any()
+    assert not blank.log_variance.any()
+
+
+def test_the_learned_prior_changes_what_a_level_gives_and_nothing_at_level_0(levelled: Codec) -> None:
+    assert levelled.model.posterior.aggregate.covariance.any()
+
+    def smiles(level: float, learned: bool) -> list[str]:
+        drawn = sampling.sample(levelled, 30, level=level, learned=learned, keep_all=True, workers=1)
+        return [one.smiles for one in drawn]
+
+    assert smiles(0.0, True) == smiles(0.0, False)
+    assert smiles(0.8, True) != smiles(0.8, False)

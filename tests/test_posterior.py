@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.distributions import Independent, Normal, kl_divergence
 
-from molvae.posterior import Gaussian, GaussianPosterior, free_kl, prior_log_density, standard_normal
+from molvae.posterior import (
+    Gaussian,
+    GaussianPosterior,
+    LevelPosterior,
+    free_kl,
+    prior_log_density,
+    standard_normal,
+)
 from molvae.schedules import kl_weight
 
 
@@ -136,3 +143,40 @@ def test_the_cyclical_schedule_repeats_and_begins_each_cycle_at_zero(cycles: int
 
 def test_the_constant_schedule_and_no_warmup_are_beta_throughout() -> None:
     assert kl_weight(0.0, 0.3, "constant", 0.5, 4) == kl_weight(0.0, 0.3, "linear", 0.0, 4) == 0.3
+
+
+def known_means(count: int = 4000, latent: int = 3) -> torch.Tensor:
+    """Means with a centre and correlations, in any numbers."""
+    mixing = torch.tensor([[1.0, 0.5, 0.0], [0.0, 0.7, -0.4], [0.0, 0.0, 0.3]])
+    return torch.randn(count, latent, generator=torch.Generator().manual_seed(0)) @ mixing + torch.tensor([2.0, 0, -1])
+
+
+def test_the_learned_prior_has_the_moments_of_draws_from_all_posteriors() -> None:
+    tenant, means = GaussianPosterior(5, 3), known_means()
+    posteriors = Gaussian(means, torch.full_like(means, math.log(0.25)))
+    tenant.remember(means.mean(0), means.T.cov(), posteriors.log_variance.exp().mean(0))
+    noise = torch.randn(100_000, 3, generator=torch.Generator().manual_seed(1))
+    drawn, real = tenant.prior(noise, learned=True), posteriors.draw(noise[: len(means)])
+    torch.testing.assert_close(drawn.mean(0), real.mean(0), rtol=0, atol=0.05)
+    torch.testing.assert_close(drawn.T.cov(), real.T.cov(), rtol=0, atol=0.05)
+
+
+@pytest.mark.parametrize("level", [0.0, 0.5, 0.9])
+def test_the_learned_prior_of_a_level_has_the_moments_of_its_draws(level: float) -> None:
+    tenant, mu = LevelPosterior(5, 3, 0.9), known_means()
+    tenant.remember(0.9 * mu.mean(0), (0.9 * mu).T.cov(), torch.full((3,), 1 - 0.9**2))
+    noise = torch.randn(100_000, 3, generator=torch.Generator().manual_seed(1))
+    drawn = tenant.prior(noise, learned=True, level=level)
+    real = level * mu + math.sqrt(1 - level**2) * noise[: len(mu)]
+    torch.testing.assert_close(drawn.mean(0), real.mean(0), rtol=0, atol=0.05)
+    torch.testing.assert_close(drawn.T.cov(), real.T.cov(), rtol=0, atol=0.05)
+
+
+@pytest.mark.parametrize("tenant", [GaussianPosterior(5, 3), LevelPosterior(5, 3, 0.9)])
+def test_before_any_fit_every_prior_is_standard_normal(tenant: GaussianPosterior | LevelPosterior) -> None:
+    noise = torch.randn(10, 3, generator=torch.Generator().manual_seed(1))
+    assert tenant.prior(noise) is noise
+    if isinstance(tenant, GaussianPosterior):
+        torch.testing.assert_close(tenant.prior(noise, learned=True), noise)
+    else:
+        torch.testing.assert_close(tenant.prior(noise, learned=True, level=0.0), noise)

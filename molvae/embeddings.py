@@ -1,0 +1,129 @@
+"""What a decoder is told at a position, as one vector: the sum of the embeddings of a symbol, a step and features.
+
+Of dozens of features most are zero at any position. So the embedding of every feature's zero is summed once, and a
+position adds only how its other features differ from that: on a CPU a third of the time of lookups or of a product
+with a 0/1 matrix.
+
+    N positions, E embedding, V symbols, T steps, F features, M values of all features together
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
+
+from . import kernels
+from .kernels import Array, compiled, load, store
+from .products import array
+
+
+@compiled()
+def add_row(total: Array, table: Array, first: int) -> None:
+    """total (E) += the E elements of a table from `first` on."""
+    for j in range(total.size):
+        store(total, j, 0, load(total, j, 0) + load(table, first + j, 1))
+
+
+@compiled()
+def add_to_row(table: Array, first: int, row: Array) -> None:
+    """The E elements of a table from `first` on += row (E)."""
+    for j in range(row.size):
+        store(table, first + j, 1, load(table, first + j, 1) + load(row, j, 0))
+
+
+@compiled()
+def sum_rows(
+    symbols: Array, steps: Array, values: Array, starts: Array,
+    symbol_table: Array, step_table: Array, differences: Array, zero: Array, out: Array,
+) -> None:  # fmt: skip
+    """out (N, E) = zero (E) + the rows of symbols (N), of steps (N) and of those values (N, F) that are not 0."""
+    rows, columns = values.shape
+    width = zero.size
+    total = np.empty(width, np.float32)
+    for i in range(rows):
+        for j in range(width):
+            store(total, j, 0, load(zero, j, 1))
+        add_row(total, symbol_table, symbols[i] * width)
+        add_row(total, step_table, steps[i] * width)
+        for column in range(columns):
+            if values[i, column]:
+                add_row(total, differences, (starts[column] + values[i, column]) * width)
+        for j in range(width):
+            store(out, i * width + j, 1, load(total, j, 0))
+
+
+@compiled()
+def scatter_rows(
+    symbols: Array, steps: Array, values: Array, starts: Array,
+    slope: Array, symbol_table: Array, step_table: Array, differences: Array, zero: Array,
+) -> None:  # fmt: skip
+    """Add slope (N, E) to the rows that `sum_rows` read."""
+    rows, columns = values.shape
+    width = zero.size
+    row = np.empty(width, np.float32)
+    for i in range(rows):
+        for j in range(width):
+            store(row, j, 0, load(slope, i * width + j, 1))
+        add_to_row(zero, 0, row)
+        add_to_row(symbol_table, symbols[i] * width, row)
+        add_to_row(step_table, steps[i] * width, row)
+        for column in range(columns):
+            if values[i, column]:
+                add_to_row(differences, (starts[column] + values[i, column]) * width, row)
+
+
+class _Sum(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, symbols: Tensor, steps: Tensor, values: Tensor, starts: Tensor,
+        symbol_table: Tensor, step_table: Tensor, differences: Tensor, zero: Tensor, kind: torch.dtype,
+    ) -> Tensor:  # fmt: skip
+        ctx.places = [array(part) for part in (symbols, steps, values, starts)]
+        tables = (symbol_table, step_table, differences, zero)
+        ctx.shapes = [table.shape for table in tables]
+        out = torch.empty(len(symbols), len(zero), dtype=kind)
+        inputs: Any = [*ctx.places, *(array(table.contiguous()) for table in tables), array(out)]
+        sum_rows(*inputs)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, slope: Tensor) -> tuple[Any, ...]:
+        gradients = [torch.zeros(shape) for shape in ctx.shapes]
+        memory: Any = [*ctx.places, array(slope.contiguous()), *(array(part) for part in gradients)]
+        scatter_rows(*memory)
+        return None, None, None, None, *gradients, None
+
+
+class Sums:
+    """Embeddings made ready to be summed, with gradients to their tables.
+
+    ``sizes`` are the numbers of values of each feature; tables: of symbols (V, E), of steps (T, E), of features
+    (M, E), the values of one feature after those of another.
+    """
+
+    def __init__(self, symbols: Tensor, steps: Tensor, features: Tensor, sizes: tuple[int, ...]) -> None:
+        self.symbols, self.steps, self.features = symbols, steps, features
+        self.starts = torch.tensor((0, *sizes[:-1]), device=features.device).cumsum(0)
+        self.compiled = features.device.type == "cpu" and kernels.AVAILABLE and features.dtype == torch.float32
+        if self.compiled:
+            zeros = features.index_select(0, self.starts)  # (F, E)
+            self.differences = features - zeros.repeat_interleave(torch.tensor(sizes), 0)
+            self.zero = zeros.sum(0)
+
+    def __call__(self, symbols: Tensor, steps: Tensor, values: Tensor, kind: torch.dtype) -> Tensor:
+        """What positions are told, ``(N, E)`` of type ``kind``: symbols and steps (N) int64, values (N, F) uint8."""
+        if self.compiled:
+            places = (symbols, steps, values.contiguous(), self.starts)
+            told: Tensor = _Sum.apply(*places, self.symbols, self.steps, self.differences, self.zero, kind)  # type: ignore[no-untyped-call]
+            return told
+        # Elsewhere one product with a 0/1 matrix is far quicker than dozens of lookups a position.
+        marks = torch.zeros(len(symbols), len(self.features), dtype=kind, device=self.features.device)
+        marks.scatter_(1, values.long() + self.starts, 1.0)
+        looked_up = functional.embedding(symbols, self.symbols) + functional.embedding(steps, self.steps)
+        return looked_up.to(kind) + marks @ self.features.to(kind)
