@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from .alphabet import Alphabet
 from .errors import InputError, MolvaeError
 from .folder import commit_folder, read_folder, read_json
-from .grammar import features
+from .grammar import TIERS, features
 from .vocabulary import END, Ids, Vocabulary
 
 FORMAT = 1
@@ -59,10 +59,10 @@ class Batch:
         return self.sizes[0]
 
 
-def pack(ids: Ids, offsets: Rows, rows: Rows, alphabet: Alphabet | None = None) -> Batch:
+def pack(ids: Ids, offsets: Rows, rows: Rows, alphabet: Alphabet | None = None, grammar: str = "none") -> Batch:
     """The batch of the molecules ``rows`` of a ragged array: molecule i is ``ids[offsets[i]:offsets[i + 1]]``.
 
-    With an ``alphabet`` the batch carries the grammar features of every position.
+    The batch carries the features of every position that :data:`molvae.grammar.TIERS` has under ``grammar``.
     """
     lengths = offsets[rows + 1] - offsets[rows]
     order = np.argsort(-lengths, kind="stable")
@@ -79,12 +79,12 @@ def pack(ids: Ids, offsets: Rows, rows: Rows, alphabet: Alphabet | None = None) 
     living = np.concatenate([np.ones((1, len(rows)), dtype=bool), alive])
     inputs = np.concatenate([np.full(len(rows), END, dtype=np.int64), forward])
     batch = Batch(order, inputs, targets[living], backward, sizes)
-    if alphabet is None:
+    if alphabet is None or not TIERS[grammar]:
         return batch
     ragged = np.concatenate([ids[offsets[row] : offsets[row + 1]] for row in rows])
     starts = np.cumsum(lengths + 1) - (lengths + 1)
     place = starts[None, :] + np.arange(len(steps) + 1)[:, None]
-    return replace(batch, grammar=features(ragged, lengths, alphabet)[place[living]])
+    return replace(batch, grammar=features(ragged, lengths, alphabet, TIERS[grammar])[place[living]])
 
 
 @dataclass(frozen=True)
@@ -125,9 +125,9 @@ class Dataset:
         """Places of the molecules held out."""
         return np.flatnonzero(self.validation)
 
-    def batch(self, rows: Rows, grammar: bool = False) -> Batch:
-        """The molecules ``rows``, packed; with their grammar features if the model is told them."""
-        return pack(self.ids, self.offsets, rows, self.vocabulary.alphabet if grammar else None)
+    def batch(self, rows: Rows, grammar: str = "none") -> Batch:
+        """The molecules ``rows``, packed; with the grammar features that the model is told."""
+        return pack(self.ids, self.offsets, rows, self.vocabulary.alphabet, grammar)
 
     def epoch(self, seed: int, epoch: int, batch_size: int) -> list[Rows]:
         """The training rows of every batch of an epoch: a pure function of the data, seed, epoch and size.
@@ -138,7 +138,7 @@ class Dataset:
         rows = np.random.default_rng([seed, epoch]).permutation(self.training_rows)
         return [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
 
-    def in_order(self, rows: Rows, batch_size: int, grammar: bool = False) -> Iterator[Batch]:
+    def in_order(self, rows: Rows, batch_size: int, grammar: str = "none") -> Iterator[Batch]:
         """Batches of ``rows`` by length, for validation."""
         by_length = rows[np.argsort(self.lengths[rows], kind="stable")]
         for start in range(0, len(by_length), batch_size):

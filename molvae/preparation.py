@@ -10,7 +10,7 @@ import io
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -139,13 +139,15 @@ def prepare(
     *,
     column: str | None = None,
     workers: int | None = None,
+    base: Vocabulary | None = None,
     said: Callable[[str], object] = lambda _: None,
     progress: Callable[[int], object] = lambda _: None,
 ) -> Prepared:
     """Read molecules from files into a data set; every row is in it or among the rejected, with its reason.
 
-    ``said`` is told which column of each file was read, ``progress`` how many rows a step has finished. Raises
-    InputError when a file cannot be read or no molecule is left.
+    With ``base`` the molecules are written in that vocabulary, extended by the symbols it lacks; without, in one made
+    for them. ``said`` is told which column of each file was read, ``progress`` how many rows a step has finished.
+    Raises InputError when a file cannot be read or no molecule is left.
     """
     config = DataConfig() if config is None else config
     sources: list[dict[str, Any]] = []
@@ -157,7 +159,7 @@ def prepare(
     for chunk in map_chunks(work, chunked(rows, CHUNK), workers or default_workers(), on_crash=crashed):
         pool.add(chunk)
         progress(len(chunk.lengths) + len(chunk.rejected))
-    return pool.finish(sources, config)
+    return pool.finish(sources, config, base)
 
 
 def read_files(
@@ -213,8 +215,8 @@ class Pool:
         self.places += chunk.places
         self.rejected += chunk.rejected
 
-    def finish(self, sources: list[dict[str, Any]], config: DataConfig) -> Prepared:
-        """Drop repeats, number the symbols in alphabetical order, learn merges, split off validation."""
+    def finish(self, sources: list[dict[str, Any]], config: DataConfig, base: Vocabulary | None = None) -> Prepared:
+        """Drop repeats, number the symbols (new ones in alphabetical order), apply merges, split off validation."""
         rejections = [
             Rejection(sources[row.source]["name"], row.line, reason, detail, row.smiles)
             for row, reason, detail in self.rejected
@@ -222,9 +224,8 @@ class Pool:
         if not self.lengths:
             raise InputError(nothing_left(sources, rejections))
         lengths, hashes = np.array(self.lengths, dtype=np.int32), np.array(self.hashes, dtype=np.uint64)
-        symbols = sorted(self.index)
-        numbers = np.zeros(len(symbols), dtype=np.uint16)
-        numbers[[self.index[symbol] for symbol in symbols]] = np.arange(1, 1 + len(symbols))
+        singles = plain_vocabulary(sorted(self.index)) if base is None else extended(base, sorted(self.index))
+        numbers = np.array([singles.index[symbol] for symbol in self.index], dtype=np.uint16)
         ids = numbers[np.concatenate(self.ids)]
         kept = np.zeros(len(hashes), dtype=bool)
         kept[np.unique(hashes, return_index=True)[1]] = True
@@ -232,7 +233,7 @@ class Pool:
             source, line = self.places[place]
             rejections.append(Rejection(sources[source]["name"], line, DUPLICATE, "", ""))
         ids, lengths, hashes = ids[np.repeat(kept, lengths)], lengths[kept], hashes[kept]
-        vocabulary = learn_vocabulary(symbols, ids, lengths, config)
+        vocabulary = singles if base is not None else with_merges(singles, ids, lengths, config)
         ids, lengths = merge(ids, lengths, vocabulary.ranks)
         counts = dict(Counter(rejection.reason for rejection in rejections).most_common())
         read = sum(source["rows"] for source in sources)
@@ -245,14 +246,25 @@ class Pool:
         return Prepared(Dataset(vocabulary, ids, lengths, hashes, validation, report), rejections)
 
 
-def learn_vocabulary(symbols: list[str], ids: Ids, lengths: NDArray[np.int32], config: DataConfig) -> Vocabulary:
-    """Single symbols, merges learned on a sample of the molecules, and constraints that keep all strings valid."""
-    constraints = constraints_for(symbols)
+def plain_vocabulary(symbols: list[str]) -> Vocabulary:
+    """Single symbols alone, under constraints that keep all strings of them valid."""
+    return Vocabulary(tuple(symbols), (), constraints_for(symbols))
+
+
+def extended(base: Vocabulary, symbols: list[str]) -> Vocabulary:
+    """A vocabulary and the symbols that it lacks, whose atoms are constrained so that all strings stay valid."""
+    added = base.unknown(symbols)
+    return base.extended(added, constraints_for(added)) if added else base
+
+
+def with_merges(singles: Vocabulary, ids: Ids, lengths: NDArray[np.int32], config: DataConfig) -> Vocabulary:
+    """Single symbols and the merges learned on a sample of the molecules."""
     rows = np.random.default_rng(config.split_seed).permutation(len(lengths))[:MERGE_SAMPLE]
     sampled = np.zeros(len(lengths), dtype=bool)
     sampled[rows] = True
-    merges = learn_merges(ids[np.repeat(sampled, lengths)], lengths[sampled], len(symbols), config.vocabulary)
-    return Vocabulary(tuple(symbols), merges, constraints)
+    some = ids[np.repeat(sampled, lengths)]
+    merges = learn_merges(some, lengths[sampled], len(singles.symbols), config.vocabulary)
+    return replace(singles, merges=merges)
 
 
 def held_out(molecules: int, config: DataConfig) -> NDArray[np.bool_]:

@@ -22,6 +22,7 @@ from .dataset import Dataset
 from .errors import ModelError, TrainingError
 from .folder import read_folder, read_json
 from .training import State, assemble
+from .vocabulary import Vocabulary
 
 
 def resume(run: Path, dataset: Dataset, device: torch.device, said: Callable[[str], object] = lambda _: None) -> State:
@@ -46,12 +47,12 @@ def resume(run: Path, dataset: Dataset, device: torch.device, said: Callable[[st
     raise TrainingError(f"{run}: holds no training to resume{found}")
 
 
-def newest_config(run: Path) -> Config:
-    """The configuration of a run, from the newest of its steps that can be read; they all have the same."""
+def newest_info(run: Path) -> tuple[Config, Vocabulary, dict[str, Any]]:
+    """Configuration, vocabulary and info of a run, from the newest of its steps that can be read."""
     problem: ModelError | None = None
     for folder in steps_of(run):
         try:
-            return load_info(folder)[0]
+            return load_info(folder)
         except ModelError as error:
             problem = problem or error
     raise problem or ModelError(f"{run}: holds no step of a training")

@@ -1,4 +1,4 @@
-"""One thread per core, each with its own part of a batch.
+"""One thread per core, each with its own part of a batch; several processes divide the cores among them.
 
 On few cores this beats several cores on one matrix product: no thread waits for another at every step. Knows
 nothing of models.
@@ -6,13 +6,15 @@ nothing of models.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, TypeVar
 
 import torch
+
+from .parallel import default_workers
+from .processes import world
 
 Part = TypeVar("Part")
 Result = TypeVar("Result")
@@ -21,16 +23,12 @@ ROWS_PER_THREAD = 128
 """A thread with fewer rows than this spends its time on overhead."""
 
 
-def cores() -> int:
-    """Processor cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 class Threads:
     """A pool of ``count`` threads; torch's own threads are divided among them while it is open."""
 
     def __init__(self, device: torch.device, rows: int) -> None:
-        self.count = 1 if device.type != "cpu" else max(1, min(cores(), rows // ROWS_PER_THREAD))
+        cores = default_workers() // world().local_size
+        self.count = 1 if device.type != "cpu" else max(1, min(cores, rows // ROWS_PER_THREAD))
 
     def __enter__(self) -> Threads:
         self._before = torch.get_num_threads()

@@ -19,11 +19,12 @@ from torch import Tensor
 
 from .config import Config
 from .dataset import Dataset, Rows
+from .distributed import ALONE, Group
 from .errors import TrainingError
+from .gradients import Part, of_batch
 from .gru import Precision
-from .model import MoleculeVAE, Packed
+from .model import MoleculeVAE
 from .noise import levels_of_step, noise_of_step
-from .posterior import free_kl
 from .schedules import kl_weight, learning_rate
 from .threads import Threads
 from .validation import Validation, validate
@@ -109,11 +110,16 @@ def begin(dataset: Dataset, config: Config, device: torch.device) -> State:
     """A new training: weights drawn from the seed, nothing learned yet."""
     if len(dataset.training_rows) == 0:
         raise TrainingError("there is no molecule to train on")
-    longest = int(dataset.lengths.max())
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.training.seed)
-        model = MoleculeVAE(config.model, len(dataset.vocabulary), max_steps=longest + longest // 4 + 2)
+        model = MoleculeVAE(config.model, len(dataset.vocabulary), max_steps=steps_for(dataset))
     return assemble(model.to(device), config, dataset.fingerprint)
+
+
+def steps_for(dataset: Dataset) -> int:
+    """Steps that decoding may take: a quarter more than the longest molecule, and its end."""
+    longest = int(dataset.lengths.max())
+    return longest + longest // 4 + 2
 
 
 def assemble(model: MoleculeVAE, config: Config, fingerprint: str) -> State:
@@ -130,65 +136,20 @@ def assemble(model: MoleculeVAE, config: Config, fingerprint: str) -> State:
     return State(model, average, optimiser, config, fingerprint)
 
 
-class Part(NamedTuple):
-    """Some molecules of a batch of ``total``, with their noise ``(K, B, Z)``, the weight of their KL, and the
-    noise level of each, ``(B, 1)``, if the posterior has several."""
-
-    rows: Rows
-    noise: Tensor
-    beta: float
-    total: int
-    level: Tensor | None = None
-
-
-class Terms(NamedTuple):
-    """What a part contributes: sums over its molecules, in nats, and gradients of the loss."""
-
-    log_likelihood: float
-    kl: float
-    gradients: tuple[Tensor, ...]
-
-
-def terms(model: MoleculeVAE, dataset: Dataset, part: Part, free_bits: float) -> Terms:
-    """Loss and gradients of part of a batch.
-
-    The loss is -E[log p(x|z)] + beta KL(q(z|x) ‖ N(0, I)), summed over symbols and dimensions, a mean over
-    molecules. With beta = 0 the model is a plain autoencoder: z is the posterior's mean, without noise.
-    """
-    batch = dataset.batch(part.rows, model.config.grammar)
-    packed = Packed.from_batch(batch, model.device)
-    level = None if part.level is None else part.level[batch.order].to(model.device)
-    posterior = model.encode(packed, level)
-    kl = posterior.kl()
-    noise = part.noise[:, batch.order].to(model.device)
-    likelihood = torch.stack([model.log_likelihood(packed, posterior.draw(eps), level) for eps in noise]).mean(0)
-    loss = (part.beta * free_kl(kl, free_bits) - likelihood).sum() / part.total
-    gradients = torch.autograd.grad(loss, list(model.parameters()), materialize_grads=True)
-    return Terms(float(likelihood.detach().sum()), float(kl.detach().sum()), gradients)
-
-
-def one_step(state: State, dataset: Dataset, rows: Rows, threads: Threads) -> Step:
+def one_step(state: State, dataset: Dataset, rows: Rows, threads: Threads, group: Group = ALONE) -> Step:
     """One optimiser step on the molecules ``rows``; a step whose gradient is not finite changes no weight."""
     config, model = state.config.training, state.model
     beta = kl_weight(state.progress, config.beta, config.beta_schedule, config.beta_warmup, config.beta_cycles)
     noise = noise_of_step(config.seed, state.step, (config.mc_samples, len(rows), model.config.latent))
     if config.beta == 0.0:
         noise.zero_()
-    count = min(threads.count, len(rows))
-    levels = levels_of_step(state.config, state.step, len(rows))
-    parts = [
-        Part(rows[i::count], noise[:, i::count], beta, len(rows), None if levels is None else levels[i::count])
-        for i in range(count)
-    ]
-    shares = threads.map(lambda part: terms(model, dataset, part, config.free_bits), parts)
-    gradients = list(shares[0].gradients)
-    for other in shares[1:]:
-        torch._foreach_add_(gradients, list(other.gradients))
+    batch = Part(rows, noise, beta, len(rows), levels_of_step(state.config, state.step, len(rows)))
+    likelihood, kl, found = of_batch(model, dataset, batch, config.free_bits, threads, group)
+    gradients = list(found)
     norm = float(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients))))
     rate = learning_rate(state.step, state.total_steps, config)
     if math.isfinite(norm):
         update(state, gradients, rate, min(1.0, config.clip / (norm + 1e-6)))
-    likelihood, kl = sum(s.log_likelihood for s in shares), sum(s.kl for s in shares)
     state.sums = [a + b for a, b in zip(state.sums, (likelihood, kl, len(rows)), strict=True)]
     state.step += 1
     elbo, reconstruction, kl = ((likelihood - kl) / len(rows), likelihood / len(rows), kl / len(rows))
@@ -223,27 +184,32 @@ def validation_due(state: State, dataset: Dataset) -> bool:
     return over and state.step > state.validated_step
 
 
-def end_of_epoch(state: State, dataset: Dataset, epoch: int, threads: Threads) -> Epoch:
+def end_of_epoch(state: State, dataset: Dataset, epoch: int, threads: Threads, group: Group) -> Epoch:
     """Validate the averaged weights, and remember whether they are the best so far."""
     began = time.monotonic()
     held_out = dataset.validation_rows if dataset.validation.any() else dataset.training_rows
-    figures = validate(state.average, dataset, held_out[:VALIDATED], threads)
+    figures = validate(state.average, dataset, held_out[:VALIDATED], threads, group)
+    # A training that is taken up again has in both models what validation fits to the averaged one.
+    for fitted, validated in zip(state.model.buffers(), state.average.buffers(), strict=True):
+        fitted.copy_(validated)
     # Judged as trained: the KL counts as much as in the loss at full weight, level 0 as much as the sharpest.
     judged = figures.reconstruction - state.config.training.beta * figures.kl + (figures.unconditional or 0.0)
+    judged = group.first(judged)
     best = judged > state.best
     state.best, state.since_best = max(judged, state.best), 0 if best else state.since_best + 1
     likelihood, kl, count = state.sums[0], state.sums[1], max(1.0, state.sums[2])
     state.sums, state.validated_step = [0.0, 0.0, 0.0], state.step
-    state.seconds += time.monotonic() - began
+    state.seconds += group.first(time.monotonic() - began)
     beta = state.config.training.beta
     means = ((likelihood - kl) / count, likelihood / count, kl / count)
     return Epoch(epoch, state.step, state.seconds, beta, *means, figures, best)
 
 
-def train(state: State, dataset: Dataset) -> Iterator[Step | Epoch]:
+def train(state: State, dataset: Dataset, group: Group = ALONE) -> Iterator[Step | Epoch]:
     """Train until the planned number of steps, yielding a record after every step and every epoch.
 
-    The state is whole whenever a record is yielded: it may be saved, and a later call goes on from it. Raises
+    The state is whole whenever a record is yielded: it may be saved, and a later call goes on from it. With several
+    processes each trains on its share of every batch, and states and records are the same in all of them. Raises
     TrainingError when the gradient stays non-finite.
     """
     config = state.config.training
@@ -251,17 +217,17 @@ def train(state: State, dataset: Dataset) -> Iterator[Step | Epoch]:
     if not config.minutes:
         state.total_steps = config.epochs * per_epoch
     bad_steps, pace = 0, 0.0
-    with Threads(state.model.device, config.batch_size) as threads:
+    with Threads(state.model.device, config.batch_size // group.world.size) as threads:
         while True:
             epoch, place = divmod(state.step, per_epoch)
             if validation_due(state, dataset):
-                yield end_of_epoch(state, dataset, math.ceil(state.step / per_epoch), threads)
+                yield end_of_epoch(state, dataset, math.ceil(state.step / per_epoch), threads, group)
             if state.out_of_steps:
                 return
             for rows in dataset.epoch(config.seed, epoch, config.batch_size)[place:]:
                 began = time.monotonic()
-                record = one_step(state, dataset, rows, threads)
-                taken = time.monotonic() - began
+                record = one_step(state, dataset, rows, threads, group)
+                taken = group.first(time.monotonic() - began)
                 pace = 0.95 * pace + 0.05 * taken if pace else taken
                 keep_time(state, taken)
                 bad_steps = 0 if math.isfinite(record.gradient_norm) else bad_steps + 1

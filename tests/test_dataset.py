@@ -65,10 +65,10 @@ def test_a_batch_holds_each_molecule_forwards_backwards_and_shifted(lengths: lis
 def test_a_batch_tells_the_grammar_of_each_position_as_each_molecule_has_it_alone(lengths: list[int]) -> None:
     dataset = some_dataset(lengths)
     rows = np.arange(len(lengths))
-    batch = dataset.batch(rows, grammar=True)
+    batch = dataset.batch(rows, grammar="rings")
     assert batch.grammar is not None
     start = 0
-    alone = [dataset.batch(rows[row : row + 1], grammar=True).grammar for row in batch.order]
+    alone = [dataset.batch(rows[row : row + 1], grammar="rings").grammar for row in batch.order]
     for step, alive in enumerate(batch.sizes):
         for place in range(alive):
             assert np.array_equal(batch.grammar[start + place], alone[place][step])  # type: ignore[index]

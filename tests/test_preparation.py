@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import itertools
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -216,3 +217,20 @@ def test_merges_shorten_molecules_and_keep_to_the_size_asked_for(molecules_csv: 
         sizes[size] = int(dataset.lengths.sum())
         assert len(dataset.vocabulary) <= max(size, 1 + len(dataset.vocabulary.symbols))
     assert sizes[1] > sizes[40] > sizes[64]
+
+
+def test_molecules_are_written_in_a_given_vocabulary_extended_as_they_need(tmp_path: Path) -> None:
+    base = prepared(
+        [written(tmp_path / "base.csv", ["C" * length + "O" for length in range(1, 30)])]
+    ).dataset.vocabulary
+    path = written(tmp_path / "more.csv", list(GOOD))
+    found = prepared([path], base=base)
+    vocabulary = found.dataset.vocabulary
+    assert base.places(vocabulary) is not None
+    assert len(vocabulary.merges) == len(base.merges) > 0
+    assert vocabulary.symbols[len(base.symbols) :] == tuple(sorted(vocabulary.symbols[len(base.symbols) :]))
+    dataset = found.dataset
+    read = [vocabulary.decode(dataset.ids[a:b]) for a, b in itertools.pairwise(dataset.offsets)]
+    assert {to_smiles(one, vocabulary.constraints) for one in read} == {standard_smiles(one) for one in GOOD}
+    again = prepared([path], base=vocabulary).dataset
+    assert again.fingerprint == dataset.fingerprint, "what needs no new symbol changes nothing"

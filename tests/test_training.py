@@ -10,15 +10,16 @@ import numpy as np
 import pytest
 import torch
 
+from molvae import gradients, training
 from molvae import threads as threads_module
-from molvae import training
 from molvae.dataset import Dataset
 from molvae.errors import TrainingError
+from molvae.gradients import Part, terms
 from molvae.model import Packed
 from molvae.posterior import standard_normal
 from molvae.schedules import learning_rate
 from molvae.threads import Threads
-from molvae.training import Epoch, Part, Step, begin, noise_of_step, terms, train
+from molvae.training import Epoch, Step, begin, noise_of_step, train
 from molvae.validation import figures, validate
 
 CPU = torch.device("cpu")
@@ -177,13 +178,13 @@ def test_a_gradient_that_is_not_finite_changes_no_weight_and_ten_end_the_trainin
     tiny_dataset: Dataset, make_config: Any, monkeypatch: pytest.MonkeyPatch, bad: float
 ) -> None:
     state = begin(tiny_dataset, make_config(), CPU)
-    real = training.terms
+    real = gradients.terms
 
     def broken(*arguments: Any) -> Any:
         found = real(*arguments)
         return found._replace(gradients=(found.gradients[0] * bad, *found.gradients[1:]))
 
-    monkeypatch.setattr(training, "terms", broken)
+    monkeypatch.setattr(gradients, "terms", broken)
     before = weights(state.model), weights(state.average)
     with pytest.raises(TrainingError, match="not finite ten times in a row, up to step 10"):
         list(train(state, tiny_dataset))
@@ -213,7 +214,7 @@ def test_two_threads_train_as_one_does(
     ends = []
     monkeypatch.setattr(threads_module, "ROWS_PER_THREAD", 16)
     for cores in (1, 2):
-        monkeypatch.setattr(threads_module, "cores", lambda cores=cores: cores)
+        monkeypatch.setattr(threads_module, "default_workers", lambda cores=cores: cores)
         state = begin(tiny_dataset, make_config(), CPU)
         records = list(itertools.islice(train(state, tiny_dataset), 5))
         ends.append([record.elbo for record in records])
@@ -221,7 +222,7 @@ def test_two_threads_train_as_one_does(
 
 
 def test_threads_keep_the_order_pass_errors_on_and_give_torch_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(threads_module, "cores", lambda: 3)
+    monkeypatch.setattr(threads_module, "default_workers", lambda: 3)
     before = torch.get_num_threads()
     with Threads(CPU, 10_000) as threads:
         assert threads.count == 3
@@ -247,10 +248,10 @@ def test_validation_is_repeatable_and_adds_up(tiny_model: Any, tiny_dataset: Dat
 
 def test_exchanging_latents_costs_what_the_decoder_reads_from_them(memorised: Any, few: list[str]) -> None:
     packed, batch = memorised.packed(memorised.read(few))
-    sums, means = figures(memorised.model, batch, torch.zeros(len(few), 8))
+    sums, q = figures(memorised.model, batch, torch.zeros(len(few), 8))
     with torch.no_grad():
-        own = memorised.model.log_likelihood(packed, means).sum()
-        neighbours = memorised.model.log_likelihood(packed, means.roll(1, 0)).sum()
+        own = memorised.model.log_likelihood(packed, q.mean).sum()
+        neighbours = memorised.model.log_likelihood(packed, q.mean.roll(1, 0)).sum()
     assert float(sums[5]) == pytest.approx(float(own - neighbours), rel=1e-4)
     assert sums[5] > len(few)
 
@@ -258,10 +259,10 @@ def test_exchanging_latents_costs_what_the_decoder_reads_from_them(memorised: An
 def test_exact_is_the_share_that_greedy_decoding_rebuilds(memorised: Any, few: list[str]) -> None:
     readings = memorised.read(few)
     packed, batch = memorised.packed(readings)
-    sums, means = figures(memorised.model, batch, torch.zeros(len(few), 8))
+    sums, q = figures(memorised.model, batch, torch.zeros(len(few), 8))
     rebuilt = memorised.decode(memorised.encode(few))
     assert int(sums[2]) == sum(a == b for a, b in zip(rebuilt, few, strict=True)) == len(few)
-    assert means.shape == (len(few), 8)
+    assert q.mean.shape == (len(few), 8)
     assert sums[4] == len(packed.targets)
 
 

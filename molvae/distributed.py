@@ -1,0 +1,162 @@
+"""Several processes that train as one: sums over all of them, and what the first one decides.
+
+A launcher such as torchrun starts the processes and tells each its place (:mod:`molvae.processes`). Gradients travel
+by NCCL between GPUs and by gloo otherwise, numbers always by gloo. Alone, every operation is the identity. Knows
+nothing of models, data or files.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from .errors import TrainingError, UsageError
+from .processes import World, world
+
+TIMEOUT = timedelta(minutes=10)
+"""How long the gradients of the other processes are waited for before these count as lost."""
+
+PATIENCE = timedelta(days=7)
+"""How long is waited for what the first process does alone, such as reading a large file of molecules."""
+
+
+class LostError(TrainingError):
+    """Another process of this training has ended or fallen silent; the first process tells it for all."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """The processes of a training; each calls the same methods in the same order, and all get the same answers."""
+
+    world: World
+    numbers: Any = None
+    """The process group for numbers; gradients have torch's default one."""
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process speaks and saves for all."""
+        return self.world.leads
+
+    @property
+    def share(self) -> slice:
+        """Which members of any sequence this process works on: every ``size``-th, from its own place on."""
+        return slice(self.world.rank, None, self.world.size)
+
+    def add_gradients(self, gradients: list[Tensor]) -> list[Tensor]:
+        """Sums over all processes of tensors of one type and device, sent as one."""
+        if self.world.size == 1:
+            return gradients
+        flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
+        sent = flat if flat.is_cuda else flat.cpu()
+        with others_needed():
+            dist.all_reduce(sent)
+        parts = torch.split(sent.to(flat.device), [gradient.numel() for gradient in gradients])
+        return [part.view_as(gradient) for part, gradient in zip(parts, gradients, strict=True)]
+
+    def add_numbers(self, numbers: Tensor) -> Tensor:
+        """Sums over all processes of a few numbers, on the CPU."""
+        if self.world.size == 1:
+            return numbers
+        total = numbers.clone()
+        with others_needed():
+            dist.all_reduce(total, group=self.numbers)
+        return total
+
+    def first(self, number: float) -> float:
+        """The number as the first process has it: what hangs on a clock, one process decides for all."""
+        if self.world.size == 1:
+            return number
+        told = torch.tensor([number], dtype=torch.float64)
+        with others_needed():
+            dist.broadcast(told, 0, group=self.numbers)
+        return float(told)
+
+    def any(self, flag: bool) -> bool:
+        """Whether the flag is set in any process."""
+        return bool(self.add_numbers(torch.tensor([float(flag)]))[0])
+
+    def wait(self) -> None:
+        """Go on when every process has come here."""
+        self.any(False)
+
+    @contextmanager
+    def first_alone(self) -> Iterator[None]:
+        """What is done in this context the first process does alone, then the others, all at once.
+
+        So they find what it left. Raises LostError in the others if the first one fails.
+        """
+        if not self.leads and not self.first(0.0):
+            raise LostError("the first process of this training could not begin it")
+        done = 0.0
+        try:
+            yield
+            done = 1.0
+        finally:
+            if self.leads:
+                self.first(done)
+
+    def check_same(self, fingerprint: str, what: str) -> None:
+        """TrainingError in every process whose hexadecimal ``fingerprint`` is not that of the first one."""
+        number = float(int(fingerprint[:13], 16))  # 52 bits, which a float64 holds exactly
+        if self.first(number) != number:
+            raise TrainingError(f"process {self.world.rank} has other {what} than process 0: all need the same files")
+
+
+ALONE = Group(World())
+"""A training of one process."""
+
+
+@contextmanager
+def others_needed() -> Iterator[None]:
+    """Say in words what torch says when another process does not answer."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise LostError(
+            "another process of this training ended or did not answer; what was saved is kept, and --resume goes on "
+            f"with it ({reason(error)})"
+        ) from error
+
+
+@contextmanager
+def joined(device: torch.device) -> Iterator[Group]:
+    """The group of the processes that the environment tells of, each training on its ``device``, while it is open.
+
+    UsageError when the environment tells of several and not where to meet them.
+    """
+    here = world()
+    if here.size == 1:
+        yield Group(here)
+        return
+    backend, bound = ("nccl", device) if device.type == "cuda" else ("gloo", None)
+    if bound is not None:
+        torch.cuda.set_device(bound)
+    try:
+        dist.init_process_group(backend, timeout=TIMEOUT, device_id=bound)
+    except ValueError as error:  # it lacks an address
+        raise UsageError(
+            f"the environment tells of {here.size} processes, but not where they meet ({reason(error)}); "
+            "torchrun --nproc-per-node N starts a training on N processes"
+        ) from error
+    except RuntimeError as error:
+        raise TrainingError(f"the {here.size} processes of this training did not meet: {reason(error)}") from error
+    try:
+        with others_needed():
+            numbers = dist.new_group(backend="gloo", timeout=PATIENCE)
+        yield Group(here, numbers)
+    finally:
+        dist.destroy_process_group()
+
+
+def reason(error: Exception) -> str:
+    """What torch says was wrong, without the places in its source where it was found."""
+    text = str(error).strip().rpartition("Last error:\n")[2]
+    return re.sub(r"^\[[^\]]*\]\s*", "", text).partition("\n")[0][:200]

@@ -1,0 +1,79 @@
+"""The loss of a batch and its gradients, computed in parts: by all processes, and in each by all its threads.
+
+The noise is that of the whole batch, so the sum over the parts is the gradient of the batch, however it was cut (but
+for ``free_bits``, which looks at the mean over a part). Knows no optimiser and no files.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from .dataset import Dataset, Rows
+from .distributed import Group
+from .model import MoleculeVAE, Packed
+from .posterior import free_kl
+from .threads import Threads
+
+
+class Part(NamedTuple):
+    """Some molecules of a batch of ``total``, with their noise ``(K, B, Z)``, the weight of their KL, and the
+    noise level of each, ``(B, 1)``, if the posterior has several."""
+
+    rows: Rows
+    noise: Tensor
+    beta: float
+    total: int
+    level: Tensor | None = None
+
+    def cut(self, some: slice) -> Part:
+        """Some of these molecules, with what is theirs."""
+        level = None if self.level is None else self.level[some]
+        return Part(self.rows[some], self.noise[:, some], self.beta, self.total, level)
+
+
+class Terms(NamedTuple):
+    """What a part contributes: sums over its molecules, in nats, and gradients of the loss."""
+
+    log_likelihood: float
+    kl: float
+    gradients: tuple[Tensor, ...]
+
+
+def terms(model: MoleculeVAE, dataset: Dataset, part: Part, free_bits: float) -> Terms:
+    """Loss and gradients of part of a batch.
+
+    The loss is -E[log p(x|z)] + beta KL(q(z|x) ‖ N(0, I)), summed over symbols and dimensions, a mean over
+    molecules. With beta = 0 the model is a plain autoencoder: z is the posterior's mean, without noise.
+    """
+    batch = dataset.batch(part.rows, model.config.grammar)
+    packed = Packed.from_batch(batch, model.device)
+    level = None if part.level is None else part.level[batch.order].to(model.device)
+    posterior = model.encode(packed, level)
+    kl = posterior.kl()
+    noise = part.noise[:, batch.order].to(model.device)
+    likelihood = torch.stack([model.log_likelihood(packed, posterior.draw(eps), level) for eps in noise]).mean(0)
+    loss = (part.beta * free_kl(kl, free_bits) - likelihood).sum() / part.total
+    gradients = torch.autograd.grad(loss, list(model.parameters()), materialize_grads=True)
+    return Terms(float(likelihood.detach().sum()), float(kl.detach().sum()), gradients)
+
+
+def of_batch(
+    model: MoleculeVAE, dataset: Dataset, batch: Part, free_bits: float, threads: Threads, group: Group
+) -> Terms:
+    """The terms of a whole batch, the same in every process."""
+    mine = batch.cut(group.share)
+    count = min(threads.count, len(mine.rows))
+    parts = [mine.cut(slice(first, None, count)) for first in range(count)]
+    shares = threads.map(lambda part: terms(model, dataset, part, free_bits), parts)
+    if shares:
+        gradients = list(shares[0].gradients)
+    else:  # the last batch of an epoch may hold fewer molecules than there are processes
+        gradients = [torch.zeros_like(parameter) for parameter in model.parameters()]
+    for other in shares[1:]:
+        torch._foreach_add_(gradients, list(other.gradients))
+    sums = [sum(share.log_likelihood for share in shares), sum(share.kl for share in shares)]
+    likelihood, kl = group.add_numbers(torch.tensor(sums, dtype=torch.float64)).tolist()
+    return Terms(likelihood, kl, tuple(group.add_gradients(gradients)))

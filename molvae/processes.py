@@ -1,0 +1,40 @@
+"""Which of several processes this is, as a launcher such as torchrun tells it in the environment.
+
+Free of torch: commands that only divide their work among processes need no group.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from .errors import UsageError
+
+
+class World(NamedTuple):
+    """This process among ``size`` of them, on all machines, and among ``local_size`` on its own one."""
+
+    rank: int = 0
+    size: int = 1
+    local_rank: int = 0
+    local_size: int = 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process speaks and saves for all."""
+        return self.rank == 0
+
+
+def world() -> World:
+    """The world that RANK, WORLD_SIZE, LOCAL_RANK and LOCAL_WORLD_SIZE describe; a world of one without them."""
+    numbers = []
+    for name, default in (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0"), ("LOCAL_WORLD_SIZE", "1")):
+        text = os.environ.get(name, default)
+        if not (text.isascii() and text.isdigit()):
+            raise UsageError(f"the environment's {name} must be a whole number, not {text!r}")
+        numbers.append(int(text))
+    rank, size, local_rank, local_size = numbers
+    found = World(rank, size, local_rank, max(1, local_size))
+    if found.rank >= found.size:
+        raise UsageError(f"the environment's RANK {found.rank} must be below its WORLD_SIZE {found.size}")
+    return found
