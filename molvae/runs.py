@@ -8,11 +8,12 @@ from __future__ import annotations
 import csv
 import fcntl
 import io
+import json
 import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import fields
 from hashlib import sha256
 from pathlib import Path
@@ -20,15 +21,18 @@ from typing import Any
 
 import torch
 
-from . import checkpoint, resumption
+from . import checkpoint, finetuning, resumption
+from .checkpoint import Saved
 from .config import SECTIONS, Config, DataConfig, to_toml
 from .dataset import FORMAT as DATASET_FORMAT
 from .dataset import Dataset
+from .distributed import ALONE, Group
 from .errors import InputError, TrainingError, UsageError
 from .folder import MANIFEST, replace_file
 from .preparation import prepare
 from .training import Epoch, State, Step, begin, train, validation_due
 from .validation import Validation
+from .vocabulary import Vocabulary
 
 SAVE_SECONDS = 300.0
 """A training is saved at least this often, besides at every epoch and every stop."""
@@ -50,9 +54,13 @@ def cache_folder() -> Path:
     return Path(base) / "molvae" / "prepared"
 
 
-def cache_key(paths: Sequence[str | Path], config: DataConfig, column: str | None) -> str:
-    """A name for what a data set depends on: the files' contents, the options and the versions."""
+def cache_key(
+    paths: Sequence[str | Path], config: DataConfig, column: str | None, base: Vocabulary | None = None
+) -> str:
+    """A name for what a data set depends on: the files' contents, the options, the versions, a given vocabulary."""
     digest = sha256(repr((config, column, DATASET_FORMAT, sorted(checkpoint.versions().items()))).encode())
+    if base is not None:
+        digest.update(json.dumps(base.to_json(), sort_keys=True).encode())
     for path in paths:
         digest.update(Path(path).name.encode() + b"\0")
         with open(path, "rb") as handle:
@@ -68,20 +76,25 @@ def open_dataset(
     column: str | None = None,
     workers: int | None = None,
     cached: bool = True,
+    base: Vocabulary | None = None,
     said: Callable[[str], object] = lambda _: None,
     progress: Callable[[int], object] = lambda _: None,
 ) -> tuple[Dataset, str]:
     """The data set in a prepared folder, or prepared from files; and the text of its ``rejected.csv``.
 
-    What was prepared is kept in :func:`cache_folder`, so that the same files need not be read again.
+    Files are written in the vocabulary ``base``, extended as they need, if there is one; a prepared folder must have
+    been. What was prepared is kept in :func:`cache_folder`, so that the same files need not be read again.
     """
     if len(paths) == 1 and is_prepared(paths[0]):
-        return read_prepared(Path(paths[0]))
+        found = read_prepared(Path(paths[0]))
+        if base is not None:
+            finetuning.check_vocabulary(base, found[0].vocabulary, str(paths[0]))
+        return found
     for path in paths:
         if is_prepared(path):
             raise UsageError(f"{path}: a prepared folder must be the only input")
     readable = all(str(path) != "-" and Path(path).is_file() for path in paths)
-    kept = cache_folder() / cache_key(paths, config, column) if cached and readable else None
+    kept = cache_folder() / cache_key(paths, config, column, base) if cached and readable else None
     if kept is not None and is_prepared(kept):
         try:
             found = read_prepared(kept)
@@ -90,7 +103,7 @@ def open_dataset(
         else:
             said(f"prepared before, read from {kept}")
             return found
-    prepared = prepare(paths, config, column=column, workers=workers, said=said, progress=progress)
+    prepared = prepare(paths, config, column=column, workers=workers, base=base, said=said, progress=progress)
     rejected = prepared.rejected_csv()
     if kept is not None and not kept.exists():
         try:
@@ -119,8 +132,27 @@ def check_new(run: Path, force: bool = False) -> None:
         raise UsageError(f"{run}: cannot be written")
 
 
-def create(run: Path, dataset: Dataset, config: Config, device: torch.device, *, force: bool = False) -> State:
-    """A new training in the folder ``run``; with ``force`` an earlier one there is removed."""
+def create(
+    run: Path,
+    dataset: Dataset,
+    config: Config,
+    device: torch.device,
+    *,
+    force: bool = False,
+    start: Saved | None = None,
+    group: Group = ALONE,
+) -> State:
+    """A new training in the folder ``run``, perhaps from a model; with ``force`` an earlier one there is removed.
+
+    The first process of a group makes the folder.
+    """
+    if group.leads:
+        clear(run, config, force)
+    return begin(dataset, config, device) if start is None else finetuning.begin(start, dataset, config, device)
+
+
+def clear(run: Path, config: Config, force: bool) -> None:
+    """Make the folder of a new training, with its configuration in it; see :func:`check_new`."""
     check_new(run, force)
     run.mkdir(parents=True, exist_ok=True)
     with locked(run):
@@ -128,7 +160,6 @@ def create(run: Path, dataset: Dataset, config: Config, device: torch.device, *,
             if path.name != LOCK:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
         replace_file(run / "config.toml", to_toml(config).encode())
-    return begin(dataset, config, device)
 
 
 def is_ours(run: Path) -> bool:
@@ -144,7 +175,7 @@ def config_of(run: Path, given: dict[str, dict[str, Any]]) -> Config:
     steps = checkpoint.steps_of(run)
     if not steps:
         raise UsageError(f"{run}: there is no training to resume; it has not been saved yet")
-    config = resumption.newest_config(run)
+    config = resumption.newest_info(run)[0]
     for name, values in given.items():
         for key, value in values.items():
             before = getattr(getattr(config, name), key)
@@ -184,32 +215,36 @@ def run_training(
     *,
     rejected: str = "",
     stopping: Callable[[], bool] = lambda: False,
+    group: Group = ALONE,
 ) -> Iterator[Step | Epoch]:
     """Train in a folder: records as :func:`training.train` yields them, each saved before it is told.
 
-    Saves at every epoch, every few minutes, and when ``stopping`` says so, which ends the iteration.
+    Saves at every epoch, every few minutes, and when ``stopping`` says so, which ends the iteration. The first
+    process of a group saves for all, and all stop after the same step when one of them is to stop.
     """
-    with locked(run):
-        if rejected:
+    with locked(run) if group.leads else nullcontext():
+        if group.leads and rejected:
             replace_file(run / "rejected.csv", rejected.encode("utf-8", errors="replace"))
         metrics = [row for row in read_metrics(run) if int(row["step"]) <= state.validated_step]
         saved = time.monotonic()
-        for record in train(state, dataset):
+        for record in train(state, dataset, group):
             # Between an epoch's last step and its validation nothing is saved: a step has one folder only.
             whole = not validation_due(state, dataset)
-            stop = whole and stopping()
-            if isinstance(record, Epoch):
+            stop = whole and group.any(stopping())
+            if group.leads and isinstance(record, Epoch):
                 metrics.append(metrics_row(record))
                 # Before the state: a row too many is dropped on resuming, one too few would never come back.
                 replace_file(run / "metrics.csv", metrics_csv(metrics).encode())
                 checkpoint.save(run, state, dataset, info | {"metrics": metrics[-1]}, best=record.best)
                 saved = time.monotonic()
-            elif stop or (whole and time.monotonic() - saved > SAVE_SECONDS):
+            elif group.leads and (stop or (whole and time.monotonic() - saved > SAVE_SECONDS)):
                 checkpoint.save(run, state, dataset, info, best=not checkpoint.best_name(run))
                 saved = time.monotonic()
             yield record
             if stop:
-                return
+                break
+        # A process that ended while the first one saves would have the launcher end that one too.
+        group.wait()
 
 
 def metrics_row(record: Epoch) -> dict[str, str]:

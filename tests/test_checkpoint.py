@@ -7,6 +7,8 @@ import os
 import pickle
 import shutil
 import struct
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -211,7 +213,7 @@ def test_what_is_no_tensor_file_is_refused_and_never_run(folder: Path, tmp_path:
     assert not touched.exists()
 
 
-MODEL = {"embedding": 16, "encoder": 16, "decoder": 32, "latent": 8, "grammar": True}
+MODEL = {"embedding": 16, "encoder": 16, "decoder": 32, "latent": 8, "posterior": "gaussian", "grammar": "rings"}
 
 
 @pytest.mark.parametrize(
@@ -305,7 +307,7 @@ def test_a_resumed_training_ends_with_the_same_bits(
     precision: str,
 ) -> None:
     monkeypatch.setattr(threads_module, "ROWS_PER_THREAD", 16)
-    monkeypatch.setattr(threads_module, "cores", lambda: cores)
+    monkeypatch.setattr(threads_module, "default_workers", lambda: cores)
     config = make_config(epochs=2, batch_size=70, beta_schedule="cyclical", precision=precision)
     whole = trained(tiny_dataset, config)
     # Four steps an epoch: after the first, in mid-epoch, before and after the validation, in the last epoch.
@@ -392,3 +394,12 @@ def test_resuming_plans_the_same_steps(copied_run: Path, tiny_dataset: Dataset) 
     assert list(train(state, tiny_dataset)) == []
     assert state.best > -np.inf
     assert training.validation_due(state, tiny_dataset) is False
+
+
+def test_loading_a_model_does_not_load_the_compiler_of_torch(tiny_run: Path) -> None:
+    code = (
+        "import sys\nfrom molvae.checkpoint import load\nload(sys.argv[1])\n"
+        "assert not {'torch._dynamo', 'sympy'} & set(sys.modules), 'a second lost'"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tiny_run)], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

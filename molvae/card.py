@@ -1,0 +1,94 @@
+"""The card of an exported model: what it is, what it was trained on and what it reaches, in Markdown for people.
+
+Made from the model's own files and the words of whoever exports it. Knows no weights and no torch.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from .config import Config
+from .errors import InputError
+from .known import BloomFilter
+from .model_folder import figure, sources_of
+from .vocabulary import Vocabulary
+
+LONGEST = 100_000
+"""Bytes, at most, of the words that are added to a card."""
+
+FIGURES = {
+    "validation_exact": ("exact reconstruction of held-out molecules", "{:.1%}"),
+    "validation_elbo": ("held-out ELBO", "{:.2f} nats per molecule"),
+    "validation_unconditional": ("held-out log p(x), at noise level 0", "{:.2f} nats per molecule"),
+    "validation_active_units": ("active latent dimensions", "{:.0f}"),
+}
+"""Figures of the last validation, by the columns of ``metrics.csv``: how they are called and written."""
+
+
+def read_words(path: str | Path) -> str:
+    """The text of a file, to be included in a card; InputError if it cannot be read, is not UTF-8 or is too long."""
+    try:
+        with open(path, "rb") as handle:
+            content = handle.read(LONGEST + 1)
+        text = content.decode("utf-8-sig")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: is not text in UTF-8 (offset {error.start})") from error
+    if len(content) > LONGEST:
+        raise InputError(f"{path}: is longer than {LONGEST:,} bytes, too long for a card")
+    return text
+
+
+def write_card(
+    name: str, config: Config, vocabulary: Vocabulary, info: dict[str, Any], known: BloomFilter, text: str = ""
+) -> str:
+    """The card of the model ``name``, from what :func:`molvae.export.export_model` puts in its folder.
+
+    ``text`` is what else is to be said of it.
+    """
+    novel = f"a Bloom filter: sample --novel drops one novel molecule in {1 / known.mistaken:,.0f} by mistake"
+    table = (
+        origin(info) | sizes(config, vocabulary, info) | reached(info["metrics"]) | {"known training molecules": novel}
+    )
+    lines = [f"# {name}", "", "A molvae model: a variational autoencoder of molecules, written in SELFIES.", ""]
+    lines += [text.strip(), ""] if text.strip() else []
+    lines += ["| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in table.items() if value), ""]
+    lines += [
+        "Samples are proposals: valid molecules, which nobody has checked to be stable, safe or possible to make."
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def origin(info: dict[str, Any]) -> dict[str, str]:
+    """What the model was made from, and what may be done with it."""
+    molecules = info.get("molecules")
+    return {
+        "trained on": sources_of(info),
+        "molecules trained on": f"{molecules:,}" if molecules else "",
+        "licence": " ".join(info["exported"]["licence"].split()),
+        "made with": ", ".join(f"{name} {version}" for name, version in info["versions"].items()),
+    }
+
+
+def sizes(config: Config, vocabulary: Vocabulary, info: dict[str, Any]) -> dict[str, str]:
+    """The network and the symbols it writes."""
+    model, exported = config.model, info["exported"]
+    return {
+        "weights": f"{exported['weights']:,} in {exported['precision']}",
+        "GRU units": f"{model.encoder} in each direction of the encoder, {model.decoder} in the decoder",
+        "posterior": f"{model.posterior}, {model.latent} dimensions",
+        "symbols": f"{len(vocabulary.symbols)}, and {len(vocabulary.merges)} merges of them",
+        "longest molecule": f"{info['max_steps'] - 1} symbols",
+    }
+
+
+def reached(metrics: dict[str, Any]) -> dict[str, str]:
+    """How long the training was and what it reached on held-out molecules."""
+    epoch, seconds = figure(metrics, "epoch"), figure(metrics, "seconds")
+    length = [f"{epoch:,.0f} epochs"] if epoch else []
+    length += [f"{seconds / 60:,.0f} minutes"] if seconds and seconds >= 60 else []
+    found = {name: (form, figure(metrics, name)) for name, (_, form) in FIGURES.items()}
+    told = {FIGURES[name][0]: form.format(value) for name, (form, value) in found.items() if value is not None}
+    return {"training": ", ".join(length)} | told

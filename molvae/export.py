@@ -1,0 +1,82 @@
+"""A trained model made ready to give away: weights in half precision, a filter of what it knows, and a card.
+
+What only resuming needs stays behind. The folder is committed and verified as every model folder is
+(:mod:`molvae.checkpoint`). Knows no command line.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save as save_tensors
+from torch import Tensor, nn
+
+from . import checkpoint, known
+from .card import write_card
+from .errors import ModelError, UsageError
+from .folder import commit_folder
+from .known import BloomFilter, SortedHashes
+from .model_folder import CARD, FORMAT, KNOWN
+
+HALF = torch.float16
+"""What weights are stored in: an eighth of bfloat16's rounding, and no trained weight comes near its largest number,
+65,504. Loading makes float32 of it again."""
+
+
+def export_model(run: str | Path, folder: str | Path, *, licence: str = "", text: str = "") -> Path:
+    """Write the model in ``run``, or the best one of a run, as the new folder ``folder``.
+
+    ``licence`` is what may be done with it, ``text`` what else its card is to say. ModelError if the model cannot be
+    read, UsageError if the folder is there already.
+    """
+    target = Path(folder)
+    if target.exists():
+        raise UsageError(f"{target}: already exists; choose a new folder")
+    saved = checkpoint.load(run)
+    weights = halved(saved.model)
+    molecules = checkpoint.load_known(run)
+    if isinstance(molecules, SortedHashes):
+        molecules = BloomFilter.of(molecules.hashes)
+    info = without_folders(saved.info) | {
+        "exported": {
+            "licence": licence or saved.info.get("exported", {}).get("licence", ""),
+            "weights": sum(tensor.numel() for tensor in weights.values()),
+            "precision": str(HALF).removeprefix("torch."),
+            "known": "Bloom filter",
+            "known by mistake": round(molecules.mistaken, 6),
+        }
+    }
+    card = write_card(target.absolute().name, saved.config, saved.vocabulary, info, molecules, text)
+    files = {
+        "weights.safetensors": save_tensors(weights),
+        "config.json": json.dumps(saved.config.as_dict(), indent=1).encode(),
+        "vocabulary.json": json.dumps(saved.vocabulary.to_json(), indent=1).encode(),
+        "info.json": json.dumps(info, indent=1).encode(),
+        KNOWN: known.to_bytes(molecules),
+        CARD: card.encode(),
+    }
+    commit_folder(target, files, kind="model", version=FORMAT)
+    return target
+
+
+def halved(model: nn.Module) -> dict[str, Tensor]:
+    """The model's tensors, what was trained in half precision; ModelError for a weight that is too large for it.
+
+    Buffers stay as they are: a fitted covariance may not survive rounding as one.
+    """
+    tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    for name, _ in model.named_parameters():
+        tensors[name] = tensors[name].to(HALF)
+        if not bool(torch.isfinite(tensors[name]).all()):
+            raise ModelError(f"the weight {name} holds numbers too large for half precision")
+    return tensors
+
+
+def without_folders(info: dict[str, Any]) -> dict[str, Any]:
+    """``info.json`` without the folders that the training files stood in, which tell of somebody's machine."""
+    data = info.get("data", {})
+    sources = [one | {"name": Path(one["name"]).name} for one in data.get("sources", [])]
+    return {"metrics": {}, "versions": {}} | info | {"data": data | {"sources": sources}}

@@ -1,0 +1,129 @@
+"""A training that begins with the weights of a trained model, on molecules that may hold new symbols.
+
+The model keeps its sizes and every one of its weights; new symbols get rows of their own. Knows the model's folder,
+and nothing of how training goes.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .checkpoint import Saved
+from .config import Config, from_dict
+from .dataset import Dataset
+from .errors import InputError, TrainingError, UsageError
+from .model import MoleculeVAE
+from .noise import generator_of
+from .training import State, assemble, steps_for
+from .vocabulary import Vocabulary
+
+NEW_SHARE = 1e-6
+"""What all new symbols together take of the probability of a next symbol, at most: a molecule of a thousand steps
+becomes less likely by a thousandth of a nat."""
+
+SPREAD = 0.1
+"""Standard deviation of new embeddings around the mean of the old ones, in standard deviations of these."""
+
+READING = ("max_heavy_atoms", "neutralise", "vocabulary")
+"""Dials of the data that belong to the model: how a molecule is read."""
+
+
+def configure(model: Config, given: dict[str, dict[str, Any]]) -> Config:
+    """The configuration of a training from a model: its sizes, its way of reading molecules, all else as ``given``.
+
+    UsageError names an option that would make it another model.
+    """
+    kept = {"model": model.as_dict()["model"], "data": {"vocabulary": model.data.vocabulary}}
+    for section, values in kept.items():
+        for name, value in given.get(section, {}).items():
+            if name in values and value != values[name]:
+                option = f"--{name.replace('_', '-')}"
+                raise UsageError(f"--from: {option} is {values[name]!r} in the model, and cannot become {value!r}")
+    reading = {name: getattr(model.data, name) for name in READING}
+    chosen = given | {"data": reading | given.get("data", {}), "model": kept["model"]}
+    return from_dict(chosen, "train")
+
+
+def begin(saved: Saved, dataset: Dataset, config: Config, device: torch.device) -> State:
+    """A training whose weights, and their average, are those of a model; the optimiser begins anew.
+
+    Raises InputError unless the data set is written in the model's vocabulary or an extension of it.
+    """
+    if len(dataset.training_rows) == 0:
+        raise TrainingError("there is no molecule to train on")
+    check_vocabulary(saved.vocabulary, dataset.vocabulary, "the data set")
+    max_steps = max(saved.model.max_steps, steps_for(dataset))
+    model = grown(saved, dataset.vocabulary, max_steps, config.training.seed)
+    return assemble(model.to(device), config, dataset.fingerprint)
+
+
+def origin(saved: Saved, name: str) -> dict[str, Any]:
+    """What the info of a training says of the model it began with."""
+    told = {key: saved.info.get(key) for key in ("step", "fingerprint", "molecules")}
+    return {"model": Path(name).name} | told
+
+
+def check_vocabulary(model: Vocabulary, data: Vocabulary, name: str) -> None:
+    """InputError unless the ``data``, called ``name``, are written in the model's vocabulary or an extension of it."""
+    if model.places(data) is None:
+        raise InputError(
+            f"{name}: is written in other symbols than the model; give the file of the molecules itself, which is then "
+            "written in the model's"
+        )
+
+
+def grown(saved: Saved, vocabulary: Vocabulary, max_steps: int, seed: int) -> MoleculeVAE:
+    """The model of a folder with room for an extended vocabulary and longer molecules, its own rows unchanged.
+
+    What it makes of molecules of old symbols stays the same: a new step is told as the last old one, which stood in
+    for all later ones, and new symbols get next to no probability, see :func:`unlikely`.
+    """
+    old, places = saved.model, saved.vocabulary.places(vocabulary)
+    if places is None:
+        raise ValueError("the vocabulary is no extension of the model's")
+    with torch.device("meta"):
+        model = MoleculeVAE(old.config, len(vocabulary), max_steps)
+    weights = {name: tensor.detach().cpu().clone() for name, tensor in old.state_dict().items()}
+    generator = generator_of(seed, len(vocabulary))
+    rows, added = torch.from_numpy(places), len(vocabulary) - len(places)
+    for name in ("read.weight", "write.weight"):
+        weights[name] = scattered(weights[name], rows, alike(weights[name], added, generator))
+    if added:
+        row, bias = unlikely(weights["output.weight"], weights["output.bias"], added)
+        weights["output.weight"] = scattered(weights["output.weight"], rows, row)
+        weights["output.bias"] = scattered(weights["output.bias"], rows, bias)
+    steps = weights["step.weight"]
+    weights["step.weight"] = torch.cat([steps, steps[-1:].expand(max_steps - len(steps), -1)])
+    model.load_state_dict(weights, assign=True)
+    return model.requires_grad_(True)
+
+
+def scattered(old: Tensor, rows: Tensor, new: Tensor) -> Tensor:
+    """A table ``(V + n, ...)``: ``old`` ``(V, ...)`` in the places ``rows`` ``(V,)``, ``new`` ``(n, ...)`` between."""
+    table = old.new_empty(len(old) + len(new), *old.shape[1:])
+    between = torch.ones(len(table), dtype=torch.bool)
+    between[rows] = False
+    table[rows], table[between] = old, new
+    return table
+
+
+def alike(table: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """Embeddings ``(n, E)`` for new symbols: the mean of the old ones ``(V, E)`` and a little noise to part them."""
+    noise = torch.randn(count, table.shape[1], generator=generator)
+    return table.mean(0) + SPREAD * table.std(0) * noise
+
+
+def unlikely(weight: Tensor, bias: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Output rows ``(n, H)`` and biases ``(n,)`` of new symbols, from those of the old, ``(V, H)`` and ``(V,)``.
+
+    The row is the mean of the old rows, so whatever the hidden state, a new logit lies a constant below the mean of
+    the old logits. exp is convex: V exp(mean) is at most the sum of the exp. So with that constant at
+    log(NEW_SHARE V / n), the n new symbols together have at most NEW_SHARE of the probability of the old ones.
+    """
+    low = float(bias.mean()) + math.log(NEW_SHARE * len(bias) / count)
+    return weight.mean(0).expand(count, -1), bias.new_full((count,), low)

@@ -1,0 +1,205 @@
+"""A model folder as far as it can be told without its weights: where it is, what it is, what it was trained on.
+
+    run/                      what ``molvae train -o run/`` leaves
+      step-00001234/          committed whole, named by its manifest; the best step and the last one stay
+        weights.safetensors   the averaged weights: this is the model
+        config.json  vocabulary.json  info.json
+        training.safetensors  raw weights, optimiser moments      ⎫ only needed to resume;
+        state.json            counters of the training            ⎭ an exported model lacks them
+        known.safetensors     hashes of the training molecules, for ``sample --novel``
+      BEST                    the name of the best step's folder
+
+    model/                    what ``molvae export run/ -o model/`` makes of the best step
+      weights.safetensors     the same in half precision
+      config.json  vocabulary.json  info.json
+      known.safetensors       a Bloom filter of the training molecules
+      card.md                 what the model is, for people
+
+Free of torch, so that ``molvae info`` answers at once.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from . import config as configuration
+from . import known, shipped
+from .config import Config
+from .errors import ModelError, UsageError
+from .folder import MANIFEST, manifest_of, read_folder, read_json
+from .known import Hashes, KnownMolecules, SortedHashes
+from .vocabulary import Vocabulary
+
+FORMAT = 1
+MODEL_FILES = ("weights.safetensors", "config.json", "vocabulary.json", "info.json")
+STATE_FILES = ("training.safetensors", "state.json")
+KNOWN = "known.safetensors"
+CARD = "card.md"
+STEP_NAME = re.compile(r"step-\d{8,12}")
+WRITTEN = re.compile(r"(damaged-[0-9a-f]{8}-)?" + STEP_NAME.pattern)
+"""Names of folders that only a training makes."""
+
+
+def steps_of(run: Path) -> list[Path]:
+    """The step folders of a run, newest first."""
+    folders = [path for path in run.iterdir() if STEP_NAME.fullmatch(path.name) and path.is_dir()]
+    return sorted(folders, key=lambda path: int(path.name[5:]), reverse=True)
+
+
+def best_name(run: Path) -> str:
+    """The name in BEST, or nothing if there is none or it is not a step's name."""
+    try:
+        name = (run / "BEST").read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+    return name if STEP_NAME.fullmatch(name) else ""
+
+
+def locate(path: str | Path) -> Path:
+    """The model folder itself: ``path`` if it is one, else the best step of the run that ``path`` is."""
+    path = Path(path)
+    if (path / MANIFEST).is_file():
+        return path
+    if not path.is_dir():
+        raise ModelError(f"{path}: there is no such model folder; {shipped.told()}")
+    candidates = [path / best_name(path)] if best_name(path) else []
+    for folder in [*candidates, *steps_of(path)]:
+        try:
+            manifest_of(folder, kind="model", version=FORMAT)
+        except ModelError:
+            continue
+        return folder
+    raise ModelError(f"{path}: not a molvae model: it holds neither a {MANIFEST} nor a step of a training")
+
+
+def load_info(path: str | Path) -> tuple[Config, Vocabulary, dict[str, Any]]:
+    """Configuration, vocabulary and info of a model, without reading its weights."""
+    return parse(read_folder(locate(path), MODEL_FILES[1:], kind="model", version=FORMAT), path)
+
+
+def describe(path: str | Path) -> dict[str, dict[str, Any]]:
+    """What a model is, in sections: data, sizes, vocabulary, training, metrics, versions, and how it was exported."""
+    config, vocabulary, info = load_info(path)
+    data = info.get("data", {})
+    sections = {
+        "model": {"folder": str(locate(path)), "step": info.get("step"), **config.as_dict()["model"]},
+        "data": {
+            "sources": sources_of(info),
+            "molecules": data.get("molecules"),
+            "trained on": info.get("molecules"),
+            "fingerprint": info.get("fingerprint"),
+            # The dial may be 0, for all rows; what counts is how many there were.
+            **config.as_dict()["data"] | {"rows": data.get("rows")},
+        },
+        "vocabulary": {
+            "ids": len(vocabulary),
+            "symbols": list(vocabulary.symbols),
+            "merges": len(vocabulary.merges),
+            "longest molecule": info["max_steps"] - 1,
+        },
+        "training": config.as_dict()["training"],
+        "metrics": info.get("metrics", {}),
+        "versions": info.get("versions", {}),
+    }
+    return sections | ({"exported": info["exported"]} if "exported" in info else {})
+
+
+def summarise(path: str | Path) -> dict[str, Any]:
+    """An exported model in a few words and numbers, to stand in a table; None for what its folder does not tell."""
+    folder = locate(path)
+    info = load_info(folder)[2]
+    sizes = [entry["bytes"] for entry in manifest_of(folder, kind="model", version=FORMAT).values()]
+    exported = info.get("exported", {})
+    return {
+        "data": sources_of(info),
+        "molecules": info.get("molecules", info.get("data", {}).get("molecules")),
+        "weights": exported.get("weights"),
+        "bytes": sum(sizes),
+        "exact": figure(info.get("metrics", {}), "validation_exact"),
+        "licence": exported.get("licence"),
+    }
+
+
+def figure(metrics: dict[str, Any], name: str) -> float | None:
+    """A figure of the last validation, which ``metrics.csv`` and ``info.json`` hold as text; None if it has none."""
+    try:
+        return float(metrics.get(name, ""))
+    except (TypeError, ValueError):
+        return None
+
+
+def sources_of(info: dict[str, Any]) -> str:
+    """The files that a model was trained on, with their rows."""
+    return ", ".join(f"{one['name']} ({one['rows']:,} rows)" for one in info.get("data", {}).get("sources", []))
+
+
+def load_card(path: str | Path) -> str:
+    """What an exported model's card says, in Markdown; nothing if it has none."""
+    folder = locate(path)
+    if CARD not in manifest_of(folder, kind="model", version=FORMAT):
+        return ""
+    try:
+        return read_folder(folder, (CARD,), kind="model", version=FORMAT)[CARD].decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ModelError(f"{folder / CARD}: is not text in UTF-8") from error
+
+
+def load_known(path: str | Path) -> KnownMolecules:
+    """The molecules that a model's data held; ModelError if its folder does not tell."""
+    folder = locate(path)
+    content = read_folder(folder, (KNOWN,), kind="model", version=FORMAT)[KNOWN]
+    return known.from_bytes(content, str(folder / KNOWN))
+
+
+def known_hashes(path: str | Path) -> Hashes:
+    """Sorted hashes of the molecules that a model's data held, for figures that must be right.
+
+    ModelError if its folder does not tell, or tells by a filter that is now and then mistaken.
+    """
+    found = load_known(path)
+    if isinstance(found, SortedHashes):
+        return found.hashes
+    raise ModelError(
+        f"{locate(path) / KNOWN}: is a filter, which takes one molecule in {1 / found.mistaken:,.0f} for known by "
+        "mistake; a figure needs the training molecules themselves"
+    )
+
+
+def parse(files: dict[str, bytes], path: str | Path) -> tuple[Config, Vocabulary, dict[str, Any]]:
+    """The JSON files of a model folder, checked."""
+    vocabulary = Vocabulary.from_json(read_json(files["vocabulary.json"], "vocabulary.json"))
+    try:
+        config = configuration.from_dict(read_json(files["config.json"], "config.json"), f"{path}/config.json")
+    except UsageError as error:
+        raise ModelError(str(error)) from error
+    info = read_json(files["info.json"], "info.json")
+    if not isinstance(info, dict) or not isinstance(info.get("max_steps"), int):
+        raise ModelError(f"{path}: info.json lacks max_steps")
+    if not 1 < info["max_steps"] <= 100_000:
+        raise ModelError(f"{path}: info.json: max_steps cannot be {info['max_steps']}")
+    check_info(info, path)
+    return config, vocabulary, info
+
+
+def check_info(info: dict[str, Any], path: str | Path) -> None:
+    """ModelError unless the parts of ``info.json`` that people are told of have the kinds they should have."""
+    for name in ("data", "metrics", "versions", "exported"):
+        if not isinstance(info.get(name, {}), dict):
+            raise ModelError(f"{path}: info.json: {name} must be a section")
+    sources = info.get("data", {}).get("sources", [])
+    if not isinstance(sources, list) or not all(map(is_source, sources)):
+        raise ModelError(f"{path}: info.json: sources must each have a name and a number of rows")
+    counts = {name: info.get(name) for name in ("molecules", "step")}
+    counts["weights"] = info.get("exported", {}).get("weights")
+    for name, value in counts.items():
+        if not isinstance(value, int | None):
+            raise ModelError(f"{path}: info.json: {name} must be a whole number")
+    if not isinstance(info.get("exported", {}).get("licence", ""), str):
+        raise ModelError(f"{path}: info.json: licence must be text")
+
+
+def is_source(one: object) -> bool:
+    """Whether a file that a model was trained on is told of as it should be."""
+    return isinstance(one, dict) and isinstance(one.get("name"), str) and isinstance(one.get("rows"), int)

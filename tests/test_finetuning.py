@@ -1,0 +1,210 @@
+"""A training from a model keeps what the model knows, and learns what it did not."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from molvae import checkpoint, finetuning, training
+from molvae.checkpoint import Saved
+from molvae.codec import Codec
+from molvae.config import Config
+from molvae.dataset import Dataset
+from molvae.errors import InputError, TrainingError, UsageError
+from molvae.model import Packed
+from molvae.preparation import prepare
+from molvae.training import Step
+
+CPU = torch.device("cpu")
+MINE = (
+    *("C[Si](C)(C)c1ccccc1", "C[Si](C)(C)CCO", "CO[Si](C)(C)C", "C[Si](C)(C)CN", "CC[Si](C)(C)CC", "C[Si](C)(C)C#N"),
+    *("CCB(O)O", "OB(O)c1ccccc1", "CCOB(O)O", "CB(O)OC", "NCCB(O)O", "CC[Se]C", "C[Se]CCO", "C[N+](C)(C)CCO"),
+    "NCC(=O)" * 15 + "O",
+)
+"""Silanes, boronic acids, selenides, an ammonium: symbols the tiny model never met; and a peptide of 61 atoms."""
+
+
+@pytest.fixture(scope="module")
+def saved(tiny_run: Path) -> Saved:
+    """The tiny model."""
+    return checkpoint.load(tiny_run)
+
+
+@pytest.fixture(scope="module")
+def mine(saved: Saved, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """The molecules in the tiny model's vocabulary, extended."""
+    path = tmp_path_factory.mktemp("mine") / "mine.smi"
+    path.write_text("\n".join(MINE) + "\n")
+    prepared = prepare([path], saved.config.data, workers=1, base=saved.vocabulary)
+    assert not prepared.rejected
+    prepared.dataset.validation[:] = False
+    return prepared.dataset
+
+
+@pytest.fixture
+def state(saved: Saved, mine: Dataset, make_config: Any) -> training.State:
+    return finetuning.begin(saved, mine, make_config(), CPU)
+
+
+def as_model(state: training.State, saved: Saved, mine: Dataset) -> Codec:
+    """The model that a training holds, as a user has it."""
+    grown = replace(saved, model=state.average, vocabulary=mine.vocabulary)
+    return Codec(grown)
+
+
+def test_new_symbols_are_appended_and_every_molecule_is_written(saved: Saved, mine: Dataset) -> None:
+    old, new = saved.vocabulary, mine.vocabulary
+    assert new.symbols[: len(old.symbols)] == old.symbols
+    assert {"[Si]", "[B]", "[Se]", "[N+1]"} <= set(new.symbols) - set(old.symbols)
+    assert len(mine) == len(MINE)
+    assert old.constraints.items() <= new.constraints.items()
+    assert new.constraints["Si"] == 4, "or a string of the new symbols could be no molecule"
+
+
+def test_old_rows_and_all_other_weights_are_kept_bit_for_bit(
+    state: training.State, saved: Saved, mine: Dataset
+) -> None:
+    places = saved.vocabulary.places(mine.vocabulary)
+    old, grown = saved.model.state_dict(), state.model.state_dict()
+    tables = ("read.weight", "write.weight", "output.weight", "output.bias")
+    assert state.model.max_steps > saved.model.max_steps
+    for name, before in old.items():
+        kept = grown[name][places] if name in tables else grown[name][: len(before)]
+        assert torch.equal(kept, before), name
+        assert len(grown[name]) > len(before) if name in (*tables, "step.weight") else len(grown[name]) == len(before)
+        assert torch.equal(state.average.state_dict()[name], grown[name]), "the average begins with the same"
+    assert not state.optimiser.state, "the optimiser begins anew"
+    assert all(parameter.requires_grad for parameter in state.model.parameters())
+    assert not any(parameter.requires_grad for parameter in saved.model.parameters()), "the model itself is untouched"
+
+
+def test_an_id_and_its_place_mean_the_same_symbols(saved: Saved, mine: Dataset, few: list[str]) -> None:
+    places = saved.vocabulary.places(mine.vocabulary)
+    assert places is not None
+    for number, place in enumerate(places):
+        assert saved.vocabulary.decode([number]) == mine.vocabulary.decode([int(place)])
+    old, new = Codec(saved).reader, replace(Codec(saved).reader, vocabulary=mine.vocabulary)
+    for smiles in few:
+        assert np.array_equal(places[old.read(smiles).ids], new.read(smiles).ids)
+
+
+def test_what_the_model_made_of_old_molecules_it_still_makes_of_them(
+    state: training.State, saved: Saved, mine: Dataset, molecules: list[str]
+) -> None:
+    before, after = Codec(saved), as_model(state, saved, mine)
+    some = molecules[::6]
+    assert np.array_equal(before.encode(some), after.encode(some))
+    change = after.log_likelihood(some, samples=4) - before.log_likelihood(some, samples=4)
+    assert np.abs(change).max() < 1e-3
+    z = before.encode(some)
+    assert before.decode(z) == after.decode(z)
+
+
+def test_steps_beyond_the_old_last_one_are_told_as_that_one_was(state: training.State, saved: Saved) -> None:
+    steps = torch.arange(state.model.max_steps + 3)
+    old, new = (model.step(steps.clamp(max=model.max_steps - 1)).detach() for model in (saved.model, state.average))
+    assert torch.equal(new, old)
+
+
+@pytest.mark.parametrize("count", [1, 7])
+def test_new_symbols_together_have_a_millionth_at_most_whatever_the_state(count: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    weight, bias = 3 * torch.randn(50, 20, generator=generator), 5 * torch.randn(50, generator=generator)
+    states = torch.cat([torch.zeros(1, 20), torch.randn(500, 20, generator=generator).sign()])
+    row, low = finetuning.unlikely(weight, bias, count)
+    old, new = (states @ weight.T + bias).double(), (states @ row.T + low).double()
+    share = (new.logsumexp(-1) - old.logsumexp(-1)).exp()
+    assert float(share.max()) <= finetuning.NEW_SHARE * (1 + 1e-4)
+    # Where all old symbols are equally likely the bound is reached: the new ones are no rarer than they must be.
+    even = finetuning.unlikely(weight * 0, bias * 0 + 2.5, count)[1].double().exp().sum() / (50 * np.exp(2.5))
+    assert float(even) == pytest.approx(finetuning.NEW_SHARE, rel=1e-4)
+
+
+def test_new_embeddings_lie_among_the_old_ones_and_differ(state: training.State, saved: Saved, mine: Dataset) -> None:
+    count = len(saved.vocabulary.symbols)
+    added = len(mine.vocabulary.symbols) - count
+    for name in ("read", "write"):
+        old, new = getattr(saved.model, name).weight, getattr(state.model, name).weight.detach()
+        rows = new[1 + count : 1 + count + added]
+        assert (rows - old.mean(0)).abs().max() < old.std(0).max()
+        assert len({row.numpy().tobytes() for row in rows}) == added
+
+
+def test_the_seed_alone_decides_the_new_rows(saved: Saved, mine: Dataset) -> None:
+    grown = [finetuning.grown(saved, mine.vocabulary, 60, seed) for seed in (0, 0, 1)]
+    first, again, other = (model.write.weight.detach() for model in grown)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_a_model_learns_faster_than_a_new_one(saved: Saved, mine: Dataset, make_config: Any) -> None:
+    config = make_config(batch_size=8, epochs=10, warmup=1)
+    last = {}
+    for name, state in (
+        ("from a model", finetuning.begin(saved, mine, config, CPU)),
+        ("from nothing", training.begin(mine, config, CPU)),
+    ):
+        steps = [one for one in training.train(state, mine) if isinstance(one, Step)]
+        assert len(steps) == 20
+        last[name] = float(np.mean([one.reconstruction for one in steps[-4:]]))
+    assert last["from a model"] > last["from nothing"] + 3
+
+
+def test_new_symbols_are_learned(saved: Saved, mine: Dataset, make_config: Any) -> None:
+    state = finetuning.begin(saved, mine, make_config(batch_size=8, epochs=20), CPU)
+    packed = Packed.from_batch(mine.batch(np.arange(len(mine)), state.model.config.grammar), CPU)
+    new = packed.targets > len(saved.vocabulary.symbols)
+    new &= packed.targets <= len(mine.vocabulary.symbols)
+
+    def chance() -> float:
+        with torch.no_grad():
+            z = state.average.encode(packed).mean
+            logits = state.average.logits(packed, z).log_softmax(-1)
+        return float(logits[torch.arange(len(new)), packed.targets][new].mean())
+
+    before = chance()
+    assert before < np.log(finetuning.NEW_SHARE) + 1
+    for _ in itertools.islice(training.train(state, mine), 30):
+        pass
+    assert chance() > before + 5
+
+
+def test_the_same_vocabulary_is_an_extension_by_nothing(saved: Saved, tiny_dataset: Dataset, make_config: Any) -> None:
+    state = finetuning.begin(saved, tiny_dataset, make_config(), CPU)
+    for name, before in saved.model.state_dict().items():
+        assert torch.equal(state.model.state_dict()[name], before)
+
+
+def test_data_in_other_symbols_are_refused(
+    saved: Saved, tiny_dataset: Dataset, make_config: Any, mine: Dataset
+) -> None:
+    fewer = replace(tiny_dataset.vocabulary, merges=tiny_dataset.vocabulary.merges[:-1])
+    with pytest.raises(InputError, match="give the file of the molecules itself"):
+        finetuning.begin(saved, replace(tiny_dataset, vocabulary=fewer), make_config(), CPU)
+    empty = replace(mine, validation=np.ones(len(mine), bool))
+    with pytest.raises(TrainingError, match="no molecule to train on"):
+        finetuning.begin(saved, empty, make_config(), CPU)
+
+
+def test_the_configuration_is_the_models_where_it_makes_the_model(make_config: Any) -> None:
+    model: Config = make_config(epochs=7)
+    model = replace(model, data=replace(model.data, neutralise=False, max_heavy_atoms=50, rows=1000, validation=0.2))
+    found = finetuning.configure(model, {"training": {"beta": 0.7}, "model": {"latent": 8}, "data": {"rows": 5}})
+    assert found.model == model.model
+    assert (found.data.neutralise, found.data.max_heavy_atoms, found.data.vocabulary) == (False, 50, 64)
+    assert (found.data.rows, found.data.validation) == (5, 0.05), "how this file is used is asked anew"
+    assert (found.training.beta, found.training.epochs) == (0.7, 20)
+    assert finetuning.configure(model, {"data": {"neutralise": True}}).data.neutralise
+    for given, words in (
+        ({"model": {"decoder": 64}}, "--decoder is 32 in the model, and cannot become 64"),
+        ({"model": {"grammar": "none"}}, f"--grammar is {model.model.grammar!r} in the model"),
+        ({"data": {"vocabulary": 65}}, "--vocabulary is 64 in the model"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            finetuning.configure(model, given)  # type: ignore[arg-type]
