@@ -17,6 +17,7 @@ from .options import (
     column_option,
     device_option,
     force_option,
+    named_model,
     seed_option,
     workers_option,
 )
@@ -42,7 +43,7 @@ Examples:
   molvae evaluate -m model/ --test held-out.csv -n 1000 --limit 500 --no-fcd
   molvae evaluate --samples other.csv --test held-out.csv --train train.csv"""
 )
-@click.option("-m", "--model", metavar="FOLDER", help="Folder of a trained model.")
+@click.option("-m", "--model", callback=named_model, metavar="MODEL", help="Folder or name of a trained model.")
 @click.option("--samples", metavar="FILE", help="Molecules from anywhere to judge, in place of draws from the model.")
 @click.option("--test", required=True, metavar="FILE", help="Held-out molecules.")
 @click.option("--test-scaffolds", metavar="FILE", help="A second test set, of other scaffolds.")

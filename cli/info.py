@@ -7,27 +7,35 @@ from typing import Any
 
 import click
 
+from .options import chosen_model
+
 
 @click.command(
     epilog="""\b
 Examples:
   molvae info model/
+  molvae info moses
   molvae info model/ --json"""
 )
-@click.argument("model", metavar="FOLDER")
+@click.argument("model", required=False, callback=chosen_model)
 @click.option("--json", "as_json", is_flag=True, help="Everything, as JSON.")
 def info(model: str, as_json: bool) -> None:
-    """Say what a model is: its data, sizes, vocabulary, training, metrics and versions."""
-    from molvae.checkpoint import describe
+    """Say what a model is: its data, sizes, vocabulary, training, metrics and versions.
 
-    description = describe(model)
+    MODEL is the folder of a trained model or the name of a shipped one. Where the model has a card, it stands last.
+    """
+    from molvae.model_folder import describe, load_card
+
+    description, card = describe(model), load_card(model)
     if as_json:
-        click.echo(json.dumps(description, indent=1))
+        click.echo(json.dumps(description | ({"card": card} if card else {}), indent=1))
         return
     for section, values in description.items():
         click.echo(f"{section}")
         for key, value in values.items():
-            click.echo(f"  {key:<22} {shown(value)}")
+            click.echo(printable(f"  {key:<22} {shown(value)}"))
+    if card:
+        click.echo(f"\n{printable(card)}", nl=False)
 
 
 def shown(value: Any) -> str:
@@ -37,3 +45,13 @@ def shown(value: Any) -> str:
     if isinstance(value, list):
         return " ".join(map(str, value)) if all(isinstance(v, str) for v in value) else ", ".join(map(str, value))
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def printable(text: str) -> str:
+    """Text of somebody else's as a terminal may be shown it: what would steer the terminal is spelt out.
+
+    >>> printable("a card\\n\\x1b[2J")
+    'a card\\n\\\\x1b[2J'
+    """
+    kept = (one if one.isprintable() or one in "\n\t" else one.encode("unicode_escape").decode() for one in text)
+    return "".join(kept)

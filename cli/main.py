@@ -22,6 +22,7 @@ VERBS = {
     "prepare": "Read molecules once into a data set ready for training.",
     "train": "Train a model on a file of SMILES.",
     "sample": "Draw new molecules from a model.",
+    "distinct": "Leave each molecule of a folder of samples once.",
     "interpolate": "Walk from one molecule to another.",
     "encode": "Molecules to latent vectors.",
     "decode": "Latent vectors to molecules.",
@@ -29,6 +30,8 @@ VERBS = {
     "evaluate": "Measure a model on held-out molecules, or judge molecules from anywhere.",
     "draw": "Draw the first molecules of a table.",
     "info": "Say what a model is, from its files alone.",
+    "models": "List the trained models that come with molvae.",
+    "export": "Make a trained model ready to give away.",
 }
 
 

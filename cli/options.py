@@ -5,11 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import fields
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from molvae import shipped
 from molvae.config import SECTIONS
+from molvae.errors import UsageError
+
+from .output import note
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -67,8 +72,29 @@ def plain_float(value: Any) -> float:
 
 
 def model_option(command: Command) -> Command:
-    """``-m``: the model."""
-    return click.option("-m", "--model", required=True, metavar="FOLDER", help="Folder of a trained model.")(command)
+    """``-m``: the model, by default the shipped one."""
+    text = "Folder of a trained model, or the name of a shipped one (see molvae models)."
+    shown = f"{text} [default: {shipped.DEFAULT}]" if shipped.default() else text
+    return click.option("-m", "--model", callback=chosen_model, metavar="MODEL", help=shown)(command)
+
+
+def chosen_model(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """The folder of the model that is named, else of the default; UsageError where there is none."""
+    if value is not None or ctx.resilient_parsing:
+        return named_model(ctx, param, value)
+    try:
+        return str(shipped.find())
+    except UsageError as error:
+        raise click.UsageError(f"Missing {param.get_error_hint(ctx)}: {error}.", ctx) from error
+
+
+def named_model(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """The folder of the model that is named, if any is; a folder that a shipped one hides is told of."""
+    if value is None or ctx.resilient_parsing:
+        return value
+    if value in shipped.names() and Path(value).exists():
+        note(f"{value} is the model shipped with molvae; for what stands here under that name write ./{value}")
+    return str(shipped.find(value))
 
 
 def output_option(command: Command) -> Command:

@@ -48,6 +48,11 @@ def print_list(context: click.Context, _: click.Parameter, wanted: bool) -> None
     is_flag=True,
     help="Score the largest fragment, neutralised, in place of the molecule as it is written.",
 )
+@click.option(
+    "--excel-safe",
+    is_flag=True,
+    help="Put an apostrophe before text that a spreadsheet would run as a formula; numbers stay as they are.",
+)
 @column_option
 @workers_option
 @force_option
@@ -57,6 +62,7 @@ def score(
     scores: str | None,
     scorers: tuple[str, ...],
     parent: bool,
+    excel_safe: bool,
     column: str | None,
     workers: int | None,
     force: bool,
@@ -67,20 +73,20 @@ def score(
     `status`: "ok", or why a score is missing. Reads CSV, TSV, SMI and SDF, writes CSV or, to a file named
     .tsv, TSV; each also .gz.
     """
-    import csv
-
     from molvae.intake import open_table
     from molvae.scoring import Counts, free_names, plan_scores, stream
+    from molvae.streams import row_writer
 
-    from .output import check_output, note, open_output, progress
+    from .output import check_output, note, open_output, progress, spreadsheet_safe
 
     plan = plan_scores(scores, scorers, parent)
     check_output(output, force, inputs=[molecules])
     counts = Counts()
     with open_table(molecules, column) as table, open_output(output, force) as out:
         note(f"{table.name}: SMILES in column {table.smiles_column!r} (chosen {table.chosen_by})")
-        write = csv.writer(out, delimiter=delimiter(output), lineterminator="\n").writerow
-        write([*table.columns, *free_names([*plan.columns, "status"], taken=table.columns)])
+        write, mended = row_writer(out, delimiter(output)), spreadsheet_safe if excel_safe else str
+        head = [*table.columns, *free_names([*plan.columns, "status"], taken=table.columns)]
+        write(list(map(mended, head)))
         rows = stream(((record.smiles, record) for record in table), plan, workers)
         properties = len(plan.names)
         with progress(label="scoring", total=None) as advance:
@@ -90,7 +96,7 @@ def score(
                 counts.add(row)
                 own = ["" if value is None else str(value) for value in row.values[properties:]]
                 scored = [*map(cell, row.values[:properties]), *own, row.status]
-                write([*fitted(record.fields, len(table.columns)), *scored])
+                write(list(map(mended, [*fitted(record.fields, len(table.columns)), *scored])))
                 advance(1)
     note(str(counts))
     if counts.not_scored.total() == counts.rows:

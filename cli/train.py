@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -22,11 +22,19 @@ Examples:
   molvae train prepared/ -o model/ --epochs 30 --beta 0.1
   molvae train molecules.csv.gz -o model/ --minutes 20
   molvae train molecules.csv -o model/ --config recipe.toml
-  molvae train molecules.csv -o model/ --resume"""
+  molvae train molecules.csv -o model/ --resume
+  molvae train mine.csv -o mine/ --from model/ --learning-rate 5e-4
+  torchrun --nproc-per-node 4 $(which molvae) train molecules.csv -o model/"""
 )
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("-o", "--output", required=True, metavar="FOLDER", help="Folder of the training and its model.")
 @click.option("--config", "config_file", metavar="TOML", help="File of options; those given here win over it.")
+@click.option(
+    "--from",
+    "start",
+    metavar="MODEL",
+    help="Begin with the weights of this model (a folder, or a shipped one's name), and add the symbols it lacks.",
+)
 @click.option("--resume", is_flag=True, help="Go on with the training in the folder.")
 @click.option("--cache/--no-cache", default=True, help="Keep what was prepared for the next training.")
 @force_option
@@ -38,6 +46,7 @@ def train(
     files: tuple[str, ...],
     output: str,
     config_file: str | None,
+    start: str | None,
     resume: bool,
     cache: bool,
     force: bool,
@@ -51,44 +60,132 @@ def train(
     FILE is CSV, TSV, SMI or SDF, each also gzipped, several of them, or one folder that molvae prepare made.
     The folder keeps the best and the last state, metrics.csv, config.toml and rejected.csv. Ctrl-C saves and
     stops; --resume goes on. Nats are per molecule, summed over its symbols.
+
+    Started by torchrun, several processes divide every batch among them, one on each GPU or on some of the cores.
     """
     import torch
 
-    from molvae import resumption, runs
+    from molvae import distributed, runs
     from molvae.config import from_dict, read_toml
 
     options = read_toml(config_file) if config_file else {}
     for name, values in runs.sections(given).items():
         options[name] = options.get(name, {}) | values
-    config = from_dict(options, "train")
-    run, place = Path(output), chosen_device(device)
+    from_dict(options, "train")
+    run, place = Path(output), torch.device(own_device(device))
+    with distributed.joined(place) as group:
+        try:
+            with group.first_alone():
+                plan = planned(files, run, options, start, resume, force, group)
+                say = note if group.leads else keep_quiet
+                note_terminal(*files)
+                reading = {"column": column, "workers": workers, "cached": cache, "base": plan.base, "said": say}
+                with progress("molecules read", None) if group.leads else nullcontext(keep_quiet) as advance:
+                    dataset, rejected = runs.open_dataset(files, plan.config.data, progress=advance, **reading)
+                for line in summary(dataset):
+                    say(line)
+                state = begun(run, plan, dataset, place, say, force, group)
+            group.check_same(dataset.fingerprint, "molecules")
+            return go_through(run, plan, state, dataset, rejected, group)
+        except distributed.LostError:
+            if group.leads:
+                raise
+            return 1
+
+
+class Plan(NamedTuple):
+    """What a training is to be: its options, and the model it begins or began with, if any."""
+
+    config: Any
+    resume: bool
+    start: Any = None
+    """The model, as read from its folder."""
+    base: Any = None
+    """The vocabulary that molecules are written in, extended as they need."""
+    origin: dict[str, Any] | None = None
+    """What the training's info says of the model."""
+
+
+def planned(
+    files: tuple[str, ...], run: Path, options: Any, start: str | None, resume: bool, force: bool, group: Any
+) -> Plan:
+    """What is asked for, checked before any molecule is read."""
+    from molvae import checkpoint, finetuning, resumption, runs, shipped
+    from molvae.config import from_dict
+    from molvae.errors import UsageError
+
+    if group.world.size > 1 and "-" in files:
+        raise UsageError("several processes cannot all read standard input: give a file")
     if resume:
         config = runs.config_of(run, options)
-    else:
+        _, vocabulary, info = resumption.newest_info(run)
+        origin = info.get("started_from")
+        if start is not None and origin is None:
+            raise UsageError(f"--from {start}: the training in {run} did not begin with a model; leave it out")
+        return Plan(config, True, base=vocabulary if origin else None, origin=origin)
+    if group.leads:
         runs.check_new(run, force)
-    note_terminal(*files)
-    with progress("molecules read", None) as advance:
-        dataset, rejected = runs.open_dataset(
-            files, config.data, column=column, workers=workers, cached=cache, said=note, progress=advance
-        )
-    for line in summary(dataset):
-        note(line)
-    if resume:
-        state = resumption.resume(run, dataset, torch.device(place), said=note)
-        note(f"going on from step {state.step:,}" if not state.out_of_steps else "already complete")
+    if start is None:
+        return Plan(from_dict(options, "train"), False)
+    model = shipped.find(start)
+    if run.resolve() in (model.resolve(), *model.resolve().parents):
+        raise UsageError(f"{run}: holds the model that the training is to begin with; choose another folder")
+    saved = checkpoint.load(model)
+    config = finetuning.configure(saved.config, options)
+    return Plan(config, False, saved, saved.vocabulary, finetuning.origin(saved, start))
+
+
+def begun(run: Path, plan: Plan, dataset: Any, place: Any, say: Any, force: bool, group: Any) -> Any:
+    """The state of the training that is planned, new or as it was left."""
+    from molvae import resumption, runs
+
+    if plan.resume:
+        state = resumption.resume(run, dataset, place, said=say)
+        say(f"going on from step {state.step:,}" if not state.out_of_steps else "already complete")
     else:
-        state = runs.create(run, dataset, config, torch.device(place), force=force)
+        state = runs.create(run, dataset, plan.config, place, force=force, start=plan.start, group=group)
+    if plan.start is not None:
+        new = plan.base.unknown(dataset.vocabulary.symbols)
+        say(f"beginning with {plan.start.path}" + (f"; new symbols: {' '.join(new)}" if new else ", no new symbols"))
     weights = sum(parameter.numel() for parameter in state.model.parameters())
-    note(f"{weights:,} weights on {place}, {state.model.precision} products")
+    processes = f", {group.world.size} processes" if group.world.size > 1 else ""
+    say(f"{weights:,} weights on {place}, {state.model.precision} products{processes}")
+    return state
+
+
+def go_through(run: Path, plan: Plan, state: Any, dataset: Any, rejected: str, group: Any) -> int:
+    """Train to the end or to a signal; the exit code."""
+    from molvae import runs
+
+    info = {"data": dataset.report, "fingerprint": dataset.fingerprint, "molecules": len(dataset.training_rows)}
+    info |= {"started_from": plan.origin} if plan.origin else {}
     with stop_on_signal() as caught:
-        info = {"data": dataset.report, "fingerprint": dataset.fingerprint, "molecules": len(dataset.training_rows)}
-        for record in runs.run_training(run, state, dataset, info, rejected=rejected, stopping=lambda: bool(caught)):
-            tell(record)
-    if caught:
+        options = {"rejected": rejected, "stopping": lambda: bool(caught), "group": group}
+        for record in runs.run_training(run, state, dataset, info, **options):
+            if group.leads:
+                tell(record)
+    stopped = bool(caught) or not state.out_of_steps
+    if group.leads and stopped:
         note(f"Stopped and saved at step {state.step:,}; molvae train --resume goes on")
-        return 128 + caught[0]
-    note(f"Done: {output} (molvae sample -m {output} -n 10)")
-    return 0
+    elif group.leads:
+        note(f"Done: {run} (molvae sample -m {run}/ -n 10)")
+    # A process that another one's signal has stopped ends as that one does on SIGTERM.
+    return 128 + (caught[0] if caught else signal.SIGTERM) if stopped else 0
+
+
+def own_device(name: str) -> str:
+    """The device that ``--device`` means for this process: of several processes each has a GPU of its own."""
+    import torch
+
+    from molvae.processes import world
+
+    if world().size > 1 and name in ("auto", "cuda") and torch.cuda.is_available():
+        return chosen_device(f"cuda:{world().local_rank}")
+    return chosen_device(name)
+
+
+def keep_quiet(_: object) -> None:
+    """What a process says that is not the first."""
 
 
 def tell(record: Any) -> None:

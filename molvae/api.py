@@ -1,7 +1,7 @@
 """The public face: ``molvae.load``, ``molvae.train`` and what a loaded model does.
 
 import molvae
-model = molvae.load("model/")
+model = molvae.load()  # a model that comes with molvae; or molvae.load("model/"), one of your own
 model.sample(10)
 model.decode(model.encode(["CCO"]))
 model.interpolate("CCO", "c1ccccc1")
@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from . import checkpoint, interpolation, runs, sampling
+from . import checkpoint, finetuning, interpolation, runs, sampling, shipped
 from .codec import Codec
 from .config import SECTIONS, Config, from_dict, nearest
 from .errors import UsageError
@@ -36,17 +36,18 @@ class Model(Codec):
         seed: int = 0,
         novel: bool = False,
         keep_all: bool = False,
+        consistent: bool = True,
     ) -> list[Sample]:
         """``n`` distinct valid molecules from the prior; ``novel`` leaves out those of the training set.
 
-        ``keep_all`` gives the first ``n`` draws as they are; ``level`` is for models with several noise levels. See
-        :func:`molvae.sampling.sample`.
+        An exported or shipped model knows these by a filter: one novel molecule in a hundred is left out with them.
+        ``keep_all`` gives the first ``n`` draws as they are, and without ``consistent`` slips of the model are kept;
+        ``level`` is for models with several noise levels. See :func:`molvae.sampling.sample`.
         """
-        known = checkpoint.known_hashes(self.saved.path) if novel else None
-        drawn = sampling.sample(
-            self, n, temperature=temperature, level=level, seed=seed, keep_all=keep_all, known=known, workers=1
-        )
-        return list(drawn)
+        known = checkpoint.load_known(self.saved.path) if novel else None
+        drawn = {"temperature": temperature, "level": level, "seed": seed}
+        kept = {"keep_all": keep_all, "consistent": consistent, "known": known}
+        return list(sampling.sample(self, n, **drawn, **kept, workers=1))  # type: ignore[arg-type]
 
     def interpolate(
         self, start: str, end: str, *, steps: int = 11, path: str = "slerp", dense: bool = False
@@ -55,9 +56,13 @@ class Model(Codec):
         return interpolation.interpolate(self, start, end, steps=steps, path=path, dense=dense)
 
 
-def load(path: str | Path, device: str = "cpu") -> Model:
-    """The model in a folder, or the best one of a training; ModelError says what is wrong with it."""
-    return Model.load(str(path), device)
+def load(model: str | Path | None = None, device: str = "cpu") -> Model:
+    """The model in a folder, the best one of a training, or one that is shipped with molvae, by its name.
+
+    Without a name the shipped ``moses``. A text that names a shipped model means that one; ``"./moses"`` or a ``Path``
+    means the folder. ModelError says what is wrong with a folder, UsageError that no model is shipped.
+    """
+    return Model.load(str(shipped.find(model)), device)
 
 
 def train(
@@ -67,20 +72,28 @@ def train(
     column: str | None = None,
     device: str = "cpu",
     force: bool = False,
+    start: str | Path | None = None,
     **options: Any,
 ) -> Model:
     """Train on files of SMILES (or one prepared folder), leave the training in ``output``, return its best model.
 
+    It begins with the weights of the model ``start``, if one is named, and adds the symbols that it lacks.
     ``options`` are those of the command line and of :mod:`molvae.config`, such as ``epochs=5``; UsageError
     names one that does not exist.
     """
     paths = [data] if isinstance(data, (str, Path)) else list(data)
-    config = configured(options)
-    dataset, rejected = runs.open_dataset(paths, config.data, column=column)
-    state = runs.create(Path(output), dataset, config, torch.device(device), force=force)
-    for _ in runs.run_training(Path(output), state, dataset, {"data": dataset.report}, rejected=rejected):
+    config, saved = configured(options), None
+    if start is not None:
+        saved = checkpoint.load(shipped.find(start))
+        config = finetuning.configure(saved.config, runs.sections(options))
+    base = None if saved is None else saved.vocabulary
+    dataset, rejected = runs.open_dataset(paths, config.data, column=column, base=base)
+    state = runs.create(Path(output), dataset, config, torch.device(device), force=force, start=saved)
+    info = {"data": dataset.report, "fingerprint": dataset.fingerprint, "molecules": len(dataset.training_rows)}
+    info |= {} if saved is None else {"started_from": finetuning.origin(saved, str(start))}
+    for _ in runs.run_training(Path(output), state, dataset, info, rejected=rejected):
         pass
-    return load(output, device)
+    return load(Path(output), device)
 
 
 def configured(options: dict[str, Any]) -> Config:

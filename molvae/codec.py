@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, cast, get_args
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from .chemistry import Limits, canonical, standard_smiles
 from .config import DataConfig
 from .dataset import Batch, pack
 from .errors import InputError, MoleculeError, UsageError
+from .gru import Precision
 from .model import Packed
 from .posterior import Gaussian, prior_log_density, standard_normal
 from .smiles import decode_smiles
@@ -87,15 +88,22 @@ class Reader:
 class Codec:
     """A trained model: encodes molecules to latent vectors and decodes latent vectors to molecules."""
 
-    def __init__(self, saved: Saved) -> None:
+    def __init__(self, saved: Saved, precision: str = "auto") -> None:
         self.saved, self.model, self.vocabulary = saved, saved.model, saved.vocabulary
-        self.model.set_precision(automatic_precision(self.model.device))
+        chosen = automatic_precision(self.model.device) if precision == "auto" else precision
+        if chosen not in get_args(Precision):
+            raise UsageError(f"the precision must be auto, {' or '.join(get_args(Precision))}, not {precision!r}")
+        self.model.set_precision(cast(Precision, chosen))
         self.reader = Reader(saved.vocabulary, saved.config.data, self.model.max_steps - 1, str(saved.path))
 
     @classmethod
-    def load(cls, path: str, device: str = "cpu") -> Self:
-        """The model in a folder, or the best one of a training."""
-        return cls(checkpoint.load(path, torch.device(device)))
+    def load(cls, path: str, device: str = "cpu", precision: str = "auto") -> Self:
+        """The model in a folder, or the best one of a training.
+
+        ``precision`` is that of matrix products: fp32, bf16, or auto for what the device multiplies fast. Molecules of
+        a seed are the same within one precision.
+        """
+        return cls(checkpoint.load(path, torch.device(device)), precision)
 
     @property
     def latent(self) -> int:
@@ -110,8 +118,14 @@ class Codec:
         """A batch of molecules, on the model's device."""
         lengths = [len(reading.ids) for reading in readings]
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        alphabet = self.vocabulary.alphabet if self.saved.config.model.grammar else None
-        batch = pack(np.concatenate([r.ids for r in readings]), offsets, np.arange(len(readings)), alphabet)
+        grammar = self.saved.config.model.grammar
+        batch = pack(
+            np.concatenate([r.ids for r in readings]),
+            offsets,
+            np.arange(len(readings)),
+            self.vocabulary.alphabet,
+            grammar,
+        )
         return Packed.from_batch(batch, self.model.device), batch
 
     def posterior(self, readings: Sequence[Reading]) -> Gaussian:

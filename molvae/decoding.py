@@ -16,14 +16,11 @@ from torch import Tensor
 
 from . import grammar
 from .alphabet import Alphabet
-from .categorical import draw
+from .categorical import cross_entropy, draw
 from .gru import Stepper
-from .model import MoleculeVAE, feature_marks
+from .model import MoleculeVAE
 from .posterior import Level
 from .vocabulary import END
-
-COMPACT_EVERY = 3
-"""Steps between two clearings of finished molecules: clearing costs a copy, not clearing costs their steps."""
 
 
 class Written(NamedTuple):
@@ -59,35 +56,31 @@ def write(
     is ended there.
     """
     total, code = len(z), model.posterior.code(z, level)
+    if isinstance(level, float) and level == 0.0:
+        code = code[:1]  # nothing is told of the latent there, so what is told is the same for all
     ids = torch.full((total, model.max_steps), END, dtype=torch.long)
     likelihood = torch.zeros(total)
-    place = Place(alphabet, total)
-    fixed = model.decoder.constant_gates(code)
-    stepper = Stepper(model.decoder)
-    state = stepper.begin(model.first_state(code))
-    rows = torch.arange(total)
-    last = torch.full((total,), END, dtype=torch.long, device=z.device)
-    alive = torch.ones(total, dtype=torch.bool, device=z.device)
+    place, tell, stepper = Place(alphabet, total, model.config.grammar), model.teller(), Stepper(model.decoder, total)
+    fixed, state = stepper.fixed(code), stepper.begin(model.first_state(code).expand(total, -1))
+    rows = torch.arange(total, device=z.device)
+    last = torch.full_like(rows, END)
     for step in range(model.max_steps):
-        steps = torch.full_like(last, step)
-        features = place.features(rows)
-        x = model.told(last, steps, None if model.grammar is None else feature_marks(features).to(z.device))
-        state = stepper(model.decoder.input_gates(x), state, fixed=fixed, out=state)
-        logits = model.output(state.h)  # (B, V)
-        spared = bar_the_end(logits, without_atoms(features).to(z.device))
+        numbers = rows.cpu()
+        x = tell(last, torch.full_like(last, step), place.features(numbers, z.device))
+        stepper(x, state, fixed, rows)
+        logits = model.predict(state.h, x)  # (B, V)
+        spared = bar_the_end(logits, place.without_atoms(numbers).to(z.device))
         if step == model.max_steps - 1:
             logits[:, :END] = logits[:, END + 1 :] = -torch.inf
         last, chosen = pick(logits) if temperature == 0.0 else draw(logits, temperature, seed, first + rows, step)
-        ids[rows, step] = torch.where(alive, last, END).cpu()
-        likelihood[rows] += torch.where(alive, chosen + spared, 0.0).cpu()
-        alive &= last != END
-        place.advance(rows[alive.cpu()], last[alive].cpu())
-        if step % COMPACT_EVERY == COMPACT_EVERY - 1:
-            kept = alive.nonzero()[:, 0]
-            if len(kept) == 0:
-                break
-            state, fixed, last, alive = state.rows(kept), fixed[kept], last[kept], alive[kept]
-            rows = rows[kept.cpu()]
+        ids[numbers, step] = last.cpu()
+        likelihood[numbers] += (chosen + spared).cpu()
+        alive = (last != END).nonzero()[:, 0]
+        if len(alive) < len(rows):
+            state, rows, last = state.rows(alive), rows[alive], last[alive]
+        if not len(rows):
+            break
+        place.advance(rows.cpu(), last.cpu())
     lengths = (ids != END).sum(1)
     return Written(ids.numpy().astype(np.uint16), lengths.numpy().astype(np.int32), likelihood.numpy())
 
@@ -95,12 +88,18 @@ def write(
 class Place:
     """Where each of ``total`` molecules being written stands in the grammar."""
 
-    def __init__(self, alphabet: Alphabet, total: int) -> None:
-        self.states, self.alphabet = grammar.start(total), alphabet
+    def __init__(self, alphabet: Alphabet, total: int, tier: str) -> None:
+        self.states, self.alphabet, self.groups = grammar.start(total), alphabet, grammar.TIERS[tier]
 
-    def features(self, rows: Tensor) -> NDArray[np.uint8]:
-        """The features of the molecules ``rows``, ``(B, F)``."""
-        return grammar.features_now(self.states, rows.numpy(), self.alphabet)
+    def features(self, rows: Tensor, device: torch.device) -> Tensor | None:
+        """What the decoder is told of the molecules ``rows``, ``(B, F)``, if it is told anything."""
+        if not self.groups:
+            return None
+        return torch.from_numpy(grammar.features_now(self.states, rows.numpy(), self.alphabet, self.groups)).to(device)
+
+    def without_atoms(self, rows: Tensor) -> Tensor:
+        """Which of the molecules ``rows`` are none yet, ``(B,)``."""
+        return torch.from_numpy(grammar.atoms_so_far(self.states, rows.numpy()) == 0)
 
     def advance(self, rows: Tensor, symbols: Tensor) -> None:
         """Append a symbol to each of the molecules ``rows``."""
@@ -113,16 +112,12 @@ def bar_the_end(logits: Tensor, barred: Tensor) -> Tensor:
     Returns, ``(B,)``, what the log-probabilities of their other symbols have thereby gained, with its sign turned: so
     that what is reported stays the model's own log p(x|z).
     """
-    if not barred.any():
-        return torch.zeros_like(logits[:, 0])
-    gained = torch.where(barred, torch.log1p(-logits.softmax(-1)[:, END]), 0.0)
-    logits[:, END].masked_fill_(barred, -torch.inf)
+    gained = torch.zeros_like(logits[:, 0])
+    some = barred.nonzero()[:, 0]
+    if len(some):
+        gained[some] = torch.log1p(-(-cross_entropy(logits[some], torch.full_like(some, END))).exp())
+        logits[some, END] = -torch.inf
     return gained
-
-
-def without_atoms(features: NDArray[np.uint8]) -> Tensor:
-    """Which prefixes, by their features ``(B, F)``, are no molecule yet, ``(B,)``."""
-    return torch.from_numpy(features[:, grammar.ATOMS_SO_FAR] == 0)
 
 
 def pick(logits: Tensor) -> tuple[Tensor, Tensor]:

@@ -19,12 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .chemistry import canonical, parse
+from .consistency import is_consistent
 from .errors import MoleculeError
 from .fcd_distance import LONGEST, MINIMUM, chemnet_moments, fcd_installed, frechet_distance
 from .figures import Figure, absent, share
 from .intake import open_table
 from .metrics import Figures, Known, evaluate_samples, molecule_hashes, random_molecules, with_fcd_excess
-from .notation import Constraints, to_selfies
+from .notation import Constraints
 from .parallel import chunked, default_workers, map_chunks
 from .reference_sets import ReferenceSet, reference_set
 
@@ -204,24 +205,14 @@ def _valid(figures: Figures) -> int:
 
 
 def consistent(drawn: Sequence[Drawn], constraints: Constraints, workers: int = 1) -> list[bool]:
-    """Which draws are written in the SELFIES that the encoder writes for the molecule they decode to.
-
-    A SELFIES model has no invalid strings; what it writes against the encoder's rules (a ring that was cut
-    for want of free valences, say) is its counterpart to them.
-    """
+    """Which draws are consistent, as :mod:`molvae.consistency` defines it."""
     work = partial(_consistent_chunk, constraints=constraints)
     pairs = chunked(((one.smiles, one.selfies) for one in drawn), _CHUNK)
     return [flag for part in map_chunks(work, pairs, workers, _not_consistent) for flag in part]
 
 
 def _consistent_chunk(pairs: list[tuple[str, str]], constraints: Constraints) -> list[bool]:
-    flags = []
-    for smiles, selfies in pairs:
-        try:
-            flags.append(bool(smiles) and to_selfies(smiles, constraints) == selfies)
-        except MoleculeError:
-            flags.append(False)
-    return flags
+    return [is_consistent(smiles, selfies, constraints) for smiles, selfies in pairs]
 
 
 def _not_consistent(_: tuple[str, str]) -> list[bool]:

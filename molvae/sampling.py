@@ -1,7 +1,8 @@
-"""New molecules from the prior: z ~ N(0, I), decoded, made distinct, counted.
+"""New molecules from the prior: z drawn, decoded, made distinct, counted.
 
 Molecules are drawn in blocks of a fixed size, each with its own random generator, so the same seed gives the same
-molecules however many are asked for, on however many threads.
+molecules however many are asked for, on however many threads. Draws that are not consistent
+(:mod:`molvae.consistency`) are slips of the model; they are left out unless asked for.
 
     Z latent
 """
@@ -9,16 +10,18 @@ molecules however many are asked for, on however many threads.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from .codec import Codec, molecules_of
+from .consistency import consistent_draws
 from .dataset import smiles_hash
 from .decoding import Written
 from .noise import generator_of
@@ -30,16 +33,42 @@ from .vocabulary import Vocabulary
 BLOCK = 1024
 """Molecules drawn together. Part of what a seed means: changing it changes the samples."""
 
-PATIENCE = 20
+PATIENCE = 50
 """Draws, for every molecule asked for, after which sampling gives up finding more distinct ones."""
+
+EMPTY, INCONSISTENT, REPEATED, KNOWN = "no atoms", "inconsistent SELFIES", "drawn before", "in the training set"
+"""Why a draw is left out."""
+
+PRIOR_LEVEL = 0.0
+"""Where a model with noise levels samples unless told otherwise: there the prior is exact."""
+
+
+class Law(NamedTuple):
+    """What decides a draw besides its number. ``level`` is for models with noise levels; z comes from N(0, I), or from
+    the prior learned in training (:class:`molvae.posterior.Aggregate`)."""
+
+    seed: int = 0
+    temperature: float = 1.0
+    level: float | None = None
+    learned: bool = False
 
 
 class Sample(NamedTuple):
-    """One molecule: canonical SMILES, the SELFIES as drawn, and log p(x|z) of the draw in nats."""
+    """One molecule: canonical SMILES, the SELFIES as drawn, log p(x|z) of the draw in nats, and whether that SELFIES
+    is the one that the molecule is written in."""
 
     smiles: str
     selfies: str
     log_likelihood: float
+    consistent: bool = True
+
+
+class Filters(NamedTuple):
+    """What is left out besides draws without atoms: inconsistent ones, and the molecules whose hashes are ``known``
+    (:mod:`molvae.known`)."""
+
+    consistent: bool = True
+    known: Container[int] | None = None
 
 
 @dataclass
@@ -50,35 +79,79 @@ class Tally:
     kept: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
 
+    def take(self, one: Sample | str, seen: set[str] | None) -> Sample | None:
+        """Count a draw, or the reason why it is left out; the draw if its molecule is not among ``seen``, if any."""
+        self.drawn += 1
+        if isinstance(one, str) or (seen is not None and one.smiles in seen):
+            self.dropped[one if isinstance(one, str) else REPEATED] += 1
+            return None
+        if seen is not None:
+            seen.add(one.smiles)
+        self.kept += 1
+        return one
 
-PRIOR_LEVEL = 0.0
-"""Where a model with noise levels samples unless told otherwise: there the prior is exact."""
 
-
-def draw_block(codec: Codec, temperature: float, seed: int, block: int, level: float | None) -> Written:
+@torch.no_grad()
+def draw_block(codec: Codec, law: Law, block: int) -> Written:
     """Block number ``block`` of the molecules of a seed, as symbols."""
-    z = standard_normal((BLOCK, codec.latent), generator_of(seed, block))
-    return codec.write(z.to(codec.model.device), temperature, seed, block * BLOCK, level)
+    noise = standard_normal((BLOCK, codec.latent), generator_of(law.seed, block)).to(codec.model.device)
+    z = codec.model.posterior.prior(noise, law.learned, law.level)
+    return codec.write(z, law.temperature, law.seed, block * BLOCK, law.level)
 
 
-def draw(codec: Codec, temperature: float, seed: int, blocks: int, level: float | None = None) -> Iterator[Written]:
-    """The first ``blocks`` blocks of a seed, in order; every core draws one while others are consumed."""
-    codec.check_level(level)
-    level = PRIOR_LEVEL if codec.levels and level is None else level
-    with Threads(codec.model.device, 128 * blocks) as threads:
+def draw(codec: Codec, law: Law, blocks: int) -> Iterator[Written]:
+    """The first ``blocks`` blocks of a seed, in order."""
+    return draw_blocks(codec, law, range(blocks), blocks)
+
+
+def draw_blocks(codec: Codec, law: Law, numbers: Iterable[int], count: int) -> Iterator[Written]:
+    """The blocks ``numbers``, ``count`` of them, in that order; every core draws one while others are consumed."""
+    codec.check_level(law.level)
+    if codec.levels and law.level is None:
+        law = law._replace(level=PRIOR_LEVEL)
+    with Threads(codec.model.device, 128 * count) as threads:
         waiting: list[Future[Written]] = []
-        for block in range(blocks):
-            waiting.append(threads.submit(draw_block, codec, temperature, seed, block, level))
+        for number in numbers:
+            waiting.append(threads.submit(draw_block, codec, law, number))
             if len(waiting) > threads.count:
                 yield waiting.pop(0).result()
         for future in waiting:
             yield future.result()
 
 
-def to_molecules(written: list[tuple[NDArray[np.uint16], float]], vocabulary: Vocabulary) -> list[Sample]:
-    """Decode what was drawn; a sample without atoms has an empty SMILES."""
-    decoded = molecules_of([ids for ids, _ in written], vocabulary)
-    return [Sample(*one, likelihood) for one, (_, likelihood) in zip(decoded, written, strict=True)]
+def to_molecules(
+    written: list[tuple[NDArray[np.uint16], float]], vocabulary: Vocabulary, filters: Filters | None = None
+) -> list[Sample | str]:
+    """Decode what was drawn; a reason in place of a molecule that ``filters`` leave out, if there are any.
+
+    A sample without atoms has an empty SMILES.
+    """
+    ids = [one for one, _ in written]
+    decoded = molecules_of(ids, vocabulary)
+    flags = consistent_draws([one.smiles for one in decoded], ids, vocabulary)
+    samples = [
+        Sample(*one, likelihood, flag) for one, (_, likelihood), flag in zip(decoded, written, flags, strict=True)
+    ]
+    return list(samples) if filters is None else [why_drop(one, filters) or one for one in samples]
+
+
+def why_drop(one: Sample, filters: Filters) -> str:
+    """Why a sample is left out, whatever else is drawn; or nothing."""
+    if not one.smiles:
+        return EMPTY
+    if filters.consistent and not one.consistent:
+        return INCONSISTENT
+    if filters.known is not None and smiles_hash(one.smiles) in filters.known:
+        return KNOWN
+    return ""
+
+
+def molecules(codec: Codec, drawn: Iterable[Written], filters: Filters | None, workers: int) -> Iterator[Sample | str]:
+    """Every draw in order as a molecule, or as the reason why ``filters`` leave it out; on ``workers`` processes."""
+    flat = ((ids, float(value)) for w in drawn for ids, value in zip(w.molecules(), w.log_likelihood, strict=True))
+    function = partial(to_molecules, vocabulary=codec.vocabulary, filters=filters)
+    for chunk in map_chunks(function, chunked(flat, BLOCK // 4), workers):
+        yield from chunk
 
 
 def sample(
@@ -87,50 +160,34 @@ def sample(
     *,
     temperature: float = 1.0,
     level: float | None = None,
+    learned: bool = False,
     seed: int = 0,
     keep_all: bool = False,
-    known: NDArray[np.uint64] | None = None,
+    consistent: bool = True,
+    known: Container[int] | None = None,
     workers: int | None = None,
     tally: Tally | None = None,
     progress: Callable[[int], object] = lambda _: None,
 ) -> Iterator[Sample]:
     """``n`` distinct valid molecules drawn from the prior, in the order drawn.
 
-    With ``keep_all`` the first ``n`` draws are given as they are, repeats and empty ones included. ``known`` are
-    sorted hashes of molecules to leave out. Fewer than ``n`` come when :data:`PATIENCE` draws for each have not
-    found them; ``tally`` tells what was drawn and dropped, and why. ``level`` is for models with noise levels.
+    Inconsistent draws are left out unless ``consistent`` is false. With ``keep_all`` the first ``n`` draws are given as
+    they are: inconsistent, repeated and empty ones included. ``known`` has the hashes of molecules to leave out
+    (:mod:`molvae.known`). Fewer than ``n`` come when :data:`PATIENCE` draws for each have not found them; ``tally``
+    tells what was drawn and dropped, and why. ``temperature``, ``level``, ``learned`` and ``seed`` are those of
+    :class:`Law`.
     """
     tally = Tally() if tally is None else tally
-    seen: set[str] = set()
+    seen: set[str] | None = None if keep_all else set()
     blocks = -(-n // BLOCK) * (1 if keep_all else PATIENCE)
-    drawn = draw(codec, temperature, seed, blocks, level)
-    flat = ((ids, float(value)) for w in drawn for ids, value in zip(w.molecules(), w.log_likelihood, strict=True))
-    function = partial(to_molecules, vocabulary=codec.vocabulary)
     workers = (default_workers() if n > 4 * BLOCK else 1) if workers is None else workers
-    for chunk in map_chunks(function, chunked(flat, BLOCK // 4), workers):
-        for one in chunk:
-            tally.drawn += 1
-            reason = "" if keep_all else why_drop(one, seen, known)
-            if reason:
-                tally.dropped[reason] += 1
-                continue
-            seen.add(one.smiles)
-            tally.kept += 1
-            progress(1)
-            yield one
-            if tally.kept == n:
-                return
-
-
-def why_drop(one: Sample, seen: set[str], known: NDArray[np.uint64] | None) -> str:
-    """Why a sample is not kept, or nothing."""
-    if not one.smiles:
-        return "no atoms"
-    if one.smiles in seen:
-        return "drawn before"
-    if known is not None and len(known):
-        number = smiles_hash(one.smiles)
-        place = int(np.searchsorted(known, np.uint64(number)))
-        if place < len(known) and int(known[place]) == number:
-            return "in the training set"
-    return ""
+    filters = None if keep_all else Filters(consistent, known)
+    drawn = draw(codec, Law(seed, temperature, level, learned), blocks)
+    for one in molecules(codec, drawn, filters, workers):
+        found = tally.take(one, seen)
+        if found is None:
+            continue
+        progress(1)
+        yield found
+        if tally.kept == n:
+            return

@@ -1,4 +1,4 @@
-"""A file or standard input as lines of text: unzipped, decoded, counted, and bounded in length.
+"""A file or standard input as lines of text: unzipped, decoded, counted, bounded in length; and rows as such lines.
 
 Whatever is not UTF-8 text is refused with the line and the byte at which that shows. This room knows nothing
 of what the lines hold.
@@ -6,16 +6,17 @@ of what the lines hold.
 
 from __future__ import annotations
 
+import csv
 import gzip
 import io
 import re
 import sys
 import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TextIO, cast
 
 from .errors import InputError, UsageError
 
@@ -115,6 +116,22 @@ class Lines:
     @property
     def _next(self) -> int:
         return self.number + len(self._ahead) + 1
+
+
+def row_writer(handle: TextIO, delimiter: str = ",") -> Callable[[Sequence[str]], None]:
+    """The function that writes a row of cells as a line of CSV, such that it reads back as the same cells.
+
+    >>> row_writer(sys.stdout)(["CCO", '5" of it', "a spirit"])
+    CCO,"5"" of it",a spirit
+    """
+    plain = csv.writer(handle, delimiter=delimiter, lineterminator="\n")
+    quoted = csv.writer(handle, delimiter=delimiter, lineterminator="\n", quoting=csv.QUOTE_ALL)
+
+    def write(cells: Sequence[str]) -> None:
+        # A carriage return ends a line where it is read; before Python 3.13, csv leaves it without quotes.
+        (quoted if any("\r" in cell for cell in cells) else plain).writerow(cells)
+
+    return write
 
 
 def _open_bytes(path: str | Path, name: str) -> io.BufferedReader:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import gzip
 import os
 import shutil
+import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -25,7 +27,7 @@ SAMPLE = Path(__file__).parents[1] / "data" / "moses_sample.csv.gz"
 
 TINY = {
     "data": {"vocabulary": 64, "validation": 0.1},
-    "model": {"embedding": 16, "encoder": 16, "decoder": 32, "latent": 8},
+    "model": {"embedding": 16, "encoder": 16, "decoder": 32, "latent": 8, "posterior": "gaussian"},
     "training": {
         "epochs": 15,
         "batch_size": 32,
@@ -156,3 +158,56 @@ def memorised(memorised_run: Path) -> Any:
     from molvae.api import load
 
     return load(memorised_run)
+
+
+class Ended(NamedTuple):
+    """How one of several processes ended: its exit code, stdout and stderr."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="session")
+def two_processes() -> Any:
+    """The function that runs a command in two processes that find each other, as torchrun would start them.
+
+    They meet at a free port of 127.0.0.1: torchrun itself listens on every address of the machine.
+    """
+    import torch.distributed as dist
+
+    def run(*command: object, **environment: str) -> list[Ended]:
+        meeting = socket.create_server(("127.0.0.1", 0))
+        port = meeting.getsockname()[1]
+        store = dist.TCPStore(
+            "127.0.0.1", port, is_master=True, wait_for_workers=False, master_listen_fd=meeting.detach()
+        )
+        shared = {
+            "MASTER_ADDR": "127.0.0.1",
+            "MASTER_PORT": str(port),
+            "TORCHELASTIC_USE_AGENT_STORE": "True",
+            "GLOO_SOCKET_IFNAME": "lo",
+            "WORLD_SIZE": "2",
+            "LOCAL_WORLD_SIZE": "2",
+        }
+        children = [
+            subprocess.Popen(
+                [str(part) for part in command],
+                env=os.environ | shared | environment | {"RANK": rank, "LOCAL_RANK": rank},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for rank in "01"
+        ]
+        try:
+            told = [child.communicate(timeout=600) for child in children]
+        finally:
+            for child in children:
+                child.kill()
+                child.communicate()
+            del store
+        return [Ended(child.returncode, out, err) for child, (out, err) in zip(children, told, strict=True)]
+
+    return run

@@ -52,6 +52,19 @@ def test_novel_samples_are_not_training_molecules(tiny_model: Any, tiny_run: Pat
     assert len(tiny_model.sample(30, keep_all=True, temperature=0.0)) == 30
 
 
+def test_an_exported_model_leaves_out_its_training_molecules_too(
+    memorised: Any, memorised_run: Path, few: list[str], tmp_path: Path
+) -> None:
+    from molvae.export import export_model
+
+    exported = molvae.load(export_model(memorised_run, tmp_path / "exported"))
+    assert {one.smiles for one in exported.sample(200, temperature=0.7)} & set(few)
+    novel = {one.smiles for one in exported.sample(200, temperature=0.7, novel=True, consistent=False)}
+    exact = {one.smiles for one in memorised.sample(200, temperature=0.7, novel=True, consistent=False)}
+    assert not novel & set(few)
+    assert len(novel & exact) > 180, "few others are left out with them"
+
+
 def test_a_path_between_two_molecules_has_them_at_its_ends(memorised: Any, few: list[str]) -> None:
     points = memorised.interpolate(few[0], few[3], steps=4, path="lerp")
     assert len(points) == 4
@@ -80,3 +93,14 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "missing"):
         with pytest.raises(ModelError):
             molvae.load(path)
+
+
+def test_a_training_begins_with_a_model_and_keeps_its_symbols(
+    molecules_csv: Path, tiny_run: Path, tmp_path: Path
+) -> None:
+    mine = molvae.train(molecules_csv, tmp_path / "mine", start=tiny_run, epochs=1)
+    before = molvae.load(tiny_run)
+    assert mine.vocabulary.symbols[: len(before.vocabulary.symbols)] == before.vocabulary.symbols
+    assert mine.saved.info["started_from"]["molecules"] == before.saved.info["molecules"]
+    with pytest.raises(UsageError, match="--decoder"):
+        molvae.train(molecules_csv, tmp_path / "other", start=tiny_run, decoder=7)

@@ -18,10 +18,14 @@ ROOMS = (
     *("chemistry", "notation"),
     # symbols and what a prefix of them determines
     *("alphabet", "merges", "vocabulary", "derivation", "closures", "place", "grammar", "smiles"),
+    # how canonical SMILES stand to symbols
+    *("spelling", "kekule", "consistency"),
     # files and processes
-    *("streams", "columns", "intake", "parallel"),
+    *("streams", "columns", "intake", "parallel", "processes"),
     # data sets
     *("folder", "dataset", "preparation"),
+    # model folders, as far as they can be told without weights
+    *("known", "shipped", "model_folder", "card"),
     # the network
     *(
         "kernels",
@@ -31,6 +35,7 @@ ROOMS = (
         "recurrence",
         "gru",
         "categorical",
+        "embeddings",
         "posterior",
         "noise",
         "schedules",
@@ -38,11 +43,24 @@ ROOMS = (
         "decoding",
     ),
     # training and its folders
-    *("threads", "validation", "training", "checkpoint", "resumption", "runs"),
+    *(
+        "distributed",
+        "threads",
+        "gradients",
+        "validation",
+        "training",
+        "checkpoint",
+        "finetuning",
+        "export",
+        "resumption",
+        "runs",
+    ),
     # the trained model, and what is done with it
     *("codec", "latents", "sampling", "interpolation"),
     # scores of molecules
     *("properties", "scorers", "scoring"),
+    # samples by the billion
+    *("parts", "shards", "duplicates"),
     # figures of many molecules
     *(
         "figures",
@@ -64,6 +82,7 @@ ROOMS = (
 
 WITHOUT_TORCH = (
     *("errors", "config", "chemistry", "notation", "vocabulary", "grammar", "intake", "parallel", "dataset"),
+    *("known", "shipped", "model_folder", "card"),
     *("preparation", "properties", "scoring", "metrics", "drawing"),
 )
 EXECUTES = {"dill", "cloudpickle", "joblib", "marshal", "shelve"}

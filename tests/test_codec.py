@@ -12,7 +12,7 @@ from rdkit import Chem
 
 from molvae.api import load
 from molvae.codec import TOO_LONG, UNKNOWN, Codec
-from molvae.errors import InputError, MoleculeError
+from molvae.errors import InputError, MoleculeError, UsageError
 from molvae.posterior import Gaussian, standard_normal
 
 
@@ -174,3 +174,17 @@ def test_two_models_in_one_process_do_not_disturb_each_other(
         assert first.decode(z) == alone[0]
         assert second.decode(z) == alone[1]
         first.encode(few), second.encode(few)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_precision_is_taken_as_it_is_and_auto_is_one_of_them(tiny_run: Path, precision: str) -> None:
+    chosen = Codec.load(str(tiny_run), precision=precision)
+    assert chosen.model.precision == precision
+    z = np.zeros((1, 8), dtype=np.float32)
+    assert chosen.molecules(z) == Codec.load(str(tiny_run), precision=precision).molecules(z)
+    assert Codec.load(str(tiny_run)).model.precision in ("fp32", "bf16")
+
+
+def test_a_precision_that_there_is_not_is_refused(tiny_run: Path) -> None:
+    with pytest.raises(UsageError, match="auto, fp32 or bf16, not 'fp16'"):
+        Codec.load(str(tiny_run), precision="fp16")

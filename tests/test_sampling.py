@@ -11,9 +11,10 @@ from rdkit import Chem
 
 from molvae import sampling
 from molvae import threads as threads_module
+from molvae.consistency import is_consistent
 from molvae.dataset import smiles_hash
 from molvae.notation import to_smiles
-from molvae.sampling import Tally, sample
+from molvae.sampling import INCONSISTENT, Tally, sample
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +41,21 @@ def test_exactly_n_distinct_valid_molecules_come(tiny_model: Any) -> None:
         assert Chem.CanonSmiles(one.smiles) == one.smiles
         assert to_smiles(one.selfies, tiny_model.vocabulary.constraints) == one.smiles
         assert one.log_likelihood < 0
+        assert one.consistent
+
+
+def test_every_sample_is_consistent_unless_raw_ones_are_asked_for(tiny_model: Any) -> None:
+    tally = Tally()
+    every = drawn(tiny_model, 300, keep_all=True)
+    constraints = tiny_model.vocabulary.constraints
+    assert [one.consistent for one in every] == [is_consistent(one.smiles, one.selfies, constraints) for one in every]
+    consistent = list({one.smiles: one for one in reversed(every) if one.consistent}.values())[::-1]
+    assert 10 < len(consistent) < 290
+    samples = drawn(tiny_model, len(consistent), tally=tally)
+    assert {one.smiles for one in samples} == {one.smiles for one in consistent}
+    assert tally.dropped[INCONSISTENT] == sum(not one.consistent for one in every[: tally.drawn])
+    raw = drawn(tiny_model, 100, consistent=False)
+    assert [one.smiles for one in raw] == list(dict.fromkeys(one.smiles for one in every))[:100]
 
 
 @pytest.mark.parametrize("n", [0, 1, 63, 64, 65])
@@ -51,7 +67,7 @@ def test_workers_and_threads_do_not_change_the_samples(tiny_model: Any, monkeypa
     usual = [(one.smiles, one.selfies) for one in drawn(tiny_model, 150)]
     assert [(one.smiles, one.selfies) for one in drawn(tiny_model, 150, workers=2)] == usual
     for cores in (1, 3):
-        monkeypatch.setattr(threads_module, "cores", lambda cores=cores: cores)
+        monkeypatch.setattr(threads_module, "default_workers", lambda cores=cores: cores)
         assert [(one.smiles, one.selfies) for one in drawn(tiny_model, 150)] == usual
 
 
@@ -79,7 +95,7 @@ def test_keeping_all_keeps_the_first_n_draws(tiny_model: Any) -> None:
     assert (len(everything), tally.drawn, tally.kept, tally.dropped.total()) == (200, 200, 200, 0)
     distinct = list(dict.fromkeys(one.smiles for one in everything if one.smiles))
     assert len(distinct) < 200
-    assert [one.smiles for one in drawn(tiny_model, len(distinct), temperature=0.3)] == distinct
+    assert [one.smiles for one in drawn(tiny_model, len(distinct), temperature=0.3, consistent=False)] == distinct
 
 
 def test_known_molecules_are_left_out(tiny_model: Any) -> None:
@@ -104,7 +120,7 @@ def test_sampling_gives_up_where_there_is_no_more_to_find(tiny_model: Any, monke
 
 def test_temperature_zero_is_greedy(tiny_model: Any) -> None:
     cold = drawn(tiny_model, 10, temperature=0.0, keep_all=True)
-    block = sampling.draw_block(tiny_model, 0.0, 0, 0, None)
+    block = sampling.draw_block(tiny_model, sampling.Law(temperature=0.0), 0)
     assert [one.selfies for one in cold] == [tiny_model.vocabulary.decode(ids) for ids in block.molecules()[:10]]
 
 

@@ -25,6 +25,7 @@ embedding = 16
 encoder = 16
 decoder = 32
 latent = 8
+posterior = "gaussian"
 [training]
 epochs = 3
 batch_size = 100

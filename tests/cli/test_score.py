@@ -128,6 +128,25 @@ def test_rows_with_too_few_or_too_many_fields_are_kept_without_shifting_a_column
     ]
 
 
+HOSTILE = ["=HYPERLINK(1)", "+1 phenol", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "  =1", "\uff1d1", "-", "=1,2"]
+HARMLESS = ["-1.5", "+1", "-2e3", "CC-1", "a=b", "", "'=1", "\u2212-1", "1-2"]
+
+
+def test_a_spreadsheet_finds_no_formula_where_it_was_asked_for(molvae: Callable[..., Outcome], tmp_path: Path) -> None:
+    path, scored = tmp_path / "names.csv", tmp_path / "scored.csv"
+    with path.open("w", newline="", encoding="utf-8") as handle:
+        table = [["smiles", "@name"], *(["CCO", name] for name in HOSTILE + HARMLESS), ["=C", "of no molecule"]]
+        csv.writer(handle).writerows(table)
+    for options, before in (([], ""), (["--excel-safe"], "'")):
+        assert molvae("score", path, "--scores", "hbd,logp", "-o", scored, "--force", *options)[0] == 0
+        with scored.open(newline="", encoding="utf-8") as handle:
+            head, *rows = csv.reader(handle)
+        assert head == ["smiles", f"{before}@name", "HBD", "logP", "status"]
+        assert [row[1] for row in rows[:-1]] == [*(before + name for name in HOSTILE), *HARMLESS]
+        assert {tuple(row[2:]) for row in rows[:-1]} == {("1", "-0.0014", "ok")}, "a negative number stays a number"
+        assert rows[-1][0] == f"{before}=C"
+
+
 def test_the_list_names_every_score_with_a_line(molvae: Callable[..., Outcome]) -> None:
     from molvae.properties import PROPERTIES
 

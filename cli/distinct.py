@@ -1,0 +1,94 @@
+"""``molvae distinct``: each molecule of a folder of samples once."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .options import force_option
+from .output import check_output, note, open_bytes, progress
+
+UNITS = {"M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+LEAST = 200
+
+
+class Size(click.ParamType[int]):
+    """An amount of memory, such as 500MB or 4GB, in bytes."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number of bytes, or a usage error."""
+        found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([MGT])i?B", str(value), re.IGNORECASE)
+        if not found:
+            self.fail(f"{value!r} is not an amount of memory such as 500MB or 4GB.", param, ctx)
+        size = int(float(found[1]) * UNITS[found[2].upper()])
+        if size < LEAST * UNITS["M"]:
+            self.fail(f"{value!r} is less than {LEAST}MB.", param, ctx)
+        return size
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  molvae distinct shards/ -o molecules.parquet
+  molvae distinct shards/ --memory 16GB --temp /scratch -o molecules.csv.gz"""
+)
+@click.argument("folder", metavar="FOLDER")
+@click.option(
+    "-o",
+    "--output",
+    default="-",
+    metavar="PATH",
+    help="File to write, parquet or csv by its extension, csv also as .csv.gz; - is csv to stdout.",
+)
+@click.option(
+    "--memory", type=Size(), default="4GB", metavar="SIZE", help="Memory to find repeats in, such as 500MB or 64GB."
+)
+@click.option(
+    "--temp", metavar="FOLDER", help="Where to keep what does not fit in memory. [default: beside the output]"
+)
+@force_option
+def distinct(folder: str, output: str, memory: int, temp: str | None, force: bool) -> int:
+    """Leave each molecule of the parts in FOLDER once: the row with the lowest draw, in the order of draws.
+
+    FOLDER is one that molvae sample -o shards/ has filled. Any number of molecules will do: what does not fit in
+    memory is kept on disk, about 100 bytes for each molecule, as long as it is needed.
+    """
+    from tempfile import TemporaryDirectory
+
+    from molvae.duplicates import distinct, format_of, open_parts, write_tables
+    from molvae.errors import UsageError
+
+    format = format_of(output)
+    check_output(output, force)
+    parts = open_parts(Path(folder))
+    place = temp if temp is not None else None if output == "-" else str(Path(output).parent)
+    if place is not None and not Path(place).is_dir():
+        raise UsageError(f"--temp: {place} is not a folder")
+    remark_gaps(folder)
+    with (
+        TemporaryDirectory(prefix=".molvae-distinct-", dir=place) as spill,
+        progress("rows, each read twice", 2 * parts.rows) as advance,
+        open_bytes(output, force) as handle,
+    ):
+        left = write_tables(handle, distinct(parts, memory, Path(spill), advance), parts.schema, format)
+    note(
+        f"{parts.rows:,} rows in {len(parts.paths):,} parts: {left:,} distinct, {parts.rows - left:,} repeats left out"
+    )
+    return 0
+
+
+def remark_gaps(folder: str) -> None:
+    """Say which parts are missing between the first and the last."""
+    from molvae.parts import parts_of
+
+    numbers = parts_of(Path(folder))
+    gaps = [number for number in range(max(numbers)) if number not in numbers]
+    if gaps:
+        some = ", ".join(map(str, gaps[:5])) + (", …" if len(gaps) > 5 else "")
+        are = "part is" if len(gaps) == 1 else "parts are"
+        note(f"Warning: {len(gaps):,} {are} not there ({some}); molvae sample, started again, writes what is missing")

@@ -1,0 +1,216 @@
+"""Each molecule of many parts once, in bounded memory: DuckDB finds the first draw of each, and spills to disk.
+
+Only draw numbers come back from there, in their order; with them the parts are gone through once more, in theirs. So no
+row is ever sorted, and what is held in memory is DuckDB's share and some parts. Knows parts, not where they come from.
+
+    R rows of all parts
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import InputError, MolvaeError, UsageError
+from .parallel import default_workers
+from .parts import COLUMNS, arrow, parts_of
+
+PER_THREAD = 128 << 20
+"""Bytes that a thread of DuckDB needs to work with."""
+
+ROWS = 1 << 18
+"""Rows of a row group of parquet."""
+
+FORMATS = ("parquet", "csv")
+
+
+class Parts(NamedTuple):
+    """The parts of a folder in order, the columns that they share, and the number of their rows."""
+
+    paths: list[Path]
+    schema: Any
+    rows: int
+
+
+def open_parts(folder: Path) -> Parts:
+    """The parts of a folder; InputError if there are none, or they have not all the same columns."""
+    pa, parquet = arrow()
+    paths = list(parts_of(folder).values())
+    if not paths:
+        raise InputError(f"{folder}: holds no parts of samples; molvae sample -o {folder}/ makes them")
+    schema, rows = None, 0
+    for path in paths:
+        try:
+            shape = parquet.read_metadata(path)
+        except (OSError, pa.ArrowException) as error:
+            raise InputError(f"{path}: is not a readable part of samples") from error
+        columns = shape.schema.to_arrow_schema()
+        schema, rows = schema or columns, rows + shape.num_rows
+        if not columns.equals(schema) or tuple(columns.names[:2]) != COLUMNS[:2]:
+            raise InputError(f"{path}: has other columns than {paths[0].name}")
+    return Parts(paths, schema, rows)
+
+
+def distinct(
+    parts: Parts, memory: int, spill: Path, progress: Callable[[int], object] = lambda _: None
+) -> Iterator[Any]:
+    """The rows of parts, of each SMILES that of the lowest draw, in the order of draws, as pyarrow tables.
+
+    ``memory`` is what DuckDB may use, in bytes; what does not fit goes to the folder ``spill``. ``progress`` is told of
+    the rows read, each of them twice.
+    """
+    pa, parquet = arrow()
+    wanted = Ascending(first_draws(parts, memory, spill, progress))
+    for path in parts.paths:
+        table = parquet.read_table(path, partitioning=None)
+        progress(table.num_rows)
+        draws = table.column("draw").to_numpy()
+        if len(draws):
+            yield table.filter(pa.array(np.isin(draws, wanted.up_to(int(draws[-1])), assume_unique=True)))
+
+
+class Ascending:
+    """Ascending numbers that come in pieces, taken up to one bound after the other."""
+
+    def __init__(self, pieces: Iterator[NDArray[np.int64]]) -> None:
+        self.pieces, self.rest = pieces, np.zeros(0, np.int64)
+
+    def up_to(self, bound: int) -> NDArray[np.int64]:
+        """The numbers not taken yet that are not above ``bound``."""
+        taken = []
+        while len(self.rest) == 0 or self.rest[-1] <= bound:
+            taken.append(self.rest)
+            following = next(self.pieces, None)
+            if following is None:
+                self.rest = np.zeros(0, np.int64)
+                return np.concatenate(taken)
+            self.rest = following
+        place = int(np.searchsorted(self.rest, bound, side="right"))
+        taken.append(self.rest[:place])
+        self.rest = self.rest[place:]
+        return np.concatenate(taken)
+
+
+def first_draws(
+    parts: Parts, memory: int, spill: Path, progress: Callable[[int], object]
+) -> Iterator[NDArray[np.int64]]:
+    """The lowest draw of each SMILES, ascending, in pieces."""
+    pa, parquet = arrow()
+    duckdb = duckdb_module()
+    schema = pa.schema([("draw", pa.int64()), ("smiles", pa.string())])
+    stopped: list[Exception] = []
+
+    def batches() -> Iterator[Any]:
+        try:
+            for path in parts.paths:
+                table = parquet.read_table(path, columns=list(schema.names), partitioning=None).cast(schema)
+                progress(table.num_rows)
+                yield from table.to_batches()
+        except Exception as error:
+            stopped.append(error)
+            raise
+
+    settings = {
+        "memory_limit": f"{memory >> 10}KiB",
+        "threads": max(1, min(default_workers(), memory // PER_THREAD)),
+        "temp_directory": str(spill),
+        "preserve_insertion_order": False,
+    }
+    try:
+        with duckdb.connect(config=settings) as connection:
+            connection.execute("SET enable_progress_bar = false")
+            connection.register("rows", pa.RecordBatchReader.from_batches(schema, batches()))
+            yield from in_a_thread(connection, "SELECT min(draw) AS draw FROM rows GROUP BY smiles ORDER BY draw")
+    except (duckdb.Error, pa.ArrowException) as error:
+        if stopped:  # DuckDB tells in its own words what happened in reading for it
+            raise stopped[0] from None
+        raise MolvaeError(f"DuckDB could not find the repeats in {memory >> 20:,} MB: {first_line(error)}") from error
+
+
+def in_a_thread(connection: Any, query: str) -> Iterator[NDArray[np.int64]]:
+    """The one column that a query gives, in pieces.
+
+    The query runs in a thread of its own: where it runs, DuckDB answers signals, and forgets which one it was.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            reader = pool.submit(lambda: connection.sql(query).to_arrow_reader(ROWS)).result()
+            while (batch := pool.submit(next, reader, None).result()) is not None:
+                yield batch.column(0).to_numpy()
+        except BaseException:
+            connection.interrupt()
+            raise
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, without the advice below it."""
+    return str(error).strip().partition("\n")[0]
+
+
+def write_tables(handle: BinaryIO, tables: Iterable[Any], schema: Any, format: str) -> int:
+    """Write tables one after the other as one file, parquet or csv; returns the number of rows."""
+    if format == "csv":
+        return _write_csv(handle, tables, schema)
+    pa, parquet = arrow()
+    rows, waiting = 0, list[Any]()
+    with parquet.ParquetWriter(handle, schema, compression="zstd", use_dictionary=False) as writer:
+        for table in tables:
+            waiting.append(table.replace_schema_metadata(schema.metadata))
+            if sum(one.num_rows for one in waiting) >= ROWS:
+                writer.write_table(pa.concat_tables(waiting))
+                waiting.clear()
+            rows += table.num_rows
+        if waiting:
+            writer.write_table(pa.concat_tables(waiting))
+    return rows
+
+
+def _write_csv(handle: BinaryIO, tables: Iterable[Any], schema: Any) -> int:
+    text = io.TextIOWrapper(handle, encoding="utf-8", newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(schema.names)
+    rows = 0
+    for table in tables:
+        columns = [[_cell(value) for value in column.to_pylist()] for column in table.columns]
+        writer.writerows(zip(*columns, strict=True))
+        rows += table.num_rows
+    text.flush()
+    text.detach()
+    return rows
+
+
+def _cell(value: object) -> object:
+    """A value as ``molvae sample`` writes it to CSV; empty for none."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.6g}" if isinstance(value, float) else value
+
+
+def format_of(path: str) -> str:
+    """The format of a file of molecules by its extension, parquet or csv; csv for stdout.
+
+    >>> format_of("molecules.parquet"), format_of("molecules.csv.gz"), format_of("-")
+    ('parquet', 'csv', 'csv')
+    """
+    ending = Path(path.lower()).suffix.lstrip(".")
+    if path == "-" or path.lower().endswith(".csv.gz") or ending == "csv":
+        return "csv"
+    if ending == "parquet":
+        return "parquet"
+    raise UsageError(f"{path}: molecules are written to .parquet or .csv files, .csv also as .csv.gz")
+
+
+def duckdb_module() -> Any:
+    """DuckDB."""
+    try:
+        import duckdb
+    except ImportError as error:
+        raise UsageError("removing repeats needs the extra: pip install 'molvae[duckdb]'") from error
+    return duckdb

@@ -1,0 +1,196 @@
+"""Samples by the billion: a folder of parts, each with what came of a fixed range of draws, whole or not at all.
+
+Part p of a seed belongs to its draws p D to (p + 1) D - 1, whoever makes it. So several processes share the parts among
+them and leave together what one would have left, byte for byte; and what is there already need not be drawn again. In
+its metadata every part tells which model and options it was made with, and parts made otherwise are not mixed with it.
+Knows no command line.
+
+    D draws of a part
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Callable, Container, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from . import sampling
+from .checkpoint import FORMAT, MODEL_FILES
+from .chemistry import parse
+from .codec import Codec
+from .errors import InputError
+from .folder import manifest_of, replace_file
+from .parts import COLUMNS, FLAG, KEY, Settings, arrow, differences, notes_of, parts_of
+from .processes import World
+from .sampling import Filters, Sample, Tally
+from .scoring import Plan, measure, stream
+
+BLOCKS = 64
+"""Blocks of draws in a part: some ten seconds of a core, and some megabytes."""
+
+ALONE = World()
+
+Row = tuple[Any, ...]
+
+
+def settings_of(
+    codec: Codec,
+    *,
+    seed: int = 0,
+    temperature: float = 1.0,
+    level: float | None = None,
+    learned: bool = False,
+    keep_all: bool = False,
+    consistent: bool = True,
+    novel: bool = False,
+    plan: Plan | None = None,
+) -> Settings:
+    """The settings of draws from a model; ModelError if its folder is gone, UsageError if it has no such level."""
+    codec.check_level(level)
+    listed = manifest_of(codec.saved.path, kind="model", version=FORMAT)
+    sums = "".join(str(listed[name]["sha256"]) for name in MODEL_FILES)
+    return Settings(
+        model=hashlib.sha256(sums.encode()).hexdigest()[:16],
+        seed=seed,
+        temperature=temperature,
+        level=sampling.PRIOR_LEVEL if codec.levels and level is None else level,
+        learned=learned,
+        precision=codec.model.precision,
+        every=keep_all,
+        consistent=consistent and not keep_all,
+        novel=novel,
+        scores=plan.names if plan else (),
+        draws=BLOCKS * sampling.BLOCK,
+        rdkit=version("rdkit"),
+    )
+
+
+@dataclass(frozen=True)
+class Shards:
+    """The first ``total`` draws of a seed, as parts in a folder."""
+
+    folder: Path
+    settings: Settings
+    total: int
+
+    @property
+    def count(self) -> int:
+        """Number of parts."""
+        return -(-self.total // self.settings.draws)
+
+    def span(self, number: int) -> range:
+        """The draws of a part; those of the last one may be fewer."""
+        first = number * self.settings.draws
+        return range(first, min(first + self.settings.draws, self.total))
+
+    def blocks(self, number: int) -> range:
+        """The blocks that hold the draws of a part."""
+        span = self.span(number)
+        return range(span.start // sampling.BLOCK, -(-span.stop // sampling.BLOCK))
+
+    def missing(self, world: World = ALONE, force: bool = False) -> list[int]:
+        """The parts that are left to this process: every so many-th of those that are not there whole.
+
+        A part that was made with other settings is an InputError; with ``force`` it is removed.
+        """
+        there = parts_of(self.folder)
+        done: set[int] = set()
+        for number, path in there.items():
+            mine = number % world.size == world.rank
+            # The first part is looked at by every process, so that all of them refuse a foreign folder.
+            if not mine and (force or number != min(there)):
+                continue
+            notes = notes_of(path)
+            other = differences(notes["settings"], self.settings)
+            if other and not force:
+                raise InputError(f"{path}: was made with {other}; choose another folder, or --force to make it anew")
+            if other:
+                path.unlink()
+            elif mine and notes["draws"] >= len(self.span(number)):
+                done.add(number)
+        return [number for number in range(world.rank, self.count, world.size) if number not in done]
+
+    def write(
+        self,
+        codec: Codec,
+        numbers: Sequence[int],
+        *,
+        known: Container[int] | None = None,
+        plan: Plan | None = None,
+        workers: int = 1,
+        progress: Callable[[int], object] = lambda _: None,
+    ) -> Iterator[Tally]:
+        """Draw and write the parts ``numbers``, ascending; yields the counts of each as soon as it is there.
+
+        What a process holds in memory at a time is a part and what is under way. ``progress`` is told of draws.
+        """
+        options = self.settings
+        blocks = [self.blocks(number) for number in numbers]
+        drawn = sampling.draw_blocks(
+            codec,
+            sampling.Law(options.seed, options.temperature, options.level, options.learned),
+            (block for part in blocks for block in part),
+            sum(map(len, blocks)),
+        )
+        filters = None if options.every else Filters(options.consistent, known)
+        found = sampling.molecules(codec, drawn, filters, workers)
+        items = self._rows(found, numbers, progress)
+        scored = stream(items, plan, workers) if plan else ((item, None) for _, item in items)
+        schema, rows, coming = self.schema(plan), list[Row](), iter(numbers)
+        for item, scores in scored:
+            if isinstance(item, tuple):
+                rows.append(item if scores is None else (*item, *scores.values))
+                continue
+            number = next(coming)
+            replace_file(self.folder / f"part-{number:06d}.parquet", self._content(schema, rows, number, item))
+            rows.clear()
+            yield item
+
+    def _rows(
+        self, found: Iterator[Sample | str], numbers: Sequence[int], progress: Callable[[int], object]
+    ) -> Iterator[tuple[str, Row | Tally]]:
+        """Every row that is kept, with its SMILES, and after those of a part its counts."""
+        flagged = self.flagged
+        for number in numbers:
+            tally, seen = Tally(), None if self.settings.every else set[str]()
+            for draw in self.span(number):
+                one = tally.take(next(found), seen)
+                if one is not None:
+                    row = (draw, one.smiles, one.selfies, round(one.log_likelihood, 4))
+                    yield one.smiles, (*row, one.consistent) if flagged else row
+                progress(1)
+            yield "", tally
+
+    @property
+    def flagged(self) -> bool:
+        """Whether rows tell if they are consistent: they do unless all are."""
+        return not self.settings.consistent
+
+    def schema(self, plan: Plan | None) -> Any:
+        """The columns of a part and their types; those of scores are the types that toluene's have."""
+        pa, _ = arrow()
+        types = {int: pa.int64(), float: pa.float64(), str: pa.string()}
+        fields = list(zip(COLUMNS, (pa.int64(), pa.string(), pa.string(), pa.float32()), strict=True))
+        fields += [(FLAG, pa.bool_())] if self.flagged else []
+        if plan:
+            values = measure(plan, parse("Cc1ccccc1")).values
+            fields += [(name, types[type(value)]) for name, value in zip(plan.columns, values, strict=True)]
+        return pa.schema(fields)
+
+    def _content(self, schema: Any, rows: Sequence[Row], number: int, tally: Tally) -> bytes:
+        """A part as the bytes of a parquet file."""
+        pa, parquet = arrow()
+        span = self.span(number)
+        counts = {"kept": tally.kept, "dropped": tally.dropped}
+        notes = {"settings": asdict(self.settings), "first": span.start, "draws": len(span), **counts}
+        marked = schema.with_metadata({KEY: json.dumps(notes, sort_keys=True).encode()})
+        columns = zip(*rows, strict=True) if rows else [()] * len(schema)
+        arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+        buffer = io.BytesIO()
+        parquet.write_table(pa.table(arrays, schema=marked), buffer, compression="zstd", use_dictionary=False)
+        return buffer.getvalue()
