@@ -105,7 +105,7 @@ def reference_rates(smiles: list[str]) -> tuple[float, float, int]:
 
 def symbols_rate(codec: Codec, blocks: int) -> float:
     """Molecules per second from the prior to decoded symbols."""
-    return fastest(lambda: sum(len(w.lengths) for w in sampling.draw(codec, 1.0, 0, blocks)), 3)
+    return fastest(lambda: sum(len(w.lengths) for w in sampling.draw(codec, sampling.Law(), blocks)), 3)
 
 
 def smiles_rate(codec: Codec, count: int) -> float:
