@@ -79,9 +79,10 @@ def training_rate(dataset: Dataset, rounds: int) -> tuple[float, float, int]:
 
     rate = fastest(work, rounds)
     sizes, steps = state.config.model, float(np.mean(dataset.lengths))
-    layer = 3 * sizes.embedding * sizes.encoder + 3 * sizes.encoder**2
-    decoder = 3 * sizes.embedding * sizes.decoder + 3 * sizes.decoder**2 + sizes.decoder * len(dataset.vocabulary)
-    products = 2 * layer * steps + decoder * (steps + 1)
+    encoder = 2 * 3 * (sizes.embedding + sizes.encoder) * sizes.encoder * (1 - state.config.training.blank_share)
+    decoder = 3 * (sizes.embedding + sizes.decoder) * sizes.decoder
+    output = (sizes.embedding + sizes.decoder) * len(dataset.vocabulary)
+    products = encoder * steps + (decoder + output) * (steps + 1)  # molecules at level 0 are not encoded
     return rate, 6 * products * rate / 1e9, sum(p.numel() for p in state.model.parameters())
 
 

@@ -34,6 +34,9 @@ REASONS = (EMPTY, NOT_ASCII, SPACE, TOO_LONG, TOO_LARGE, UNREADABLE, QUERY, IONS
 _NONMETAL = Chem.MolFromSmarts("[#1,#2,#5,#6,#7,#8,#9,#10,#14,#15,#16,#17,#18,#33,#34,#35,#36,#52,#53,#54]")
 _CHARGED = rdqueries.FormalChargeEqualsQueryAtom(0, negate=True)
 _MAPPED = rdqueries.HasPropQueryAtom("molAtomMapNumber")
+_UNCHARGER = rdMolStandardize.Uncharger()
+# Only these can hold several fragments, metals, charges or atom-map numbers.
+_WORTH_STANDARDISING = re.compile(r"\.|\[(?!nH\])")
 # Only SMILES with double-bond stereo or a bracket atom other than [nH] were ever seen not to read back.
 _WORTH_READING_BACK = re.compile(r"[/\\]|\[(?!nH\])")
 _PROBLEMS = {
@@ -109,7 +112,7 @@ def standardise(mol: Mol, neutralise: bool = True) -> Mol:
     if neutralise and mol.GetAtomsMatchingQuery(_CHARGED):
         before = _charges(mol)
         with BlockLogs():
-            neutral = rdMolStandardize.Uncharger().uncharge(mol)
+            neutral = _UNCHARGER.uncharge(mol)
         if _charges(neutral) != before:
             mol, changed = neutral, True
     # Read anew, so that aromaticity and stereo are perceived for what is left.
@@ -143,7 +146,8 @@ def standard_smiles(smiles: str, limits: Limits = DEFAULT_LIMITS, neutralise: bo
     """
     mol = parse(smiles, limits)
     try:
-        mol = standardise(mol, neutralise)
+        if _WORTH_STANDARDISING.search(smiles):
+            mol = standardise(mol, neutralise)
         written: str = Chem.MolToSmiles(mol)
         # A text that comes back as itself has just been proven to be a fixed point.
         if written == smiles or not _WORTH_READING_BACK.search(written):

@@ -45,10 +45,10 @@ for a double bond of its own; unbroken; and aromatic if closed by a single bond,
 either."""
 
 # Rows of the graph table that the search adds to those of form_rings.
-PI, CARBONYL, IN_RING, FIRST, DISTANCE, QUEUE = range(6, 12)
-"""Rows: pi bonds of an atom; doubly bonded to an acceptor; member of a ring; its first link; bonds from the
-current atom (-1 where not reached); atoms in the order reached."""
-GRAPH_ROWS = 12
+PI, CARBONYL, IN_RING, RING_BOND, FIRST, DISTANCE, QUEUE = range(6, 13)
+"""Rows: pi bonds of an atom; doubly bonded to an acceptor; member of a ring; its bond to its parent is one of a
+ring; its first link; bonds from the current atom (-1 where not reached); atoms in the order reached."""
+GRAPH_ROWS = 13
 
 # Rows of the table of links, two for every bond, one for each of its ends.
 NEXT, TO, DOUBLE = range(3)
@@ -67,12 +67,12 @@ Longs = NDArray[np.int64]
 def build_graph(symbols: Ints, state: Ints, graph: Ints, links: Ints) -> int:
     """Write the graph of a prefix with its links, pi bonds and ring members; returns the number of rings.
 
-    ``graph`` ``(12, N)``, ``links`` ``(3, 4 N)``. A ring whose index is incomplete is not made.
+    ``graph`` ``(13, N)``, ``links`` ``(3, 4 N)``. A ring whose index is incomplete is not made.
     """
     rings = form_rings(symbols, state, graph)
     count = state[CURSOR, ATOMS]
     for atom in range(count):
-        graph[PI, atom] = graph[CARBONYL, atom] = graph[IN_RING, atom] = 0
+        graph[PI, atom] = graph[CARBONYL, atom] = graph[IN_RING, atom] = graph[RING_BOND, atom] = 0
         graph[FIRST, atom] = -1
     for atom in range(count):
         if state[PARENT, atom] >= 0:
@@ -83,6 +83,7 @@ def build_graph(symbols: Ints, state: Ints, graph: Ints, links: Ints) -> int:
         # All atoms between the two along the chains are members; parents have the smaller number.
         graph[IN_RING, left] = graph[IN_RING, right] = 1
         while left != right and left >= 0 and right >= 0:
+            graph[RING_BOND, max(left, right)] = 1
             if left > right:
                 left = state[PARENT, left]
                 graph[IN_RING, max(left, 0)] |= left >= 0

@@ -58,10 +58,10 @@ class ModelConfig:
     )
     sharpest: float = dial(0.866, "with levels, the level that reconstructs", low=0.1, high=0.999)
     grammar: str = dial(
-        "chemistry",
+        "surroundings",
         "what the decoder is told of its place in the SELFIES grammar: nothing; branches and valences; also the rings "
-        "it could close; also what those rings would be like",
-        choices=("none", "place", "rings", "chemistry"),
+        "it could close; also what those rings would be like; also what surrounds the current atom",
+        choices=("none", "place", "rings", "chemistry", "surroundings"),
     )
 
 
@@ -77,7 +77,7 @@ class TrainingConfig:
         low=0.0,
         high=1e6,
     )
-    batch_size: int = dial(512, "molecules per optimiser step", low=1, high=1_000_000)
+    batch_size: int = dial(256, "molecules per optimiser step", low=1, high=1_000_000)
     learning_rate: float = dial(2e-3, "peak learning rate of AdamW", low=1e-8, high=1.0)
     warmup: int = dial(200, "steps of linear learning-rate warm-up, before the cosine", low=0, high=10**9)
     weight_decay: float = dial(0.01, "AdamW weight decay on matrices", low=0.0, high=10.0)

@@ -53,7 +53,7 @@ class Batch:
     targets: NDArray[np.int64]
     reversed_inputs: NDArray[np.int64]
     sizes: list[int]
-    grammar: NDArray[np.uint8] | None = None
+    grammar: NDArray[np.int16] | None = None
 
     def __len__(self) -> int:
         return self.sizes[0]

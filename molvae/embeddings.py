@@ -2,9 +2,9 @@
 
 Of dozens of features most are zero at any position. So the embedding of every feature's zero is summed once, and a
 position adds only how its other features differ from that: on a CPU a third of the time of lookups or of a product
-with a 0/1 matrix.
+with a 0/1 matrix. Hashes are seldom zero and have thousands of values each: theirs are looked up as they are.
 
-    N positions, E embedding, V symbols, T steps, F features, M values of all features together
+    N positions, E embedding, V symbols, T steps, F features, M values of all features together, K values of all hashes
 """
 
 from __future__ import annotations
@@ -39,20 +39,23 @@ def add_to_row(table: Array, first: int, row: Array) -> None:
 @compiled()
 def sum_rows(
     symbols: Array, steps: Array, values: Array, starts: Array,
-    symbol_table: Array, step_table: Array, differences: Array, zero: Array, out: Array,
+    symbol_table: Array, step_table: Array, differences: Array, zero: Array, hashed: Array, out: Array,
 ) -> None:  # fmt: skip
-    """out (N, E) = zero (E) + the rows of symbols (N), of steps (N) and of those values (N, F) that are not 0."""
+    """out (N, E) = zero (E) + the rows of symbols (N), steps (N), features that are not 0, and hashes: values (N, F)."""
     rows, columns = values.shape
-    width = zero.size
+    width, plain = zero.size, starts.size
+    numbers = hashed.size // width // max(1, columns - plain)
     total = np.empty(width, np.float32)
     for i in range(rows):
         for j in range(width):
             store(total, j, 0, load(zero, j, 1))
         add_row(total, symbol_table, symbols[i] * width)
         add_row(total, step_table, steps[i] * width)
-        for column in range(columns):
+        for column in range(plain):
             if values[i, column]:
                 add_row(total, differences, (starts[column] + values[i, column]) * width)
+        for column in range(plain, columns):
+            add_row(total, hashed, ((column - plain) * numbers + values[i, column]) * width)
         for j in range(width):
             store(out, i * width + j, 1, load(total, j, 0))
 
@@ -60,11 +63,12 @@ def sum_rows(
 @compiled()
 def scatter_rows(
     symbols: Array, steps: Array, values: Array, starts: Array,
-    slope: Array, symbol_table: Array, step_table: Array, differences: Array, zero: Array,
+    slope: Array, symbol_table: Array, step_table: Array, differences: Array, zero: Array, hashed: Array,
 ) -> None:  # fmt: skip
     """Add slope (N, E) to the rows that `sum_rows` read."""
     rows, columns = values.shape
-    width = zero.size
+    width, plain = zero.size, starts.size
+    numbers = hashed.size // width // max(1, columns - plain)
     row = np.empty(width, np.float32)
     for i in range(rows):
         for j in range(width):
@@ -72,19 +76,21 @@ def scatter_rows(
         add_to_row(zero, 0, row)
         add_to_row(symbol_table, symbols[i] * width, row)
         add_to_row(step_table, steps[i] * width, row)
-        for column in range(columns):
+        for column in range(plain):
             if values[i, column]:
                 add_to_row(differences, (starts[column] + values[i, column]) * width, row)
+        for column in range(plain, columns):
+            add_to_row(hashed, ((column - plain) * numbers + values[i, column]) * width, row)
 
 
 class _Sum(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, symbols: Tensor, steps: Tensor, values: Tensor, starts: Tensor,
-        symbol_table: Tensor, step_table: Tensor, differences: Tensor, zero: Tensor, kind: torch.dtype,
+        symbol_table: Tensor, step_table: Tensor, differences: Tensor, zero: Tensor, hashed: Tensor, kind: torch.dtype,
     ) -> Tensor:  # fmt: skip
         ctx.places = [array(part) for part in (symbols, steps, values, starts)]
-        tables = (symbol_table, step_table, differences, zero)
+        tables = (symbol_table, step_table, differences, zero, hashed)
         ctx.shapes = [table.shape for table in tables]
         out = torch.empty(len(symbols), len(zero), dtype=kind)
         inputs: Any = [*ctx.places, *(array(table.contiguous()) for table in tables), array(out)]
@@ -104,11 +110,14 @@ class Sums:
     """Embeddings made ready to be summed, with gradients to their tables.
 
     ``sizes`` are the numbers of values of each feature; tables: of symbols (V, E), of steps (T, E), of features
-    (M, E), the values of one feature after those of another.
+    (M, E), the values of one feature after those of another, and of hashes (K, E), each of equally many values.
     """
 
-    def __init__(self, symbols: Tensor, steps: Tensor, features: Tensor, sizes: tuple[int, ...]) -> None:
+    def __init__(
+        self, symbols: Tensor, steps: Tensor, features: Tensor, sizes: tuple[int, ...], hashed: Tensor | None = None
+    ) -> None:
         self.symbols, self.steps, self.features = symbols, steps, features
+        self.hashed = features.new_empty(0, features.shape[1]) if hashed is None else hashed
         self.starts = torch.tensor((0, *sizes[:-1]), device=features.device).cumsum(0)
         self.compiled = features.device.type == "cpu" and kernels.AVAILABLE and features.dtype == torch.float32
         if self.compiled:
@@ -117,13 +126,19 @@ class Sums:
             self.zero = zeros.sum(0)
 
     def __call__(self, symbols: Tensor, steps: Tensor, values: Tensor, kind: torch.dtype) -> Tensor:
-        """What positions are told, ``(N, E)`` of type ``kind``: symbols and steps (N) int64, values (N, F) uint8."""
+        """What positions are told, ``(N, E)`` of type ``kind``: symbols and steps (N) int64, values (N, F) int16, the
+        features before the hashes."""
         if self.compiled:
             places = (symbols, steps, values.contiguous(), self.starts)
-            told: Tensor = _Sum.apply(*places, self.symbols, self.steps, self.differences, self.zero, kind)  # type: ignore[no-untyped-call]
+            tables = (self.symbols, self.steps, self.differences, self.zero, self.hashed)
+            told: Tensor = _Sum.apply(*places, *tables, kind)  # type: ignore[no-untyped-call]
             return told
         # Elsewhere one product with a 0/1 matrix is far quicker than dozens of lookups a position.
+        plain, hashes = values.long().tensor_split([len(self.starts)], 1)
         marks = torch.zeros(len(symbols), len(self.features), dtype=kind, device=self.features.device)
-        marks.scatter_(1, values.long() + self.starts, 1.0)
+        marks.scatter_(1, plain + self.starts, 1.0)
         looked_up = functional.embedding(symbols, self.symbols) + functional.embedding(steps, self.steps)
+        if hashes.shape[1]:
+            firsts = torch.arange(hashes.shape[1], device=hashes.device) * (len(self.hashed) // hashes.shape[1])
+            looked_up = looked_up + functional.embedding_bag(hashes + firsts, self.hashed, mode="sum")
         return looked_up.to(kind) + marks @ self.features.to(kind)

@@ -20,16 +20,22 @@ from .closures import GRAPH_ROWS, Longs
 from .compilation import compiled
 from .derivation import ATOMS, CURSOR, Ids, Ints, consume, molecules, new_states, restart
 from .errors import UsageError
-from .place import COLUMNS, GROUPS, RINGS_START, STARTS, Row, describe
+from .place import COLUMNS, GROUPS, RINGS_START, STARTS, WHOLE_START, Row, describe
 
 LARGEST_MOLECULE = 256
 """Atoms, closures or nested branches beyond which a prefix's features stand still."""
 
 _PLACE = ("position", "branch", "pending", "valence", "outer", "parent", "totals")
 _RINGS = (*_PLACE, "ring_sizes", "ring_unsaturation", "aromatic")
-_CHEMISTRY = ("ring_donors", "ring_alternation", "ring_fusion", "ring_order", "ring_conjugation")
+_CHEMISTRY = (*_RINGS, "ring_donors", "ring_alternation", "ring_fusion", "ring_order", "ring_conjugation")
 
-TIERS: dict[str, tuple[str, ...]] = {"none": (), "place": _PLACE, "rings": _RINGS, "chemistry": (*_RINGS, *_CHEMISTRY)}
+TIERS: dict[str, tuple[str, ...]] = {
+    "none": (),
+    "place": _PLACE,
+    "rings": _RINGS,
+    "chemistry": _CHEMISTRY,
+    "surroundings": (*_CHEMISTRY, "composition", "surroundings"),
+}
 """Groups of features by how much they tell, as the configuration names them; each holds the one before."""
 
 
@@ -44,7 +50,7 @@ def feature_sizes(groups: Sequence[str] = TIERS["rings"]) -> tuple[int, ...]:
 
 def features(
     ids: Ids, lengths: NDArray[Any], alphabet: Alphabet, groups: Sequence[str] = TIERS["rings"]
-) -> NDArray[np.uint8]:
+) -> NDArray[np.int16]:
     """Features of every prefix of many molecules, ``(sum of (lengths + 1), F)``.
 
     ``ids`` ``(sum of lengths,)`` holds the molecules one after the other without their end symbols. A
@@ -53,8 +59,8 @@ def features(
     """
     columns = _columns(groups)
     flat, counts = molecules(ids, lengths, alphabet)
-    out = np.empty((len(flat) + len(counts), len(columns)), np.uint8)
-    _describe_all(alphabet.tables, flat, counts, columns, _needs_search(columns), out)
+    out = np.empty((len(flat) + len(counts), len(columns)), np.int16)
+    _describe_all(alphabet.tables, flat, counts, columns, *_needs(columns), out)
     return out
 
 
@@ -81,11 +87,11 @@ def atoms_so_far(states: Ints, rows: NDArray[Any]) -> NDArray[np.int32]:
 
 def features_now(
     states: Ints, rows: NDArray[Any], alphabet: Alphabet, groups: Sequence[str] = TIERS["rings"]
-) -> NDArray[np.uint8]:
+) -> NDArray[np.int16]:
     """Features ``(n, F)`` of the prefixes ``rows`` ``(n,)`` of ``states`` as they stand."""
     columns, numbers = _columns(groups), _row_numbers(states, rows)
-    out = np.empty((len(numbers), len(columns)), np.uint8)
-    _describe_rows(alphabet.tables, states, numbers, columns, _needs_search(columns), out)
+    out = np.empty((len(numbers), len(columns)), np.int16)
+    _describe_rows(alphabet.tables, states, numbers, columns, *_needs(columns), out)
     return out
 
 
@@ -101,8 +107,10 @@ def _columns(groups: Sequence[str]) -> NDArray[np.int64]:
     return np.array([column for part in parts for column in part], dtype=np.int64)
 
 
-def _needs_search(columns: NDArray[np.int64]) -> bool:
-    return bool(columns.max(initial=0) >= RINGS_START)
+def _needs(columns: NDArray[np.int64]) -> tuple[bool, bool]:
+    """Whether the columns need the search for rings, and a look at the whole molecule."""
+    whole = columns >= WHOLE_START
+    return bool((~whole & (columns >= RINGS_START)).any()), bool(whole.any())
 
 
 def _row_numbers(states: Ints, rows: NDArray[Any]) -> Ints:
@@ -113,7 +121,9 @@ def _row_numbers(states: Ints, rows: NDArray[Any]) -> Ints:
 
 
 @compiled()
-def _describe_all(tables: Tables, ids: Ids, lengths: Ints, columns: Longs, searching: bool, out: Row) -> None:
+def _describe_all(
+    tables: Tables, ids: Ids, lengths: Ints, columns: Longs, searching: bool, looking: bool, out: Row
+) -> None:
     states = np.zeros((1, 11, LARGEST_MOLECULE), np.int32)
     graph, links, costs, row = _scratch()
     place, line = 0, 0
@@ -123,17 +133,19 @@ def _describe_all(tables: Tables, ids: Ids, lengths: Ints, columns: Longs, searc
             if step > 0:
                 _consume_token(tables, states[0], ids[place])
                 place += 1
-            describe(tables.symbols, states[0], graph, links, costs, searching, row)
+            describe(tables.symbols, states[0], graph, links, costs, searching, looking, row)
             for column in range(len(columns)):
                 out[line, column] = row[columns[column]]
             line += 1
 
 
 @compiled()
-def _describe_rows(tables: Tables, states: Ints, rows: Ints, columns: Longs, searching: bool, out: Row) -> None:
+def _describe_rows(
+    tables: Tables, states: Ints, rows: Ints, columns: Longs, searching: bool, looking: bool, out: Row
+) -> None:
     graph, links, costs, row = _scratch()
     for line in range(len(rows)):
-        describe(tables.symbols, states[rows[line]], graph, links, costs, searching, row)
+        describe(tables.symbols, states[rows[line]], graph, links, costs, searching, looking, row)
         for column in range(len(columns)):
             out[line, column] = row[columns[column]]
 
@@ -151,7 +163,7 @@ def _scratch() -> tuple[Ints, Ints, Longs, Row]:
         np.zeros((GRAPH_ROWS, size), np.int32),
         np.zeros((3, 4 * size), np.int32),
         np.zeros((2, size), np.int64),
-        np.zeros(COLUMNS, np.uint8),
+        np.zeros(COLUMNS, np.int16),
     )
 
 

@@ -19,6 +19,7 @@ from .embeddings import Sums
 from .grammar import TIERS, feature_sizes
 from .gru import GRU, Precision
 from .posterior import Gaussian, GaussianPosterior, Level, LevelPosterior
+from .surroundings import NUMBERS
 
 
 class Packed(NamedTuple):
@@ -30,7 +31,7 @@ class Packed(NamedTuple):
     steps: Tensor  # (N,) int64, the step each position belongs to
     owners: Tensor  # (N,) int64, the molecule each position belongs to
     sizes: list[int]
-    grammar: Tensor | None = None  # (N, F) uint8
+    grammar: Tensor | None = None  # (N, F) int16
 
     @classmethod
     def from_batch(cls, batch: Batch, device: torch.device) -> Packed:
@@ -79,15 +80,19 @@ class MoleculeVAE(nn.Module):
         )
         self.write = nn.Embedding(vocabulary, width)
         self.step = nn.Embedding(max_steps, width)
-        self.features = feature_sizes(TIERS[config.grammar])
+        sizes = feature_sizes(TIERS[config.grammar])
+        self.features = tuple(size for size in sizes if size < NUMBERS)
+        hashes = len(sizes) - len(self.features)
         self.grammar = nn.Embedding(sum(self.features), width) if self.features else None
+        self.surroundings = nn.Embedding(hashes * NUMBERS, width) if hashes else None
         self.start = nn.Linear(self.posterior.code_size, units)
         self.decoder = GRU(width, self.posterior.code_size, units)
         self.output = nn.Linear(units + width, vocabulary)
         for table in (self.read, self.write, self.step):
             nn.init.normal_(table.weight, std=width**-0.5)
-        if self.grammar is not None:
-            nn.init.normal_(self.grammar.weight, std=(len(self.features) * width) ** -0.5)
+        for features in (self.grammar, self.surroundings):
+            if features is not None:
+                nn.init.normal_(features.weight, std=(len(sizes) * width) ** -0.5)
 
     def set_precision(self, precision: Precision) -> None:
         """Choose the operand type of all matrix products; weights and state stay in fp32."""
@@ -143,11 +148,10 @@ class MoleculeVAE(nn.Module):
         ``(N, F)``. It gives their embeddings, summed, ``(N, E)`` in the type of the products.
         """
         kind = torch.bfloat16 if self.precision == "bf16" else self.write.weight.dtype
-        sums = (
-            None
-            if self.grammar is None
-            else Sums(self.write.weight, self.step.weight, self.grammar.weight, self.features)
-        )
+        sums = None
+        if self.grammar is not None:
+            hashed = None if self.surroundings is None else self.surroundings.weight
+            sums = Sums(self.write.weight, self.step.weight, self.grammar.weight, self.features, hashed)
 
         def tell(last: Tensor, steps: Tensor, grammar: Tensor | None) -> Tensor:
             steps = steps.clamp(max=self.max_steps - 1)

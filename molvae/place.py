@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 
 from .alphabet import ELEMENT, ELEMENT_CLASSES
 from .closures import (
+    FIRST,
     IN_RING,
     LARGEST,
+    NEXT,
     PI,
     REACH,
+    RING_BOND,
     UNBROKEN,
     Longs,
     build_graph,
@@ -39,8 +42,9 @@ from .derivation import (
     SYMBOL,
     Ints,
 )
+from .surroundings import HASHES, NUMBERS, hash_surroundings
 
-Row = NDArray[np.uint8]
+Row = NDArray[np.int16]
 
 _ATOM = (10, ELEMENT_CLASSES, 3, 2)  # valence left, element, pi bonds, in a ring
 
@@ -71,6 +75,10 @@ GROUPS: dict[str, tuple[int, ...]] = {
     # how many atoms back the nearest closure is that makes an aromatic ring, 0 if none: a ring of 5 by a
     # single bond, by a double bond; of 6 by a single bond, by a double bond
     "aromatic": (REACH + 1,) * 4,
+    # nitrogens, oxygens, sulphurs, halogens, bonds that can be turned, mass in steps of 2 Da
+    "composition": (16, 16, 8, 12, 16, 256),
+    # what surrounds the current atom, hashed, as listed in surroundings
+    "surroundings": (NUMBERS,) * HASHES,
 }
 """Features by group, each as its number of values."""
 
@@ -80,10 +88,15 @@ STARTS = dict(zip(GROUPS, np.cumsum([0, *map(len, GROUPS.values())]).tolist(), s
 COLUMNS = sum(map(len, GROUPS.values()))
 """Number of columns of a row of all features."""
 
-RINGS_START = STARTS["ring_sizes"]
-"""The first column that needs the search for rings."""
+RINGS_START, WHOLE_START, HASHES_START = (STARTS[name] for name in ("ring_sizes", "composition", "surroundings"))
+"""The first columns that need the search for rings, and a look at the whole molecule."""
 
 _BRANCH, _PENDING, _VALENCE, _OUTER = (STARTS[name] for name in ("branch", "pending", "valence", "outer"))
+_COMPOSITION = GROUPS["composition"]
+# Of the elements that alphabet tells apart and of all others: rounded masses, and the column they are counted in.
+_MASSES = np.array([12, 14, 16, 32, 31, 19, 35, 80, 127, 11, 28, 79, 1, 60])
+_HYDRIDES = 3  # carbon, nitrogen and oxygen: what they have free is hydrogen, which is not so of S and P
+_COUNTED = np.array([-1, 0, 1, 2, -1, 3, 3, 3, 3, -1, -1, -1, -1, -1])
 _PARENT, _TOTALS, _AROMATIC = (STARTS[name] for name in ("parent", "totals", "aromatic"))
 
 
@@ -95,9 +108,10 @@ def describe(
     links: Ints,
     costs: Longs,
     searching: bool,
+    looking: bool,
     row: Row,
 ) -> None:
-    """All features of one prefix; those of rings only if ``searching``."""
+    """All features of one prefix; those of rings only if ``searching``, the whole and surroundings only if ``looking``."""
     rings = build_graph(symbols, state, graph, links)
     depth = state[CURSOR, DEPTH]
     current = state[CURRENT, depth]
@@ -116,8 +130,11 @@ def describe(
     _describe_atom(symbols, state, graph, -1 if depth == 0 else state[CURRENT, depth - 1], row, _OUTER + 1)
     _describe_atom(symbols, state, graph, -1 if current < 0 else state[PARENT, current], row, _PARENT)
     _describe_totals(symbols, state, graph, rings, row)
+    if looking:
+        _describe_composition(symbols, state, graph, links, row)
+        hash_surroundings(symbols, state, graph, links, costs, row[_BRANCH], row, HASHES_START)
     if searching:
-        for column in range(RINGS_START, COLUMNS):
+        for column in range(RINGS_START, WHOLE_START):
             row[column] = 0
         room = room_to_close(state)
         if current > 0 and room > 0:
@@ -148,6 +165,28 @@ def _describe_totals(symbols: Ints, state: Ints, graph: Ints, rings: int, row: R
         dangling += graph[PI, atom] > 0 and graph[IN_RING, atom] == 0
         hetero += symbols[state[SYMBOL, atom], ELEMENT] > 3  # classes 1, 2 and 3 are carbon
     row[_TOTALS], row[_TOTALS + 1], row[_TOTALS + 2] = min(rings, 7), min(dangling, 15), min(hetero, 15)
+
+
+@compiled(forceinline=True)
+def _describe_composition(symbols: Ints, state: Ints, graph: Ints, links: Ints, row: Row) -> None:
+    """Heteroatoms by element, bonds that can be turned, and the mass if the molecule ended here."""
+    for column in range(5):
+        row[WHOLE_START + column] = 0
+    mass = 0
+    for atom in range(state[CURSOR, ATOMS]):
+        element = (symbols[state[SYMBOL, atom], ELEMENT] - 1) // 3
+        mass += _MASSES[element]
+        if element < _HYDRIDES:
+            mass += max(0, free_valence(symbols, state, graph, atom))
+        if _COUNTED[element] >= 0:
+            row[WHOLE_START + _COUNTED[element]] += 1
+        parent = state[PARENT, atom]
+        if parent >= 0 and graph[BOND_ORDER, atom] == 1 and not graph[RING_BOND, atom]:
+            inner = links[NEXT, graph[FIRST, atom]] >= 0 and links[NEXT, graph[FIRST, parent]] >= 0
+            row[WHOLE_START + 4] += inner
+    for column in range(5):
+        row[WHOLE_START + column] = min(row[WHOLE_START + column], _COMPOSITION[column] - 1)
+    row[WHOLE_START + 5] = min(mass // 2, 255)
 
 
 @compiled(forceinline=True)

@@ -27,6 +27,7 @@ from .decoding import Written
 from .noise import generator_of
 from .parallel import chunked, default_workers, map_chunks
 from .posterior import standard_normal
+from .seen import Seen
 from .threads import Threads
 from .vocabulary import Vocabulary
 
@@ -79,14 +80,12 @@ class Tally:
     kept: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
 
-    def take(self, one: Sample | str, seen: set[str] | None) -> Sample | None:
-        """Count a draw, or the reason why it is left out; the draw if its molecule is not among ``seen``, if any."""
+    def take(self, one: Sample | str, seen: Seen | None) -> Sample | None:
+        """Count a draw, or the reason why it is left out; the draw if its molecule is new to ``seen``, if any."""
         self.drawn += 1
-        if isinstance(one, str) or (seen is not None and one.smiles in seen):
+        if isinstance(one, str) or (seen is not None and not seen.add(smiles_hash(one.smiles))):
             self.dropped[one if isinstance(one, str) else REPEATED] += 1
             return None
-        if seen is not None:
-            seen.add(one.smiles)
         self.kept += 1
         return one
 
@@ -178,7 +177,7 @@ def sample(
     :class:`Law`.
     """
     tally = Tally() if tally is None else tally
-    seen: set[str] | None = None if keep_all else set()
+    seen = None if keep_all else Seen()
     blocks = -(-n // BLOCK) * (1 if keep_all else PATIENCE)
     workers = (default_workers() if n > 4 * BLOCK else 1) if workers is None else workers
     filters = None if keep_all else Filters(consistent, known)

@@ -157,7 +157,7 @@ class Shards:
         """Every row that is kept, with its SMILES, and after those of a part its counts."""
         flagged = self.flagged
         for number in numbers:
-            tally, seen = Tally(), None if self.settings.every else set[str]()
+            tally, seen = Tally(), None if self.settings.every else Seen()
             for draw in self.span(number):
                 one = tally.take(next(found), seen)
                 if one is not None:

@@ -158,7 +158,8 @@ def one_step(state: State, dataset: Dataset, rows: Rows, threads: Threads, group
 
 def update(state: State, gradients: list[Tensor], rate: float, scale: float) -> None:
     """Give the optimiser the scaled gradients, and move the averaged weights towards the new ones."""
-    torch._foreach_mul_(gradients, scale)
+    if scale < 1.0:
+        torch._foreach_mul_(gradients, scale)
     parameters: list[Tensor] = list(state.model.parameters())
     for parameter, gradient in zip(parameters, gradients, strict=True):
         parameter.grad = gradient

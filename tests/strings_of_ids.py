@@ -82,7 +82,7 @@ def decoded(ids: list[int] | NDArray[np.uint16], letters: Alphabet) -> str:
     return decode_smiles(np.array(ids, np.uint16), np.array([len(ids)]), letters)[0]
 
 
-def described(ids: list[int] | NDArray[np.uint16], letters: Alphabet, group: str) -> NDArray[np.uint8]:
+def described(ids: list[int] | NDArray[np.uint16], letters: Alphabet, group: str) -> NDArray[np.int16]:
     """One group's features of every prefix of one molecule."""
     return features(np.array(ids, np.uint16), np.array([len(ids)]), letters, (group,))
 

@@ -17,7 +17,7 @@ ROOMS = (
     # chemistry: text, molecules, SELFIES
     *("chemistry", "notation"),
     # symbols and what a prefix of them determines
-    *("alphabet", "merges", "vocabulary", "derivation", "closures", "place", "grammar", "smiles"),
+    *("alphabet", "merges", "vocabulary", "derivation", "closures", "surroundings", "place", "grammar", "smiles"),
     # how canonical SMILES stand to symbols
     *("spelling", "kekule", "consistency"),
     # files and processes
@@ -56,7 +56,7 @@ ROOMS = (
         "runs",
     ),
     # the trained model, and what is done with it
-    *("codec", "latents", "sampling", "interpolation"),
+    *("codec", "latents", "seen", "sampling", "interpolation"),
     # scores of molecules
     *("properties", "scorers", "scoring"),
     # samples by the billion

@@ -11,6 +11,7 @@ from molvae import kernels
 from molvae.embeddings import Sums
 
 SIZES = (4, 1, 7, 3)
+HASHES, NUMBERS = 2, 9
 SYMBOLS, STEPS, WIDTH = 5, 6, 10
 
 
@@ -18,25 +19,33 @@ def places(count: int) -> tuple[Tensor, Tensor, Tensor]:
     """Random symbols, steps and feature values of ``count`` positions, many values being 0."""
     rng = np.random.default_rng(0)
     values = rng.integers(0, SIZES, (count, len(SIZES))) * rng.integers(0, 2, (count, len(SIZES)))
+    values = np.concatenate([values, rng.integers(0, NUMBERS, (count, HASHES))], axis=1)
     symbols, steps = rng.integers(0, SYMBOLS, count), rng.integers(0, STEPS, count)
-    return torch.from_numpy(symbols), torch.from_numpy(steps), torch.from_numpy(values.astype(np.uint8))
+    return torch.from_numpy(symbols), torch.from_numpy(steps), torch.from_numpy(values.astype(np.int16))
 
 
-def tables(kind: torch.dtype = torch.float32) -> tuple[Tensor, Tensor, Tensor]:
-    """Random embeddings of symbols, steps and features."""
+def tables(kind: torch.dtype = torch.float32) -> list[Tensor]:
+    """Random embeddings of symbols, steps, features and hashes."""
     generator = torch.Generator().manual_seed(0)
-    rows = (SYMBOLS, STEPS, sum(SIZES))
-    drawn = [torch.randn(n, WIDTH, generator=generator, dtype=torch.float64).to(kind).requires_grad_() for n in rows]
-    return drawn[0], drawn[1], drawn[2]
+    rows = (SYMBOLS, STEPS, sum(SIZES), HASHES * NUMBERS)
+    return [torch.randn(n, WIDTH, generator=generator, dtype=torch.float64).to(kind).requires_grad_() for n in rows]
 
 
-def looked_up(symbols: Tensor, steps: Tensor, values: Tensor, weights: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+def made(weights: list[Tensor]) -> Sums:
+    """The quick sum of such embeddings."""
+    symbols, steps, features, hashed = weights
+    return Sums(symbols, steps, features, SIZES, hashed)
+
+
+def looked_up(symbols: Tensor, steps: Tensor, values: Tensor, weights: list[Tensor]) -> Tensor:
     """The definition: every embedding looked up, and summed."""
     total = weights[0][symbols] + weights[1][steps]
     start = 0
     for feature, size in enumerate(SIZES):
         total = total + weights[2][start + values[:, feature].long()]
         start += size
+    for number in range(HASHES):
+        total = total + weights[3][number * NUMBERS + values[:, len(SIZES) + number].long()]
     return total
 
 
@@ -44,7 +53,7 @@ def looked_up(symbols: Tensor, steps: Tensor, values: Tensor, weights: tuple[Ten
 def test_the_sum_and_its_gradients_are_those_of_lookups(compiled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernels, "AVAILABLE", compiled)
     asked, ours, exact = places(40), tables(), tables(torch.float64)
-    found = Sums(*ours, SIZES)(*asked, torch.float32)
+    found = made(ours)(*asked, torch.float32)
     wanted = looked_up(*asked, exact)
     assert torch.allclose(found.double(), wanted, atol=1e-5)
     weight = torch.randn(found.shape, generator=torch.Generator().manual_seed(1))
@@ -55,13 +64,25 @@ def test_the_sum_and_its_gradients_are_those_of_lookups(compiled: bool, monkeypa
 
 def test_a_bf16_sum_is_the_fp32_sum_rounded_once() -> None:
     asked, weights = places(40), tables()
-    sums = Sums(*weights, SIZES)
+    sums = made(weights)
     assert torch.equal(sums(*asked, torch.bfloat16), sums(*asked, torch.float32).bfloat16())
 
 
 def test_no_position_has_no_row() -> None:
     weights = tables()
     symbols, steps, values = (part[:0] for part in places(3))
-    found = Sums(*weights, SIZES)(symbols, steps, values, torch.float32)
+    found = made(weights)(symbols, steps, values, torch.float32)
     assert found.shape == (0, WIDTH)
     assert all(not gradient.any() for gradient in torch.autograd.grad(found.sum(), weights))
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_there_may_be_no_hashes(compiled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernels, "AVAILABLE", compiled)
+    (symbols, steps, values), weights = places(40), tables()
+    with torch.no_grad():
+        weights[3].zero_()
+    values = values[:, : len(SIZES)].contiguous()
+    found = Sums(*weights[:3], SIZES)(symbols, steps, values, torch.float32)  # type: ignore[arg-type]
+    whole = torch.cat([values, values.new_zeros(40, HASHES)], 1)
+    assert torch.allclose(found, made(weights)(symbols, steps, whole, torch.float32))
