@@ -9,6 +9,7 @@ with a 0/1 matrix. Hashes are seldom zero and have thousands of values each: the
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import numpy as np
@@ -83,6 +84,26 @@ def scatter_rows(
             add_to_row(hashed, ((column - plain) * numbers + values[i, column]) * width, row)
 
 
+_spare: dict[torch.Size, list[Array]] = {}
+
+
+def zeros(shape: torch.Size) -> Tensor:
+    """A float32 tensor of zeros, in memory that serves again once the tensor is gone.
+
+    The gradient of a large table takes megabytes at every step, and having the system find pages for them takes longer
+    than all else in the step.
+    """
+    spare = _spare.setdefault(shape, [])
+    try:
+        memory = spare.pop()
+        memory.fill(0)
+    except IndexError:
+        memory = np.zeros(shape, np.float32)
+    lent = memory.view()
+    weakref.finalize(lent, spare.append, memory).atexit = False
+    return torch.from_numpy(lent)
+
+
 class _Sum(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -100,7 +121,7 @@ class _Sum(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, slope: Tensor) -> tuple[Any, ...]:
-        gradients = [torch.zeros(shape) for shape in ctx.shapes]
+        gradients = [zeros(shape) for shape in ctx.shapes]
         memory: Any = [*ctx.places, array(slope.contiguous()), *(array(part) for part in gradients)]
         scatter_rows(*memory)
         return None, None, None, None, *gradients, None
