@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import sys
 
 import click
@@ -30,6 +29,7 @@ def decode(latents: str, model: str, output: str, force: bool, device: str) -> i
     from molvae.codec import BATCH, Codec
     from molvae.errors import InputError
     from molvae.latents import read_latents
+    from molvae.streams import row_writer
 
     check_output(output, force, [latents])
     note_terminal(latents)
@@ -47,13 +47,13 @@ def decode(latents: str, model: str, output: str, force: bool, device: str) -> i
     codec.check_latents(table.z)
     empty = 0
     with open_output(output, force) as out, progress("vectors", len(table.ids)) as advance:
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(["id", "smiles", "selfies"])
+        write = row_writer(out)
+        write(["id", "smiles", "selfies"])
         for start in range(0, len(table.ids), BATCH):
             part = slice(start, start + BATCH)
             for number, decoded in zip(table.ids[part], codec.molecules(table.z[part]), strict=True):
                 empty += not decoded.smiles
-                writer.writerow([number, *decoded])
+                write([number, *decoded])
                 advance(1)
     note(f"{len(table.ids):,} decoded" + (f", {empty:,} without atoms" if empty else ""))
     return 0

@@ -42,7 +42,7 @@ def sum_rows(
     symbols: Array, steps: Array, values: Array, starts: Array,
     symbol_table: Array, step_table: Array, differences: Array, zero: Array, hashed: Array, out: Array,
 ) -> None:  # fmt: skip
-    """out (N, E) = zero (E) + the rows of symbols (N), steps (N), features that are not 0, and hashes: values (N, F)."""
+    """out (N, E) = zero (E) + the rows of symbols (N), steps (N), features not 0 and hashes, both in values (N, F)."""
     rows, columns = values.shape
     width, plain = zero.size, starts.size
     numbers = hashed.size // width // max(1, columns - plain)

@@ -111,7 +111,7 @@ def describe(
     looking: bool,
     row: Row,
 ) -> None:
-    """All features of one prefix; those of rings only if ``searching``, the whole and surroundings only if ``looking``."""
+    """All features of one prefix; of rings only if ``searching``, of the whole and surroundings if ``looking``."""
     rings = build_graph(symbols, state, graph, links)
     depth = state[CURSOR, DEPTH]
     current = state[CURRENT, depth]

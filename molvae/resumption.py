@@ -19,14 +19,15 @@ from torch import Tensor
 from .checkpoint import COUNTERS, FORMAT, STATE_FILES, Saved, load, load_info, steps_of
 from .config import Config
 from .dataset import Dataset
-from .errors import ModelError, TrainingError
+from .errors import ModelError, TrainingError, UsageError
 from .folder import read_folder, read_json
 from .training import State, assemble
 from .vocabulary import Vocabulary
 
 
 def resume(run: Path, dataset: Dataset, device: torch.device, said: Callable[[str], object] = lambda _: None) -> State:
-    """The newest state of a run that verifies, ready to go on; TrainingError if there is none or the data changed.
+    """The newest state of a run that verifies, ready to go on; TrainingError if there is none, UsageError if the data
+    are others.
 
     A newer one that is damaged is renamed out of the way, not deleted, and ``said`` is told of it.
     """
@@ -38,7 +39,9 @@ def resume(run: Path, dataset: Dataset, device: torch.device, said: Callable[[st
             damaged[folder] = str(error)
             continue
         if state.fingerprint != dataset.fingerprint:
-            raise TrainingError(f"{run}: was trained on other data: --resume needs the same molecules and options")
+            before, now = load_info(folder)[2].get("molecules"), len(dataset.training_rows)
+            counts = f"{before} molecules to train on, here {now}" if before != now else "as many molecules, but others"
+            raise UsageError(f"--resume: {run} was trained on other data ({counts}); give the same files and options")
         for other, problem in damaged.items():
             other.rename(run / f"damaged-{secrets.token_hex(4)}-{other.name}")
             said(f"{problem}; {folder.name} before it is sound")

@@ -29,6 +29,7 @@ from .parts import COLUMNS, FLAG, KEY, Settings, arrow, differences, notes_of, p
 from .processes import World
 from .sampling import Filters, Sample, Tally
 from .scoring import Plan, measure, stream
+from .seen import Seen
 
 BLOCKS = 64
 """Blocks of draws in a part: some ten seconds of a core, and some megabytes."""

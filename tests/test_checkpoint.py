@@ -21,7 +21,7 @@ from safetensors.torch import save as save_tensors
 from molvae import checkpoint, resumption, training
 from molvae import threads as threads_module
 from molvae.dataset import Dataset, smiles_hash
-from molvae.errors import ModelError, TrainingError
+from molvae.errors import ModelError, TrainingError, UsageError
 from molvae.folder import MANIFEST, commit_folder
 from molvae.training import Epoch, Step, begin, train
 
@@ -357,7 +357,7 @@ def test_other_data_is_refused(copied_run: Path, tiny_dataset: Dataset) -> None:
 
     ids = tiny_dataset.ids.copy()
     ids[0] = 3 if ids[0] != 3 else 4
-    with pytest.raises(TrainingError, match="was trained on other data"):
+    with pytest.raises(UsageError, match="was trained on other data"):
         resumption.resume(copied_run, replace(tiny_dataset, ids=ids), CPU)
 
 

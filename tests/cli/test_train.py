@@ -250,8 +250,9 @@ def test_going_on_with_other_options_or_other_data_is_refused_and_the_option_nam
     fewer = tmp_path / "fewer.csv"
     fewer.write_text("\n".join(["smiles", *molecules[1:]]))
     code, _, err = train("run", "--resume", files=(fewer,))
-    assert code == 1
-    assert "other data" in err
+    assert code == 2
+    assert "was trained on other data" in err
+    assert "molecules to train on, here" in err
     assert result(tmp_path / "run") == before
 
 
