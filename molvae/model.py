@@ -175,8 +175,9 @@ class MoleculeVAE(nn.Module):
 
         The straight way spares the state what the last symbol and the place in the grammar say by themselves.
         """
-        both = torch.cat([hidden, told.to(hidden.dtype)], dim=-1)
-        return functional.linear(both, self.output.weight.to(both.dtype), self.output.bias.to(both.dtype))
+        weight, bias = self.output.weight.to(hidden.dtype), self.output.bias.to(hidden.dtype)
+        by_state = functional.linear(hidden, weight[:, : hidden.shape[1]], bias)
+        return torch.addmm(by_state, told.to(hidden.dtype), weight[:, hidden.shape[1] :].t())
 
     def log_likelihood(self, packed: Packed, z: Tensor, level: Level = None) -> Tensor:
         """log p(x|z) in nats per molecule, ``(B,)``, summed over its symbols and its end."""
