@@ -8,6 +8,8 @@ its neighbours', once for every bond. Knows graphs as tables, no strings and no 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -70,7 +72,7 @@ def hash_surroundings(
     for radius in range(_REACH):
         old, new = radius % 2, 1 - radius % 2
         for atom in range(state[CURSOR, ATOMS]):
-            total = np.int64(0)
+            total: Any = np.int64(0)
             link = graph[FIRST, atom]
             while link >= 0:
                 total += _mixed(numbers[old, links[TO, link]], links[DOUBLE, link])
@@ -84,9 +86,9 @@ def hash_surroundings(
 
 
 @compiled(forceinline=True)
-def _chain(state: Ints, graph: Ints, numbers: Longs, atom: int, length: int) -> int:
+def _chain(state: Ints, graph: Ints, numbers: Longs, atom: int, length: int) -> Any:
     """The last ``length`` atoms of the chain up to an atom, with their bonds, in one number."""
-    number = np.int64(length)
+    number: Any = np.int64(length)
     for _ in range(length):
         if atom < 0:
             break
