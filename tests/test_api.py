@@ -59,8 +59,8 @@ def test_an_exported_model_leaves_out_its_training_molecules_too(
 
     exported = molvae.load(export_model(memorised_run, tmp_path / "exported"))
     assert {one.smiles for one in exported.sample(200, temperature=0.7)} & set(few)
-    novel = {one.smiles for one in exported.sample(200, temperature=0.7, novel=True, consistent=False)}
-    exact = {one.smiles for one in memorised.sample(200, temperature=0.7, novel=True, consistent=False)}
+    novel = {one.smiles for one in exported.sample(200, temperature=1.3, novel=True, consistent=False)}
+    exact = {one.smiles for one in memorised.sample(200, temperature=1.3, novel=True, consistent=False)}
     assert not novel & set(few)
     assert len(novel & exact) > 180, "few others are left out with them"
 

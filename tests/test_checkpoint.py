@@ -213,7 +213,7 @@ def test_what_is_no_tensor_file_is_refused_and_never_run(folder: Path, tmp_path:
     assert not touched.exists()
 
 
-MODEL = {"embedding": 16, "encoder": 16, "decoder": 32, "latent": 8, "posterior": "gaussian", "grammar": "rings"}
+MODEL = {"embedding": 16, "encoder": 16, "decoder": 32, "latent": 8, "posterior": "gaussian"}
 
 
 @pytest.mark.parametrize(

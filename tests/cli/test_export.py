@@ -15,7 +15,8 @@ def test_what_is_exported_is_a_model_and_tells_what_it_is(molvae: Any, tiny_run:
     folder = tmp_path / "mine"
     code, out, err = molvae("export", tiny_run, "-o", folder, "--licence", "CC0", "--card", tmp_path / "words.md")
     assert (code, out) == (0, "")
-    assert f"Done: {folder}, 0.1 MB (molvae info {folder}/)" in err
+    size = sum(path.stat().st_size for path in folder.iterdir())
+    assert f"Done: {folder}, {size / 1e6:.1f} MB (molvae info {folder}/)" in err
     code, text, err = molvae("info", folder)
     assert (code, err) == (0, "")
     assert text.endswith((folder / "card.md").read_text())
