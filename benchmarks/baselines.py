@@ -21,7 +21,7 @@ import numpy as np
 from ngram import ngram_samples
 
 from molvae.codec import Codec
-from molvae.evaluation import REFERENCE, Sets, as_json, consistency, judge, prepare_sets, read_smiles
+from molvae.evaluation import REFERENCE, Sets, as_json, consistent_alone, judge, prepare_sets, read_smiles
 from molvae.figures import Figure, absent
 from molvae.latent_space import measure, read_molecules
 from molvae.metrics import random_molecules, with_fcd_excess
@@ -74,8 +74,7 @@ def model_row(folder: str, held_out: list[str], sets: Sets, options: argparse.Na
     codec = Codec.load(folder, options.device)
     drawn = list(sample(codec, options.n, keep_all=True, seed=options.seed, workers=options.workers))
     row = sample_row([one.smiles for one in drawn], sets, options)
-    constraints = codec.vocabulary.constraints
-    row |= consistency(drawn, iter(()), constraints, sets, workers=options.workers, fcd=False)
+    row["consistency"], _ = consistent_alone(drawn, iter(()), codec.vocabulary.constraints, options.workers)
     places = np.random.default_rng(options.seed).permutation(len(held_out))[: options.limit].tolist()
     readings, _ = read_molecules(codec, [held_out[place] for place in places], options.workers)
     space = measure(codec, readings, iwae=options.iwae, seed=options.seed, workers=options.workers)

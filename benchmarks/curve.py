@@ -23,16 +23,16 @@ LINES = {"CharRNN of MOSES": 0.073, "VAE of MOSES": 0.099}
 FLOOR = 0.048
 """FCD/Test of 30,000 random training molecules, as ``molvae evaluate --train`` shows it."""
 
-KINDS = {"FCD/Test": "o", "FCD/Test, consistent only": "*"}
+KINDS = {"samples": ("all draws", "o"), "consistent samples": ("consistent draws", "*")}
 
 
-def point(report: dict[str, Any], name: str) -> tuple[float, float]:
-    """Exact reconstruction in per cent and an FCD of a report."""
+def point(report: dict[str, Any], row: str) -> tuple[float, float]:
+    """Exact reconstruction in per cent and the FCD of a row of a report."""
     groups = report["latent_space"]["figures"].values()
     exact = next(
         group["exact, greedy from the mean"]["value"] for group in groups if "exact, greedy from the mean" in group
     )
-    return 100 * exact, report["samples"]["rows"]["samples"][name]["value"]
+    return 100 * exact, report["samples"]["rows"][row]["FCD/Test"]["value"]
 
 
 @click.command(help=__doc__)
@@ -47,9 +47,8 @@ def main(reports: tuple[str, ...], output: str) -> None:
     for number, one in enumerate(reports):
         name, _, path = one.partition("=")
         report = json.loads(Path(path).read_text(encoding="utf-8"))
-        for kind, marker in KINDS.items():
-            label = f"{name}, {'consistent draws' if 'consistent' in kind else 'all draws'}"
-            axes.plot(*point(report, kind), marker, color=f"C{number}", markersize=11, label=label)
+        for row, (words, marker) in KINDS.items():
+            axes.plot(*point(report, row), marker, color=f"C{number}", markersize=11, label=f"{name}, {words}")
     axes.axhline(FLOOR, color="k", linewidth=1, label="30,000 real molecules: the floor")
     axes.set(yscale="log", xlim=(65, 101), xlabel="exact reconstruction, greedy from the posterior mean, %")
     axes.set(ylabel="FCD/Test of 30,000 samples", title="MOSES: reconstruct and sample with one set of weights")

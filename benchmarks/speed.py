@@ -68,7 +68,7 @@ def rdkit_rate(smiles: list[str]) -> float:
 
 
 def training_rate(dataset: Dataset, rounds: int) -> tuple[float, float, int]:
-    """Molecules per second in training the default model with the reference's batches, GFLOP/s that needs, its weights."""
+    """Molecules per second of the default model, trained with the reference's batches; GFLOP/s needed; its weights."""
     state = begin(dataset, configured({"batch_size": BATCH}), torch.device("cpu"))
     records = train(state, dataset)
     for _ in itertools.islice(records, 20):

@@ -126,7 +126,7 @@ def evaluate(
     title = f"against {len(held_out):,} molecules of {test}"
     if judged is not None:
         title = f"1 Samples: {len(judged[:number]):,} of {samples}, {title}"
-        table, text = sample_table(judged[:number], None, sets, remarks, given)
+        table, text = told(*sample_table(judged[:number], None, sets, remarks, given))
     else:
         count = number or SAMPLES
         title = f"1 Samples: {count:,} draws from the prior, seed {seed}, {title}"
@@ -182,19 +182,23 @@ def known_to(model: str) -> tuple[Any, list[str]]:
 
 
 def sample_table(
-    raw: list[str], extra: Any, sets: Any, remarks: list[str], given: Options
-) -> tuple[dict[str, Any], list[str]]:
-    """The first table, as JSON and as text; ``extra`` makes more figures of the samples from the reference row."""
-    from molvae.evaluation import REFERENCE, as_json, judge
+    raw: list[str], kept: list[str] | None, sets: Any, remarks: list[str], given: Options
+) -> tuple[Any, list[str]]:
+    """The first table, and remarks on it; ``kept`` are consistent samples alone."""
+    from molvae.evaluation import judge
+
+    table = judge(raw, sets, kept=kept, workers=given.workers, fcd=given.fcd, seed=given.seed, said=stage)
+    return table, [*remarks, *table.remarks]
+
+
+def told(table: Any, remarks: list[str]) -> tuple[dict[str, Any], list[str]]:
+    """The first table as JSON and as text."""
+    from molvae.evaluation import as_json
     from molvae.tables import compared
 
-    table = judge(raw, sets, workers=given.workers, fcd=given.fcd, seed=given.seed, said=stage)
-    if extra is not None:
-        table.rows["samples"].update(extra(table.rows.get(REFERENCE)))
-    told = [*remarks, *table.remarks]
     rows = {name: as_json(figures) for name, figures in table.rows.items()}
-    text = [*compared(table.rows), *(f"  {remark}" for remark in told)]
-    return {"sizes": table.sizes, "rows": rows, "remarks": told}, text
+    text = [*compared(table.rows), *(f"  {remark}" for remark in remarks)]
+    return {"sizes": table.sizes, "rows": rows, "remarks": remarks}, text
 
 
 def drawn_table(
@@ -203,13 +207,13 @@ def drawn_table(
     """The first table for draws from the prior, with their consistency."""
     from itertools import islice
 
-    from molvae.evaluation import consistency
+    from molvae.evaluation import consistent_alone
     from molvae.sampling import PRIOR_LEVEL, Sample, sample
 
     if codec.levels:
         drawn_at = PRIOR_LEVEL if given.level is None else given.level
-        told = ", where the decoder is told nothing of z and writes as a language model" if not drawn_at else ""
-        remarks = [*remarks, f"drawn at noise level {drawn_at:g}{told}"]
+        there = ", where the decoder is told nothing of z and writes as a language model" if not drawn_at else ""
+        remarks = [*remarks, f"drawn at noise level {drawn_at:g}{there}"]
     stage("samples: drawing")
     # As many draws again are there to fill the consistent ones up to the same number.
     with closing(
@@ -217,12 +221,11 @@ def drawn_table(
     ) as draws:  # type: ignore[type-var]
         first: list[Sample] = list(islice(draws, count))
 
-        def extra(honest: Any) -> Any:
-            stage("samples: consistency")
-            constraints = codec.vocabulary.constraints
-            return consistency(first, draws, constraints, sets, honest=honest, workers=given.workers, fcd=given.fcd)
-
-        return sample_table([one.smiles for one in first], extra, sets, remarks, given)
+        stage("samples: consistency")
+        share, kept = consistent_alone(first, draws, codec.vocabulary.constraints, given.workers)
+    table, remarks = sample_table([one.smiles for one in first], kept, sets, remarks, given)
+    table.rows["samples"]["consistency"] = share
+    return told(table, remarks)
 
 
 def latent_table(

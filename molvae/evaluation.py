@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from .chemistry import canonical, parse
 from .consistency import is_consistent
 from .errors import MoleculeError
-from .fcd_distance import LONGEST, MINIMUM, chemnet_moments, fcd_installed, frechet_distance
 from .figures import Figure, absent, share
 from .intake import open_table
 from .metrics import Figures, Known, evaluate_samples, molecule_hashes, random_molecules, with_fcd_excess
@@ -29,7 +28,7 @@ from .notation import Constraints
 from .parallel import chunked, default_workers, map_chunks
 from .reference_sets import ReferenceSet, reference_set
 
-REFERENCE = "random training molecules"
+REFERENCE, CONSISTENT = "random training molecules", "consistent samples"
 LOOKED_AT = 1000
 """Training molecules whose spelling is looked at, before all of them are taken to be canonical."""
 
@@ -156,17 +155,20 @@ def judge(
     samples: Sequence[str],
     sets: Sets,
     *,
+    kept: Sequence[str] | None = None,
     workers: int | None = None,
     fcd: bool = True,
     seed: int = 0,
     said: Say = lambda _: None,
 ) -> SampleTable:
-    """The figures of raw samples, and of as many random training molecules as there are valid ones.
+    """The figures of raw samples, of consistent ones alone if they are ``kept``, and of as many random training
+    molecules as there are valid ones.
 
     ``seed`` draws the training molecules and the bootstrap.
     """
 
-    def measured(some: Sequence[str]) -> Figures:
+    def measured(some: Sequence[str], name: str) -> Figures:
+        said(f"{name}: figures")
         return evaluate_samples(
             some,
             sets.test,
@@ -178,25 +180,26 @@ def judge(
             seed=seed,
         )
 
-    said("samples: figures")
-    figures = measured(samples)
-    sizes = {"samples": len(samples), "valid samples": _valid(figures), "test": sets.test.statistics.count}
+    rows = {"samples": measured(samples, "samples")}
+    valid = _valid(rows["samples"])
+    sizes = {"samples": len(samples), "valid samples": valid, "test": sets.test.statistics.count}
+    if kept is not None:
+        rows[CONSISTENT], sizes[CONSISTENT] = measured(kept, CONSISTENT), len(kept)
     if sets.second is not None:
         sizes["test scaffolds"] = sets.second.statistics.count
     if sets.known is not None:
         sizes["training molecules"] = len(sets.known)
-    if sets.train is None:
-        return SampleTable({"samples": figures}, sizes, [f"no reference row: {NO_TRAIN}"])
-    if not sizes["valid samples"]:
-        return SampleTable({"samples": figures}, sizes, ["no reference row: there is no valid sample to match"])
-    said("samples: reference row")
-    chosen = random_molecules(sets.train, min(sizes["valid samples"], len(sets.train)), seed)
+    if sets.train is None or not valid:
+        why = NO_TRAIN if sets.train is None else "there is no valid sample to match"
+        return SampleTable(rows, sizes, [f"no reference row: {why}"])
+    chosen = random_molecules(sets.train, min(valid, len(sets.train)), seed)
     sizes[REFERENCE] = len(chosen)
-    honest = measured(chosen)
+    honest = measured(chosen, REFERENCE)
     remarks = [f"{REFERENCE}: {len(chosen):,}, without repetition; their novelty is 0 by what they are"]
-    if len(chosen) < sizes["valid samples"]:
+    if len(chosen) < valid:
         remarks.append("the training set has fewer molecules than there are valid samples: the rows differ in size")
-    return SampleTable({"samples": with_fcd_excess(figures, honest), REFERENCE: honest}, sizes, remarks)
+    rows = {name: with_fcd_excess(figures, honest) for name, figures in rows.items()}
+    return SampleTable(rows | {REFERENCE: honest}, sizes, remarks)
 
 
 def _valid(figures: Figures) -> int:
@@ -219,55 +222,22 @@ def _not_consistent(_: tuple[str, str]) -> list[bool]:
     return [False]
 
 
-def consistency(
-    drawn: Sequence[Drawn],
-    more: Iterator[Drawn],
-    constraints: Constraints,
-    sets: Sets,
-    *,
-    honest: Figures | None = None,
-    workers: int | None = None,
-    fcd: bool = True,
-) -> Figures:
-    """The share of consistent draws, and the FCD of consistent ones alone, its excess over ``honest`` beside it.
+def consistent_alone(
+    drawn: Sequence[Drawn], more: Iterator[Drawn], constraints: Constraints, workers: int | None = None
+) -> tuple[Figure, list[str]]:
+    """The share of consistent draws, and the SMILES of consistent ones alone.
 
-    FCD falls with the number of molecules, so the filtered set is filled up to the size of ``drawn`` from
-    ``more`` draws as far as they go: what ``drawn`` has without the filter is then comparable.
+    FCD falls with the number of molecules, so the consistent ones are filled up to the number ``drawn`` from ``more``
+    draws as far as they go: what ``drawn`` has without the filter is then comparable.
     """
     count = default_workers() if workers is None else workers
     flags = consistent(drawn, constraints, count)
     if not flags:
-        return {"consistency": absent(0, "no samples")}
-    figures: Figures = {"consistency": share(sum(flags), len(flags), interval=True)}
-    if not fcd:
-        return figures
+        return absent(0, "no samples"), []
     kept = [one.smiles for one, flag in zip(drawn, flags, strict=True) if flag]
     while len(kept) < len(drawn) and (some := list(islice(more, max(_CHUNK, len(drawn) - len(kept))))):
         kept += [one.smiles for one, flag in zip(some, consistent(some, constraints, count), strict=True) if flag]
-    kept = kept[: len(drawn)]
-    moments = chemnet_moments(kept, count) if fcd_installed() and _enough(kept) else None
-    for label, reference in (("Test", sets.test), ("TestSF", sets.second)):
-        if reference is None:
-            continue
-        if moments is None or reference.moments is None:
-            figure = absent(len(kept), _why_no_fcd(len(kept), reference))
-        else:
-            figure = Figure(frechet_distance(moments, reference.moments), moments.count)
-        name = f"FCD/{label}"
-        beside = {name: figure} if honest is None else with_fcd_excess({name: figure}, honest)
-        figures |= {f"{key}, consistent only": value for key, value in beside.items()}
-    return figures
-
-
-def _why_no_fcd(kept: int, reference: ReferenceSet) -> str:
-    if not fcd_installed():
-        return "needs the package fcd: pip install 'molvae[eval]'"
-    few = f"{kept} consistent draws" if reference.moments is not None else "too few molecules in the reference set"
-    return f"not enough molecules: {few}, at least {MINIMUM} are needed"
-
-
-def _enough(smiles: Sequence[str]) -> bool:
-    return sum(len(text) <= LONGEST for text in smiles) >= MINIMUM
+    return share(sum(flags), len(flags), interval=True), kept[: len(drawn)]
 
 
 def as_json(figures: Mapping[str, Figure]) -> dict[str, dict[str, float | int | str | None]]:

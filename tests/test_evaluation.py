@@ -14,14 +14,15 @@ from hypothesis import strategies as st
 
 from molvae import evaluation
 from molvae.evaluation import (
+    CONSISTENT,
     NO_TRAIN,
     REFERENCE,
     SampleTable,
     Sets,
     as_json,
     cache_folder,
-    consistency,
     consistent,
+    consistent_alone,
     judge,
     known_molecules,
     prepare_sets,
@@ -137,25 +138,33 @@ def test_another_spelling_a_cut_ring_and_nothing_are_not_consistent() -> None:
     assert consistent(draws, default_constraints(), workers=2) == [False, False, False, True]
 
 
-def test_consistency_is_a_share_of_all_raw_draws(sets: Sets) -> None:
+def test_consistency_is_a_share_of_all_raw_draws() -> None:
     draws = [draw("CCO"), draw("CCN"), Draw("", ""), Draw("CCO", "[O][C][C]")]
-    figures = consistency(draws, iter(()), default_constraints(), sets, workers=1, fcd=False)
-    assert figures["consistency"].value == 0.5
-    assert figures["consistency"].n == 4
+    found, kept = consistent_alone(draws, iter(()), default_constraints(), workers=1)
+    assert (found.value, found.n) == (0.5, 4)
+    assert kept == ["CCO", "CCN"]
 
 
-def test_the_filtered_set_is_filled_up_to_the_size_of_the_raw_one(sets: Sets) -> None:
+def test_consistent_draws_are_filled_up_to_the_number_of_raw_ones() -> None:
     draws = [draw("CCO"), Draw("CCO", "[O][C][C]"), Draw("", "")]
     for more, n in (([draw("CCN")] * 9, 3), ([draw("CCN")], 2), ([], 1)):
-        figures = consistency(draws, iter(more), default_constraints(), sets, workers=1)
-        assert figures["FCD/Test, consistent only"].n == n
-        assert figures["FCD/Test, consistent only"].value is None
-        assert figures["FCD/Test, consistent only"].note
+        found, kept = consistent_alone(draws, iter(more), default_constraints(), workers=1)
+        assert found.value == pytest.approx(1 / 3)
+        assert kept == ["CCO", *["CCN"] * (n - 1)]
 
 
-def test_no_draws_have_no_consistency(sets: Sets) -> None:
-    figures = consistency([], iter(()), default_constraints(), sets)
-    assert figures == {"consistency": absent(0, "no samples")}
+def test_no_draws_have_no_consistency() -> None:
+    assert consistent_alone([], iter(()), default_constraints()) == (absent(0, "no samples"), [])
+
+
+def test_consistent_samples_have_a_row_of_their_own(sets: Sets, molecules: list[str]) -> None:
+    train = sets._replace(train=molecules[:30], known=molecule_hashes(molecules[:30]))
+    for some, names in ((sets, ["samples", CONSISTENT]), (train, ["samples", CONSISTENT, REFERENCE])):
+        table = judge([*TEST, "CCO"], some, kept=TEST, workers=1, fcd=False)
+        assert list(table.rows) == names
+        assert table.rows["samples"] == judged([*TEST, "CCO"], some).rows["samples"]
+        assert table.rows[CONSISTENT] == judged(TEST, some).rows["samples"]
+        assert table.sizes[CONSISTENT] == len(TEST)
 
 
 # -- sets and files -----------------------------------------------------------------------------------------------

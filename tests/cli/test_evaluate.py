@@ -63,6 +63,8 @@ def test_a_model_gets_three_tables_and_a_report(run: Run, tiny_run: Path, molecu
     assert found["latent_space"]["verdict"] in out
     assert found["latent_space"]["in_training_data"] == 60
     assert found["samples"]["rows"]["samples"]["consistency"]["n"] == 60
+    assert list(found["samples"]["rows"]) == ["samples", "consistent samples", "random training molecules"]
+    assert "consistent samples" in out
     assert found["samples"]["sizes"]["test"] == 300
     every = figures_of(found)
     assert len(every) > 60
