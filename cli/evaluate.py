@@ -126,7 +126,7 @@ def evaluate(
     title = f"against {len(held_out):,} molecules of {test}"
     if judged is not None:
         title = f"1 Samples: {len(judged[:number]):,} of {samples}, {title}"
-        table, text = told(*sample_table(judged[:number], None, sets, remarks, given))
+        table, text = sample_table(judged[:number], sets, remarks, given)
     else:
         count = number or SAMPLES
         title = f"1 Samples: {count:,} draws from the prior, seed {seed}, {title}"
@@ -182,23 +182,19 @@ def known_to(model: str) -> tuple[Any, list[str]]:
 
 
 def sample_table(
-    raw: list[str], kept: list[str] | None, sets: Any, remarks: list[str], given: Options
-) -> tuple[Any, list[str]]:
-    """The first table, and remarks on it; ``kept`` are consistent samples alone."""
-    from molvae.evaluation import judge
-
-    table = judge(raw, sets, kept=kept, workers=given.workers, fcd=given.fcd, seed=given.seed, said=stage)
-    return table, [*remarks, *table.remarks]
-
-
-def told(table: Any, remarks: list[str]) -> tuple[dict[str, Any], list[str]]:
-    """The first table as JSON and as text."""
-    from molvae.evaluation import as_json
+    raw: list[str], sets: Any, remarks: list[str], given: Options, share: Any = None, kept: list[str] | None = None
+) -> tuple[dict[str, Any], list[str]]:
+    """The first table, as JSON and as text; of draws also which ``share`` is consistent, and those alone, ``kept``."""
+    from molvae.evaluation import as_json, judge
     from molvae.tables import compared
 
+    table = judge(raw, sets, kept=kept, workers=given.workers, fcd=given.fcd, seed=given.seed, said=stage)
+    if share is not None:
+        table.rows["samples"]["consistency"] = share
+    told = [*remarks, *table.remarks]
     rows = {name: as_json(figures) for name, figures in table.rows.items()}
-    text = [*compared(table.rows), *(f"  {remark}" for remark in remarks)]
-    return {"sizes": table.sizes, "rows": rows, "remarks": remarks}, text
+    text = [*compared(table.rows), *(f"  {remark}" for remark in told)]
+    return {"sizes": table.sizes, "rows": rows, "remarks": told}, text
 
 
 def drawn_table(
@@ -212,8 +208,8 @@ def drawn_table(
 
     if codec.levels:
         drawn_at = PRIOR_LEVEL if given.level is None else given.level
-        there = ", where the decoder is told nothing of z and writes as a language model" if not drawn_at else ""
-        remarks = [*remarks, f"drawn at noise level {drawn_at:g}{there}"]
+        told = ", where the decoder is told nothing of z and writes as a language model" if not drawn_at else ""
+        remarks = [*remarks, f"drawn at noise level {drawn_at:g}{told}"]
     stage("samples: drawing")
     # As many draws again are there to fill the consistent ones up to the same number.
     with closing(
@@ -223,9 +219,7 @@ def drawn_table(
 
         stage("samples: consistency")
         share, kept = consistent_alone(first, draws, codec.vocabulary.constraints, given.workers)
-    table, remarks = sample_table([one.smiles for one in first], kept, sets, remarks, given)
-    table.rows["samples"]["consistency"] = share
-    return told(table, remarks)
+    return sample_table([one.smiles for one in first], sets, remarks, given, share, kept)
 
 
 def latent_table(

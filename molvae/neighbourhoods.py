@@ -22,7 +22,7 @@ from .figures import Figure, absent, mean
 from .fingerprints import BITS, Fingerprints, packed_fingerprint
 from .interpolation import slerp
 from .parallel import chunked, default_workers, map_chunks
-from .preparation import CRASHED
+from .reading import CRASHED
 from .threads import Threads
 
 RADII = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)

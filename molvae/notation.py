@@ -84,11 +84,11 @@ def constraints_for(symbols: Iterable[str]) -> Constraints:
     return {key: _allowed(key, capacity) for key, capacity in sorted(table.items())}
 
 
-def to_selfies(smiles: str, constraints: Constraints, verify: bool = False) -> str:
-    """Translate a canonical SMILES; with ``verify`` the result is read back and must give the same SMILES.
+def to_selfies(smiles: str, constraints: Constraints) -> str:
+    """Translate a canonical SMILES.
 
-    Raises MoleculeError: ``INEXPRESSIBLE`` for what SELFIES has no words for or no capacity for (dative
-    bonds, hypervalent iodine), ``CHANGED`` when the way back leads to another molecule.
+    Raises MoleculeError, ``INEXPRESSIBLE``, for what SELFIES has no words for or no capacity for (dative bonds,
+    hypervalent iodine). That the way back leads to the same molecule is for :func:`check_return` to say.
 
     >>> to_selfies("C=O", default_constraints())
     '[C][=O]'
@@ -101,9 +101,21 @@ def to_selfies(smiles: str, constraints: Constraints, verify: bool = False) -> s
             selfies: str = sf.encoder(smiles)
         except Exception as error:  # selfies lets IndexError and others through for single molecules
             raise MoleculeError(INEXPRESSIBLE, smiles, _last_words(error)) from None
-    if verify:
-        _check_survival(smiles, selfies, constraints)
     return selfies
+
+
+def check_return(smiles: str, decoded: str) -> None:
+    """MoleculeError, ``CHANGED``, unless what the SELFIES of a canonical SMILES decodes to is the same molecule.
+
+    >>> check_return("CCO", "OCC")
+    """
+    try:
+        mol = _molecule(decoded, smiles)
+    except MoleculeError as error:
+        raise MoleculeError(CHANGED, smiles, f"it does not come back: {error.reason}") from None
+    # Equal at the first writing is proof enough; only a difference is worth settling.
+    if Chem.MolToSmiles(mol) != smiles and (back := canonical(mol)) != smiles:
+        raise MoleculeError(CHANGED, smiles, f"it comes back as {back}")
 
 
 def to_smiles(selfies: str, constraints: Constraints) -> str:
@@ -114,10 +126,6 @@ def to_smiles(selfies: str, constraints: Constraints) -> str:
     >>> to_smiles("[C][C][=O]", default_constraints())
     'CC=O'
     """
-    return canonical(_read(selfies, constraints))
-
-
-def _read(selfies: str, constraints: Constraints) -> Mol:
     split(selfies)
     with _lock:
         _put_in_force(constraints)
@@ -125,26 +133,21 @@ def _read(selfies: str, constraints: Constraints) -> Mol:
             decoded: str = sf.decoder(selfies)
         except Exception as error:  # one molecule: whatever selfies stumbles on is this row's reason
             raise MoleculeError(UNREADABLE, selfies, _last_words(error)) from None
+    return canonical(_molecule(decoded, selfies))
+
+
+def _molecule(decoded: str, text: str) -> Mol:
+    """The molecule that SELFIES was decoded to; ``text`` is for messages."""
     if not decoded:
-        raise MoleculeError(EMPTY, selfies)
+        raise MoleculeError(EMPTY, text)
     # selfies counts ring bonds up without reusing numbers and writes the hundredth as %100, which means %10.
     if "%100" in decoded:
-        raise MoleculeError(TOO_LARGE, selfies, "more than 99 ring bonds")
+        raise MoleculeError(TOO_LARGE, text, "more than 99 ring bonds")
     with BlockLogs():
         mol = Chem.MolFromSmiles(decoded)
     if mol is None:
-        raise MoleculeError(UNREADABLE, selfies, f"RDKit refuses {decoded}")
+        raise MoleculeError(UNREADABLE, text, f"RDKit refuses {decoded}")
     return mol
-
-
-def _check_survival(smiles: str, selfies: str, constraints: Constraints) -> None:
-    try:
-        mol = _read(selfies, constraints)
-    except MoleculeError as error:
-        raise MoleculeError(CHANGED, smiles, f"it does not come back: {error.reason}") from None
-    # Equal at the first writing is proof enough; only a difference is worth settling.
-    if Chem.MolToSmiles(mol) != smiles and (back := canonical(mol)) != smiles:
-        raise MoleculeError(CHANGED, smiles, f"it comes back as {back}")
 
 
 def _put_in_force(constraints: Constraints) -> None:

@@ -1,6 +1,6 @@
 """Files of molecules become a prepared data set, in parallel, with every row accounted for.
 
-Knows the way (intake → chemistry → notation → vocabulary → dataset) and nothing of learning.
+Knows the way (intake → reading → vocabulary → dataset) and nothing of learning.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import io
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,13 +18,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .chemistry import Limits, standard_smiles
 from .config import DataConfig
-from .dataset import Dataset, smiles_hash
-from .errors import InputError, MoleculeError
+from .dataset import Dataset
+from .errors import InputError
 from .intake import open_table
-from .notation import constraints_for, default_constraints, split, to_selfies
+from .notation import constraints_for
 from .parallel import chunked, default_workers, map_chunks
+from .reading import Chunk, Row, crashed, read_rows
 from .vocabulary import Ids, Vocabulary, learn_merges, merge
 
 CHUNK = 1000
@@ -33,7 +33,6 @@ MERGE_SAMPLE = 100_000
 
 VALIDATED = 5_000
 DUPLICATE = "seen before"
-CRASHED = "crashed the chemistry library"
 
 
 class Rejection(NamedTuple):
@@ -44,27 +43,6 @@ class Rejection(NamedTuple):
     reason: str
     detail: str
     smiles: str
-
-
-class Row(NamedTuple):
-    """A row of an input file on its way to a worker."""
-
-    source: int
-    line: int
-    smiles: str
-    problem: str
-
-
-@dataclass
-class Chunk:
-    """What a worker makes of some rows: symbols as numbers of its own list, one molecule after the other."""
-
-    symbols: list[str] = field(default_factory=list)
-    ids: NDArray[np.uint16] = field(default_factory=lambda: np.zeros(0, np.uint16))
-    lengths: list[int] = field(default_factory=list)
-    hashes: list[int] = field(default_factory=list)
-    places: list[tuple[int, int]] = field(default_factory=list)
-    rejected: list[tuple[Row, str, str]] = field(default_factory=list)
 
 
 @dataclass
@@ -92,53 +70,6 @@ def defused(cell: str) -> str:
     """
     plain = "".join(c if c.isprintable() else "?" for c in cell[:2000])
     return f"'{plain}" if plain[:1] in "=+-@" and plain else plain
-
-
-def read_rows(rows: list[Row], config: DataConfig) -> Chunk:
-    """Standardise some rows and write them in SELFIES symbols; runs in a worker process.
-
-    All rows go through RDKit before any goes through selfies, for the two drive each other out of the processor's
-    caches: in turn, a third of the time is lost.
-    """
-    chunk, limits = Chunk(), Limits(max_heavy_atoms=config.max_heavy_atoms)
-    standard: list[tuple[Row, str]] = []
-    for row in rows:
-        if row.problem:
-            chunk.rejected.append((row, row.problem, ""))
-            continue
-        try:
-            standard.append((row, standard_smiles(row.smiles, limits, config.neutralise)))
-        except MoleculeError as error:
-            chunk.rejected.append((row, error.reason, error.detail))
-    index, ids, constraints = dict[str, int](), list[int](), default_constraints()
-    for row, smiles in standard:
-        try:
-            symbols = split(to_selfies(smiles, constraints, verify=at_risk(smiles)))
-        except MoleculeError as error:
-            chunk.rejected.append((row, error.reason, error.detail))
-            continue
-        ids += [index.setdefault(symbol, len(index)) for symbol in symbols]
-        chunk.lengths.append(len(symbols))
-        chunk.hashes.append(smiles_hash(smiles))
-        chunk.places.append((row.source, row.line))
-    chunk.symbols, chunk.ids = list(index), np.array(ids, dtype=np.uint16)
-    return chunk
-
-
-def at_risk(smiles: str) -> bool:
-    """Whether SELFIES has been seen to change such molecules: with stereo marks, charges, isotopes, odd atoms.
-
-    Plain ones come back unchanged without exception, and reading every molecule back doubles the work.
-
-    >>> at_risk("c1cc[nH]c1"), at_risk("C[C@H](N)O")
-    (False, True)
-    """
-    return any(mark in smiles.replace("[nH]", "n") for mark in "[/\\")
-
-
-def crashed(row: Row) -> Chunk:
-    """What stands in for a row that ended its worker."""
-    return Chunk(rejected=[(row, CRASHED, "")])
 
 
 def prepare(

@@ -23,7 +23,7 @@ ROOMS = (
     # files and processes
     *("streams", "columns", "intake", "parallel", "processes"),
     # data sets
-    *("folder", "dataset", "preparation"),
+    *("folder", "dataset", "reading", "preparation"),
     # model folders, as far as they can be told without weights
     *("known", "shipped", "model_folder", "card"),
     # the network
