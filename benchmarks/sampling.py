@@ -17,7 +17,7 @@ import click
 import torch
 from ablations import CORES, SAMPLES, Judge
 
-from molvae import runs, sampling
+from molvae import runs, sampling, shipped
 from molvae.api import configured
 from molvae.codec import Codec, Decoded, molecules_of
 from molvae.evaluation import consistent
@@ -31,14 +31,14 @@ def draws(codec: Codec, level: float | None, temperature: float, learned: bool, 
 
 
 @click.command(help=__doc__)
-@click.option("-m", "--model", required=True, metavar="FOLDER", help="Trained model to sample from.")
+@click.option("-m", "--model", required=True, metavar="MODEL", help="Model to sample from.")
 @click.option("--data", required=True, metavar="FOLDER", help="Prepared data set it was trained on.")
 @click.option("--level", "levels", type=float, multiple=True, help="Noise level; several may be given.")
 @click.option("--temperature", "temperatures", type=float, multiple=True, default=(1.0,), help="Several may be given.")
 @click.option("--learned", is_flag=True, help="Also draw z from the learned prior.")
 def main(model: str, data: str, levels: tuple[float, ...], temperatures: tuple[float, ...], learned: bool) -> None:
     """Measure every combination and print the table."""
-    codec = Codec.load(model)
+    codec = Codec.load(str(shipped.find(model)))
     dataset, _ = runs.open_dataset([data], configured({}).data)
     judge = Judge(dataset)
     print(f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, torch {torch.__version__}\n")

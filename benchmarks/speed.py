@@ -21,7 +21,7 @@ import torch
 from rdkit import Chem, RDLogger
 from reference_vae import BATCH, ReferenceVAE
 
-from molvae import runs, sampling
+from molvae import runs, sampling, shipped
 from molvae.api import configured
 from molvae.codec import Codec
 from molvae.dataset import Dataset
@@ -116,7 +116,7 @@ def smiles_rate(codec: Codec, count: int) -> float:
 
 
 @click.command(help=__doc__)
-@click.option("-m", "--model", required=True, metavar="FOLDER", help="Trained model to sample from.")
+@click.option("-m", "--model", required=True, metavar="MODEL", help="Model to sample from.")
 @click.option("--data", required=True, metavar="FILE", help="Molecules to train on and to parse.")
 @click.option("--rows", type=int, default=20_000, show_default=True, help="Molecules of the file to use.")
 @click.option("--rounds", type=int, default=5, show_default=True, help="Rounds of training steps, the best counts.")
@@ -125,7 +125,7 @@ def main(model: str, data: str, rows: int, rounds: int) -> None:
     with open_table(data) as table:
         smiles = [record.smiles for record in itertools.islice(table, rows)]
     dataset, _ = runs.open_dataset([data], configured({"rows": rows}).data)
-    codec = Codec.load(model)
+    codec = Codec.load(str(shipped.find(model)))
     print(f"{platform.machine()}, {CORES} cores, torch {torch.__version__}, rdkit {Chem.rdBase.rdkitVersion}")
     bf16, fp32 = product_rate(torch.bfloat16), product_rate(torch.float32)
     print(f"matrix products: {bf16:,.0f} GFLOP/s in bf16, {fp32:,.0f} in fp32\n")
