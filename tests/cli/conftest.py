@@ -108,3 +108,25 @@ def read_only(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
         monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != folder and real(path, mode))
 
     return protect
+
+
+@pytest.fixture
+def train(molvae: Any, recipe: Path, molecules_csv: Path, tmp_path: Path) -> Any:
+    """The function that trains in a folder of the test, by the recipe unless told otherwise."""
+
+    def run(name: str, *args: object, files: tuple[object, ...] = (molecules_csv,), **more: Any) -> Any:
+        given = () if "--config" in args or "--resume" in args else ("--config", recipe)
+        return molvae("train", *files, "-o", tmp_path / name, "--device", "cpu", *given, *args, **more)
+
+    return run
+
+
+@pytest.fixture
+def result() -> Callable[[Path], dict[str, bytes]]:
+    """The function that tells what a training ended with: its newest state, bit for bit."""
+
+    def ended(run: Path) -> dict[str, bytes]:
+        newest = max(path for path in run.iterdir() if path.name.startswith("step-"))
+        return {name: (newest / name).read_bytes() for name in ("weights.safetensors", "training.safetensors")}
+
+    return ended
