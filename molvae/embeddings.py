@@ -90,8 +90,8 @@ _spare: dict[torch.Size, list[Array]] = {}
 def zeros(shape: torch.Size) -> Tensor:
     """A float32 tensor of zeros, in memory that serves again once the tensor is gone.
 
-    The gradient of a large table takes megabytes at every step, and having the system find pages for them takes longer
-    than all else in the step.
+    The gradient of a large table takes megabytes at every step, and having the system find pages for them took a third
+    of the step.
     """
     spare = _spare.setdefault(shape, [])
     try:
@@ -142,9 +142,9 @@ class Sums:
         self.starts = torch.tensor((0, *sizes[:-1]), device=features.device).cumsum(0)
         self.compiled = features.device.type == "cpu" and kernels.AVAILABLE and features.dtype == torch.float32
         if self.compiled:
-            zeros = features.index_select(0, self.starts)  # (F, E)
-            self.differences = features - zeros.repeat_interleave(torch.tensor(sizes), 0)
-            self.zero = zeros.sum(0)
+            of_zero = features.index_select(0, self.starts)  # (F, E)
+            self.differences = features - of_zero.repeat_interleave(torch.tensor(sizes), 0)
+            self.zero = of_zero.sum(0)
 
     def __call__(self, symbols: Tensor, steps: Tensor, values: Tensor, kind: torch.dtype) -> Tensor:
         """What positions are told, ``(N, E)`` of type ``kind``: symbols and steps (N) int64, values (N, F) int16, the
