@@ -2,7 +2,7 @@
 
 Knows no molecules.
 
-    B molecules still being written, V vocabulary, H hidden, C code, T steps
+    B molecules still being written, P distinct beginnings of theirs, V vocabulary, H hidden, C code, T steps
 """
 
 from __future__ import annotations
@@ -56,33 +56,69 @@ def write(
     is ended there.
     """
     total, code = len(z), model.posterior.code(z, level)
-    if isinstance(level, float) and level == 0.0:
-        code = code[:1]  # nothing is told of the latent there, so what is told is the same for all
+    alike = isinstance(level, float) and level == 0.0  # nothing is told of the latent there
+    code = code[:1] if alike else code
     ids = torch.full((total, model.max_steps), END, dtype=torch.long)
     likelihood = torch.zeros(total)
     place, tell, stepper = Place(alphabet, total, model.config.grammar), model.teller(), Stepper(model.decoder, total)
-    fixed, state = stepper.fixed(code), stepper.begin(model.first_state(code).expand(total, -1))
+    fixed, state = stepper.fixed(code), stepper.begin(model.first_state(code))
     rows = torch.arange(total, device=z.device)
-    last = torch.full_like(rows, END)
+    prefixes = Prefixes.empty(rows, alike)
     for step in range(model.max_steps):
-        numbers = rows.cpu()
-        x = tell(last, torch.full_like(last, step), place.features(numbers, z.device))
-        stepper(x, state, fixed, rows)
-        logits = model.predict(state.h, x)  # (B, V)
-        spared = bar_the_end(logits, place.without_atoms(numbers).to(z.device))
+        heads = prefixes.heads.cpu()
+        x = tell(prefixes.last, torch.full_like(prefixes.last, step), place.features(heads, z.device))
+        stepper(x, state, fixed, prefixes.heads)
+        logits = model.predict(state.h, x)  # (P, V)
+        spared = bar_the_end(logits, place.without_atoms(heads).to(z.device))
         if step == model.max_steps - 1:
             logits[:, :END] = logits[:, END + 1 :] = -torch.inf
+        logits, spared = prefixes.spread(logits), prefixes.spread(spared)  # (B, V), (B,)
         last, chosen = pick(logits) if temperature == 0.0 else draw(logits, temperature, seed, first + rows, step)
+        numbers = rows.cpu()
         ids[numbers, step] = last.cpu()
         likelihood[numbers] += (chosen + spared).cpu()
         alive = (last != END).nonzero()[:, 0]
-        if len(alive) < len(rows):
-            state, rows, last = state.rows(alive), rows[alive], last[alive]
-        if not len(rows):
+        if not len(alive):
             break
+        rows, last = rows[alive], last[alive]
         place.advance(rows.cpu(), last.cpu())
+        before, prefixes = prefixes.grown(alive, rows, last)
+        state = state.rows(before)
     lengths = (ids != END).sum(1)
     return Written(ids.numpy().astype(np.uint16), lengths.numpy().astype(np.int32), likelihood.numpy())
+
+
+class Prefixes(NamedTuple):
+    """The distinct beginnings of the molecules being written: as long as these are few, each is computed once."""
+
+    heads: Tensor  # (P,), a molecule that begins so
+    last: Tensor  # (P,), its last symbol
+    owners: Tensor | None = None  # (B,), the beginning of each molecule; None where each has one of its own
+
+    @classmethod
+    def empty(cls, rows: Tensor, alike: bool) -> Prefixes:
+        """That of all molecules ``rows`` ``(B,)`` before their first symbol, or that of each if they are not alike."""
+        heads = rows[:1] if alike else rows
+        return cls(heads, torch.full_like(heads, END), torch.zeros_like(rows) if alike else None)
+
+    def spread(self, values: Tensor) -> Tensor:
+        """What holds of every beginning, ``(P, ...)``, for every molecule, ``(B, ...)``."""
+        return values if self.owners is None else values[self.owners]
+
+    def grown(self, alive: Tensor, rows: Tensor, last: Tensor) -> tuple[Tensor, Prefixes]:
+        """The beginnings one symbol on, and the place ``(P,)`` that each grew from.
+
+        ``alive`` are the places of the molecules ``rows`` that go on, with the symbols ``last``, all ``(B,)``.
+        """
+        if self.owners is None:
+            return alive, Prefixes(rows, last)
+        before = self.owners[alive]
+        symbols = int(last.max()) + 1
+        distinct, owners = (before * symbols + last).unique(return_inverse=True)
+        if 4 * len(distinct) > 3 * len(rows):
+            return before, Prefixes(rows, last)
+        heads = torch.empty_like(distinct).scatter_(0, owners, rows)
+        return distinct // symbols, Prefixes(heads, distinct % symbols, owners)
 
 
 class Place:

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from . import kernels
-from .products import array
+from .products import array, product
 from .recurrence import Precision as Precision
 from .recurrence import Recurrence
 
@@ -166,8 +166,8 @@ class Stepper:
         Row i gets row owners[i] (B) int64 of `fixed`; where that has one row only, all rows get it.
         """
         gates, recurrent = self.gates[: len(x)], self.recurrent[: len(x)]
-        torch.mm(x, self.weight_x, out=gates)
-        torch.mm(state.operand, self.weight_h, out=recurrent)
+        product(x, self.weight_x, gates)
+        product(state.operand, self.weight_h, recurrent)
         if self.compiled:
             inputs = (gates, recurrent, fixed, owners, self.bias, *state)
             kernels.gru_step(*(array(part) for part in inputs))

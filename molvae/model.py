@@ -19,6 +19,7 @@ from .embeddings import Sums
 from .grammar import TIERS, feature_sizes
 from .gru import GRU, Precision
 from .posterior import Gaussian, GaussianPosterior, Level, LevelPosterior
+from .products import linear
 from .surroundings import NUMBERS
 
 
@@ -175,9 +176,7 @@ class MoleculeVAE(nn.Module):
 
         The straight way spares the state what the last symbol and the place in the grammar say by themselves.
         """
-        weight, bias = self.output.weight.to(hidden.dtype), self.output.bias.to(hidden.dtype)
-        by_state = functional.linear(hidden, weight[:, : hidden.shape[1]], bias)
-        return torch.addmm(by_state, told.to(hidden.dtype), weight[:, hidden.shape[1] :].t())
+        return linear(hidden, told.to(hidden.dtype), self.output.weight, self.output.bias)
 
     def log_likelihood(self, packed: Packed, z: Tensor, level: Level = None) -> Tensor:
         """log p(x|z) in nats per molecule, ``(B,)``, summed over its symbols and its end."""

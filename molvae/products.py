@@ -1,4 +1,4 @@
-"""Tensors as the compiled kernels see them, and the one matrix product torch is slow at.
+"""Tensors as the compiled kernels see them, and the matrix products that torch is slow at.
 
 Knows memory and number formats, not what the numbers mean.
 """
@@ -12,8 +12,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from . import kernels
+
+BLOCK = 64
+"""Rows of tall matrices are taken in whole blocks of this many. torch's bf16 products compile a kernel for every shape
+they meet, a millisecond each, and batches seldom have the same number of positions twice."""
 
 
 def array(tensor: Tensor) -> kernels.Array:
@@ -51,12 +56,85 @@ def mkl_product() -> Any | None:
     return product
 
 
+def whole_blocks(a: Tensor) -> int:
+    """How many rows of a tall matrix make whole blocks; all of them where blocks would gain nothing."""
+    whole = len(a) // BLOCK * BLOCK
+    return whole if whole and a.dtype == torch.bfloat16 and a.device.type == "cpu" else len(a)
+
+
+def product(a: Tensor, b: Tensor, out: Tensor | None = None, *, add: bool = False) -> Tensor:
+    """out = a @ b, or out += a @ b with ``add``: a (N, K), b (K, M), out (N, M), new unless it is given."""
+    out = a.new_empty(len(a), b.shape[1]) if out is None else out
+    whole, beta = whole_blocks(a), 1 if add else 0
+    if whole == len(a):
+        return torch.addmm(out, a, b, beta=beta, out=out)
+    # Some rows are multiplied twice, which is less work than a kernel for a shape of their own.
+    last = torch.addmm(out[-BLOCK:], a[-BLOCK:], b, beta=beta)
+    torch.addmm(out[:whole], a[:whole], b, beta=beta, out=out[:whole])
+    out[whole:] = last[whole - len(a) :]
+    return out
+
+
 def transposed_product(a: Tensor, b: Tensor, out: Tensor) -> None:
     """out = a^T @ b: a (N, M), b (N, K), fp32 or both bf16, rows contiguous -> out (M, K) float32."""
-    product = mkl_product() if a.dtype == torch.bfloat16 else None
-    if product is None or not out.numel():
+    mkl = mkl_product() if a.dtype == torch.bfloat16 and a.device.type == "cpu" else None
+    if mkl is not None and out.numel():
+        row_major, plain, transposed = 101, 111, 112
+        operands = (a.data_ptr(), a.stride(0), b.data_ptr(), b.stride(0), 0.0, out.data_ptr(), out.stride(0))
+        mkl(row_major, transposed, plain, *out.shape, len(a), 1.0, *operands)
+        return
+    whole = whole_blocks(a)
+    if whole == len(a):
         out.copy_(torch.mm(a.t(), b))
         return
-    row_major, plain, transposed = 101, 111, 112
-    operands = (a.data_ptr(), a.stride(0), b.data_ptr(), b.stride(0), 0.0, out.data_ptr(), out.stride(0))
-    product(row_major, transposed, plain, *out.shape, len(a), 1.0, *operands)
+    total = torch.mm(a[:whole].t(), b[:whole])
+    ends = [part.new_zeros(BLOCK, part.shape[1]) for part in (a, b)]
+    for end, part in zip(ends, (a, b), strict=True):
+        end[: len(part) - whole] = part[whole:]
+    out.copy_(total.addmm_(ends[0].t(), ends[1]))
+
+
+def wide_linear(a: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """a @ weight^T + bias (N, M) in fp32: a (N, K), weight (M, K), bias (M).
+
+    By oneDNN where torch has it: MKL, which torch takes for fp32, runs at half its rate on AMD's processors.
+    """
+    onednn = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
+    if onednn is None or len(a) < BLOCK or not (a.dtype == weight.dtype == torch.float32 and a.device.type == "cpu"):
+        return torch.nn.functional.linear(a, weight, bias)
+    whole = len(a) // BLOCK * BLOCK
+    out: Tensor = onednn(a[:whole], weight, bias, "none", [], "")
+    if whole == len(a):
+        return out
+    last: Tensor = onednn(a[-BLOCK:], weight, bias, "none", [], "")  # as in `product`
+    return torch.cat([out, last[whole - len(a) :]])
+
+
+class _Linear(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, left: Tensor, right: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        weights = weight.to(left.dtype).split([left.shape[1], right.shape[1]], 1)
+        ctx.save_for_backward(left, right, *weights)
+        if left.dtype != torch.bfloat16:
+            return wide_linear(torch.cat([left, right], 1), weight.to(left.dtype), bias.to(left.dtype))
+        out = bias.to(left.dtype).repeat(len(left), 1)
+        for part, columns in zip((left, right), weights, strict=True):
+            product(part, columns.t(), out, add=True)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, ...]:
+        left, right, *weights = ctx.saved_tensors
+        slope = slope.contiguous()
+        exact = torch.promote_types(slope.dtype, torch.float32)
+        d_weight = torch.empty(slope.shape[1], left.shape[1] + right.shape[1], dtype=exact, device=slope.device)
+        for part, columns in zip((left, right), d_weight.split([left.shape[1], right.shape[1]], 1), strict=True):
+            transposed_product(slope, part, columns)
+        return product(slope, weights[0]), product(slope, weights[1]), d_weight, slope.sum(0, dtype=exact)
+
+
+def linear(left: Tensor, right: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """[left, right] @ weight^T + bias, (N, M): left (N, A), right (N, B) of one type, weight (M, A + B), bias (M)."""
+    result: Tensor = _Linear.apply(left, right, weight, bias)  # type: ignore[no-untyped-call]
+    return result

@@ -15,7 +15,10 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from . import kernels, tiled_gru, tiles
-from .products import array, has_tiles, transposed_product
+from .products import array, has_tiles, product, transposed_product
+
+STEP = 16
+"""A step's product takes a multiple of this many rows."""
 
 Precision = Literal["fp32", "bf16"]
 
@@ -34,6 +37,15 @@ def fits_tiles(x: Tensor, h0: Tensor, kind: torch.dtype) -> bool:
     """Whether this processor and these sizes allow the tiled way."""
     whole = x.shape[1] % 32 == 0 and h0.shape[1] % 32 == 0 and len(x) >= 32 and x.shape[1] > 0
     return kind == torch.bfloat16 and whole and has_tiles()
+
+
+def step_rows(alive: int, there: int) -> int:
+    """How many rows a step's product takes: those ``alive`` and, where as many are ``there``, some of later steps.
+
+    What comes of these is not read. So there are few shapes to compile kernels for, see `products.BLOCK`.
+    """
+    taken = -(-alive // STEP) * STEP
+    return taken if taken <= there else alive
 
 
 def panels(weight: Tensor, transposed: bool) -> kernels.Array:
@@ -56,7 +68,7 @@ def run(
     """
     total, rows, size = len(x), len(h0), h0.shape[1]
     tiled = fits_tiles(x, h0, x.dtype)
-    gates = x.new_empty(total, 3 * size) if tiled else torch.mm(x, w_x.t())
+    gates = x.new_empty(total, 3 * size) if tiled else product(x, w_x.t())
     candidate, outputs, carried = (x.new_empty(n, size) for n in (total, total, total + 1))
     carried[:rows] = h0
     state = h0.clone(memory_format=torch.contiguous_format)
@@ -71,11 +83,12 @@ def run(
         everything: Any = (tiles.layout(), np.array(sizes), array(x.contiguous()), *weights, *inputs, *results, block)
         tiled_gru.forward(*everything)
         return outputs, state, kept
-    recurrent = x.new_empty(rows, 3 * size)
+    recurrent = x.new_empty(step_rows(rows, rows + STEP), 3 * size)
     memory: Any = [array(part) for part in (gates, candidate, recurrent, fixed.to(x.dtype), bias)]
     place = 0
     for alive, following in zip(sizes, [*sizes[1:], 0], strict=True):
-        torch.mm(carried[place : place + alive], w_h.t(), out=recurrent[:alive])
+        taken = step_rows(alive, len(carried) - place)
+        torch.mm(carried[place : place + taken], w_h.t(), out=recurrent[:taken])
         kernels.gru_forward(place, alive, following, *memory, *results)
         place += alive
     return outputs, state, kept
@@ -92,13 +105,14 @@ def run_back(kept: Kept, w_h: Tensor, slope: Tensor, state: Tensor) -> None:
         tiled_gru.backward(tiles.layout(), np.array(sizes), panels(w_h, False), *memory)
         return
     rows, start = sizes[0], len(gates)
-    recurrent = gates.new_zeros(rows + 1, state.shape[1])
+    recurrent = gates.new_zeros(step_rows(rows, rows + STEP) + 1, state.shape[1])
     memory = [array(part) for part in (gates, candidate, recurrent, carried, slope, state)]
     for alive, following in zip(reversed(sizes), [0, *reversed(sizes[1:])], strict=True):
         start -= alive
         steps: Any = (start, alive, following, *memory)
         kernels.gru_backward(*steps)
-        torch.mm(gates[start : start + alive], w_h, out=recurrent[:alive])
+        taken = step_rows(alive, len(gates) - start)
+        torch.mm(gates[start : start + taken], w_h, out=recurrent[:taken])
     state.add_(recurrent[:rows])
 
 
@@ -141,7 +155,8 @@ class Recurrence(torch.autograd.Function):
         reset_update = gates[:, : 2 * size]
         d_x = d_constant = None
         if ctx.needs_input_grad[0]:
-            d_x = torch.mm(reset_update, w_x[: 2 * size]).addmm_(candidate, w_x[2 * size :]).to(ctx.x_type)
+            d_x = product(reset_update, w_x[: 2 * size])
+            d_x = product(candidate, w_x[2 * size :], d_x, add=True).to(ctx.x_type)
         d_ih, d_hh = torch.empty(3 * size, x.shape[1] + w_c.shape[1]), torch.empty(3 * size, size)
         d_w_x, d_w_c = d_ih[:, : x.shape[1]], d_ih[:, x.shape[1] :]
         transposed_product(reset_update, x, d_w_x[: 2 * size])

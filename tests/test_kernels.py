@@ -11,7 +11,7 @@ import torch
 
 from molvae import kernels
 from molvae.kernels import Array, compiled, exponential, hyperbolic_tangent, inverse, load, store
-from molvae.products import array, transposed_product
+from molvae.products import array
 
 pytestmark = pytest.mark.skipif(not kernels.AVAILABLE, reason="numba is not installed")
 
@@ -74,18 +74,6 @@ def test_bfloat16_is_widened_and_narrowed_as_torch_does_it() -> None:
     back = torch.empty_like(wide)
     copies(array(narrow), array(back))
     assert torch.equal(back, narrow.float())
-
-
-@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
-def test_transposed_product_is_a_product_summed_in_fp32(kind: torch.dtype) -> None:
-    generator = torch.Generator().manual_seed(0)
-    a, b = (torch.randn(70, n, generator=generator).to(kind) for n in (48, 20))
-    out = torch.zeros(30, 24)
-    transposed_product(a[:, 8:38], b, out[:, 2:22])
-    expected = a[:, 8:38].double().T @ b.double()
-    assert ((out[:, 2:22] - expected).norm() / expected.norm()).item() < 3e-3
-    assert out[:, :2].eq(0).all()
-    assert out[:, 22:].eq(0).all()
 
 
 def test_kernels_work_where_no_cache_folder_can_be_written() -> None:
