@@ -216,9 +216,7 @@ def drawn_table(
         sample(codec, 2 * count, keep_all=True, seed=given.seed, level=given.level, workers=given.workers)
     ) as draws:  # type: ignore[type-var]
         first: list[Sample] = list(islice(draws, count))
-
-        stage("samples: consistency")
-        share, kept = consistent_alone(first, draws, codec.vocabulary.constraints, given.workers)
+        share, kept = consistent_alone(first, draws)
     return sample_table([one.smiles for one in first], sets, remarks, given, share, kept)
 
 
