@@ -28,15 +28,6 @@ FILES = ("arrays.safetensors", "vocabulary.json", "report.json")
 Rows = NDArray[np.int64]
 
 
-def smiles_hash(smiles: str) -> int:
-    """The 64-bit number a molecule is known by, from its canonical SMILES.
-
-    >>> smiles_hash("CCO")
-    14074757553414938733
-    """
-    return int.from_bytes(hashlib.blake2b(smiles.encode(), digest_size=8).digest(), "little")
-
-
 @dataclass(frozen=True)
 class Batch:
     """Molecules packed step after step, longest first, so that no position is padding.

@@ -20,7 +20,8 @@ from .chemistry import canonical, parse
 from .errors import MoleculeError
 from .figures import Figure, absent, share
 from .intake import open_table
-from .metrics import Figures, Known, evaluate_samples, molecule_hashes, random_molecules, with_fcd_excess
+from .known import smiles_hashes
+from .metrics import Figures, Known, evaluate_samples, random_molecules, with_fcd_excess
 from .parallel import chunked, default_workers, map_chunks
 from .reference_sets import ReferenceSet, reference_set
 
@@ -123,9 +124,9 @@ def known_molecules(train: Sequence[str], workers: int = 1) -> tuple[NDArray[np.
     same = sum(a == b for a, b in zip(looked_at, canonical_forms(looked_at), strict=True))
     if len(train) > LOOKED_AT and same >= CANONICAL * len(looked_at):
         remark = f"novelty takes the training SMILES as they stand: {same:,} of {len(looked_at):,} are canonical"
-        return molecule_hashes(train), remark
+        return smiles_hashes(train), remark
     parts = map_chunks(canonical_forms, chunked(train, _CHUNK), workers, _no_form)
-    return molecule_hashes([text for part in parts for text in part if text]), ""
+    return smiles_hashes([text for part in parts for text in part if text]), ""
 
 
 def canonical_forms(smiles: list[str]) -> list[str]:

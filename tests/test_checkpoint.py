@@ -20,9 +20,10 @@ from safetensors.torch import save as save_tensors
 
 from molvae import checkpoint, resumption, training
 from molvae import threads as threads_module
-from molvae.dataset import Dataset, smiles_hash
+from molvae.dataset import Dataset
 from molvae.errors import ModelError, TrainingError, UsageError
 from molvae.folder import MANIFEST, commit_folder
+from molvae.known import smiles_hash
 from molvae.training import Epoch, Step, begin, train
 
 CPU = torch.device("cpu")

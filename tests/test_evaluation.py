@@ -28,7 +28,7 @@ from molvae.evaluation import (
     read_smiles,
 )
 from molvae.figures import Figure, absent
-from molvae.metrics import molecule_hashes
+from molvae.known import smiles_hashes
 from molvae.reference_sets import reference_set
 from molvae.tables import aligned, compared, listed
 
@@ -62,7 +62,7 @@ def assert_no_number_is_none(table: SampleTable) -> None:
 
 
 def test_the_reference_row_has_as_many_molecules_as_there_are_valid_samples(sets: Sets, molecules: list[str]) -> None:
-    train = sets._replace(train=molecules, known=molecule_hashes(molecules))
+    train = sets._replace(train=molecules, known=smiles_hashes(molecules))
     table = judged([*molecules[:20], "C(", ""], train)
     assert table.sizes["samples"] == 22
     assert table.sizes["valid samples"] == table.sizes[REFERENCE] == 20
@@ -100,7 +100,7 @@ def test_the_seed_decides_which_training_molecules_are_drawn(sets: Sets, molecul
 def test_degenerate_samples_get_words_and_no_number_that_is_none(
     samples: list[str], sets: Sets, molecules: list[str]
 ) -> None:
-    for some in (sets, sets._replace(train=molecules[:30], known=molecule_hashes(molecules[:30]))):
+    for some in (sets, sets._replace(train=molecules[:30], known=smiles_hashes(molecules[:30]))):
         assert_no_number_is_none(judged(samples, some))
 
 
@@ -143,7 +143,7 @@ def test_no_draws_have_no_consistency() -> None:
 
 
 def test_consistent_samples_have_a_row_of_their_own(sets: Sets, molecules: list[str]) -> None:
-    train = sets._replace(train=molecules[:30], known=molecule_hashes(molecules[:30]))
+    train = sets._replace(train=molecules[:30], known=smiles_hashes(molecules[:30]))
     for some, names in ((sets, ["samples", CONSISTENT]), (train, ["samples", CONSISTENT, REFERENCE])):
         table = judge([*TEST, "CCO"], some, kept=TEST, workers=1, fcd=False)
         assert list(table.rows) == names
@@ -168,10 +168,10 @@ def test_canonical_training_molecules_are_taken_as_they_stand_and_that_is_said(
     monkeypatch.setattr(evaluation, "LOOKED_AT", 5)
     known, remark = known_molecules(few)
     assert "5 of 5 are canonical" in remark
-    assert np.array_equal(known, molecule_hashes(few))
+    assert np.array_equal(known, smiles_hashes(few))
     reversed_first, remark = known_molecules(["OCC", *few])
     assert not remark
-    assert np.array_equal(reversed_first, molecule_hashes(["CCO", *few]))
+    assert np.array_equal(reversed_first, smiles_hashes(["CCO", *few]))
 
 
 def test_statistics_of_the_test_set_are_kept_for_the_next_evaluation(

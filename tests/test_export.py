@@ -13,11 +13,11 @@ import torch
 
 from molvae import checkpoint, model_folder, resumption
 from molvae.api import load
-from molvae.dataset import Dataset, smiles_hash
+from molvae.dataset import Dataset
 from molvae.errors import InputError, ModelError, UsageError
 from molvae.export import HALF, export_model, halved
 from molvae.folder import MANIFEST
-from molvae.known import BloomFilter
+from molvae.known import BloomFilter, smiles_hash
 
 FILES = {"weights.safetensors", "config.json", "vocabulary.json", "info.json", "known.safetensors", "card.md", MANIFEST}
 

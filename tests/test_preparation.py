@@ -15,8 +15,9 @@ import pytest
 
 from molvae.chemistry import standard_smiles
 from molvae.config import DataConfig
-from molvae.dataset import Dataset, smiles_hash
+from molvae.dataset import Dataset
 from molvae.errors import InputError, MoleculeError
+from molvae.known import smiles_hash
 from molvae.notation import to_smiles
 from molvae.preparation import DUPLICATE, Prepared, prepare
 
