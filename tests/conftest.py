@@ -116,6 +116,24 @@ def copied_run(_tiny_run: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(_tiny_run, tmp_path / "copied-run"))
 
 
+@pytest.fixture
+def rebuilt(tmp_path: Path) -> Any:
+    """The function that copies a model folder, some of its files changed and a manifest that verifies."""
+    from molvae import model_folder
+    from molvae.folder import commit_folder
+
+    def rebuild(folder: Path, **changes: Any) -> Path:
+        names = (*model_folder.MODEL_FILES, *model_folder.STATE_FILES, model_folder.KNOWN)
+        files = {name: (folder / name).read_bytes() for name in names}
+        for start, change in changes.items():
+            name = next(name for name in names if name.startswith(start))
+            files[name] = change(files[name])
+        commit_folder(tmp_path / "model", files, kind="model", version=model_folder.FORMAT)
+        return tmp_path / "model"
+
+    return rebuild
+
+
 @pytest.fixture(scope="session")
 def tiny_model(tiny_run: Path) -> Any:
     """A tiny trained model as a user has it; its samples are molecules, its reconstructions are poor."""
