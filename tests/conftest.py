@@ -72,6 +72,18 @@ def molecules_csv(molecules: list[str], tmp_path_factory: pytest.TempPathFactory
     return path
 
 
+@pytest.fixture
+def put(tmp_path: Path) -> Any:
+    """The function that writes a file of molecules, from text or bytes, and tells its path."""
+
+    def write(content: str | bytes, name: str = "molecules.csv") -> Path:
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    return write
+
+
 @pytest.fixture(scope="session")
 def tiny_dataset(molecules_csv: Path) -> Any:
     """The same as a prepared data set."""
