@@ -98,7 +98,7 @@ def row(arm: str, dataset: Dataset, judge: Judge, options: dict[str, Any]) -> li
     speed = state.step * state.config.training.batch_size / state.seconds
     return [
         arm or "defaults",
-        f"{sum(p.numel() for p in state.model.parameters()):,}",
+        f"{state.model.weight_count:,}",
         f"{state.step:,}",
         f"{speed:,.0f}",
         f"{v.exact:.1%}",
