@@ -10,7 +10,6 @@ molecules of the training set. (Needs the extra ``eval``.)
 
 from __future__ import annotations
 
-import itertools
 import platform
 import tomllib
 from collections.abc import Sequence
@@ -24,9 +23,8 @@ import torch
 from molvae import runs, sampling
 from molvae.api import configured
 from molvae.checkpoint import Saved
-from molvae.codec import Codec, Decoded, molecules_of
+from molvae.codec import Codec, molecules_of
 from molvae.dataset import Dataset, Rows
-from molvae.evaluation import consistent
 from molvae.fcd_distance import chemnet_moments, frechet_distance
 from molvae.parallel import default_workers
 from molvae.training import Epoch, State, begin, train
@@ -67,11 +65,10 @@ def smiles_of(dataset: Dataset, rows: Rows) -> list[str]:
     return [one.smiles for one in molecules_of(ids, dataset.vocabulary)]
 
 
-def samples(state: State, dataset: Dataset) -> list[Decoded]:
+def samples(state: State, dataset: Dataset) -> list[sampling.Sample]:
     """Draws from the prior, as they come."""
     codec = Codec(Saved(Path("arm"), state.average, dataset.vocabulary, state.config, {}))
-    drawn = sampling.draw(codec, sampling.Law(), SAMPLES // sampling.BLOCK)
-    return molecules_of(list(itertools.chain.from_iterable(part.molecules() for part in drawn)), dataset.vocabulary)
+    return list(sampling.sample(codec, SAMPLES, keep_all=True))
 
 
 class Judge:
@@ -97,12 +94,11 @@ def row(arm: str, dataset: Dataset, judge: Judge, options: dict[str, Any]) -> li
     last = [record for record in train(state, dataset) if isinstance(record, Epoch)][-1]
     v = last.validation
     drawn = [one for one in samples(state, dataset) if one.smiles]
-    flags = consistent(drawn, dataset.vocabulary.constraints, CORES)
-    kept = [one.smiles for one, flag in zip(drawn, flags, strict=True) if flag]
+    kept = [one.smiles for one in drawn if one.consistent]
     speed = state.step * state.config.training.batch_size / state.seconds
     return [
         arm or "defaults",
-        f"{sum(p.numel() for p in state.model.parameters()):,}",
+        f"{state.model.weight_count:,}",
         f"{state.step:,}",
         f"{speed:,.0f}",
         f"{v.exact:.1%}",

@@ -74,7 +74,7 @@ def model_row(folder: str, held_out: list[str], sets: Sets, options: argparse.Na
     codec = Codec.load(folder, options.device)
     drawn = list(sample(codec, options.n, keep_all=True, seed=options.seed, workers=options.workers))
     row = sample_row([one.smiles for one in drawn], sets, options)
-    row["consistency"], _ = consistent_alone(drawn, iter(()), codec.vocabulary.constraints, options.workers)
+    row["consistency"], _ = consistent_alone(drawn, iter(()))
     places = np.random.default_rng(options.seed).permutation(len(held_out))[: options.limit].tolist()
     readings, _ = read_molecules(codec, [held_out[place] for place in places], options.workers)
     space = measure(codec, readings, iwae=options.iwae, seed=options.seed, workers=options.workers)

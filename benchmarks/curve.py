@@ -4,7 +4,7 @@
 
 A model that reconstructs and samples stands at the lower right. The DD-VAE curve (Polykovskiy and Vetrov, AISTATS 2020)
 is read off the figure in its repository; CharRNN and the VAE of MOSES (arXiv 1811.12823) report no reconstruction, and
-are lines. Needs matplotlib.
+are lines. (Needs the extra ``bench``.)
 """
 
 from __future__ import annotations

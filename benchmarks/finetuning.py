@@ -39,7 +39,6 @@ def config_for(model: Config, rows: int, epochs: int, rate: float) -> Config:
 
 def told(name: str, rows: int, epochs: int, state: State, records: list[Epoch]) -> None:
     """Rows of the table, for the epochs in which it doubles and the last."""
-    weights = sum(parameter.numel() for parameter in state.model.parameters())
     for record in records:
         if record.epoch & (record.epoch - 1) and record.epoch != epochs:
             continue
@@ -48,7 +47,7 @@ def told(name: str, rows: int, epochs: int, state: State, records: list[Epoch]) 
         cells = (
             f"{rows:,}",
             name,
-            f"{weights:,}",
+            f"{state.model.weight_count:,}",
             str(record.epoch),
             f"{v.exact:.1%}",
             f"{v.reconstruction:.2f}",

@@ -18,7 +18,8 @@ from pathlib import Path
 
 from molvae.fcd_distance import chemnet_moments, fcd_installed, frechet_distance
 from molvae.figures import Figure
-from molvae.metrics import evaluate_samples, molecule_hashes, random_molecules
+from molvae.known import smiles_hashes
+from molvae.metrics import evaluate_samples, random_molecules
 from molvae.parallel import default_workers
 from molvae.reference_sets import reference_set
 
@@ -105,7 +106,7 @@ def main() -> None:
         )
 
     samples = random_molecules(train, options.count, options.seed)
-    known = molecule_hashes(train)
+    known = smiles_hashes(train)
     watch = Stopwatch()
     figures = evaluate_samples(
         samples,

@@ -15,19 +15,11 @@ import platform
 
 import click
 import torch
-from ablations import CORES, SAMPLES, Judge
+from ablations import SAMPLES, Judge
 
 from molvae import runs, sampling, shipped
 from molvae.api import configured
-from molvae.codec import Codec, Decoded, molecules_of
-from molvae.evaluation import consistent
-
-
-def draws(codec: Codec, level: float | None, temperature: float, learned: bool, blocks: int) -> list[Decoded]:
-    """Draws from a prior as they come, empty ones left out."""
-    drawn = sampling.draw(codec, sampling.Law(0, temperature, level, learned), blocks)
-    written = itertools.chain.from_iterable(part.molecules() for part in drawn)
-    return [one for one in molecules_of(list(written), codec.vocabulary) if one.smiles]
+from molvae.codec import Codec
 
 
 @click.command(help=__doc__)
@@ -46,9 +38,11 @@ def main(model: str, data: str, levels: tuple[float, ...], temperatures: tuple[f
     print("|---" * 7 + "|")
     chosen = levels or ((0.0,) if codec.levels else (None,))
     for level, temperature, trained in itertools.product(chosen, temperatures, (False, True) if learned else (False,)):
-        drawn = draws(codec, level, temperature, trained, 2 * SAMPLES // sampling.BLOCK)
-        flags = consistent(drawn, codec.vocabulary.constraints, CORES)
-        kept = [one.smiles for one, flag in zip(drawn, flags, strict=True) if flag]
+        found = sampling.sample(
+            codec, 2 * SAMPLES, temperature=temperature, level=level, learned=trained, keep_all=True
+        )
+        drawn = [one for one in found if one.smiles]
+        kept = [one.smiles for one in drawn if one.consistent]
         raw = [one.smiles for one in drawn[:SAMPLES]]
         cells = [
             "-" if level is None else f"{level:g}",

@@ -83,7 +83,7 @@ def training_rate(dataset: Dataset, rounds: int) -> tuple[float, float, int]:
     decoder = 3 * (sizes.embedding + sizes.decoder) * sizes.decoder
     output = (sizes.embedding + sizes.decoder) * len(dataset.vocabulary)
     products = encoder * steps + (decoder + output) * (steps + 1)  # molecules at level 0 are not encoded
-    return rate, 6 * products * rate / 1e9, sum(p.numel() for p in state.model.parameters())
+    return rate, 6 * products * rate / 1e9, state.model.weight_count
 
 
 def reference_rates(smiles: list[str]) -> tuple[float, float, int]:

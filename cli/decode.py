@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from .options import chosen_device, device_option, force_option, model_option, output_option
+from .options import chosen_device, device_option, excel_safe_option, force_option, model_option, output_option
 from .output import check_output, note, note_terminal, open_output, progress
 
 
@@ -19,9 +19,10 @@ Examples:
 @click.argument("latents", metavar="FILE")
 @model_option
 @output_option
+@excel_safe_option
 @force_option
 @device_option
-def decode(latents: str, model: str, output: str, force: bool, device: str) -> int:
+def decode(latents: str, model: str, output: str, excel_safe: bool, force: bool, device: str) -> int:
     """Decode latent vectors, from npz, csv, csv.gz or parquet, to the likeliest molecule of each.
 
     Writes a row for every vector, with its id; a vector that decodes to no atoms has an empty SMILES.
@@ -47,7 +48,7 @@ def decode(latents: str, model: str, output: str, force: bool, device: str) -> i
     codec.check_latents(table.z)
     empty = 0
     with open_output(output, force) as out, progress("vectors", len(table.ids)) as advance:
-        write = row_writer(out)
+        write = row_writer(out, excel_safe=excel_safe)
         write(["id", "smiles", "selfies"])
         for start in range(0, len(table.ids), BATCH):
             part = slice(start, start + BATCH)

@@ -216,9 +216,7 @@ def drawn_table(
         sample(codec, 2 * count, keep_all=True, seed=given.seed, level=given.level, workers=given.workers)
     ) as draws:  # type: ignore[type-var]
         first: list[Sample] = list(islice(draws, count))
-
-        stage("samples: consistency")
-        share, kept = consistent_alone(first, draws, codec.vocabulary.constraints, given.workers)
+        share, kept = consistent_alone(first, draws)
     return sample_table([one.smiles for one in first], sets, remarks, given, share, kept)
 
 
@@ -229,8 +227,8 @@ def latent_table(
     import numpy as np
 
     from molvae.evaluation import as_json
+    from molvae.known import smiles_hashes
     from molvae.latent_space import measure, read_molecules
-    from molvae.metrics import molecule_hashes
     from molvae.tables import aligned, listed, number
 
     chosen = np.sort(np.random.default_rng(given.seed).permutation(len(held_out))[:limit]).tolist()
@@ -238,7 +236,7 @@ def latent_table(
     space = measure(codec, readings, iwae=iwae, seed=given.seed, workers=given.workers, said=stage)
     lines = [f"2 Latent space: {len(readings):,} of {len(held_out):,} held-out molecules, drawn at random", ""]
     lines += [f"  {count:,} could not be read: {reason}" for reason, count in unreadable.items()]
-    seen = 0 if known is None else int(np.isin(molecule_hashes([one.smiles for one in readings]), known).sum())
+    seen = 0 if known is None else int(np.isin(smiles_hashes([one.smiles for one in readings]), known).sum())
     if seen:
         lines.append(f"  Warning: {seen:,} of them were in the model's training data, and are not held out")
     for heading, figures in space.groups.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
@@ -54,6 +53,7 @@ def interpolate(
     from molvae.errors import MoleculeError, UsageError
     from molvae.interpolation import Point
     from molvae.interpolation import interpolate as walk
+    from molvae.streams import row_writer
 
     if (pairs is None) == (start is None) or (start is None) != (end is None):
         raise UsageError("give two SMILES, START and END, or --pairs with a table of them")
@@ -71,8 +71,8 @@ def interpolate(
         codec.read([str(start), str(end)])  # an end that cannot be read is an error before anything is written
     failed = 0
     with open_output(output, force) as handle:
-        writer = csv.writer(handle, lineterminator="\n")
-        writer.writerow(["pair", *Point._fields] if pairs else Point._fields)
+        write = row_writer(handle)
+        write(["pair", *Point._fields] if pairs else Point._fields)
         for number, (line, first, last) in enumerate(ends, start=1):
             try:
                 points = walk(codec, first, last, steps=steps, path=kind, dense=dense)
@@ -81,8 +81,8 @@ def interpolate(
                 note(f"{'standard input' if pairs == '-' else pairs}, line {line}: {error}")
                 continue
             for point in points:
-                cells = [f"{value:.4f}" if isinstance(value, float) else value for value in point]
-                writer.writerow([number, *cells] if pairs else cells)
+                cells = [f"{value:.4f}" if isinstance(value, float) else str(value) for value in point]
+                write([str(number), *cells] if pairs else cells)
             for point, name in ((points[0], "start"), (points[-1], "end")):
                 if point.reproduced != "yes":
                     note(f"{name} {point.smiles}: {SAID[point.reproduced]}")

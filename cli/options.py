@@ -109,6 +109,15 @@ def force_option(command: Command) -> Command:
     return click.option("--force", is_flag=True, help="Overwrite what is already there.")(command)
 
 
+def excel_safe_option(command: Command) -> Command:
+    """``--excel-safe``: for verbs that write text of the user's; what molvae itself writes is no formula."""
+    return click.option(
+        "--excel-safe",
+        is_flag=True,
+        help="Put an apostrophe before text that a spreadsheet would run as a formula; numbers stay as they are.",
+    )(command)
+
+
 def column_option(command: Command) -> Command:
     """``--column``: which column holds the SMILES."""
     return click.option(

@@ -6,7 +6,6 @@ import errno
 import gzip
 import io
 import os
-import re
 import secrets
 import sys
 import time
@@ -21,9 +20,6 @@ from molvae.errors import InputError, UsageError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """Errors of writing that the system reports without the name of the file."""
-
-FORMULA = re.compile("[ \\0]*[=+@\t\r\n\uff1d\uff0b\uff0d\uff20-]")
-"""How a cell begins that a spreadsheet may run: also after blanks, and with the signs of full width."""
 
 
 class Closed(io.RawIOBase):
@@ -156,24 +152,6 @@ def open_output(path: str, force: bool = False) -> Iterator[TextIO]:
             text.flush()
         finally:
             text.detach()
-
-
-def spreadsheet_safe(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula: text that begins like one gets an apostrophe before it.
-
-    >>> spreadsheet_safe("=HYPERLINK(1)"), spreadsheet_safe("-1.5"), spreadsheet_safe("CCO")
-    ("'=HYPERLINK(1)", '-1.5', 'CCO')
-    """
-    return f"'{cell}" if FORMULA.match(cell) and not is_number(cell) else cell
-
-
-def is_number(cell: str) -> bool:
-    """Whether a cell holds a number and nothing else."""
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from typing import Any
 
@@ -170,21 +169,19 @@ def write_table(
     """Write so many molecules as CSV, and say what was drawn and left out."""
     from molvae import sampling
     from molvae.scoring import stream
-
-    from .score import cell
+    from molvae.streams import cell, row_writer
 
     tally = sampling.Tally()
     flagged = options["keep_all"] or not options["consistent"]
     names = sampling.Sample._fields if flagged else sampling.Sample._fields[:-1]
     with open_output(output, force) as handle, progress("molecules", number) as advance:
-        writer = csv.writer(handle, lineterminator="\n")
-        writer.writerow([*names, *(plan.columns if plan else ())])
+        write = row_writer(handle)
+        write([*names, *(plan.columns if plan else ())])
         found = sampling.sample(codec, number, known=known, workers=workers, tally=tally, progress=advance, **options)
         rows = stream(((one.smiles, one) for one in found), plan, workers) if plan else ((one, None) for one in found)
         for one, scored in rows:
-            cells = [str(one.consistent).lower()] if flagged else []
-            cells += [cell(value) for value in scored.values] if scored else []
-            writer.writerow([one.smiles, one.selfies, f"{one.log_likelihood:.4f}", *cells])
+            cells = [*([one.consistent] if flagged else []), *(scored.values if scored else [])]
+            write([one.smiles, one.selfies, f"{one.log_likelihood:.4f}", *map(cell, cells)])
     note(told(tally))
     if tally.kept == number:
         return 0

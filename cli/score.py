@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from .options import column_option, force_option, output_option, workers_option
+from .options import column_option, excel_safe_option, force_option, output_option, workers_option
 
 EXAMPLES = """
 \b
@@ -48,11 +48,7 @@ def print_list(context: click.Context, _: click.Parameter, wanted: bool) -> None
     is_flag=True,
     help="Score the largest fragment, neutralised, in place of the molecule as it is written.",
 )
-@click.option(
-    "--excel-safe",
-    is_flag=True,
-    help="Put an apostrophe before text that a spreadsheet would run as a formula; numbers stay as they are.",
-)
+@excel_safe_option
 @column_option
 @workers_option
 @force_option
@@ -75,18 +71,17 @@ def score(
     """
     from molvae.intake import open_table
     from molvae.scoring import Counts, free_names, plan_scores, stream
-    from molvae.streams import row_writer
+    from molvae.streams import cell, row_writer
 
-    from .output import check_output, note, open_output, progress, spreadsheet_safe
+    from .output import check_output, note, open_output, progress
 
     plan = plan_scores(scores, scorers, parent)
     check_output(output, force, inputs=[molecules])
     counts = Counts()
     with open_table(molecules, column) as table, open_output(output, force) as out:
         note(f"{table.name}: SMILES in column {table.smiles_column!r} (chosen {table.chosen_by})")
-        write, mended = row_writer(out, delimiter(output)), spreadsheet_safe if excel_safe else str
-        head = [*table.columns, *free_names([*plan.columns, "status"], taken=table.columns)]
-        write(list(map(mended, head)))
+        write = row_writer(out, delimiter(output), excel_safe)
+        write([*table.columns, *free_names([*plan.columns, "status"], taken=table.columns)])
         rows = stream(((record.smiles, record) for record in table), plan, workers)
         properties = len(plan.names)
         with progress(label="scoring", total=None) as advance:
@@ -96,7 +91,7 @@ def score(
                 counts.add(row)
                 own = ["" if value is None else str(value) for value in row.values[properties:]]
                 scored = [*map(cell, row.values[:properties]), *own, row.status]
-                write(list(map(mended, [*fitted(record.fields, len(table.columns)), *scored])))
+                write([*fitted(record.fields, len(table.columns)), *scored])
                 advance(1)
     note(str(counts))
     if counts.not_scored.total() == counts.rows:
@@ -117,14 +112,3 @@ def fitted(fields: Sequence[str], width: int) -> list[str]:
 def delimiter(output: str) -> str:
     """Tab for files named .tsv or .tsv.gz, else a comma."""
     return "\t" if output.lower().removesuffix(".gz").endswith(".tsv") else ","
-
-
-def cell(value: float | int | str | None) -> str:
-    """A property as text: six significant figures say all that a descriptor means.
-
-    >>> cell(349.4019999), cell(2), cell(None)
-    ('349.402', '2', '')
-    """
-    if value is None:
-        return ""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)

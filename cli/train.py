@@ -147,9 +147,8 @@ def begun(run: Path, plan: Plan, dataset: Any, place: Any, say: Any, force: bool
     if plan.start is not None:
         new = plan.base.unknown(dataset.vocabulary.symbols)
         say(f"beginning with {plan.start.path}" + (f"; new symbols: {' '.join(new)}" if new else ", no new symbols"))
-    weights = sum(parameter.numel() for parameter in state.model.parameters())
     processes = f", {group.world.size} processes" if group.world.size > 1 else ""
-    say(f"{weights:,} weights on {place}, {state.model.precision} products{processes}")
+    say(f"{state.model.weight_count:,} weights on {place}, {state.model.precision} products{processes}")
     return state
 
 

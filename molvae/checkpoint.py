@@ -134,7 +134,7 @@ def load(path: str | Path, device: torch.device | None = None) -> Saved:
     config, vocabulary, info = parse(files, folder)
     with torch.device("meta"), Undrawn():
         model = MoleculeVAE(config.model, len(vocabulary), info["max_steps"])
-    if sum(p.numel() for p in model.parameters()) > LARGEST_MODEL:
+    if model.weight_count > LARGEST_MODEL:
         raise ModelError(f"{folder}: its configuration asks for more weights than any model may have")
     compare_shapes(folder / "weights.safetensors", model)
     weights = load_tensors(files["weights.safetensors"])

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -26,15 +25,6 @@ from .vocabulary import END, Ids, Vocabulary
 FORMAT = 1
 FILES = ("arrays.safetensors", "vocabulary.json", "report.json")
 Rows = NDArray[np.int64]
-
-
-def smiles_hash(smiles: str) -> int:
-    """The 64-bit number a molecule is known by, from its canonical SMILES.
-
-    >>> smiles_hash("CCO")
-    14074757553414938733
-    """
-    return int.from_bytes(hashlib.blake2b(smiles.encode(), digest_size=8).digest(), "little")
 
 
 @dataclass(frozen=True)
@@ -137,12 +127,6 @@ class Dataset:
         """
         rows = np.random.default_rng([seed, epoch]).permutation(self.training_rows)
         return [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
-
-    def in_order(self, rows: Rows, batch_size: int, grammar: str = "none") -> Iterator[Batch]:
-        """Batches of ``rows`` by length, for validation."""
-        by_length = rows[np.argsort(self.lengths[rows], kind="stable")]
-        for start in range(0, len(by_length), batch_size):
-            yield self.batch(by_length[start : start + batch_size], grammar)
 
     def save(self, path: str | Path, *, rejected: str = "") -> None:
         """Write the data set as a folder, committed whole; ``rejected`` is the text of ``rejected.csv``."""

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from .errors import InputError, MolvaeError, UsageError
 from .parallel import default_workers
 from .parts import COLUMNS, arrow, parts_of
+from .streams import cell
 
 PER_THREAD = 128 << 20
 """Bytes that a thread of DuckDB needs to work with."""
@@ -178,19 +179,11 @@ def _write_csv(handle: BinaryIO, tables: Iterable[Any], schema: Any) -> int:
     writer.writerow(schema.names)
     rows = 0
     for table in tables:
-        columns = [[_cell(value) for value in column.to_pylist()] for column in table.columns]
-        writer.writerows(zip(*columns, strict=True))
+        writer.writerows(zip(*(map(cell, column.to_pylist()) for column in table.columns), strict=True))
         rows += table.num_rows
     text.flush()
     text.detach()
     return rows
-
-
-def _cell(value: object) -> object:
-    """A value as ``molvae sample`` writes it to CSV; empty for none."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:.6g}" if isinstance(value, float) else value
 
 
 def format_of(path: str) -> str:

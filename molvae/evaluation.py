@@ -1,8 +1,7 @@
 """The sample table of ``molvae evaluate``: molecules from anywhere, beside an honest reference row.
 
 The reference row is as many random training molecules against the same test set: a model whose figures
-equal it is as good as the data themselves at that size. Knows neither torch nor any model; what a model adds to the
-table, the SELFIES of its draws, is handed in.
+equal it is as good as the data themselves at that size. Knows neither torch nor any model: draws are handed in.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -19,12 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .chemistry import canonical, parse
-from .consistency import is_consistent
 from .errors import MoleculeError
 from .figures import Figure, absent, share
 from .intake import open_table
-from .metrics import Figures, Known, evaluate_samples, molecule_hashes, random_molecules, with_fcd_excess
-from .notation import Constraints
+from .known import smiles_hashes
+from .metrics import Figures, Known, evaluate_samples, random_molecules, with_fcd_excess
 from .parallel import chunked, default_workers, map_chunks
 from .reference_sets import ReferenceSet, reference_set
 
@@ -42,15 +39,15 @@ Say = Callable[[str], object]
 
 
 class Drawn(Protocol):
-    """A draw of a model: canonical SMILES, empty for none, and the SELFIES it wrote."""
+    """A draw of a model, as :class:`molvae.sampling.Sample` is one."""
 
     @property
     def smiles(self) -> str:
-        """Canonical SMILES."""
+        """Canonical SMILES, empty for none."""
 
     @property
-    def selfies(self) -> str:
-        """The SELFIES as written."""
+    def consistent(self) -> bool:
+        """Whether its SELFIES is the one that the molecule is written in."""
 
 
 @dataclass(frozen=True)
@@ -127,9 +124,9 @@ def known_molecules(train: Sequence[str], workers: int = 1) -> tuple[NDArray[np.
     same = sum(a == b for a, b in zip(looked_at, canonical_forms(looked_at), strict=True))
     if len(train) > LOOKED_AT and same >= CANONICAL * len(looked_at):
         remark = f"novelty takes the training SMILES as they stand: {same:,} of {len(looked_at):,} are canonical"
-        return molecule_hashes(train), remark
+        return smiles_hashes(train), remark
     parts = map_chunks(canonical_forms, chunked(train, _CHUNK), workers, _no_form)
-    return molecule_hashes([text for part in parts for text in part if text]), ""
+    return smiles_hashes([text for part in parts for text in part if text]), ""
 
 
 def canonical_forms(smiles: list[str]) -> list[str]:
@@ -207,37 +204,17 @@ def _valid(figures: Figures) -> int:
     return round((valid.value or 0.0) * valid.n)
 
 
-def consistent(drawn: Sequence[Drawn], constraints: Constraints, workers: int = 1) -> list[bool]:
-    """Which draws are consistent, as :mod:`molvae.consistency` defines it."""
-    work = partial(_consistent_chunk, constraints=constraints)
-    pairs = chunked(((one.smiles, one.selfies) for one in drawn), _CHUNK)
-    return [flag for part in map_chunks(work, pairs, workers, _not_consistent) for flag in part]
-
-
-def _consistent_chunk(pairs: list[tuple[str, str]], constraints: Constraints) -> list[bool]:
-    return [is_consistent(smiles, selfies, constraints) for smiles, selfies in pairs]
-
-
-def _not_consistent(_: tuple[str, str]) -> list[bool]:
-    return [False]
-
-
-def consistent_alone(
-    drawn: Sequence[Drawn], more: Iterator[Drawn], constraints: Constraints, workers: int | None = None
-) -> tuple[Figure, list[str]]:
+def consistent_alone(drawn: Sequence[Drawn], more: Iterator[Drawn]) -> tuple[Figure, list[str]]:
     """The share of consistent draws, and the SMILES of consistent ones alone.
 
     FCD falls with the number of molecules, so the consistent ones are filled up to the number ``drawn`` from ``more``
     draws as far as they go: what ``drawn`` has without the filter is then comparable.
     """
-    count = default_workers() if workers is None else workers
-    flags = consistent(drawn, constraints, count)
-    if not flags:
+    if not drawn:
         return absent(0, "no samples"), []
-    kept = [one.smiles for one, flag in zip(drawn, flags, strict=True) if flag]
-    while len(kept) < len(drawn) and (some := list(islice(more, max(_CHUNK, len(drawn) - len(kept))))):
-        kept += [one.smiles for one, flag in zip(some, consistent(some, constraints, count), strict=True) if flag]
-    return share(sum(flags), len(flags), interval=True), kept[: len(drawn)]
+    kept = [one.smiles for one in drawn if one.consistent]
+    others = (one.smiles for one in more if one.consistent)
+    return share(len(kept), len(drawn), interval=True), [*kept, *islice(others, len(drawn) - len(kept))]
 
 
 def as_json(figures: Mapping[str, Figure]) -> dict[str, dict[str, float | int | str | None]]:

@@ -43,7 +43,7 @@ def export_model(run: str | Path, folder: str | Path, *, licence: str = "", text
     info = without_folders(saved.info) | {
         "exported": {
             "licence": licence or saved.info.get("exported", {}).get("licence", ""),
-            "weights": sum(tensor.numel() for tensor in weights.values()),
+            "weights": saved.model.weight_count,
             "precision": str(HALF).removeprefix("torch."),
             "known": "Bloom filter",
             "known by mistake": round(molecules.mistaken, 6),

@@ -17,7 +17,6 @@ not the formula of its paper (``_diversity``). The row "Train" of its README is 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -29,6 +28,7 @@ from .fcd_distance import FEW, LONGEST, MINIMUM, Moments, chemnet_moments, fcd_i
 from .figures import Figure, absent, cosine_similarity, mean, share, wasserstein
 from .fingerprints import mean_similarities, nearest_similarity
 from .guacamol import SAMPLE_SIZE, descriptor_profile, fcd_score, kl_score
+from .known import smiles_hashes
 from .molecule_sets import PROPERTY_NAMES, DescribedSet, describe
 from .parallel import default_workers
 from .reference_sets import ReferenceSet, reference_set
@@ -58,7 +58,7 @@ def evaluate_samples(
 
     ``samples`` are raw: invalid ones and repetitions are part of what is measured, and ``unique@k`` looks
     at the first valid ones in the order given. ``train`` is canonical SMILES, or their
-    ``molecule_hashes``; without it there is no novelty. ``cache_folder`` keeps what is computed of the
+    ``smiles_hashes``; without it there is no novelty. ``cache_folder`` keeps what is computed of the
     reference sets. ``intervals`` adds 95 % bounds to shares and means; ``seed`` is for their bootstrap
     alone. ``fcd=False`` leaves out the Fréchet ChemNet distance, the slowest part.
 
@@ -128,15 +128,6 @@ def with_fcd_excess(figures: Mapping[str, Figure], honest: Mapping[str, Figure])
     return extended
 
 
-def molecule_hashes(smiles: Sequence[str]) -> NDArray[np.uint64]:
-    """Sorted 64-bit hashes (n,) of canonical SMILES, to know a large training set by without its text.
-
-    Of two million molecules and a million samples, one chance in ten million mistakes one sample for known.
-    """
-    digests = b"".join(hashlib.blake2b(text.encode(), digest_size=8).digest() for text in smiles)
-    return np.sort(np.frombuffer(digests, dtype="<u8").astype(np.uint64))
-
-
 def _counted(described: DescribedSet, train: Known | None, intervals: bool) -> Figures:
     """Valid, unique and novelty: what needs no description of the molecules."""
     valid = described.smiles
@@ -164,7 +155,7 @@ def _unique(first: Sequence[str], size: int) -> Figure:
 
 def _new(distinct: set[str], train: Known) -> int:
     if isinstance(train, np.ndarray):
-        return int((~np.isin(molecule_hashes(sorted(distinct)), train)).sum())
+        return int((~np.isin(smiles_hashes(sorted(distinct)), train)).sum())
     return len(distinct.difference(train))
 
 

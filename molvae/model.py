@@ -108,6 +108,11 @@ class MoleculeVAE(nn.Module):
         return self.training and self.precision == "bf16"
 
     @property
+    def weight_count(self) -> int:
+        """How many numbers are trained; the moments of the aggregate posterior, which are measured, do not count."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
+    @property
     def device(self) -> torch.device:
         """Where the weights are."""
         return self.output.weight.device

@@ -5,7 +5,6 @@ Knows the way (intake → reading → vocabulary → dataset) and nothing of lea
 
 from __future__ import annotations
 
-import csv
 import io
 import random
 from collections import Counter
@@ -25,6 +24,7 @@ from .intake import open_table
 from .notation import constraints_for
 from .parallel import chunked, default_workers, map_chunks
 from .reading import Chunk, Row, crashed, read_rows
+from .streams import row_writer
 from .vocabulary import Ids, Vocabulary, learn_merges, merge
 
 CHUNK = 1000
@@ -55,21 +55,20 @@ class Prepared:
     def rejected_csv(self) -> str:
         """The rejected rows as CSV, safe to open in a spreadsheet."""
         text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(Rejection._fields)
+        write = row_writer(text, excel_safe=True)
+        write(Rejection._fields)
         for row in self.rejected:
-            writer.writerow([row.source, row.line, row.reason, defused(row.detail), defused(row.smiles)])
+            write([row.source, str(row.line), row.reason, legible(row.detail), legible(row.smiles)])
         return text.getvalue()
 
 
-def defused(cell: str) -> str:
-    """A cell no spreadsheet will run as a formula, without control characters.
+def legible(text: str) -> str:
+    """The beginning of somebody's text, without control characters.
 
-    >>> defused("=HYPERLINK(1)")
-    "'=HYPERLINK(1)"
+    >>> legible("C\\x1b[2J")
+    'C?[2J'
     """
-    plain = "".join(c if c.isprintable() else "?" for c in cell[:2000])
-    return f"'{plain}" if plain[:1] in "=+-@" and plain else plain
+    return "".join(one if one.isprintable() else "?" for one in text[:2000])
 
 
 def prepare(
@@ -223,7 +222,7 @@ def nothing_left(sources: list[dict[str, Any]], rejections: list[Rejection]) -> 
         return f"{names}: there are no molecules in it"
     (reason, count), *_ = Counter(rejection.reason for rejection in rejections).most_common(1)
     first = rejections[0]
-    shown = defused(first.smiles)[:60]
+    shown = legible(first.smiles)[:60]
     return (
         f"{names}: none of {rows} rows is a usable molecule; {count}: {reason} "
         f"(line {first.line}: {shown!r}). Is this the column with SMILES? --column chooses another"

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from .alphabet import Alphabet
 from .chemistry import Limits, standard_smiles
 from .config import DataConfig
-from .dataset import smiles_hash
 from .errors import MoleculeError
+from .known import smiles_hash
 from .notation import check_return, default_constraints, split, to_selfies
 from .smiles import decode_smiles
 

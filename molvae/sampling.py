@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from .codec import Codec, molecules_of
 from .consistency import consistent_draws
-from .dataset import smiles_hash
 from .decoding import Written
+from .known import smiles_hash
 from .noise import generator_of
 from .parallel import chunked, default_workers, map_chunks
 from .posterior import standard_normal

@@ -50,7 +50,7 @@ def machine(codec: Codec, workers: int | None = None) -> dict[str, str | int]:
         "worker processes": default_workers() if workers is None else workers,
         "torch threads": torch.get_num_threads(),
         "precision": codec.model.precision,
-        "weights": sum(parameter.numel() for parameter in codec.model.parameters()),
+        "weights": codec.model.weight_count,
         "latent": codec.latent,
         "decoder": codec.saved.config.model.decoder,
         "vocabulary": len(codec.vocabulary),

@@ -30,6 +30,9 @@ _NOT_TEXT = {
     b"BZh": "compressed with bzip2; gzip is understood",
     b"\xfd7zXZ": "compressed with xz; gzip is understood",
 }
+_FORMULA = re.compile("[ \\0]*[=+@\t\r\n\uff1d\uff0b\uff0d\uff20-]")
+"""How a cell begins that a spreadsheet may run: also after blanks, and with the signs of full width."""
+
 _MAX_LINE_BYTES = 1 << 20
 _BOM = b"\xef\xbb\xbf"
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|\Z)")
@@ -118,8 +121,10 @@ class Lines:
         return self.number + len(self._ahead) + 1
 
 
-def row_writer(handle: TextIO, delimiter: str = ",") -> Callable[[Sequence[str]], None]:
+def row_writer(handle: TextIO, delimiter: str = ",", excel_safe: bool = False) -> Callable[[Sequence[str]], None]:
     """The function that writes a row of cells as a line of CSV, such that it reads back as the same cells.
+
+    ``excel_safe`` changes those that a spreadsheet would run, see :func:`spreadsheet_safe`.
 
     >>> row_writer(sys.stdout)(["CCO", '5" of it', "a spirit"])
     CCO,"5"" of it",a spirit
@@ -128,10 +133,41 @@ def row_writer(handle: TextIO, delimiter: str = ",") -> Callable[[Sequence[str]]
     quoted = csv.writer(handle, delimiter=delimiter, lineterminator="\n", quoting=csv.QUOTE_ALL)
 
     def write(cells: Sequence[str]) -> None:
+        cells = list(map(spreadsheet_safe, cells)) if excel_safe else cells
         # A carriage return ends a line where it is read; before Python 3.13, csv leaves it without quotes.
         (quoted if any("\r" in cell for cell in cells) else plain).writerow(cells)
 
     return write
+
+
+def cell(value: float | int | str | None) -> str:
+    """A value as text: six significant figures say all that a descriptor means.
+
+    >>> cell(349.4019999), cell(2), cell(True), cell(None)
+    ('349.402', '2', 'true', '')
+    """
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def spreadsheet_safe(cell: str) -> str:
+    """A cell that no spreadsheet takes for a formula: text that begins like one gets an apostrophe before it.
+
+    >>> spreadsheet_safe("=HYPERLINK(1)"), spreadsheet_safe("-1.5"), spreadsheet_safe("CCO")
+    ("'=HYPERLINK(1)", '-1.5', 'CCO')
+    """
+    return f"'{cell}" if _FORMULA.match(cell) and not _is_number(cell) else cell
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
 
 
 def _open_bytes(path: str | Path, name: str) -> io.BufferedReader:

@@ -72,6 +72,18 @@ def molecules_csv(molecules: list[str], tmp_path_factory: pytest.TempPathFactory
     return path
 
 
+@pytest.fixture
+def put(tmp_path: Path) -> Any:
+    """The function that writes a file of molecules, from text or bytes, and tells its path."""
+
+    def write(content: str | bytes, name: str = "molecules.csv") -> Path:
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    return write
+
+
 @pytest.fixture(scope="session")
 def tiny_dataset(molecules_csv: Path) -> Any:
     """The same as a prepared data set."""
@@ -114,6 +126,24 @@ def tiny_run(_tiny_run: Path) -> Path:
 def copied_run(_tiny_run: Path, tmp_path: Path) -> Path:
     """A copy of the folder of the tiny training, to be damaged."""
     return Path(shutil.copytree(_tiny_run, tmp_path / "copied-run"))
+
+
+@pytest.fixture
+def rebuilt(tmp_path: Path) -> Any:
+    """The function that copies a model folder, some of its files changed and a manifest that verifies."""
+    from molvae import model_folder
+    from molvae.folder import commit_folder
+
+    def rebuild(folder: Path, **changes: Any) -> Path:
+        names = (*model_folder.MODEL_FILES, *model_folder.STATE_FILES, model_folder.KNOWN)
+        files = {name: (folder / name).read_bytes() for name in names}
+        for start, change in changes.items():
+            name = next(name for name in names if name.startswith(start))
+            files[name] = change(files[name])
+        commit_folder(tmp_path / "model", files, kind="model", version=model_folder.FORMAT)
+        return tmp_path / "model"
+
+    return rebuild
 
 
 @pytest.fixture(scope="session")

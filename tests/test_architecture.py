@@ -23,9 +23,9 @@ ROOMS = (
     # files and processes
     *("streams", "columns", "intake", "parallel", "processes"),
     # data sets
-    *("folder", "dataset", "reading", "preparation"),
+    *("known", "folder", "dataset", "reading", "preparation"),
     # model folders, as far as they can be told without weights
-    *("known", "shipped", "model_folder", "card"),
+    *("shipped", "model_folder", "card"),
     # the network
     *(
         "kernels",

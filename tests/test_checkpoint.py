@@ -1,4 +1,4 @@
-"""What was saved is what is loaded; what is damaged or hostile is refused; what was stopped goes on bit for bit."""
+"""What was saved is what is loaded; what is damaged or hostile is refused."""
 
 from __future__ import annotations
 
@@ -12,37 +12,23 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from molvae import checkpoint, resumption, training
-from molvae import threads as threads_module
-from molvae.dataset import Dataset, smiles_hash
-from molvae.errors import ModelError, TrainingError, UsageError
-from molvae.folder import MANIFEST, commit_folder
-from molvae.training import Epoch, Step, begin, train
+from molvae import checkpoint, resumption
+from molvae.dataset import Dataset
+from molvae.errors import ModelError, TrainingError
+from molvae.folder import MANIFEST
+from molvae.known import smiles_hash
+from molvae.training import begin
 
 CPU = torch.device("cpu")
 
 
 def weights(model: torch.nn.Module) -> bytes:
     return b"".join(tensor.detach().numpy().tobytes() for tensor in model.state_dict().values())
-
-
-def rebuilt(folder: Path, target: Path, **changes: Any) -> Path:
-    """A copy of a model folder with some files changed and a manifest that verifies."""
-    files = {
-        name: (folder / name).read_bytes()
-        for name in checkpoint.MODEL_FILES + checkpoint.STATE_FILES + ("known.safetensors",)
-    }
-    for name, change in changes.items():
-        full = next(one for one in files if one.startswith(name))
-        files[full] = change(files[full])
-    commit_folder(target, files, kind="model", version=checkpoint.FORMAT)
-    return target
 
 
 def in_json(**changes: Any) -> Any:
@@ -175,8 +161,8 @@ def whole_numbers(tensors: dict[str, torch.Tensor]) -> None:
         (whole_numbers, "the weight output.weight is of the type I64"),
     ],
 )
-def test_weights_that_do_not_fit_are_named(folder: Path, tmp_path: Path, change: Any, words: str) -> None:
-    model = rebuilt(folder, tmp_path / "model", weights=in_tensors(change))
+def test_weights_that_do_not_fit_are_named(folder: Path, rebuilt: Any, change: Any, words: str) -> None:
+    model = rebuilt(folder, weights=in_tensors(change))
     with pytest.raises(ModelError, match=words):
         checkpoint.load(model)
 
@@ -198,7 +184,7 @@ def header_of(size: int) -> bytes:
 
 
 @pytest.mark.parametrize("kind", ["pickle", "empty", "html", "zip", "lying header"])
-def test_what_is_no_tensor_file_is_refused_and_never_run(folder: Path, tmp_path: Path, kind: str) -> None:
+def test_what_is_no_tensor_file_is_refused_and_never_run(folder: Path, rebuilt: Any, tmp_path: Path, kind: str) -> None:
     touched = tmp_path / "touched"
     content = {
         "pickle": pickle.dumps(Bomb(touched)),
@@ -207,7 +193,7 @@ def test_what_is_no_tensor_file_is_refused_and_never_run(folder: Path, tmp_path:
         "zip": b"PK\x03\x04" + bytes(100),
         "lying header": header_of(10**12),
     }[kind]
-    model = rebuilt(folder, tmp_path / "model", weights=lambda _: content)
+    model = rebuilt(folder, weights=lambda _: content)
     with pytest.raises(ModelError, match=r"weights\.safetensors: not readable"):
         checkpoint.load(model)
     assert not touched.exists()
@@ -237,9 +223,9 @@ MODEL = {"embedding": 16, "encoder": 16, "decoder": 32, "latent": 8, "posterior"
     ],
 )
 def test_a_configuration_that_cannot_be_is_refused(
-    folder: Path, tmp_path: Path, name: str, change: Any, words: str
+    folder: Path, rebuilt: Any, name: str, change: Any, words: str
 ) -> None:
-    model = rebuilt(folder, tmp_path / "model", **{name: change})
+    model = rebuilt(folder, **{name: change})
     with pytest.raises(ModelError, match=words):
         checkpoint.load(model)
 
@@ -267,133 +253,6 @@ def test_a_model_loads_through_a_link_and_without_its_training_state(folder: Pat
         checkpoint.known_hashes(copy)
     with pytest.raises(ModelError, match=r"training\.safetensors: cannot be read"):
         resumption.read_state(copy, CPU)
-
-
-def trained(dataset: Dataset, config: Any) -> tuple[bytes, bytes, list[Any]]:
-    """Weights, averaged weights and epochs of a training that nothing stopped."""
-    state = begin(dataset, config, CPU)
-    records = list(train(state, dataset))
-    return weights(state.model), weights(state.average), [untimed(one) for one in records]
-
-
-def untimed(record: Step | Epoch) -> Any:
-    """A record without what the clock says."""
-    if isinstance(record, Epoch):
-        return record._replace(seconds=0.0)
-    return record._replace(molecules_per_second=0.0, seconds_left=0.0)
-
-
-def stopped_and_resumed(dataset: Dataset, config: Any, records: int, run: Path) -> tuple[bytes, bytes, list[Any]]:
-    """The same of a training that was saved after some records and taken up again from the folder."""
-    state = begin(dataset, config, CPU)
-    told = []
-    for record in train(state, dataset):
-        told.append(untimed(record))
-        if len(told) == records:
-            break
-    checkpoint.save(run, state, dataset, {}, best=True)
-    state = resumption.resume(run, dataset, CPU)
-    told += [untimed(record) for record in train(state, dataset)]
-    return weights(state.model), weights(state.average), told
-
-
-@pytest.mark.parametrize(("cores", "precision"), [(1, "fp32"), (2, "fp32"), (2, "bf16")])
-def test_a_resumed_training_ends_with_the_same_bits(
-    tiny_dataset: Dataset,
-    make_config: Any,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    cores: int,
-    precision: str,
-) -> None:
-    monkeypatch.setattr(threads_module, "ROWS_PER_THREAD", 16)
-    monkeypatch.setattr(threads_module, "default_workers", lambda: cores)
-    config = make_config(epochs=2, batch_size=70, beta_schedule="cyclical", precision=precision)
-    whole = trained(tiny_dataset, config)
-    # Four steps an epoch: after the first, in mid-epoch, before and after the validation, in the last epoch.
-    for records in (1, 3, 4, 5, 7, 9):
-        assert stopped_and_resumed(tiny_dataset, config, records, tmp_path / str(records)) == whole
-
-
-def test_resuming_takes_the_newest_step_that_is_sound(tiny_dataset: Dataset, make_config: Any, tmp_path: Path) -> None:
-    config = make_config(epochs=1, batch_size=70)
-    whole = trained(tiny_dataset, config)
-    state = begin(tiny_dataset, config, CPU)
-    for record in train(state, tiny_dataset):
-        # The first is kept as the best, so that two steps are there.
-        checkpoint.save(tmp_path, state, tiny_dataset, {}, best=record.step == 1)
-        if record.step == 3:
-            break
-    newest = tmp_path / "step-00000003" / "training.safetensors"
-    newest.write_bytes(newest.read_bytes()[:-10])
-    said: list[str] = []
-    state = resumption.resume(tmp_path, tiny_dataset, CPU, said=said.append)
-    assert state.step == 1
-    assert len(said) == 1
-    assert "training.safetensors: damaged" in said[0]
-    assert "step-00000001 before it is sound" in said[0]
-    list(train(state, tiny_dataset))
-    assert (weights(state.model), weights(state.average)) == whole[:2]
-    checkpoint.save(tmp_path, state, tiny_dataset, {}, best=False)
-    kept = {path.name for path in tmp_path.iterdir()}
-    assert any(checkpoint.WRITTEN.fullmatch(name) and name.startswith("damaged-") for name in kept), (
-        "nothing is deleted"
-    )
-
-
-def test_nothing_sound_to_resume_is_an_error_that_deletes_nothing(copied_run: Path, tiny_dataset: Dataset) -> None:
-    for step in checkpoint.steps_of(copied_run):
-        (step / "state.json").write_bytes(b"{}")
-    before = sorted(path.name for path in copied_run.iterdir())
-    with pytest.raises(TrainingError, match=r"holds no training to resume .*state\.json: damaged"):
-        resumption.resume(copied_run, tiny_dataset, CPU)
-    assert sorted(path.name for path in copied_run.iterdir()) == before
-    with pytest.raises(TrainingError, match="holds no training to resume"):
-        resumption.resume(copied_run / "missing", tiny_dataset, CPU)
-
-
-def test_other_data_is_refused(copied_run: Path, tiny_dataset: Dataset) -> None:
-    from dataclasses import replace
-
-    ids = tiny_dataset.ids.copy()
-    ids[0] = 3 if ids[0] != 3 else 4
-    with pytest.raises(UsageError, match="was trained on other data"):
-        resumption.resume(copied_run, replace(tiny_dataset, ids=ids), CPU)
-
-
-def short(tensors: dict[str, torch.Tensor]) -> None:
-    tensors["exp_avg.output.bias"] = torch.zeros(3)
-
-
-def no_weights(tensors: dict[str, torch.Tensor]) -> None:
-    del tensors["weights.output.bias"]
-
-
-@pytest.mark.parametrize(
-    ("name", "change"),
-    [
-        ("training", in_tensors(short)),
-        ("training", in_tensors(no_weights)),
-        ("training", lambda _: pickle.dumps({})),
-        ("state", lambda _: b"{}"),
-        ("state", lambda _: b"[]"),
-    ],
-)
-def test_a_training_state_that_does_not_fit_is_refused_but_its_model_loads(
-    copied_run: Path, tmp_path: Path, name: str, change: Any
-) -> None:
-    model = rebuilt(checkpoint.steps_of(copied_run)[0], tmp_path / "model", **{name: change})
-    with pytest.raises(ModelError, match="does not fit its model"):
-        resumption.read_state(model, CPU)
-    checkpoint.load(model)
-
-
-def test_resuming_plans_the_same_steps(copied_run: Path, tiny_dataset: Dataset) -> None:
-    state = resumption.resume(copied_run, tiny_dataset, CPU)
-    assert state.out_of_steps
-    assert list(train(state, tiny_dataset)) == []
-    assert state.best > -np.inf
-    assert training.validation_due(state, tiny_dataset) is False
 
 
 def test_loading_a_model_does_not_load_the_compiler_of_torch(tiny_run: Path) -> None:

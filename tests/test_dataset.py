@@ -97,14 +97,6 @@ def test_the_batches_are_a_function_of_seed_and_epoch_alone() -> None:
     assert len({tuple(order(dataset, seed, epoch)) for seed in range(3) for epoch in range(4)}) == 12
 
 
-@given(LENGTHS, st.integers(1, 5))
-def test_validation_sees_every_row_once_whatever_the_batch(lengths: list[int], size: int) -> None:
-    dataset = some_dataset(lengths)
-    batches = list(dataset.in_order(np.arange(len(lengths)), size))
-    seen = [ids for batch in batches for ids in unpack(batch.targets, batch.sizes)]
-    assert sorted(seen) == sorted([*molecule(dataset, row), END] for row in range(len(lengths)))
-
-
 def test_training_and_validation_rows_are_all_rows_and_share_none() -> None:
     dataset = some_dataset([2] * 20, held_out=6)
     assert sorted([*dataset.training_rows, *dataset.validation_rows]) == list(range(20))

@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,16 +18,6 @@ from rdkit import Chem
 from molvae import intake
 from molvae.errors import InputError, MolvaeError, UsageError
 from molvae.intake import Record, open_table
-
-
-@pytest.fixture
-def put(tmp_path: Path):  # type: ignore[no-untyped-def]
-    def write(content: str | bytes, name: str = "molecules.csv") -> Path:
-        path = tmp_path / name
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return path
-
-    return write
 
 
 def read(path: Path | str, column: str | None = None) -> list[Record]:
@@ -51,87 +42,8 @@ def sdf(*molecules: str, **properties: str) -> str:
     return out.getvalue()
 
 
-@pytest.mark.parametrize("name", ["SMILES", "smiles", " Smiles ", "Canonical SMILES", "canonical_smiles", "mol"])
-def test_the_column_is_found_by_its_name_in_any_spelling(put, name: str) -> None:  # type: ignore[no-untyped-def]
-    with open_table(put(f"id,{name},note\n1,CCO,x\n2,not a molecule,y\n")) as table:
-        assert (table.smiles_column, table.chosen_by, table.format) == (name, "by name", "csv")
-        assert table.columns == ("id", name, "note")
-        assert list(table) == [
-            Record(2, "CCO", ("1", "CCO", "x")),
-            Record(3, "not a molecule", ("2", "not a molecule", "y")),
-        ]
-
-
-def test_a_better_name_goes_first(put) -> None:  # type: ignore[no-untyped-def]
-    with open_table(put("structure,canonical_smiles,smiles\nC,CC,CCC\n")) as table:
-        assert table.smiles_column == "smiles"
-
-
-def test_a_vague_name_gives_way_to_molecules(put) -> None:  # type: ignore[no-untyped-def]
-    with open_table(put("molecule,can\nethanol,CCO\nbenzene,c1ccccc1\n")) as table:
-        assert (table.smiles_column, table.chosen_by) == ("can", "by content")
-
-
-def test_the_column_is_found_by_content(put) -> None:  # type: ignore[no-untyped-def]
-    with open_table(put("id,what,logp\nX1,CCO,-0.1\nX2,c1ccccc1,2\nX3,bad,2\n")) as table:
-        assert (table.smiles_column, table.chosen_by) == ("what", "by content")
-        assert [record.line for record in table] == [2, 3, 4]
-
-
-def test_a_table_without_header_loses_no_row(put) -> None:  # type: ignore[no-untyped-def]
-    for text in ("CCO,X1\nCCN,X2\n", "CCO,X1\n"):
-        with open_table(put(text)) as table:
-            assert (table.columns, table.smiles_column) == (("column1", "column2"), "column1")
-            assert next(table) == Record(1, "CCO", ("CCO", "X1"))
-    assert smiles(put("X1,CCO\nX2,CCN\n"), "2") == ["CCO", "CCN"]
-    assert smiles(put("X1,CCO\nX2,CCN\n"), "column2") == ["CCO", "CCN"]
-
-
-@pytest.mark.parametrize(
-    ("column", "expected"),
-    [("a", "C"), ("A", "CC"), ("b", "CCC"), ("B", "CCC"), ("1", "C"), ("3", "CCC"), ("2", "CC")],
-)
-def test_a_column_is_chosen_by_exact_name_then_any_case_then_number(put, column: str, expected: str) -> None:  # type: ignore[no-untyped-def]
-    with open_table(put("a,A,b\nC,CC,CCC\n"), column) as table:
-        assert table.chosen_by == "by --column"
-        assert next(table).smiles == expected
-
-
-@pytest.mark.parametrize(
-    ("text", "column", "said"),
-    [
-        ("a,b\nC,CC\n", None, "more than one column"),
-        ("a,b\n1,2\n", None, "no column holds SMILES, of 'a', 'b'"),
-        ("smiles,SMILES\nC,CC\n", None, "several columns called smiles"),
-        ("a,b\nC,CC\n", "c", "has no column 'c'; it has 'a', 'b'"),
-        ("a,b\nC,CC\n", "3", "has no column '3'"),
-        ("a,b\nC,CC\n", "0", "has no column '0'"),
-        ("xA,xa\nC,CC\n", "XA", "fits several"),
-    ],
-)
-def test_a_column_that_cannot_be_told_is_wrong_usage(put, text: str, column: str, said: str) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(UsageError, match=said):
-        open_table(put(text), column)
-
-
-@pytest.mark.parametrize(
-    ("cells", "notation"),
-    [
-        (["InChI=1S/CH4/h1H4"], "InChI"),
-        (["CC>>CO", "C>O>N"], "reactions"),
-        (["[C][=O]", "[C][C][Branch1][C][O][C]"], "SELFIES"),
-        (["VNWKTOKETHGBQD-UHFFFAOYSA-N"], "InChI keys"),
-    ],
-)
-def test_another_notation_is_called_by_its_name(put, cells: list[str], notation: str) -> None:  # type: ignore[no-untyped-def]
-    if notation == "SELFIES":
-        cells = cells[1:]
-    with pytest.raises(InputError, match=f"holds {notation}, not SMILES"):
-        open_table(put("smiles\n" + "\n".join(cells) + "\n"))
-
-
 @pytest.mark.parametrize("cell", ["NA", "nan", "None", "null", "N", "1e5", "=1+1", " x ", "a;b", "é"])
-def test_cells_are_kept_as_they_stand(put, cell: str) -> None:  # type: ignore[no-untyped-def]
+def test_cells_are_kept_as_they_stand(put: Any, cell: str) -> None:
     assert read(put(f"smiles,note\nC,{cell}\n"))[0].fields == ("C", cell)
     assert smiles(put(f"smiles,note\n{cell},1\n")) == [cell]
 
@@ -162,7 +74,7 @@ def test_whatever_is_quoted_by_the_rules_comes_back_to_the_byte(
     assert [list(record.fields) for record in read(path)] == rows
 
 
-def test_a_row_with_a_wrong_number_of_fields_is_marked_and_never_shifted(put) -> None:  # type: ignore[no-untyped-def]
+def test_a_row_with_a_wrong_number_of_fields_is_marked_and_never_shifted(put: Any) -> None:
     records = read(put("id,smiles\n1,C\n2,CC,extra\n3\n4,CCC\n"))
     assert [(r.line, r.smiles, r.problem) for r in records] == [
         (2, "C", ""),
@@ -175,14 +87,14 @@ def test_a_row_with_a_wrong_number_of_fields_is_marked_and_never_shifted(put) ->
         open_table(put("id,smiles\n1,C,x\n2,CC,y\n"))
 
 
-def test_line_numbers_are_those_of_the_file(put) -> None:  # type: ignore[no-untyped-def]
+def test_line_numbers_are_those_of_the_file(put: Any) -> None:
     records = read(put('smiles,note\n\nC,"two\nlines"\n\n\nCC,one\n'))
     assert [(r.line, r.smiles, r.fields[1]) for r in records] == [(3, "C", "two\nlines"), (7, "CC", "one")]
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("end", ["", "newline"])
-def test_any_newline_will_do(put, newline: str, end: str) -> None:  # type: ignore[no-untyped-def]
+def test_any_newline_will_do(put: Any, newline: str, end: str) -> None:
     text = newline.join(["smiles", "C", "CC"]) + (newline if end else "")
     assert [(r.line, r.smiles) for r in read(put(text))] == [(2, "C"), (3, "CC")]
 
@@ -205,20 +117,20 @@ def test_any_newline_will_do(put, newline: str, end: str) -> None:  # type: igno
     ],
 )
 @pytest.mark.parametrize("zipped", [False, True])
-def test_the_format_is_told_by_name_or_content(put, text: str, name: str, format: str, zipped: bool) -> None:  # type: ignore[no-untyped-def]
+def test_the_format_is_told_by_name_or_content(put: Any, text: str, name: str, format: str, zipped: bool) -> None:
     path = put(gzip.compress(text.encode()), f"{name}.gz") if zipped else put(text, name)
     with open_table(path) as table:
         assert table.format == format
         assert next(table).smiles == "CCO"
 
 
-def test_gzip_is_told_by_its_first_bytes_not_by_the_name(put) -> None:  # type: ignore[no-untyped-def]
+def test_gzip_is_told_by_its_first_bytes_not_by_the_name(put: Any) -> None:
     assert smiles(put(gzip.compress(b"smiles\nC\n"), "x.csv")) == ["C"]
     assert smiles(put(b"smiles\nC\n", "x.csv.gz")) == ["C"]
     assert smiles(put(gzip.compress(b"smiles\nC\n") + gzip.compress(b"CC\n"), "x.csv.gz")) == ["C", "CC"]
 
 
-def test_smi_files(put) -> None:  # type: ignore[no-untyped-def]
+def test_smi_files(put: Any) -> None:
     text = "# comment\nSMILES name\n\nCCO  ethanol (pure)\tx\n\tC\nCC |^1:0| radical\nN\n"
     with open_table(put(text, "x.smi")) as table:
         assert (table.columns, table.smiles_column, table.chosen_by) == (
@@ -236,7 +148,7 @@ def test_smi_files(put) -> None:  # type: ignore[no-untyped-def]
         open_table(put(text, "x.smi"), "name")
 
 
-def test_a_bad_sdf_entry_takes_no_other_along(put) -> None:  # type: ignore[no-untyped-def]
+def test_a_bad_sdf_entry_takes_no_other_along(put: Any) -> None:
     good = sdf("CCO", "c1ccccc1O", note="n", smiles="other")
     first, second = good.split("$$$$\n")[:2]
     broken = first.replace("V2000", "V2xxx")
@@ -255,7 +167,7 @@ def test_a_bad_sdf_entry_takes_no_other_along(put) -> None:  # type: ignore[no-u
     assert [r.line for r in records][:2] == [1, first.count("\n") + 2]
 
 
-def test_sdf_with_crlf_and_without_a_last_separator(put) -> None:  # type: ignore[no-untyped-def]
+def test_sdf_with_crlf_and_without_a_last_separator(put: Any) -> None:
     text = sdf("C[C@H](O)F").removesuffix("$$$$\n").replace("\n", "\r\n")
     assert smiles(put(text, "x.sdf")) == ["C[C@H](O)F"]
 
@@ -281,7 +193,7 @@ BAD_FILES = [
 
 
 @pytest.mark.parametrize(("content", "said"), BAD_FILES)
-def test_a_file_that_cannot_be_read_is_refused_by_name_and_place(put, content: bytes, said: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_file_that_cannot_be_read_is_refused_by_name_and_place(put: Any, content: bytes, said: str) -> None:
     path = put(content)
     with pytest.raises(InputError, match=said) as caught:
         read(path)
@@ -302,7 +214,7 @@ def test_paths_that_are_no_files_are_refused(tmp_path: Path) -> None:
             open_table(url)
 
 
-def test_carriage_returns_alone_are_lines_in_files_of_any_size(put) -> None:  # type: ignore[no-untyped-def]
+def test_carriage_returns_alone_are_lines_in_files_of_any_size(put: Any) -> None:
     assert smiles(put("smiles\rC\rN")) == ["C", "N"]
     path = put(b"smiles\r" + b"CCCCCCC\r" * 300_000)
     assert sum(record.smiles == "CCCCCCC" for record in read(path)) == 300_000

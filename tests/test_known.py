@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from safetensors.numpy import save as save_arrays
 
 from molvae import known
-from molvae.dataset import smiles_hash
 from molvae.errors import ModelError
-from molvae.known import BITS, BloomFilter, SortedHashes, from_bytes, to_bytes
+from molvae.known import BITS, BloomFilter, SortedHashes, from_bytes, smiles_hash, smiles_hashes, to_bytes
 
 
 def hashes(count: int, seed: int = 0) -> NDArray[np.uint64]:
@@ -74,6 +73,12 @@ def test_how_many_are_looked_at_together_changes_nothing(monkeypatch: pytest.Mon
     monkeypatch.setattr(known, "CHUNK", chunk)
     assert to_bytes(BloomFilter.of(held)) == to_bytes(whole)
     np.testing.assert_array_equal(whole.contains(others), answers)
+
+
+def test_many_molecules_have_the_hashes_that_each_has_alone() -> None:
+    molecules = ["CCO", "CCN", "CCO"]
+    assert smiles_hashes(molecules).tolist() == sorted(map(smiles_hash, molecules))
+    assert smiles_hashes([]).tolist() == []
 
 
 def test_the_bits_of_a_molecule_are_those_that_shipped_filters_were_made_with() -> None:

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 
-from molvae import beam, checkpoint, latent_space, speed
-from molvae.aggregate import Posteriors, capacity, information, mismatch, mmd
-from molvae.beam import beam_search, encode_back
+from molvae import checkpoint, latent_space
 from molvae.codec import Codec
 from molvae.config import from_dict
 from molvae.errors import MoleculeError
@@ -24,124 +20,9 @@ from molvae.latent_space import LatentSpace, likelihood_terms, measure, read_mol
 from molvae.neighbourhoods import fingerprints_of, similarity, smoothness
 from molvae.training import begin, train
 
-Floats = NDArray[np.float64]
-
-
-def gaussians(means: Floats, variance: float, seed: int = 0) -> Posteriors:
-    """Posteriors of one variance around the means given."""
-    rng = np.random.default_rng(seed)
-    draws = means + math.sqrt(variance) * rng.standard_normal(means.shape)
-    return Posteriors(means, np.full(means.shape, math.log(variance)), draws, rng.standard_normal(means.shape))
-
 
 def value(space: LatentSpace, name: str) -> float | None:
     return next(figures[name].value for figures in space.groups.values() if name in figures)
-
-
-# -- beam ---------------------------------------------------------------------------------------------------------
-
-
-def test_candidates_are_different_molecules_the_likeliest_first(tiny_model: Any) -> None:
-    z = torch.randn(20, tiny_model.latent, generator=torch.Generator().manual_seed(0))
-    for found in beam_search(tiny_model, z):
-        assert 0 < len(found) <= 5
-        assert len({one.smiles for one in found}) == len(found)
-        assert all(a.log_likelihood >= b.log_likelihood for a, b in pairwise(found))
-        assert sum(math.exp(one.log_likelihood) for one in found) <= 1.0 + 1e-6
-
-
-def test_a_beam_finds_likelier_molecules_than_greedy_decoding(tiny_model: Any) -> None:
-    z = torch.randn(40, tiny_model.latent, generator=torch.Generator().manual_seed(1))
-    greedy = tiny_model.write(z).log_likelihood
-    best = np.array([found[0].log_likelihood for found in beam_search(tiny_model, z)])
-    assert best.mean() > greedy.mean()
-    assert (best > greedy - 0.05).mean() > 0.9
-
-
-def test_a_candidates_likelihood_is_the_models_own(memorised: Any, few: list[str]) -> None:
-    readings = memorised.read(few)
-    means = memorised.posterior(readings).mean
-    packed, batch = memorised.packed(readings)
-    with torch.no_grad():
-        own = memorised.model.log_likelihood(packed, means[batch.order])
-    for place, row in enumerate(batch.order):
-        found = beam_search(memorised, means[row : row + 1])[0][0]
-        assert found.smiles == few[row]
-        assert found.log_likelihood == pytest.approx(float(own[place]), abs=0.05)
-
-
-def test_the_size_of_a_batch_does_not_change_the_candidates(memorised: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    z = torch.randn(12, memorised.latent, generator=torch.Generator().manual_seed(2))
-    together = [[one.smiles for one in found][:1] for found in beam_search(memorised, z, width=3)]
-    monkeypatch.setattr(beam, "BATCH", 5)
-    assert [[one.smiles for one in found][:1] for found in beam_search(memorised, z, width=3)] == together
-
-
-def test_encode_back_chooses_the_molecule_that_the_latent_came_from(memorised: Any, few: list[str]) -> None:
-    means = memorised.posterior(memorised.read(few)).mean
-    candidates = [[beam.Candidate(one, -1.0) for one in (few[row - 1], few[row])] for row in range(len(few))]
-    assert encode_back(memorised, means, candidates) == few
-
-
-def test_a_latent_without_candidates_decodes_to_nothing(memorised: Any, few: list[str]) -> None:
-    unreadable = [beam.Candidate("[Xe]", -1.0)]
-    assert encode_back(memorised, torch.zeros(2, memorised.latent), [[], unreadable]) == ["", "[Xe]"]
-
-
-# -- the aggregate posterior --------------------------------------------------------------------------------------
-
-
-def test_a_gaussian_channel_carries_what_the_textbook_says() -> None:
-    noise, latent = 0.36, 4
-    signal = math.sqrt(1 - noise) * np.random.default_rng(1).standard_normal((3000, latent))
-    posteriors = gaussians(signal, noise)
-    figures = information(posteriors) | mismatch(posteriors)
-    assert figures["mutual information, nats"].value == pytest.approx(-0.5 * latent * math.log(noise), rel=0.05)
-    assert figures["KL of aggregate to prior, nats, at most"].value == pytest.approx(0.0, abs=0.1)
-    assert figures["KL of aggregate to prior, nats, at least"].value == pytest.approx(0.0, abs=0.05)
-    assert figures["MMD²"].value == pytest.approx(0.0, abs=0.01)
-
-
-def test_collapsed_posteriors_carry_nothing_and_fit_the_prior() -> None:
-    figures = capacity(gaussians(np.zeros((300, 6)), 1.0))
-    assert figures["mutual information, nats"].value == pytest.approx(0.0, abs=1e-9)
-    assert figures["active units"].value == 0
-    assert figures["KL of a dimension, largest"].value == 0.0
-
-
-def test_posteriors_far_apart_tell_all_molecules_of_the_set_from_each_other() -> None:
-    posteriors = gaussians(30 * np.random.default_rng(2).standard_normal((50, 6)), 0.01)
-    figures = capacity(posteriors)
-    assert figures["mutual information, nats"].value == pytest.approx(math.log(50))
-    assert "told apart" in figures["mutual information, nats"].note
-    assert figures["active units"].value == 6
-
-
-@pytest.mark.parametrize("shift", [0.0, 1.0])
-def test_the_two_bounds_of_the_mismatch_are_in_their_order(shift: float) -> None:
-    posteriors = gaussians(shift + 0.2 * np.random.default_rng(3).standard_normal((2000, 5)), 0.2)
-    figures = information(posteriors) | mismatch(posteriors)
-    low, high = (figures[f"KL of aggregate to prior, nats, at {side}"].value for side in ("least", "most"))
-    assert low is not None
-    assert high is not None
-    assert 0.45 * 5 * shift**2 < low <= high + 0.05
-
-
-def test_mmd_is_what_its_definition_says() -> None:
-    rng = np.random.default_rng(4)
-    a, b = rng.standard_normal((7, 3)), 1 + rng.standard_normal((9, 3))
-
-    def kernel(x: Floats, y: Floats) -> float:
-        return math.exp(-float(((x - y) ** 2).sum()) / 6)
-
-    within = [
-        sum(kernel(x, y) for i, x in enumerate(s) for j, y in enumerate(s) if i != j) / (len(s) * (len(s) - 1))
-        for s in (a, b)
-    ]
-    assert mmd(a, b) == pytest.approx(sum(within) - 2 * sum(kernel(x, y) for x in a for y in b) / 63)
-
-
-# -- the whole ----------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -278,6 +159,18 @@ def test_molecules_that_cannot_be_read_are_counted_by_their_reason(tiny_model: A
         tiny_model.read(["C("])
 
 
+def test_latent_space_measures_in_batches_of_any_size(
+    tiny_model: Any, molecules: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readings = tiny_model.read(molecules[:30])
+    q = tiny_model.posterior(readings)
+    whole = likelihood_terms(tiny_model, readings, q, q.mean, 1, 0)
+    monkeypatch.setattr(latent_space, "BATCH", 7)
+    parts = likelihood_terms(tiny_model, readings, q, q.mean, 1, 0)
+    np.testing.assert_allclose(parts.own, whole.own, rtol=0.02)
+    np.testing.assert_allclose(parts.other, whole.other, rtol=0.02)
+
+
 # -- neighbourhoods -----------------------------------------------------------------------------------------------
 
 
@@ -293,34 +186,3 @@ def test_a_path_between_equal_latents_does_not_move(memorised: Any, few: list[st
     assert figures["neighbour similarity"].value == 1.0
     assert figures["largest jump"].value == 0.0
     assert figures["distinct on a path"].value == pytest.approx(1 / 11)
-
-
-# -- speed --------------------------------------------------------------------------------------------------------
-
-
-def test_every_job_has_a_speed(tiny_model: Any, molecules: list[str]) -> None:
-    figures = speed.measure(tiny_model, molecules[:60], tiny_model.read(molecules[:60]), workers=1, seconds=0.05)
-    assert len(figures) == 6
-    assert all(figure.value is not None and figure.value > 0 for figure in figures.values())
-    machine = speed.machine(tiny_model, workers=1)
-    assert machine["worker processes"] == 1
-    assert machine["latent"] == tiny_model.latent
-
-
-def test_what_cannot_be_timed_has_its_reason(tiny_model: Any) -> None:
-    figures = speed.measure(tiny_model, ["C("], [], workers=1, seconds=0.01)
-    assert figures["prepare"].value is None
-    assert "none of 1 rows is a usable molecule" in figures["training step"].note
-    assert figures["encoding"].note == "no molecule that the model can read"
-
-
-def test_latent_space_measures_in_batches_of_any_size(
-    tiny_model: Any, molecules: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    readings = tiny_model.read(molecules[:30])
-    q = tiny_model.posterior(readings)
-    whole = likelihood_terms(tiny_model, readings, q, q.mean, 1, 0)
-    monkeypatch.setattr(latent_space, "BATCH", 7)
-    parts = likelihood_terms(tiny_model, readings, q, q.mean, 1, 0)
-    np.testing.assert_allclose(parts.own, whole.own, rtol=0.02)
-    np.testing.assert_allclose(parts.other, whole.other, rtol=0.02)

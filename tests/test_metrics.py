@@ -16,13 +16,8 @@ from hypothesis import strategies as st
 from molvae import metrics, reference_sets
 from molvae.errors import UsageError
 from molvae.figures import Figure, absent, as_floats
-from molvae.metrics import (
-    Figures,
-    evaluate_samples,
-    molecule_hashes,
-    random_molecules,
-    with_fcd_excess,
-)
+from molvae.known import smiles_hashes
+from molvae.metrics import Figures, evaluate_samples, random_molecules, with_fcd_excess
 from molvae.molecule_sets import describe
 from molvae.reference_sets import ReferenceSet, reference_set
 
@@ -163,7 +158,7 @@ def test_hashes_know_the_same_molecules_as_text(small_reference: ReferenceSet) -
     train = ["CNC", "CCCP", "c1ccccc1"]
     by_text, by_set, by_hash = (
         evaluate_samples(SAMPLES, small_reference, train=known, workers=1, fcd=False)["novelty"]
-        for known in (train, set(train), molecule_hashes(train))
+        for known in (train, set(train), smiles_hashes(train))
     )
     assert by_text == by_set == by_hash
     assert by_text.value == 0.5

@@ -12,7 +12,7 @@ from rdkit import Chem
 from molvae import sampling
 from molvae import threads as threads_module
 from molvae.consistency import is_consistent
-from molvae.dataset import smiles_hash
+from molvae.known import smiles_hashes
 from molvae.notation import to_smiles
 from molvae.sampling import INCONSISTENT, Tally, sample
 
@@ -100,7 +100,7 @@ def test_keeping_all_keeps_the_first_n_draws(tiny_model: Any) -> None:
 
 def test_known_molecules_are_left_out(tiny_model: Any) -> None:
     plain = [one.smiles for one in drawn(tiny_model, 60)]
-    known = np.sort(np.array([smiles_hash(smiles) for smiles in plain[::2]], dtype=np.uint64))
+    known = smiles_hashes(plain[::2])
     tally = Tally()
     novel = [one.smiles for one in drawn(tiny_model, 60, known=known, tally=tally)]
     assert novel[:30] == plain[1::2]

@@ -126,7 +126,7 @@ def test_a_model_says_where_it_comes_from_and_what_may_be_done_with_it(folder: P
 
 def test_a_model_of_moses_knows_the_bundled_molecules(home: Path, molecules: list[str]) -> None:
     from molvae.chemistry import standard_smiles
-    from molvae.dataset import smiles_hash
+    from molvae.known import smiles_hash
 
     for folder in (home / "moses", *(real_home() / name for name in shipped.names() if name == "moses")):
         known = checkpoint.load_known(folder)

@@ -41,6 +41,13 @@ def test_exactly_as_many_distinct_valid_molecules_are_written_as_asked_for(
     assert drawn == written + dropped
 
 
+def test_a_spreadsheet_finds_no_formula_among_samples(molvae: Any, tiny_run: Path) -> None:
+    from molvae.streams import spreadsheet_safe
+
+    table = molvae("sample", "-m", tiny_run, "-n", 100, "--all", "--scores", "logp,scaffold,alerts").rows
+    assert [[spreadsheet_safe(cell) for cell in row] for row in table] == table
+
+
 def test_all_keeps_every_draw_in_order(molvae: Any, tiny_run: Path) -> None:
     every = molvae("sample", "-m", tiny_run, "-n", 400, "--all")
     assert tally(every.err) == (400, 400, 0)
