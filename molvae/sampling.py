@@ -10,7 +10,7 @@ molecules however many are asked for, on however many threads. Draws that are no
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from .codec import Codec, molecules_of
 from .consistency import consistent_draws
 from .decoding import Written
-from .known import smiles_hash
+from .known import KnownMolecules, smiles_hash
 from .noise import generator_of
 from .parallel import chunked, default_workers, map_chunks
 from .posterior import standard_normal
@@ -65,11 +65,10 @@ class Sample(NamedTuple):
 
 
 class Filters(NamedTuple):
-    """What is left out besides draws without atoms: inconsistent ones, and the molecules whose hashes are ``known``
-    (:mod:`molvae.known`)."""
+    """What is left out besides draws without atoms: inconsistent ones, and ``known`` molecules."""
 
     consistent: bool = True
-    known: Container[int] | None = None
+    known: KnownMolecules | None = None
 
 
 @dataclass
@@ -131,18 +130,21 @@ def to_molecules(
     samples = [
         Sample(*one, likelihood, flag) for one, (_, likelihood), flag in zip(decoded, written, flags, strict=True)
     ]
-    return list(samples) if filters is None else [why_drop(one, filters) or one for one in samples]
+    if filters is None:
+        return list(samples)
+    return [why or one for why, one in zip(reasons(samples, filters), samples, strict=True)]
 
 
-def why_drop(one: Sample, filters: Filters) -> str:
-    """Why a sample is left out, whatever else is drawn; or nothing."""
-    if not one.smiles:
-        return EMPTY
-    if filters.consistent and not one.consistent:
-        return INCONSISTENT
-    if filters.known is not None and smiles_hash(one.smiles) in filters.known:
-        return KNOWN
-    return ""
+def reasons(samples: list[Sample], filters: Filters) -> list[str]:
+    """Why each sample is left out, whatever else is drawn; nothing for one that stays."""
+    slips = [filters.consistent and not one.consistent for one in samples]
+    whys = [INCONSISTENT * slip if one.smiles else EMPTY for one, slip in zip(samples, slips, strict=True)]
+    if filters.known is not None:
+        left = [place for place, why in enumerate(whys) if not why]
+        hashes = np.array([smiles_hash(samples[place].smiles) for place in left], np.uint64)
+        for place, known in zip(left, filters.known.contains(hashes), strict=True):
+            whys[place] = KNOWN * bool(known)
+    return whys
 
 
 def molecules(codec: Codec, drawn: Iterable[Written], filters: Filters | None, workers: int) -> Iterator[Sample | str]:
@@ -163,7 +165,7 @@ def sample(
     seed: int = 0,
     keep_all: bool = False,
     consistent: bool = True,
-    known: Container[int] | None = None,
+    known: KnownMolecules | None = None,
     workers: int | None = None,
     tally: Tally | None = None,
     progress: Callable[[int], object] = lambda _: None,
@@ -171,10 +173,9 @@ def sample(
     """``n`` distinct valid molecules drawn from the prior, in the order drawn.
 
     Inconsistent draws are left out unless ``consistent`` is false. With ``keep_all`` the first ``n`` draws are given as
-    they are: inconsistent, repeated and empty ones included. ``known`` has the hashes of molecules to leave out
-    (:mod:`molvae.known`). Fewer than ``n`` come when :data:`PATIENCE` draws for each have not found them; ``tally``
-    tells what was drawn and dropped, and why. ``temperature``, ``level``, ``learned`` and ``seed`` are those of
-    :class:`Law`.
+    they are: inconsistent, repeated and empty ones included. ``known`` molecules are left out. Fewer than ``n`` come
+    when :data:`PATIENCE` draws for each have not found them; ``tally`` tells what was drawn and dropped, and why.
+    ``temperature``, ``level``, ``learned`` and ``seed`` are those of :class:`Law`.
     """
     tally = Tally() if tally is None else tally
     seen = None if keep_all else Seen()

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -25,6 +25,7 @@ from .chemistry import parse
 from .codec import Codec
 from .errors import InputError
 from .folder import manifest_of, replace_file
+from .known import KnownMolecules
 from .parts import COLUMNS, FLAG, KEY, Settings, arrow, differences, notes_of, parts_of
 from .processes import World
 from .sampling import Filters, Sample, Tally
@@ -121,7 +122,7 @@ class Shards:
         codec: Codec,
         numbers: Sequence[int],
         *,
-        known: Container[int] | None = None,
+        known: KnownMolecules | None = None,
         plan: Plan | None = None,
         workers: int = 1,
         progress: Callable[[int], object] = lambda _: None,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from rdkit import Chem
@@ -12,7 +11,7 @@ from rdkit import Chem
 from molvae import sampling
 from molvae import threads as threads_module
 from molvae.consistency import is_consistent
-from molvae.known import smiles_hashes
+from molvae.known import SortedHashes, smiles_hashes
 from molvae.notation import to_smiles
 from molvae.sampling import INCONSISTENT, Tally, sample
 
@@ -100,21 +99,20 @@ def test_keeping_all_keeps_the_first_n_draws(tiny_model: Any) -> None:
 
 def test_known_molecules_are_left_out(tiny_model: Any) -> None:
     plain = [one.smiles for one in drawn(tiny_model, 60)]
-    known = smiles_hashes(plain[::2])
+    known = SortedHashes(smiles_hashes(plain[::2]))
     tally = Tally()
     novel = [one.smiles for one in drawn(tiny_model, 60, known=known, tally=tally)]
     assert novel[:30] == plain[1::2]
     assert not set(novel) & set(plain[::2])
     assert tally.dropped["in the training set"] >= 30
-    assert drawn(tiny_model, 5, known=np.zeros(0, np.uint64)) == drawn(tiny_model, 5)
+    assert drawn(tiny_model, 5, known=SortedHashes(smiles_hashes([]))) == drawn(tiny_model, 5)
 
 
 def test_sampling_gives_up_where_there_is_no_more_to_find(tiny_model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sampling, "PATIENCE", 2)
-    known = np.arange(0)
     tally = Tally()
-    monkeypatch.setattr(sampling, "why_drop", lambda *_: "drawn before")
-    assert drawn(tiny_model, 100, known=known, tally=tally) == []
+    monkeypatch.setattr(sampling, "reasons", lambda samples, _: ["drawn before"] * len(samples))
+    assert drawn(tiny_model, 100, tally=tally) == []
     assert tally.drawn == tally.dropped["drawn before"] == 2 * 64 * 2
 
 
