@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from molvae import beam, checkpoint, latent_space, speed
 from molvae.aggregate import Posteriors, capacity, information, mismatch, mmd
-from molvae.beam import beam_search, encode_back
+from molvae.beam import beam_search
 from molvae.codec import Codec
 from molvae.config import from_dict
 from molvae.errors import MoleculeError
 from molvae.evaluation import as_json
 from molvae.latent_space import LatentSpace, likelihood_terms, measure, read_molecules, verdict
-from molvae.neighbourhoods import fingerprints_of, similarity, smoothness
+from molvae.neighbourhoods import encode_back, fingerprints_of, similarity, smoothness
 from molvae.training import begin, train
 
 Floats = NDArray[np.float64]
@@ -68,6 +68,15 @@ def test_a_candidates_likelihood_is_the_models_own(memorised: Any, few: list[str
         found = beam_search(memorised, means[row : row + 1])[0][0]
         assert found.smiles == few[row]
         assert found.log_likelihood == pytest.approx(float(own[place]), abs=0.05)
+
+
+def test_a_candidate_is_consistent_if_one_of_its_strings_is_what_the_encoder_writes(
+    tiny_model: Any, molecules: list[str]
+) -> None:
+    smiles, ids = tiny_model.read(molecules[:1])[0]
+    other = np.append(ids, tiny_model.vocabulary.encode(["[Ring1]"]))  # a ring symbol without its number: to no effect
+    assert beam._molecules(tiny_model, [(-1.0, other)]) == [beam.Candidate(smiles, -1.0, False)]
+    assert beam._molecules(tiny_model, [(-1.0, other), (-2.0, ids)]) == [beam.Candidate(smiles, -1.0, True)]
 
 
 def test_the_size_of_a_batch_does_not_change_the_candidates(memorised: Any, monkeypatch: pytest.MonkeyPatch) -> None:
