@@ -49,11 +49,9 @@ class Model(Codec):
         kept = {"keep_all": keep_all, "consistent": consistent, "known": known}
         return list(sampling.sample(self, n, **drawn, **kept, workers=1))  # type: ignore[arg-type]
 
-    def interpolate(
-        self, start: str, end: str, *, steps: int = 11, path: str = "slerp", dense: bool = False
-    ) -> list[Point]:
+    def interpolate(self, start: str, end: str, *, steps: int = 11, path: str = "slerp") -> list[Point]:
         """The molecules between two, which stand first and last; see :func:`molvae.interpolation.interpolate`."""
-        return interpolation.interpolate(self, start, end, steps=steps, path=path, dense=dense)
+        return interpolation.interpolate(self, start, end, steps=steps, path=path)
 
 
 def load(model: str | Path | None = None, device: str = "cpu") -> Model:
