@@ -85,12 +85,13 @@ def interpolate(codec: Codec, start: str, end: str, *, steps: int = 11, path: st
         candidates = beam_search(codec, codec.check_latents(latents)[1:-1], WIDTH)
         molecules = distinct_path(first.smiles, candidates, last.smiles)
     reproduced = [ends[0].reproduced, *[""] * (steps - 2), ends[1].reproduced]
-    return [
-        Point(step, t, smiles, *(tanimoto(smiles, other) for other in (first.smiles, last.smiles, previous)), said)
-        for step, (t, smiles, previous, said) in enumerate(
-            zip(places, molecules, [first.smiles, *molecules[:-1]], reproduced, strict=True)
-        )
-    ]
+    points: list[Point] = []
+    previous = first.smiles
+    for step, (t, smiles, said) in enumerate(zip(places, molecules, reproduced, strict=True)):
+        to_start, to_end, to_previous = (tanimoto(smiles, other) for other in (first.smiles, last.smiles, previous))
+        points.append(Point(step, t, smiles, to_start, to_end, to_previous, said))
+        previous = smiles
+    return points
 
 
 def distinct_path(start: str, candidates: Sequence[Sequence[Candidate]], end: str) -> list[str]:
@@ -119,4 +120,5 @@ def tanimoto(first: str, second: str) -> float:
 def fingerprint(smiles: str) -> DataStructs.ExplicitBitVect:
     """Morgan fingerprint of a molecule, of radius 2 and 2048 bits."""
     generator = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=2048)
-    return generator.GetFingerprint(Chem.MolFromSmiles(smiles))
+    bits: DataStructs.ExplicitBitVect = generator.GetFingerprint(Chem.MolFromSmiles(smiles))
+    return bits
