@@ -25,7 +25,6 @@ Examples:
 @click.option("--pairs", metavar="CSV", help="Table whose first two columns are the ends of each path; - is stdin.")
 @click.option("--steps", type=Count(2, 10_001), default=11, metavar="N", help="Molecules, the ends included.")
 @click.option("--path", "kind", type=click.Choice(["slerp", "lerp"]), default="slerp", help="Arc or straight line.")
-@click.option("--dense", is_flag=True, help="Add points where neighbours jump (Tanimoto below 0.6).")
 @click.option("--image", metavar="PATH", help="Picture of the (first) path, .svg or .png.")
 @output_option
 @force_option
@@ -37,7 +36,6 @@ def interpolate(
     pairs: str | None,
     steps: int,
     kind: str,
-    dense: bool,
     image: str | None,
     output: str,
     force: bool,
@@ -46,8 +44,10 @@ def interpolate(
     """Walk through latent space from START to END, two SMILES.
 
     The first and the last row are always the two molecules given. The column reproduced says of them whether
-    the model writes them itself: yes; refined, from a latent found by gradient; or no. Tanimoto similarities
-    are of Morgan fingerprints, radius 2.
+    the model writes them itself: yes; refined, from a latent found by gradient; or no. Each row between is one of
+    the molecules that the model holds likeliest there: consistent (see molvae sample -h), not on the path yet
+    as far as there are such, and most similar to the row before. Tanimoto similarities are of Morgan fingerprints,
+    radius 2.
     """
     from molvae.codec import Codec
     from molvae.errors import MoleculeError, UsageError
@@ -75,7 +75,7 @@ def interpolate(
         write(["pair", *Point._fields] if pairs else Point._fields)
         for number, (line, first, last) in enumerate(ends, start=1):
             try:
-                points = walk(codec, first, last, steps=steps, path=kind, dense=dense)
+                points = walk(codec, first, last, steps=steps, path=kind)
             except MoleculeError as error:
                 failed += 1
                 note(f"{'standard input' if pairs == '-' else pairs}, line {line}: {error}")

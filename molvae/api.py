@@ -33,6 +33,7 @@ class Model(Codec):
         *,
         temperature: float = 1.0,
         level: float | None = None,
+        learned: bool = False,
         seed: int = 0,
         novel: bool = False,
         keep_all: bool = False,
@@ -42,18 +43,17 @@ class Model(Codec):
 
         An exported or shipped model knows these by a filter: one novel molecule in a hundred is left out with them.
         ``keep_all`` gives the first ``n`` draws as they are, and without ``consistent`` slips of the model are kept;
-        ``level`` is for models with several noise levels. See :func:`molvae.sampling.sample`.
+        ``level`` is for models with several noise levels; ``learned`` draws z from the prior learned in training. See
+        :func:`molvae.sampling.sample`.
         """
         known = checkpoint.load_known(self.saved.path) if novel else None
-        drawn = {"temperature": temperature, "level": level, "seed": seed}
+        drawn = {"temperature": temperature, "level": level, "learned": learned, "seed": seed}
         kept = {"keep_all": keep_all, "consistent": consistent, "known": known}
         return list(sampling.sample(self, n, **drawn, **kept, workers=1))  # type: ignore[arg-type]
 
-    def interpolate(
-        self, start: str, end: str, *, steps: int = 11, path: str = "slerp", dense: bool = False
-    ) -> list[Point]:
+    def interpolate(self, start: str, end: str, *, steps: int = 11, path: str = "slerp") -> list[Point]:
         """The molecules between two, which stand first and last; see :func:`molvae.interpolation.interpolate`."""
-        return interpolation.interpolate(self, start, end, steps=steps, path=path, dense=dense)
+        return interpolation.interpolate(self, start, end, steps=steps, path=path)
 
 
 def load(model: str | Path | None = None, device: str = "cpu") -> Model:

@@ -1,7 +1,7 @@
-"""Several molecules for one latent: beam search, and the choice of the one that encodes back to it.
+"""Several molecules for one latent: beam search.
 
 Greedy decoding takes the likeliest symbol at every step and may miss the likeliest molecule. A beam keeps
-several beginnings and offers several molecules, of which the encoder then says which one the latent came from.
+several beginnings and offers several molecules.
 
     B latents, Z latent, W width of the beam, A beginnings alive, V vocabulary
 """
@@ -17,20 +17,22 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .codec import Codec, Reading, molecules_of
-from .neighbourhoods import read
+from .consistency import consistent_draws
 from .threads import Threads
 from .vocabulary import END, Ids
 
 WIDTH = 5
-BATCH = 128
-"""Latents searched together: as many as keep the logits of all their beginnings within some tens of MB."""
+BATCH = 640
+"""Beginnings searched together: as many as keep their logits within some tens of MB."""
 
 
 class Candidate(NamedTuple):
-    """A molecule a latent decodes to: canonical SMILES, empty for none, and log p(x|z) in nats."""
+    """A molecule a latent decodes to: canonical SMILES, log p(x|z) of its likeliest spelling in nats, and whether one
+    of its spellings in the beam is the SELFIES that the molecule is written in (:mod:`molvae.consistency`)."""
 
     smiles: str
     log_likelihood: float
+    consistent: bool = True
 
 
 class _Beginnings(NamedTuple):
@@ -47,7 +49,8 @@ def beam_search(codec: Codec, z: Tensor, width: int = WIDTH) -> list[list[Candid
     A molecule that several strings of symbols spell counts once, with its likeliest spelling. Ends as soon
     as no beginning can still overtake the ``width`` best molecules, since a likelihood only falls.
     """
-    parts = [z[start : start + BATCH] for start in range(0, len(z), BATCH)]
+    together = max(1, BATCH // width)
+    parts = [z[start : start + together] for start in range(0, len(z), together)]
     # Each latent is as much work as its beam is wide.
     with torch.no_grad(), Threads(codec.model.device, width * len(z)) as threads:
         return [found for part in threads.map(lambda part: _search(codec, part, width), parts) for found in part]
@@ -107,32 +110,12 @@ def _best_continuations(
 
 def _molecules(codec: Codec, found: Sequence[tuple[float, Ids]]) -> list[Candidate]:
     """What the strings of symbols mean, each molecule once; a string without atoms is left out."""
-    decoded = molecules_of([ids for _, ids in found], codec.vocabulary)
+    written = [ids for _, ids in found]
+    decoded = molecules_of(written, codec.vocabulary)
+    flags = consistent_draws([one.smiles for one in decoded], written, codec.vocabulary)
+    consistent = {one.smiles for one, flag in zip(decoded, flags, strict=True) if flag}
     likeliest: dict[str, float] = {}
     for (score, _), one in zip(found, decoded, strict=True):
         if one.smiles:
             likeliest.setdefault(one.smiles, score)
-    return [Candidate(*item) for item in likeliest.items()]
-
-
-def encode_back(
-    codec: Codec, z: Tensor, candidates: Sequence[Sequence[Candidate]], workers: int | None = None
-) -> list[str]:
-    """Of every latent's candidates the one whose own posterior mean lies nearest to it; empty if it has none.
-
-    Euclidean distance. Where no candidate can be read by the model, the likeliest is taken.
-    """
-    chosen = [some[0].smiles if some else "" for some in candidates]
-    of = [owner for owner, some in enumerate(candidates) for _ in some]
-    found = read(codec, [one.smiles for some in candidates for one in some], workers)
-    readable = [(owner, one) for owner, one in zip(of, found, strict=True) if isinstance(one, Reading)]
-    if not readable:
-        return chosen
-    means = codec.posterior([reading for _, reading in readable]).mean
-    owners = torch.tensor([owner for owner, _ in readable]).to(z.device)
-    distances = torch.linalg.vector_norm(means - z[owners], dim=1).tolist()
-    nearest: dict[int, float] = {}
-    for (owner, reading), distance in zip(readable, distances, strict=True):
-        if distance < nearest.get(owner, np.inf):
-            nearest[owner], chosen[owner] = distance, reading.smiles
-    return chosen
+    return [Candidate(smiles, score, smiles in consistent) for smiles, score in likeliest.items()]

@@ -1,29 +1,29 @@
 """The way through latent space from one molecule to another.
 
 The first and the last molecule of a path are always the two that were given; each knows whether the model
-reproduces it by itself. Knows no files.
+reproduces it by itself. The decoder is sure of one of them over most of the way and changes its mind within a tenth of
+it, so that the likeliest molecules alone are three or four; what else it holds likely at each point, a beam tells.
+Knows no files.
 
     Z latent
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
 from rdkit import Chem, DataStructs
 from rdkit.Chem import rdFingerprintGenerator
 
-from .codec import Codec, Inversion, Latents, Reading
+from .beam import Candidate, beam_search
+from .codec import Codec, Latents
 
-DENSE_BELOW = 0.6
-"""With ``dense``, neighbours less similar than this get a point between them."""
-
-DENSE_DEPTH = 4
-"""Halvings, at most, of the step between two points."""
+WIDTH = 20
+"""Candidates of every point: about twice the points of a path, for neighbours share most of theirs."""
 
 
 class Point(NamedTuple):
@@ -69,64 +69,56 @@ def slerp(a: Latents, b: Latents, t: float) -> Latents:
 PATHS = {"slerp": slerp, "lerp": lerp}
 
 
-class Path:
-    """A path between two molecules, decoded where it is asked for."""
-
-    def __init__(self, codec: Codec, start: Reading, end: Reading, kind: str) -> None:
-        self.codec, self.curve = codec, PATHS[kind]
-        self.ends: tuple[Inversion, Inversion] = (codec.invert(start), codec.invert(end))
-        self.molecules: dict[float, str] = {0.0: start.smiles, 1.0: end.smiles}
-        self.fingerprints: dict[str, DataStructs.ExplicitBitVect] = {}
-
-    def add(self, places: Sequence[float]) -> None:
-        """Decode the molecules at ``places`` in [0, 1]; the ends stay the molecules given."""
-        new = [t for t in places if t not in self.molecules]
-        if not new:
-            return
-        latents = np.stack([self.curve(self.ends[0].z, self.ends[1].z, t) for t in new])
-        self.molecules |= dict(zip(new, self.codec.decode(latents), strict=True))
-
-    def tanimoto(self, first: str, second: str) -> float:
-        """Similarity of two molecules of the path, between 0 and 1."""
-        for smiles in (first, second):
-            if smiles not in self.fingerprints:
-                generator = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=2048)
-                self.fingerprints[smiles] = generator.GetFingerprint(Chem.MolFromSmiles(smiles))
-        return float(DataStructs.TanimotoSimilarity(self.fingerprints[first], self.fingerprints[second]))
-
-    def jumps(self) -> list[float]:
-        """Places halfway between neighbours that are less similar than :data:`DENSE_BELOW`."""
-        places = sorted(self.molecules)
-        return [
-            (a + b) / 2
-            for a, b in itertools.pairwise(places)
-            if self.tanimoto(self.molecules[a], self.molecules[b]) < DENSE_BELOW
-        ]
-
-    def points(self) -> list[Point]:
-        """The molecules in order, with their similarities."""
-        start, end = self.molecules[0.0], self.molecules[1.0]
-        points: list[Point] = []
-        previous = start
-        for step, t in enumerate(sorted(self.molecules)):
-            smiles = self.molecules[t]
-            to_start, to_end, to_previous = (self.tanimoto(smiles, other) for other in (start, end, previous))
-            said = {0.0: self.ends[0].reproduced, 1.0: self.ends[1].reproduced}.get(t, "")
-            points.append(Point(step, t, smiles, to_start, to_end, to_previous, said))
-            previous = smiles
-        return points
-
-
-def interpolate(
-    codec: Codec, start: str, end: str, *, steps: int = 11, path: str = "slerp", dense: bool = False
-) -> list[Point]:
+def interpolate(codec: Codec, start: str, end: str, *, steps: int = 11, path: str = "slerp") -> list[Point]:
     """The molecules on the way from ``start`` to ``end``: ``steps`` points, the two given first and last.
 
-    ``dense`` adds points where neighbours jump. Raises MoleculeError for an end that the model cannot read.
+    Those between are chosen by :func:`distinct_path` from beams of :data:`WIDTH`. Raises MoleculeError for an end that
+    the model cannot read.
     """
     first, last = codec.read([start, end])
-    way = Path(codec, first, last, path)
-    way.add([step / (steps - 1) for step in range(steps)])
-    for _ in range(DENSE_DEPTH if dense else 0):
-        way.add(way.jumps())
-    return way.points()
+    ends = codec.invert(first), codec.invert(last)
+    places = [step / (steps - 1) for step in range(steps)]
+    if first.smiles == last.smiles:
+        molecules = [first.smiles] * steps
+    else:
+        latents = [PATHS[path](ends[0].z, ends[1].z, t) for t in places]
+        candidates = beam_search(codec, codec.check_latents(latents)[1:-1], WIDTH)
+        molecules = distinct_path(first.smiles, candidates, last.smiles)
+    reproduced = [ends[0].reproduced, *[""] * (steps - 2), ends[1].reproduced]
+    points: list[Point] = []
+    previous = first.smiles
+    for step, (t, smiles, said) in enumerate(zip(places, molecules, reproduced, strict=True)):
+        to_start, to_end, to_previous = (tanimoto(smiles, other) for other in (first.smiles, last.smiles, previous))
+        points.append(Point(step, t, smiles, to_start, to_end, to_previous, said))
+        previous = smiles
+    return points
+
+
+def distinct_path(start: str, candidates: Sequence[Sequence[Candidate]], end: str) -> list[str]:
+    """``start``, one molecule for each point between of its ``candidates``, the likeliest first, and ``end``.
+
+    Of the consistent ones that are not on the path yet, the one most similar to the molecule before: so the path
+    holds different molecules and changes little at a time. Where all are on it, the likeliest consistent
+    one stands again; where none is consistent, the likeliest; where there is none, nothing.
+    """
+    path, known = [start], {start, end}
+    for found in candidates:
+        consistent = [one.smiles for one in found if one.consistent]
+        new = [smiles for smiles in consistent if smiles not in known]
+        again = consistent or [one.smiles for one in found] or [""]
+        path.append(max(new, key=partial(tanimoto, path[-1]), default=again[0]))
+        known.add(path[-1])
+    return [*path, end]
+
+
+def tanimoto(first: str, second: str) -> float:
+    """Similarity of two molecules, between 0 and 1: that of :class:`Point`."""
+    return float(DataStructs.TanimotoSimilarity(fingerprint(first), fingerprint(second)))
+
+
+@lru_cache(maxsize=4096)
+def fingerprint(smiles: str) -> DataStructs.ExplicitBitVect:
+    """Morgan fingerprint of a molecule, of radius 2 and 2048 bits."""
+    generator = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=2048)
+    bits: DataStructs.ExplicitBitVect = generator.GetFingerprint(Chem.MolFromSmiles(smiles))
+    return bits

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .aggregate import AT_LEAST, Posteriors, capacity, mismatch
-from .beam import WIDTH, beam_search, encode_back
+from .beam import WIDTH, beam_search
 from .codec import Codec, Reading
 from .figures import Figure, absent, mean, share
-from .neighbourhoods import Ring, decode, locality, read, round_trips, smoothness
+from .neighbourhoods import Ring, decode, encode_back, locality, read, round_trips, smoothness
 from .posterior import Gaussian, Level, prior_log_density, standard_normal
 from .threads import Threads
 

@@ -1,4 +1,5 @@
-"""What lies around a latent: how molecules change as it moves, and whether prior draws land on known ground.
+"""What lies around a latent: which molecule encodes to it, how molecules change as it moves, and whether prior draws
+land on known ground.
 
 Similarities are Tanimoto of Morgan fingerprints (radius 2, 1,024 bits); a latent without atoms is like nothing.
 Everything here decodes greedily. Knows no files.
@@ -13,9 +14,12 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from rdkit import Chem
+from torch import Tensor
 
+from .beam import Candidate
 from .codec import Codec, Latents, Reader, Reading
 from .errors import MoleculeError
 from .figures import Figure, absent, mean
@@ -79,6 +83,29 @@ def _read_chunk(reader: Reader, smiles: list[str]) -> list[Reading | str]:
 
 def _crashed(_: str) -> list[Reading | str]:
     return [CRASHED]
+
+
+def encode_back(
+    codec: Codec, z: Tensor, candidates: Sequence[Sequence[Candidate]], workers: int | None = None
+) -> list[str]:
+    """Of every latent's candidates the one whose own posterior mean lies nearest to it; empty if it has none.
+
+    Euclidean distance. Where no candidate can be read by the model, the likeliest is taken.
+    """
+    chosen = [some[0].smiles if some else "" for some in candidates]
+    of = [owner for owner, some in enumerate(candidates) for _ in some]
+    found = read(codec, [one.smiles for some in candidates for one in some], workers)
+    readable = [(owner, one) for owner, one in zip(of, found, strict=True) if isinstance(one, Reading)]
+    if not readable:
+        return chosen
+    means = codec.posterior([reading for _, reading in readable]).mean
+    owners = torch.tensor([owner for owner, _ in readable]).to(z.device)
+    distances = torch.linalg.vector_norm(means - z[owners], dim=1).tolist()
+    nearest: dict[int, float] = {}
+    for (owner, reading), distance in zip(readable, distances, strict=True):
+        if distance < nearest.get(owner, np.inf):
+            nearest[owner], chosen[owner] = distance, reading.smiles
+    return chosen
 
 
 def fingerprints_of(smiles: Sequence[str]) -> Fingerprints:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import molvae
+from molvae import sampling
 from molvae.errors import ModelError, UsageError
 
 
@@ -50,6 +51,12 @@ def test_a_file_becomes_a_model_that_samples_and_explores(molecules_csv: Path, t
 def test_novel_samples_are_not_training_molecules(tiny_model: Any, tiny_run: Path, molecules: list[str]) -> None:
     assert not {one.smiles for one in tiny_model.sample(30, novel=True)} & set(molecules)
     assert len(tiny_model.sample(30, keep_all=True, temperature=0.0)) == 30
+
+
+def test_the_learned_prior_draws_what_the_command_line_draws_from_it(tiny_model: Any) -> None:
+    drawn = tiny_model.sample(20, seed=1, learned=True)
+    assert drawn == list(sampling.sample(tiny_model, 20, seed=1, learned=True, workers=1))
+    assert drawn != tiny_model.sample(20, seed=1)
 
 
 def test_an_exported_model_leaves_out_its_training_molecules_too(

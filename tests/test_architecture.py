@@ -56,7 +56,7 @@ ROOMS = (
         "runs",
     ),
     # the trained model, and what is done with it
-    *("codec", "latents", "seen", "sampling", "interpolation"),
+    *("codec", "latents", "seen", "sampling", "beam", "interpolation"),
     # scores of molecules
     *("properties", "scorers", "scoring"),
     # samples by the billion
@@ -74,7 +74,7 @@ ROOMS = (
         "metrics",
     ),
     # the benchmark of a model
-    *("neighbourhoods", "beam", "aggregate", "latent_space", "speed", "evaluation"),
+    *("neighbourhoods", "aggregate", "latent_space", "speed", "evaluation"),
     # what people see
     *("drawing", "api"),
 )

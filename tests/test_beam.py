@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from molvae import beam
-from molvae.beam import beam_search, encode_back
+from molvae.beam import beam_search
+from molvae.neighbourhoods import encode_back
 
 
 def test_candidates_are_different_molecules_the_likeliest_first(tiny_model: Any) -> None:
@@ -41,6 +42,15 @@ def test_a_candidates_likelihood_is_the_models_own(memorised: Any, few: list[str
         found = beam_search(memorised, means[row : row + 1])[0][0]
         assert found.smiles == few[row]
         assert found.log_likelihood == pytest.approx(float(own[place]), abs=0.05)
+
+
+def test_a_candidate_is_consistent_if_one_of_its_strings_is_what_the_encoder_writes(
+    tiny_model: Any, molecules: list[str]
+) -> None:
+    smiles, ids = tiny_model.read(molecules[:1])[0]
+    other = np.append(ids, tiny_model.vocabulary.encode(["[Ring1]"]))  # a ring symbol without its number: to no effect
+    assert beam._molecules(tiny_model, [(-1.0, other)]) == [beam.Candidate(smiles, -1.0, False)]
+    assert beam._molecules(tiny_model, [(-1.0, other), (-2.0, ids)]) == [beam.Candidate(smiles, -1.0, True)]
 
 
 def test_the_size_of_a_batch_does_not_change_the_candidates(memorised: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from molvae.beam import Candidate, beam_search
 from molvae.chemistry import standard_smiles
 from molvae.codec import Inversion, Reading
 from molvae.errors import MoleculeError
-from molvae.interpolation import DENSE_BELOW, DENSE_DEPTH, interpolate, lerp, slerp
+from molvae.interpolation import WIDTH, distinct_path, interpolate, lerp, slerp
 
 VECTORS = arrays.arrays(np.float32, 6, elements=st.floats(-4, 4, width=32))
 PLACES = st.floats(0.0, 1.0)
@@ -67,7 +68,7 @@ class Plain:
     KNOWN = ("CCO", "CCCO", "CCCCO", "CCCCCO", "c1ccccc1")
 
     def __init__(self, reproduced: str = "yes") -> None:
-        self.reproduced, self.asked = reproduced, 0
+        self.reproduced = reproduced
 
     def read(self, smiles: list[str]) -> list[Reading]:
         return [Reading(standard_smiles(one), np.zeros(0, np.uint16)) for one in smiles]
@@ -75,23 +76,33 @@ class Plain:
     def invert(self, reading: Reading) -> Inversion:
         return Inversion(np.array([1.0 + self.KNOWN.index(reading.smiles), 0.0], np.float32), self.reproduced)
 
-    def decode(self, z: Any) -> list[str]:
-        self.asked += len(z)
-        return [self.KNOWN[int(round(float(value)) - 1)] for value in z[:, 0]]
+    def check_latents(self, z: Any) -> Any:
+        return np.asarray(z)
+
+    @classmethod
+    def beam_search(cls, _: Any, z: Any, width: int) -> list[list[Candidate]]:
+        return [candidates(cls.KNOWN[int(round(float(value)) - 1)]) for value in z[:, 0]]
+
+
+@pytest.fixture
+def plain(monkeypatch: pytest.MonkeyPatch) -> type[Plain]:
+    """The codec without a model, and its beam search."""
+    monkeypatch.setattr("molvae.interpolation.beam_search", Plain.beam_search)
+    return Plain
 
 
 @pytest.mark.parametrize("steps", [2, 3, 11])
 @pytest.mark.parametrize("path", ["slerp", "lerp"])
-def test_the_ends_are_the_molecules_given_and_t_rises_evenly(steps: int, path: str) -> None:
-    points = interpolate(Plain("no"), "OCC", "C1=CC=CC=C1", steps=steps, path=path)  # type: ignore[arg-type]
+def test_the_ends_are_the_molecules_given_and_t_rises_evenly(plain: Any, steps: int, path: str) -> None:
+    points = interpolate(plain("no"), "OCC", "C1=CC=CC=C1", steps=steps, path=path)
     assert (points[0].smiles, points[-1].smiles) == ("CCO", "c1ccccc1")
     assert [point.t for point in points] == pytest.approx(np.linspace(0, 1, steps).tolist())
     assert [point.step for point in points] == list(range(steps))
     assert [point.reproduced for point in points] == ["no", *[""] * (steps - 2), "no"]
 
 
-def test_similarities_are_to_the_ends_and_to_the_neighbour() -> None:
-    points = interpolate(Plain(), "CCO", "c1ccccc1", steps=5)  # type: ignore[arg-type]
+def test_similarities_are_to_the_ends_and_to_the_neighbour(plain: Any) -> None:
+    points = interpolate(plain(), "CCO", "c1ccccc1", steps=5)
     assert [point.smiles for point in points] == list(Plain.KNOWN)
     assert points[0].tanimoto_start == points[-1].tanimoto_end == points[0].tanimoto_previous == 1.0
     assert points[0].tanimoto_end == points[-1].tanimoto_start
@@ -99,20 +110,43 @@ def test_similarities_are_to_the_ends_and_to_the_neighbour() -> None:
     assert all(0.0 <= value <= 1.0 for point in points for value in point[3:6])
 
 
-def test_dense_adds_points_only_between_neighbours_that_jump() -> None:
-    plain = interpolate(Plain(), "CCO", "c1ccccc1", steps=3)  # type: ignore[arg-type]
-    dense = interpolate(Plain(), "CCO", "c1ccccc1", steps=3, dense=True)  # type: ignore[arg-type]
-    assert {point.t for point in plain} < {point.t for point in dense}
-    assert [point.t for point in dense] == sorted({point.t for point in dense})
-    assert [point.step for point in dense] == list(range(len(dense)))
-    for a, b in pairwise(dense):
-        assert b.t - a.t >= 0.5 / 2**DENSE_DEPTH
-        jumped = b.tanimoto_previous < DENSE_BELOW
-        assert not jumped or b.t - a.t == 0.5 / 2**DENSE_DEPTH, "a jump is halved as often as is allowed"
+def candidates(*smiles: str, consistent: bool = True) -> list[Candidate]:
+    return [Candidate(one, -1.0 - place, consistent) for place, one in enumerate(smiles)]
+
+
+def test_every_point_in_between_is_written_as_its_molecule_is() -> None:
+    found = [[*candidates("OC1=CC=CC1", consistent=False), *candidates("Oc1ccccc1")]]
+    assert distinct_path("CCO", found, "c1ccccc1") == ["CCO", "Oc1ccccc1", "c1ccccc1"]
+
+
+def test_no_molecule_stands_twice_while_there_is_another() -> None:
+    found = candidates("CCO", "CCCO", "c1ccccc1")
+    assert distinct_path("CCO", [found] * 3, "c1ccccc1") == ["CCO", "CCCO", "CCO", "CCO", "c1ccccc1"]
+
+
+def test_of_new_candidates_the_one_most_similar_to_the_molecule_before_stands_and_of_equals_the_likeliest() -> None:
+    found = candidates("Nc1ccccc1", "CCCCCO", "Cc1ccccc1")
+    assert distinct_path("CCO", [found] * 3, "CCN") == ["CCO", "CCCCCO", "Cc1ccccc1", "Nc1ccccc1", "CCN"]
+    found = candidates("F", "Cl", "Br")
+    assert distinct_path("CCO", [found] * 3, "CCN") == ["CCO", "F", "Cl", "Br", "CCN"]
+
+
+def test_without_a_consistent_candidate_the_likeliest_stands_and_without_any_nothing() -> None:
+    found = [candidates("CCC", "CCCO", consistent=False), []]
+    assert distinct_path("CCO", found, "CCN") == ["CCO", "CCC", "", "CCN"]
+
+
+def test_a_path_of_a_real_model_holds_what_its_beams_hold(tiny_model: Any, few: list[str]) -> None:
+    points = interpolate(tiny_model, few[1], few[8], steps=7)
+    ends = [tiny_model.invert(reading).z for reading in tiny_model.read([few[1], few[8]])]
+    z = torch.from_numpy(np.stack([slerp(*ends, point.t) for point in points[1:-1]]))
+    for point, found in zip(points[1:-1], beam_search(tiny_model, z, WIDTH), strict=True):
+        assert point.smiles in {one.smiles for one in found if one.consistent}
+    assert len({point.smiles for point in points}) == 7
 
 
 def test_a_path_from_a_molecule_to_itself_stays_there(memorised: Any, few: list[str]) -> None:
-    points = interpolate(memorised, few[2], few[2], steps=5, dense=True)
+    points = interpolate(memorised, few[2], few[2], steps=5)
     assert [point.smiles for point in points] == [few[2]] * 5
     assert all(point.tanimoto_previous == 1.0 for point in points)
 
@@ -126,9 +160,8 @@ def test_a_real_path_leads_from_molecule_to_molecule(memorised: Any, few: list[s
 
 
 def test_a_point_without_atoms_has_a_row_too(memorised: Any, few: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memorised, "decode", lambda z: [""] * len(z))
-    monkeypatch.setattr("molvae.codec.REFINE_STEPS", 2)
-    points = interpolate(memorised, few[1], few[8], steps=4, dense=True)
+    monkeypatch.setattr("molvae.interpolation.beam_search", lambda codec, z, width: [[] for _ in z])
+    points = interpolate(memorised, few[1], few[8], steps=4)
     assert points[1].smiles == ""
     assert points[1].tanimoto_start == points[1].tanimoto_end == 0.0
 

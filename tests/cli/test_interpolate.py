@@ -43,15 +43,6 @@ def test_a_path_from_a_molecule_to_itself_stays_there(molvae: Any, memorised_run
     assert {cell for row in rows for cell in row[3:6]} == {"1.0000"}
 
 
-def test_dense_adds_points_between_those_that_are_there(molvae: Any, tiny_run: Path) -> None:
-    plain = [row[1:3] for row in molvae("interpolate", "-m", tiny_run, A, B, "--steps", 3).rows[1:]]
-    dense = [row[1:3] for row in molvae("interpolate", "-m", tiny_run, A, B, "--steps", 3, "--dense").rows[1:]]
-    assert len(dense) > len(plain)
-    assert [row for row in dense if row in plain] == plain
-    places = [float(t) for t, _ in dense]
-    assert places == sorted(set(places))
-
-
 def test_pairs_are_walked_one_by_one_and_bad_rows_are_named(molvae: Any, tiny_run: Path, tmp_path: Path) -> None:
     table = f"end,note,start\n{B},fine,{A}\nC1CC,bad,CCO\nCCN\nCCO,fine,CCN\nCCI,strange,CCO\n"
     (tmp_path / "pairs.csv").write_text(table)
