@@ -59,11 +59,7 @@ def interpolate(
         raise UsageError("give two SMILES, START and END, or --pairs with a table of them")
     check_output(output, force, [pairs] if pairs else [])
     if image:
-        check_output(image, force)
-        if not image.lower().endswith((".svg", ".png")):
-            raise UsageError(f"--image: {image} must end in .svg or .png")
-        if Path(image).absolute() == Path(output).absolute():
-            raise UsageError(f"{output}: is the name of the picture too; give two names")
+        check_image(image, output, force)
     note_terminal(pairs or "")
     ends = [(0, str(start), str(end))] if pairs is None else list(read_pairs(pairs))
     codec = Codec.load(model, chosen_device(device))
@@ -92,6 +88,17 @@ def interpolate(
     if failed:
         note(f"{failed} of {len(ends)} pairs could not be walked")
     return 1 if failed == len(ends) else 0
+
+
+def check_image(image: str, output: str, force: bool) -> None:
+    """UsageError unless a picture can be written to ``image``, besides the table in ``output``."""
+    from molvae.errors import UsageError
+
+    check_output(image, force)
+    if not image.lower().endswith((".svg", ".png")):
+        raise UsageError(f"--image: {image} must end in .svg or .png")
+    if Path(image).absolute() == Path(output).absolute():
+        raise UsageError(f"{output}: is the name of the picture too; give two names")
 
 
 SAID = {
