@@ -137,11 +137,11 @@ def load(path: str | Path, device: torch.device | None = None) -> Saved:
     if model.weight_count > LARGEST_MODEL:
         raise ModelError(f"{folder}: its configuration asks for more weights than any model may have")
     compare_shapes(folder / "weights.safetensors", model)
-    weights = load_tensors(files["weights.safetensors"])
+    weights = {name: tensor.float() for name, tensor in load_tensors(files["weights.safetensors"]).items()}
     for name, tensor in weights.items():
         if not bool(torch.isfinite(tensor).all()):
             raise ModelError(f"{folder}: the weight {name} holds numbers that are not finite")
-    model.load_state_dict({name: tensor.float() for name, tensor in weights.items()}, assign=True)
+    model.load_state_dict(weights, assign=True)
     model.requires_grad_(False).eval()
     return Saved(folder, model.to(device or torch.device("cpu")), vocabulary, config, info)
 
@@ -174,5 +174,5 @@ def compare_shapes(weights: Path, model: MoleculeVAE) -> None:
     for name, shape in wanted.items():
         if found[name] != shape:
             raise ModelError(f"{weights}: the weight {name} has shape {found[name]}, its configuration says {shape}")
-        if kinds[name] not in ("F32", "F16", "BF16"):
+        if kinds[name] not in ("F32", "F16", "BF16", "F8_E4M3"):
             raise ModelError(f"{weights}: the weight {name} is of the type {kinds[name]}, which no weight has")

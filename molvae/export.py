@@ -1,4 +1,4 @@
-"""A trained model made ready to give away: weights in half precision, a filter of what it knows, and a card.
+"""A trained model made ready to give away: weights in half precision or less, a filter of what it knows, and a card.
 
 What only resuming needs stays behind. The folder is committed and verified as every model folder is
 (:mod:`molvae.checkpoint`). Knows no command line.
@@ -25,6 +25,9 @@ HALF = torch.float16
 """What weights are stored in: an eighth of bfloat16's rounding, and no trained weight comes near its largest number,
 65,504. Loading makes float32 of it again."""
 
+EIGHT_BITS = torch.float8_e4m3fn
+"""What a table of surroundings is stored in: a position sums ten of its rows, which are most of a model's weights."""
+
 
 def export_model(run: str | Path, folder: str | Path, *, licence: str = "", text: str = "") -> Path:
     """Write the model in ``run``, or the best one of a run, as the new folder ``folder``.
@@ -36,7 +39,7 @@ def export_model(run: str | Path, folder: str | Path, *, licence: str = "", text
     if target.exists():
         raise UsageError(f"{target}: already exists; choose a new folder")
     saved = checkpoint.load(run)
-    weights = halved(saved.model)
+    weights, trained = rounded(saved.model), [name for name, _ in saved.model.named_parameters()]
     molecules = checkpoint.load_known(run)
     if isinstance(molecules, SortedHashes):
         molecules = BloomFilter.of(molecules.hashes)
@@ -44,7 +47,7 @@ def export_model(run: str | Path, folder: str | Path, *, licence: str = "", text
         "exported": {
             "licence": licence or saved.info.get("exported", {}).get("licence", ""),
             "weights": saved.model.weight_count,
-            "precision": str(HALF).removeprefix("torch."),
+            "precision": " and ".join(sorted({str(weights[name].dtype).removeprefix("torch.") for name in trained})),
             "known": "Bloom filter",
             "known by mistake": round(molecules.mistaken, 6),
         }
@@ -62,15 +65,15 @@ def export_model(run: str | Path, folder: str | Path, *, licence: str = "", text
     return target
 
 
-def halved(model: nn.Module) -> dict[str, Tensor]:
-    """The model's tensors, what was trained in half precision; ModelError for a weight that is too large for it.
+def rounded(model: nn.Module) -> dict[str, Tensor]:
+    """The model's tensors, what was trained in half precision or less; ModelError for a weight too large for it.
 
     Buffers stay as they are: a fitted covariance may not survive rounding as one.
     """
     tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     for name, _ in model.named_parameters():
-        tensors[name] = tensors[name].to(HALF)
-        if not bool(torch.isfinite(tensors[name]).all()):
+        tensors[name] = tensors[name].to(EIGHT_BITS if name == "surroundings.weight" else HALF)
+        if not bool(torch.isfinite(tensors[name].float()).all()):
             raise ModelError(f"the weight {name} holds numbers too large for half precision")
     return tensors
 

@@ -10,7 +10,7 @@
       BEST                    the name of the best step's folder
 
     model/                    what ``molvae export run/ -o model/`` makes of the best step
-      weights.safetensors     the same in half precision
+      weights.safetensors     the same in half precision, the table of surroundings in eight bits
       config.json  vocabulary.json  info.json
       known.safetensors       a Bloom filter of the training molecules
       card.md                 what the model is, for people

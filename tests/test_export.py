@@ -15,7 +15,7 @@ from molvae import checkpoint, model_folder, resumption
 from molvae.api import load
 from molvae.dataset import Dataset
 from molvae.errors import InputError, ModelError, UsageError
-from molvae.export import HALF, export_model, halved
+from molvae.export import EIGHT_BITS, HALF, export_model, rounded
 from molvae.folder import MANIFEST
 from molvae.known import BloomFilter, smiles_hash
 
@@ -35,7 +35,8 @@ def test_what_is_exported_is_the_model_with_its_weights_rounded(tiny_run: Path, 
     state = after.model.state_dict()
     for name, tensor in before.model.state_dict().items():
         assert state[name].dtype == torch.float32
-        assert torch.equal(state[name], tensor.to(HALF).float() if name in weights else tensor), name
+        kind = EIGHT_BITS if name == "surroundings.weight" else HALF
+        assert torch.equal(state[name], tensor.to(kind).float() if name in weights else tensor), name
     assert (after.vocabulary, after.config) == (before.vocabulary, before.config)
     assert after.model.max_steps == before.model.max_steps
     assert not any(parameter.requires_grad for parameter in after.model.parameters())
@@ -46,7 +47,7 @@ def test_what_was_fitted_and_not_trained_is_not_rounded() -> None:
     layer.running_var.fill_(1.0 + 1e-6)
     with torch.no_grad():
         layer.weight.fill_(1.0 + 1e-6)
-    tensors = halved(layer)
+    tensors = rounded(layer)
     assert tensors["running_var"].tolist() == layer.running_var.tolist() != [1.0] * 3
     assert tensors["weight"].dtype == HALF
     assert tensors["weight"].tolist() == [1.0] * 3
@@ -69,6 +70,10 @@ def test_rounding_costs_next_to_nothing_and_less_than_bfloat16_would(tiny_run: P
         worst[kind] = float((likelihood() - exact).abs().max())
     assert worst[HALF] < 0.05, "nats of a molecule"
     assert worst[HALF] < worst[torch.bfloat16] / 3
+    tensors = rounded(codec.model)
+    for name, weight in codec.model.named_parameters():
+        weight.copy_(tensors[name].float())
+    assert float((likelihood() - exact).abs().mean()) < 0.05, "nats of a molecule"
 
 
 def test_only_what_is_needed_to_use_the_model_is_there(tiny_run: Path, exported: Path) -> None:
@@ -112,7 +117,7 @@ def test_the_card_says_what_the_model_is(exported: Path) -> None:
     assert "| licence | MIT |" in card
     assert "| trained on | molecules.csv (300 rows) |" in card
     assert "| molecules trained on | 270 |" in card
-    assert f"| weights | {info['exported']['weights']:,} in float16 |" in card
+    assert f"| weights | {info['exported']['weights']:,} in float16 and float8_e4m3fn |" in card
     assert f"exact reconstruction of held-out molecules | {float(info['metrics']['validation_exact']):.1%} |" in card
     assert f"torch {torch.__version__}" in card
     assert "one novel molecule in 1" in card
