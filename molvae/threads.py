@@ -6,9 +6,8 @@ nothing of models.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -42,15 +41,6 @@ class Threads:
     ) -> None:
         self._pool.shutdown(cancel_futures=True)
         torch.set_num_threads(self._before)
-
-    @contextmanager
-    def together(self) -> Iterator[None]:
-        """Give torch all cores again, for work between two times that the pool is busy."""
-        torch.set_num_threads(self._before)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(max(1, self._before // self.count))
 
     def submit(self, function: Callable[..., Result], *arguments: Any) -> Future[Result]:
         """Begin ``function`` of ``arguments`` as soon as a thread is free; closing cancels what has not begun."""

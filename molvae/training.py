@@ -146,11 +146,10 @@ def one_step(state: State, dataset: Dataset, rows: Rows, threads: Threads, group
     batch = Part(rows, noise, beta, len(rows), levels_of_step(state.config, state.step, len(rows)))
     likelihood, kl, found = of_batch(model, dataset, batch, config.free_bits, threads, group)
     gradients = list(found)
+    norm = float(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients))))
     rate = learning_rate(state.step, state.total_steps, config)
-    with threads.together():
-        norm = float(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients))))
-        if math.isfinite(norm):
-            update(state, gradients, rate, min(1.0, config.clip / (norm + 1e-6)))
+    if math.isfinite(norm):
+        update(state, gradients, rate, min(1.0, config.clip / (norm + 1e-6)))
     state.sums = [a + b for a, b in zip(state.sums, (likelihood, kl, len(rows)), strict=True)]
     state.step += 1
     elbo, reconstruction, kl = ((likelihood - kl) / len(rows), likelihood / len(rows), kl / len(rows))
