@@ -114,7 +114,7 @@ class Prefixes(NamedTuple):
             return alive, Prefixes(rows, last)
         before = self.owners[alive]
         symbols = int(last.max()) + 1
-        distinct, owners = (before * symbols + last).unique(return_inverse=True)
+        distinct, owners = (before * symbols + last).unique(return_inverse=True)  # type: ignore[no-untyped-call]
         if 4 * len(distinct) > 3 * len(rows):
             return before, Prefixes(rows, last)
         heads = torch.empty_like(distinct).scatter_(0, owners, rows)

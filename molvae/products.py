@@ -113,10 +113,11 @@ def wide_linear(a: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 class _Linear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, left: Tensor, right: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        weights = weight.to(left.dtype).split([left.shape[1], right.shape[1]], 1)
+        narrow, size = weight.to(left.dtype), left.shape[1]
+        weights = narrow[:, :size], narrow[:, size:]
         ctx.save_for_backward(left, right, *weights)
         if left.dtype != torch.bfloat16:
-            return wide_linear(torch.cat([left, right], 1), weight.to(left.dtype), bias.to(left.dtype))
+            return wide_linear(torch.cat([left, right], 1), narrow, bias.to(left.dtype))
         out = bias.to(left.dtype).repeat(len(left), 1)
         for part, columns in zip((left, right), weights, strict=True):
             product(part, columns.t(), out, add=True)
@@ -129,7 +130,8 @@ class _Linear(torch.autograd.Function):
         slope = slope.contiguous()
         exact = torch.promote_types(slope.dtype, torch.float32)
         d_weight = torch.empty(slope.shape[1], left.shape[1] + right.shape[1], dtype=exact, device=slope.device)
-        for part, columns in zip((left, right), d_weight.split([left.shape[1], right.shape[1]], 1), strict=True):
+        size = left.shape[1]
+        for part, columns in ((left, d_weight[:, :size]), (right, d_weight[:, size:])):
             transposed_product(slope, part, columns)
         return product(slope, weights[0]), product(slope, weights[1]), d_weight, slope.sum(0, dtype=exact)
 
