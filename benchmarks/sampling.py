@@ -17,9 +17,8 @@ import click
 import torch
 from ablations import SAMPLES, Judge
 
-from molvae import runs, sampling, shipped
-from molvae.api import configured
-from molvae.codec import Codec
+from molvae import runs, sampling
+from molvae.api import configured, load
 
 
 @click.command(help=__doc__)
@@ -30,7 +29,7 @@ from molvae.codec import Codec
 @click.option("--learned", is_flag=True, help="Also draw z from the learned prior.")
 def main(model: str, data: str, levels: tuple[float, ...], temperatures: tuple[float, ...], learned: bool) -> None:
     """Measure every combination and print the table."""
-    codec = Codec.load(str(shipped.find(model)))
+    codec = load(model)
     dataset, _ = runs.open_dataset([data], configured({}).data)
     judge = Judge(dataset)
     print(f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, torch {torch.__version__}\n")

@@ -21,8 +21,8 @@ import torch
 from rdkit import Chem, RDLogger
 from reference_vae import BATCH, ReferenceVAE
 
-from molvae import runs, sampling, shipped
-from molvae.api import configured
+from molvae import runs, sampling
+from molvae.api import configured, load
 from molvae.codec import Codec
 from molvae.dataset import Dataset
 from molvae.intake import open_table
@@ -125,7 +125,7 @@ def main(model: str, data: str, rows: int, rounds: int) -> None:
     with open_table(data) as table:
         smiles = [record.smiles for record in itertools.islice(table, rows)]
     dataset, _ = runs.open_dataset([data], configured({"rows": rows}).data)
-    codec = Codec.load(str(shipped.find(model)))
+    codec = load(model)
     print(f"{platform.machine()}, {CORES} cores, torch {torch.__version__}, rdkit {Chem.rdBase.rdkitVersion}")
     bf16, fp32 = product_rate(torch.bfloat16), product_rate(torch.float32)
     print(f"matrix products: {bf16:,.0f} GFLOP/s in bf16, {fp32:,.0f} in fp32\n")
