@@ -45,6 +45,14 @@ def _generator(bits: int) -> Any:
     return rdFingerprintGenerator.GetMorganGenerator(radius=RADIUS, fpSize=bits)
 
 
+def similarity(first: Fingerprints, second: Fingerprints) -> Floats:
+    """Tanimoto similarity of each row with the same row of the other, ``(N,)``; 0 where both have no bits."""
+    common = np.bitwise_count(first & second).sum(1, dtype=np.int64)
+    union = np.bitwise_count(first | second).sum(1, dtype=np.int64)
+    ratio: Floats = common / np.maximum(union, 1)
+    return ratio
+
+
 def nearest_similarity(queries: Fingerprints, references: Fingerprints, threads: int = 1) -> Floats:
     """Tanimoto similarity of every query to its nearest reference, (n,), between 0 and 1.
 

@@ -16,14 +16,18 @@ from functools import lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
-from rdkit import Chem, DataStructs
-from rdkit.Chem import rdFingerprintGenerator
+from rdkit import Chem
 
 from .beam import Candidate, beam_search
 from .codec import Codec, Latents
+from .fingerprints import Fingerprints, packed_fingerprint, similarity
 
 WIDTH = 20
 """Candidates of every point: about twice the points of a path, for neighbours share most of theirs."""
+
+
+BITS = 2048
+"""Bits of the fingerprints that a path is measured by."""
 
 
 class Point(NamedTuple):
@@ -113,12 +117,10 @@ def distinct_path(start: str, candidates: Sequence[Sequence[Candidate]], end: st
 
 def tanimoto(first: str, second: str) -> float:
     """Similarity of two molecules, between 0 and 1: that of :class:`Point`."""
-    return float(DataStructs.TanimotoSimilarity(fingerprint(first), fingerprint(second)))
+    return float(similarity(fingerprint(first), fingerprint(second))[0])
 
 
 @lru_cache(maxsize=4096)
-def fingerprint(smiles: str) -> DataStructs.ExplicitBitVect:
-    """Morgan fingerprint of a molecule, of radius 2 and 2048 bits."""
-    generator = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=2048)
-    bits: DataStructs.ExplicitBitVect = generator.GetFingerprint(Chem.MolFromSmiles(smiles))
-    return bits
+def fingerprint(smiles: str) -> Fingerprints:
+    """The fingerprint of a molecule, as a set of one."""
+    return packed_fingerprint(Chem.MolFromSmiles(smiles), BITS)[None]

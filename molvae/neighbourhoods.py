@@ -23,7 +23,7 @@ from .beam import Candidate
 from .codec import Codec, Latents, Reader, Reading
 from .errors import MoleculeError
 from .figures import Figure, absent, mean
-from .fingerprints import BITS, Fingerprints, packed_fingerprint
+from .fingerprints import BITS, Fingerprints, packed_fingerprint, similarity
 from .interpolation import slerp
 from .parallel import chunked, default_workers, map_chunks
 from .reading import CRASHED
@@ -115,14 +115,6 @@ def fingerprints_of(smiles: Sequence[str]) -> Fingerprints:
         if text:
             bits[row] = packed_fingerprint(Chem.MolFromSmiles(text))
     return bits
-
-
-def similarity(first: Fingerprints, second: Fingerprints) -> NDArray[np.float64]:
-    """Tanimoto similarity of each row with the same row of the other, ``(N,)``; 0 where both have no bits."""
-    common = np.bitwise_count(first & second).sum(1, dtype=np.int64)
-    union = np.bitwise_count(first | second).sum(1, dtype=np.int64)
-    ratio: NDArray[np.float64] = common / np.maximum(union, 1)
-    return ratio
 
 
 def locality(

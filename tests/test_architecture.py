@@ -56,7 +56,7 @@ ROOMS = (
         "runs",
     ),
     # the trained model, and what is done with it
-    *("codec", "latents", "seen", "sampling", "beam", "interpolation"),
+    *("codec", "latents", "seen", "sampling", "fingerprints", "beam", "interpolation"),
     # scores of molecules
     *("properties", "scorers", "scoring"),
     # samples by the billion
@@ -65,7 +65,6 @@ ROOMS = (
     *(
         "figures",
         "tables",
-        "fingerprints",
         "fcd_distance",
         "moses_filters",
         "guacamol",

@@ -16,8 +16,9 @@ from molvae.codec import Codec
 from molvae.config import from_dict
 from molvae.errors import MoleculeError
 from molvae.evaluation import as_json
+from molvae.fingerprints import similarity
 from molvae.latent_space import LatentSpace, likelihood_terms, measure, read_molecules, verdict
-from molvae.neighbourhoods import fingerprints_of, similarity, smoothness
+from molvae.neighbourhoods import fingerprints_of, smoothness
 from molvae.training import begin, train
 
 
