@@ -16,8 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .codec import Codec, Reading, molecules_of
+from .codec import Codec, molecules_of
 from .consistency import consistent_draws
+from .decoding import Decoder, Place
 from .threads import Threads
 from .vocabulary import END, Ids
 
@@ -60,40 +61,36 @@ def beam_search(codec: Codec, z: Tensor, width: int = WIDTH) -> list[list[Candid
 def _search(codec: Codec, z: Tensor, width: int) -> list[list[Candidate]]:
     ended: list[list[tuple[float, Ids]]] = [[] for _ in range(len(z))]
     alive = _Beginnings(np.zeros((len(z), 0), np.uint16), np.arange(len(z)), np.zeros(len(z)))
-    for step in range(codec.model.max_steps):
-        totals = alive.scores[:, None] + _next_symbols(codec, alive, z)  # (A, V)
+    model, last = codec.model, torch.full((len(z),), END)
+    decoder = Decoder(model, model.posterior.code(z), width * len(z))
+    place = Place(codec.vocabulary.alphabet, len(z), model.config.grammar)
+    for step in range(model.max_steps):
+        features = place.features(torch.arange(len(last)), z.device)
+        logits = decoder(last.to(z.device), step, features, torch.from_numpy(alive.owners).to(z.device))
+        totals = alive.scores[:, None] + logits.double().log_softmax(-1).cpu().numpy()  # (A, V)
         for row, owner in enumerate(alive.owners):
             ended[owner].append((float(totals[row, END]), alive.ids[row]))
         for owner in np.unique(alive.owners):
             ended[owner] = sorted(ended[owner], key=lambda one: -one[0])[:width]
-        if step == codec.model.max_steps - 1:
+        if step == model.max_steps - 1:
             break  # what is not ended by now may not be written: as in greedy decoding, it ends here
         totals[:, END] = -np.inf
         bounds = np.array([found[-1][0] if len(found) == width else -np.inf for found in ended])
-        alive = _best_continuations(alive, totals, bounds, width)
-        if not len(alive.owners):
+        before, alive = _best_continuations(alive, totals, bounds, width)
+        if not len(before):
             break
+        last = torch.from_numpy(alive.ids[:, -1].astype(np.int64))
+        decoder.keep(before.to(z.device))
+        place.keep(before)
+        place.advance(torch.arange(len(last)), last)
     return [_molecules(codec, found) for found in ended]
-
-
-def _next_symbols(codec: Codec, alive: _Beginnings, z: Tensor) -> NDArray[np.float64]:
-    """log p of every next symbol after each beginning, ``(A, V)``.
-
-    The whole beginning is read again at every step: with about a dozen steps that is cheap, and beam search
-    needs nothing of how the decoder keeps its state.
-    """
-    packed, batch = codec.packed([Reading("", ids) for ids in alive.ids])
-    code = z[torch.from_numpy(alive.owners[batch.order]).to(z.device)]
-    last = codec.model.logits(packed, code)[-len(batch) :]  # equally long: the last positions are the last rows
-    table = np.empty((len(batch), last.shape[1]))
-    table[batch.order] = last.double().log_softmax(-1).cpu().numpy()
-    return table
 
 
 def _best_continuations(
     alive: _Beginnings, totals: NDArray[np.float64], bounds: NDArray[np.float64], width: int
-) -> _Beginnings:
-    """The ``width`` likeliest continuations of each latent's beginnings, of those above its bound."""
+) -> tuple[Tensor, _Beginnings]:
+    """The ``width`` likeliest continuations of each latent's beginnings, of those above its bound, and the place
+    ``(A,)`` of the beginning that each continues."""
     vocabulary = totals.shape[1]
     owners, first = np.unique(alive.owners, return_index=True)
     slots = np.arange(len(alive.owners)) - np.repeat(first, np.diff([*first, len(alive.owners)]))
@@ -105,7 +102,7 @@ def _best_continuations(
     slot, symbol = np.divmod(best[rows, places], vocabulary)
     before = first[rows] + slot
     ids = np.concatenate([alive.ids[before], symbol[:, None].astype(np.uint16)], axis=1)
-    return _Beginnings(ids, owners[rows], scores[rows, places])
+    return torch.from_numpy(before), _Beginnings(ids, owners[rows], scores[rows, places])
 
 
 def _molecules(codec: Codec, found: Sequence[tuple[float, Ids]]) -> list[Candidate]:

@@ -92,6 +92,9 @@ class TrainingConfig:
     free_bits: float = dial(0.0, "nats of KL per latent dimension that cost nothing", low=0.0, high=100.0)
     sharp_share: float = dial(0.4, "with levels, share of the molecules trained at the sharpest", low=0.0, high=1.0)
     blank_share: float = dial(0.35, "with levels, share trained at level 0, without latent", low=0.0, high=1.0)
+    level_power: float = dial(
+        0.5, "with levels, the others' level is the sharpest times u**power, u uniform: 2 favours low ones", low=0.1, high=10.0
+    )
     mc_samples: int = dial(1, "Monte-Carlo samples of z per molecule and step", low=1, high=1000)
     seed: int = dial(0, "seed of weights, batches and noise", low=0, high=2**63 - 1)
     precision: str = dial("auto", "operands of matrix products", choices=("auto", "fp32", "bf16"))

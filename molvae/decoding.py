@@ -60,15 +60,12 @@ def write(
     code = code[:1] if alike else code
     ids = torch.full((total, model.max_steps), END, dtype=torch.long)
     likelihood = torch.zeros(total)
-    place, tell, stepper = Place(alphabet, total, model.config.grammar), model.teller(), Stepper(model.decoder, total)
-    fixed, state = stepper.fixed(code), stepper.begin(model.first_state(code))
+    decoder, place = Decoder(model, code, total), Place(alphabet, total, model.config.grammar)
     rows = torch.arange(total, device=z.device)
     prefixes = Prefixes.empty(rows, alike)
     for step in range(model.max_steps):
         heads = prefixes.heads.cpu()
-        x = tell(prefixes.last, torch.full_like(prefixes.last, step), place.features(heads, z.device))
-        stepper(x, state, fixed, prefixes.heads)
-        logits = model.predict(state.h, x)  # (P, V)
+        logits = decoder(prefixes.last, step, place.features(heads, z.device), prefixes.heads)  # (P, V)
         spared = bar_the_end(logits, place.without_atoms(heads).to(z.device))
         if step == model.max_steps - 1:
             logits[:, :END] = logits[:, END + 1 :] = -torch.inf
@@ -83,9 +80,27 @@ def write(
         rows, last = rows[alive], last[alive]
         place.advance(rows.cpu(), last.cpu())
         before, prefixes = prefixes.grown(alive, rows, last)
-        state = state.rows(before)
+        decoder.keep(before)
     lengths = (ids != END).sum(1)
     return Written(ids.numpy().astype(np.uint16), lengths.numpy().astype(np.int32), likelihood.numpy())
+
+
+class Decoder:
+    """The model's decoder, step by step, for latents told as ``code`` ``(B, C)``; ``rows`` at most at once."""
+
+    def __init__(self, model: MoleculeVAE, code: Tensor, rows: int) -> None:
+        self.model, self.tell, stepper = model, model.teller(), Stepper(model.decoder, rows)
+        self.stepper, self.fixed, self.state = stepper, stepper.fixed(code), stepper.begin(model.first_state(code))
+
+    def __call__(self, last: Tensor, step: int, features: Tensor | None, owners: Tensor) -> Tensor:
+        """Logits ``(P, V)`` of what follows the beginnings: their last symbols, places, and latents, ``(P, ...)``."""
+        x = self.tell(last, torch.full_like(last, step), features)
+        self.stepper(x, self.state, self.fixed, owners)
+        return self.model.predict(self.state.h, x)
+
+    def keep(self, beginnings: Tensor) -> None:
+        """Go on with these beginnings only, each as often and in the order as they are named."""
+        self.state = self.state.rows(beginnings)
 
 
 class Prefixes(NamedTuple):
@@ -136,6 +151,10 @@ class Place:
     def without_atoms(self, rows: Tensor) -> Tensor:
         """Which of the molecules ``rows`` are none yet, ``(B,)``."""
         return torch.from_numpy(grammar.atoms_so_far(self.states, rows.numpy()) == 0)
+
+    def keep(self, rows: Tensor) -> None:
+        """Go on with these molecules only, each as often and in the order as they are named."""
+        self.states = self.states[rows.numpy()]
 
     def advance(self, rows: Tensor, symbols: Tensor) -> None:
         """Append a symbol to each of the molecules ``rows``."""

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from .checkpoint import Saved
-from .config import Config, from_dict
+from .config import Config, ModelConfig, from_dict
 from .dataset import Dataset
 from .errors import InputError, TrainingError, UsageError
 from .model import MoleculeVAE
@@ -36,16 +36,20 @@ READING = ("max_heavy_atoms", "neutralise", "vocabulary")
 def configure(model: Config, given: dict[str, dict[str, Any]]) -> Config:
     """The configuration of a training from a model: its sizes, its way of reading molecules, all else as ``given``.
 
+    The sharpest level is no size: a decoder is told the level, and learns a new one from those it knows.
+
     UsageError names an option that would make it another model.
     """
-    kept = {"model": model.as_dict()["model"], "data": {"vocabulary": model.data.vocabulary}}
+    sizes = {name: value for name, value in model.as_dict()["model"].items() if name != "sharpest"}
+    kept = {"model": sizes, "data": {"vocabulary": model.data.vocabulary}}
     for section, values in kept.items():
         for name, value in given.get(section, {}).items():
             if name in values and value != values[name]:
                 option = f"--{name.replace('_', '-')}"
                 raise UsageError(f"--from: {option} is {values[name]!r} in the model, and cannot become {value!r}")
     reading = {name: getattr(model.data, name) for name in READING}
-    chosen = given | {"data": reading | given.get("data", {}), "model": kept["model"]}
+    sections = {"data": reading, "model": model.as_dict()["model"]}
+    chosen = given | {name: values | given.get(name, {}) for name, values in sections.items()}
     return from_dict(chosen, "train")
 
 
@@ -58,7 +62,7 @@ def begin(saved: Saved, dataset: Dataset, config: Config, device: torch.device) 
         raise TrainingError("there is no molecule to train on")
     check_vocabulary(saved.vocabulary, dataset.vocabulary, "the data set")
     max_steps = max(saved.model.max_steps, steps_for(dataset))
-    model = grown(saved, dataset.vocabulary, max_steps, config.training.seed)
+    model = grown(saved, config.model, dataset.vocabulary, max_steps, config.training.seed)
     return assemble(model.to(device), config, dataset.fingerprint)
 
 
@@ -77,7 +81,7 @@ def check_vocabulary(model: Vocabulary, data: Vocabulary, name: str) -> None:
         )
 
 
-def grown(saved: Saved, vocabulary: Vocabulary, max_steps: int, seed: int) -> MoleculeVAE:
+def grown(saved: Saved, config: ModelConfig, vocabulary: Vocabulary, max_steps: int, seed: int) -> MoleculeVAE:
     """The model of a folder with room for an extended vocabulary and longer molecules, its own rows unchanged.
 
     What it makes of molecules of old symbols stays the same: a new step is told as the last old one, which stood in
@@ -87,7 +91,7 @@ def grown(saved: Saved, vocabulary: Vocabulary, max_steps: int, seed: int) -> Mo
     if places is None:
         raise ValueError("the vocabulary is no extension of the model's")
     with torch.device("meta"):
-        model = MoleculeVAE(old.config, len(vocabulary), max_steps)
+        model = MoleculeVAE(config, len(vocabulary), max_steps)
     weights = {name: tensor.detach().cpu().clone() for name, tensor in old.state_dict().items()}
     generator = generator_of(seed, len(vocabulary))
     rows, added = torch.from_numpy(places), len(vocabulary) - len(places)

@@ -30,4 +30,5 @@ def levels_of_step(config: Config, step: int, count: int) -> Tensor | None:
     if model.posterior != "levels":
         return None
     uniform = torch.rand(count, generator=generator_of(training.seed, step, 1))
-    return drawn_levels(uniform, model.sharpest, training.sharp_share, training.blank_share)
+    shares = training.sharp_share, training.blank_share
+    return drawn_levels(uniform, model.sharpest, *shares, training.level_power)

@@ -162,10 +162,15 @@ class LevelPosterior(nn.Module):
         return like.new_full((len(like), 1), self.sharpest if level is None else level)
 
 
-def drawn_levels(uniform: Tensor, sharpest: float, sharp_share: float, blank_share: float) -> Tensor:
-    """Levels to train at, ``(B, 1)``, from uniform draws ``(B,)``: sharpest, blank, or between with density ~ a."""
+def drawn_levels(
+    uniform: Tensor, sharpest: float, sharp_share: float, blank_share: float, power: float = 0.5
+) -> Tensor:
+    """Levels to train at, ``(B, 1)``, from uniform draws ``(B,)``: sharpest, blank, or between.
+
+    Those between are sharpest * u**power: their density rises like a at 0.5, and falls like 1 / sqrt(a) at 2.
+    """
     between = max(1e-9, 1.0 - sharp_share - blank_share)
-    middle = sharpest * ((uniform - sharp_share - blank_share) / between).clamp(min=0.0).sqrt()
+    middle = sharpest * ((uniform - sharp_share - blank_share) / between).clamp(min=0.0) ** power
     levels = torch.where(uniform < sharp_share, torch.full_like(uniform, sharpest), middle)
     return levels[:, None]
 

@@ -137,7 +137,7 @@ def test_new_embeddings_lie_among_the_old_ones_and_differ(state: training.State,
 
 
 def test_the_seed_alone_decides_the_new_rows(saved: Saved, mine: Dataset) -> None:
-    grown = [finetuning.grown(saved, mine.vocabulary, 60, seed) for seed in (0, 0, 1)]
+    grown = [finetuning.grown(saved, saved.config.model, mine.vocabulary, 60, seed) for seed in (0, 0, 1)]
     first, again, other = (model.write.weight.detach() for model in grown)
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
