@@ -78,7 +78,7 @@ def training_rate(dataset: Dataset, rounds: int) -> tuple[float, float, int]:
         return sum(state.config.training.batch_size for _ in itertools.islice(records, 20))
 
     rate = fastest(work, rounds)
-    sizes, steps = state.config.model, float(np.mean(dataset.lengths))
+    sizes, steps = state.config.model, float(np.mean(dataset.lengths[: len(dataset)]))
     encoder = 2 * 3 * (sizes.embedding + sizes.encoder) * sizes.encoder * (1 - state.config.training.blank_share)
     decoder = 3 * (sizes.embedding + sizes.decoder) * sizes.decoder
     output = (sizes.embedding + sizes.decoder) * len(dataset.vocabulary)

@@ -56,7 +56,7 @@ def summary(dataset: Any) -> list[str]:
     vocabulary = dataset.vocabulary
     lines.append(
         f"{len(vocabulary.symbols)} SELFIES symbols and {len(vocabulary.merges)} merges; "
-        f"{np.mean(dataset.lengths):.1f} steps a molecule, {dataset.lengths.max()} at most"
+        f"{np.mean(dataset.lengths[: len(dataset)]):.1f} steps a molecule, {dataset.lengths.max()} at most"
     )
     held = (
         f"{len(dataset.validation_rows):,} held out"

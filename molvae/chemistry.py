@@ -157,6 +157,15 @@ def standard_smiles(smiles: str, limits: Limits = DEFAULT_LIMITS, neutralise: bo
         raise MoleculeError(error.reason, smiles, error.detail) from None
 
 
+def other_spellings(smiles: str, count: int, seed: int) -> list[str]:
+    """``count`` SMILES of the same molecule, each from a random atom and in random order; ``seed`` is 31 bits.
+
+    >>> other_spellings("CCO", 3, 1) == other_spellings("CCO", 3, 1)
+    True
+    """
+    return list(Chem.MolToRandomSmilesVect(Chem.MolFromSmiles(smiles), count, randomSeed=seed))
+
+
 def _check_text(text: str, limits: Limits) -> None:
     if not text:
         raise MoleculeError(EMPTY, text)

@@ -39,6 +39,7 @@ class DataConfig:
     max_heavy_atoms: int = dial(100, "largest molecule accepted, in heavy atoms", low=1, high=200)
     neutralise: bool = dial(True, "neutralise charges where that leaves a sound molecule")
     vocabulary: int = dial(256, "symbols at most, learned byte-pair merges included", low=1, high=4096)
+    spellings: int = dial(0, "other, random SMILES of each molecule that it also learns to rebuild", low=0, high=100)
     validation: float = dial(0.05, "share of the molecules held out for validation (5,000 at most)", low=0.0, high=0.5)
     split_seed: int = dial(0, "seed of the validation split", low=0, high=2**63 - 1)
 
@@ -93,7 +94,10 @@ class TrainingConfig:
     sharp_share: float = dial(0.4, "with levels, share of the molecules trained at the sharpest", low=0.0, high=1.0)
     blank_share: float = dial(0.35, "with levels, share trained at level 0, without latent", low=0.0, high=1.0)
     level_power: float = dial(
-        0.5, "with levels, the others' level is the sharpest times u**power, u uniform: 2 favours low ones", low=0.1, high=10.0
+        0.5,
+        "with levels, the others' level is the sharpest times u**power, u uniform: 2 favours low ones",
+        low=0.1,
+        high=10.0,
     )
     mc_samples: int = dial(1, "Monte-Carlo samples of z per molecule and step", low=1, high=1000)
     seed: int = dial(0, "seed of weights, batches and noise", low=0, high=2**63 - 1)

@@ -80,7 +80,11 @@ def pack(ids: Ids, offsets: Rows, rows: Rows, alphabet: Alphabet | None = None, 
 @dataclass(frozen=True)
 class Dataset:
     """Molecules as ids: ``ids`` ``(sum of lengths,)`` one after the other, ``lengths`` ``(M,)``, ``hashes``
-    ``(M,)`` of their canonical SMILES, ``validation`` ``(M,)`` true where held out, and where they came from."""
+    ``(M,)`` of their canonical SMILES, ``validation`` ``(M,)`` true where held out, and where they came from.
+
+    Where molecules have S other spellings each, these follow in ``ids`` and ``lengths`` ``(M + M S,)``, those of a
+    molecule together.
+    """
 
     vocabulary: Vocabulary
     ids: Ids
@@ -91,11 +95,20 @@ class Dataset:
 
     @cached_property
     def offsets(self) -> Rows:
-        """``(M + 1,)`` where each molecule begins in ``ids``, and where the last one ends."""
+        """``(M + M S + 1,)`` where each string begins in ``ids``, and where the last one ends."""
         return np.concatenate([[0], np.cumsum(self.lengths, dtype=np.int64)])
 
     def __len__(self) -> int:
-        return len(self.lengths)
+        return len(self.hashes)
+
+    @property
+    def spellings(self) -> int:
+        """How many spellings a molecule has besides the canonical one."""
+        return len(self.lengths) // max(1, len(self)) - 1
+
+    def spelled(self, rows: Rows, spelling: Rows) -> Rows:
+        """Where the molecules ``rows`` ``(B,)`` stand in another ``spelling`` ``(B,)``, 0 the canonical one."""
+        return np.where(spelling > 0, len(self) + rows * self.spellings + spelling - 1, rows)
 
     @property
     def fingerprint(self) -> str:
@@ -173,7 +186,8 @@ def check_arrays(arrays: dict[str, NDArray[Any]], vocabulary: int) -> None:
         if name not in arrays or arrays[name].dtype != kind or arrays[name].ndim != 1:
             raise InputError(f"it lacks the array {name} of {np.dtype(kind)}")
     ids, lengths = arrays["ids"], arrays["lengths"]
-    if not len(lengths) == len(arrays["hashes"]) == len(arrays["validation"]):
+    molecules = len(arrays["hashes"])
+    if len(arrays["validation"]) != molecules or len(lengths) % max(1, molecules) or len(lengths) < molecules:
         raise InputError("its arrays are not of one length")
     if (lengths < 1).any() or int(lengths.sum(dtype=np.int64)) != len(ids):
         raise InputError("its ids do not fit the lengths of its molecules")

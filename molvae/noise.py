@@ -32,3 +32,12 @@ def levels_of_step(config: Config, step: int, count: int) -> Tensor | None:
     uniform = torch.rand(count, generator=generator_of(training.seed, step, 1))
     shares = training.sharp_share, training.blank_share
     return drawn_levels(uniform, model.sharpest, *shares, training.level_power)
+
+
+def spellings_of_step(config: Config, step: int, level: Tensor, spellings: int) -> Tensor:
+    """Which of its spellings each molecule of a step is learned in, ``(B,)``: any at the sharpest level.
+
+    At all others the canonical one, 0, for what is drawn there should be written as molecules are.
+    """
+    drawn = torch.randint(spellings + 1, (len(level),), generator=generator_of(config.training.seed, step, 2))
+    return torch.where(level[:, 0] == level.new_tensor(config.model.sharpest), drawn, 0)

@@ -136,8 +136,10 @@ class Pool:
 
     def __init__(self) -> None:
         self.index: dict[str, int] = {}
-        self.ids: list[NDArray[np.uint16]] = []
+        self.ids: list[Ids] = []
         self.lengths: list[int] = []
+        self.spelled_ids: list[Ids] = []
+        self.spelled_lengths: list[int] = []
         self.hashes: list[int] = []
         self.places: list[tuple[int, int]] = []
         self.rejected: list[tuple[Row, str, str]] = []
@@ -147,8 +149,11 @@ class Pool:
         numbers = [self.index.setdefault(symbol, len(self.index)) for symbol in chunk.symbols]
         if len(self.index) > 60_000:
             raise InputError("the molecules hold more than 60,000 different symbols: these are not usual SMILES")
-        self.ids.append(np.array(numbers, dtype=np.uint16)[chunk.ids] if numbers else chunk.ids)
+        table = np.array(numbers, dtype=np.uint16)
+        self.ids.append(table[chunk.ids])
+        self.spelled_ids.append(table[chunk.spelled_ids])
         self.lengths += chunk.lengths
+        self.spelled_lengths += chunk.spelled_lengths
         self.hashes += chunk.hashes
         self.places += chunk.places
         self.rejected += chunk.rejected
@@ -164,22 +169,26 @@ class Pool:
         lengths, hashes = np.array(self.lengths, dtype=np.int32), np.array(self.hashes, dtype=np.uint64)
         singles = plain_vocabulary(sorted(self.index)) if base is None else extended(base, sorted(self.index))
         numbers = np.array([singles.index[symbol] for symbol in self.index], dtype=np.uint16)
-        ids = numbers[np.concatenate(self.ids)]
+        ids, spelled = numbers[np.concatenate(self.ids)], numbers[np.concatenate(self.spelled_ids)]
+        spelled_lengths = np.array(self.spelled_lengths, dtype=np.int32)
         kept = np.zeros(len(hashes), dtype=bool)
         kept[np.unique(hashes, return_index=True)[1]] = True
         for place in np.flatnonzero(~kept):
             source, line = self.places[place]
             rejections.append(Rejection(sources[source]["name"], line, DUPLICATE, "", ""))
+        respelled = np.repeat(kept, config.spellings)
         ids, lengths, hashes = ids[np.repeat(kept, lengths)], lengths[kept], hashes[kept]
+        spelled, spelled_lengths = spelled[np.repeat(respelled, spelled_lengths)], spelled_lengths[respelled]
         vocabulary = singles if base is not None else with_merges(singles, ids, lengths, config)
-        ids, lengths = merge(ids, lengths, vocabulary.ranks)
+        strings, sizes = np.concatenate([ids, spelled]), np.concatenate([lengths, spelled_lengths])
+        ids, lengths = merge(strings, sizes, vocabulary.ranks)
         counts = dict(Counter(rejection.reason for rejection in rejections).most_common())
         read = sum(source["rows"] for source in sources)
         rows = min(read, config.rows or read)
-        if rows != len(lengths) + sum(counts.values()):
-            raise AssertionError(f"{rows} rows came in, {len(lengths)} + {sum(counts.values())} went out")
-        report = {"sources": sources, "rows_read": read, "rows": rows, "molecules": len(lengths), "rejected": counts}
-        validation = held_out(len(lengths), config)
+        if rows != len(hashes) + sum(counts.values()):
+            raise AssertionError(f"{rows} rows came in, {len(hashes)} + {sum(counts.values())} went out")
+        report = {"sources": sources, "rows_read": read, "rows": rows, "molecules": len(hashes), "rejected": counts}
+        validation = held_out(len(hashes), config)
         rejections.sort(key=lambda rejection: (rejection.source, rejection.line))
         return Prepared(Dataset(vocabulary, ids, lengths, hashes, validation, report), rejections)
 

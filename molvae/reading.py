@@ -5,7 +5,7 @@ Runs in worker processes, a chunk of rows at a time; every row is in what comes 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .alphabet import Alphabet
-from .chemistry import Limits, standard_smiles
+from .chemistry import Limits, other_spellings, standard_smiles
 from .config import DataConfig
 from .errors import MoleculeError
 from .known import smiles_hash
@@ -21,6 +21,7 @@ from .notation import check_return, default_constraints, split, to_selfies
 from .smiles import decode_smiles
 
 CRASHED = "crashed the chemistry library"
+MAX_SEED = 2**31 - 1
 
 
 class Row(NamedTuple):
@@ -34,13 +35,18 @@ class Row(NamedTuple):
 
 @dataclass
 class Chunk:
-    """What a worker makes of some rows: symbols as numbers of its own list, one molecule after the other."""
+    """What a worker makes of some rows: symbols as numbers of its own list, one molecule after the other.
+
+    The other spellings of a molecule, as many for each, stand together.
+    """
 
     symbols: list[str] = field(default_factory=list)
     ids: NDArray[np.uint16] = field(default_factory=lambda: np.zeros(0, np.uint16))
     lengths: list[int] = field(default_factory=list)
     hashes: list[int] = field(default_factory=list)
     places: list[tuple[int, int]] = field(default_factory=list)
+    spelled_ids: NDArray[np.uint16] = field(default_factory=lambda: np.zeros(0, np.uint16))
+    spelled_lengths: list[int] = field(default_factory=list)
     rejected: list[tuple[Row, str, str]] = field(default_factory=list)
 
 
@@ -59,14 +65,33 @@ def read_rows(rows: list[Row], config: DataConfig) -> Chunk:
     caches.
     """
     chunk, index = Chunk(), dict[str, int]()
-    ids: list[int] = []
-    for row, smiles, symbols in unchanged(written(standardised(rows, config, chunk), chunk), chunk):
+    ids, spelled = list[int](), list[int]()
+    molecules = unchanged(written(standardised(rows, config, chunk), chunk), chunk)
+    for row, smiles, symbols in molecules:
         ids += [index.setdefault(symbol, len(index)) for symbol in symbols]
         chunk.lengths.append(len(symbols))
         chunk.hashes.append(smiles_hash(smiles))
         chunk.places.append((row.source, row.line))
-    chunk.symbols, chunk.ids = list(index), np.array(ids, dtype=np.uint16)
+    for symbols in respelled(molecules, chunk.hashes, config.spellings):
+        spelled += [index.setdefault(symbol, len(index)) for symbol in symbols]
+        chunk.spelled_lengths.append(len(symbols))
+    chunk.symbols = list(index)
+    chunk.ids, chunk.spelled_ids = np.array(ids, dtype=np.uint16), np.array(spelled, dtype=np.uint16)
     return chunk
+
+
+def respelled(molecules: list[Read], hashes: list[int], count: int) -> Iterator[Sequence[str]]:
+    """``count`` random spellings of each molecule in SELFIES symbols; the canonical one where SELFIES fails."""
+    if not count:
+        return
+    constraints = default_constraints()
+    texts = [other_spellings(one.smiles, count, seed & MAX_SEED) for one, seed in zip(molecules, hashes, strict=True)]
+    for one, spellings in zip(molecules, texts, strict=True):
+        for text in spellings:
+            try:
+                yield split(to_selfies(text, constraints))
+            except MoleculeError:
+                yield one.symbols
 
 
 def standardised(rows: list[Row], config: DataConfig, chunk: Chunk) -> list[Read]:

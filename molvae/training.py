@@ -24,7 +24,7 @@ from .errors import TrainingError
 from .gradients import Part, of_batch
 from .gru import Precision
 from .model import MoleculeVAE
-from .noise import levels_of_step, noise_of_step
+from .noise import levels_of_step, noise_of_step, spellings_of_step
 from .schedules import kl_weight, learning_rate
 from .threads import Threads
 from .validation import Validation, validate
@@ -143,7 +143,10 @@ def one_step(state: State, dataset: Dataset, rows: Rows, threads: Threads, group
     noise = noise_of_step(config.seed, state.step, (config.mc_samples, len(rows), model.config.latent))
     if config.beta == 0.0:
         noise.zero_()
-    batch = Part(rows, noise, beta, len(rows), levels_of_step(state.config, state.step, len(rows)))
+    level = levels_of_step(state.config, state.step, len(rows))
+    if dataset.spellings and level is not None:
+        rows = dataset.spelled(rows, spellings_of_step(state.config, state.step, level, dataset.spellings).numpy())
+    batch = Part(rows, noise, beta, len(rows), level)
     likelihood, kl, found = of_batch(model, dataset, batch, config.free_bits, threads, group)
     gradients = list(found)
     norm = float(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients))))

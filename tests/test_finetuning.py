@@ -200,6 +200,7 @@ def test_the_configuration_is_the_models_where_it_makes_the_model(make_config: A
     assert (found.data.rows, found.data.validation) == (5, 0.05), "how this file is used is asked anew"
     assert (found.training.beta, found.training.epochs) == (0.7, 20)
     assert finetuning.configure(model, {"data": {"neutralise": True}}).data.neutralise
+    assert finetuning.configure(model, {"model": {"sharpest": 0.95}}).model == replace(model.model, sharpest=0.95)
     for given, words in (
         ({"model": {"decoder": 64}}, "--decoder is 32 in the model, and cannot become 64"),
         ({"model": {"grammar": "none"}}, f"--grammar is {model.model.grammar!r} in the model"),

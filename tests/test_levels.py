@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,13 @@ import torch
 
 from molvae import checkpoint, sampling
 from molvae.codec import Codec
-from molvae.config import from_dict
+from molvae.config import Config, DataConfig, from_dict
 from molvae.dataset import Dataset
 from molvae.errors import UsageError
 from molvae.model import Packed
+from molvae.noise import levels_of_step, spellings_of_step
 from molvae.posterior import LevelPosterior, drawn_levels
+from molvae.preparation import prepare
 from molvae.training import Epoch, begin, train
 
 CPU = torch.device("cpu")
@@ -57,6 +60,38 @@ def test_levels_are_drawn_in_the_shares_asked_for() -> None:
     assert levels.min() >= 0
     assert levels.max() <= 0.8 + 1e-6
     assert drawn_levels(torch.rand(100), 0.8, 0.0, 1.0).max() == 0
+
+
+def test_the_power_tells_how_many_of_the_others_are_low() -> None:
+    for power, below in ((0.5, 0.25), (1.0, 0.5), (2.0, 0.5**0.5)):
+        levels = drawn_levels(torch.linspace(0, 1, 10_001), 0.8, 0.0, 0.0, power)
+        assert (levels < 0.4).float().mean().item() == pytest.approx(below, abs=0.001)
+
+
+def test_other_spellings_are_learned_at_the_sharpest_level_alone() -> None:
+    config = Config()
+    level = levels_of_step(config, 3, 5000)
+    assert level is not None
+    found = spellings_of_step(config, 3, level, 4)
+    sharp = level[:, 0] == level.max()
+    assert not found[~sharp].any()
+    assert torch.bincount(found[sharp]).div(sharp.sum()).tolist() == pytest.approx([0.2] * 5, abs=0.03)
+    assert (spellings_of_step(config, 3, level, 4) == found).all()
+    assert (spellings_of_step(config, 4, level, 4) != found).any()
+
+
+def test_a_model_learns_to_rebuild_other_spellings(molecules_csv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = prepare([molecules_csv], DataConfig(vocabulary=64, spellings=2), workers=1).dataset
+    asked: list[Any] = []
+    batch = Dataset.batch
+    monkeypatch.setattr(
+        Dataset, "batch", lambda self, rows, grammar: (asked.append(rows), batch(self, rows, grammar))[1]
+    )
+    config = from_dict({"model": SIZES, "training": {"epochs": 1, "sharp_share": 0.6, "blank_share": 0.2}}, "test")
+    for record in train(begin(dataset, config, CPU), dataset):
+        assert not isinstance(record, Epoch) or math.isfinite(record.reconstruction)
+    rows = np.concatenate(asked)
+    assert (rows >= len(dataset)).mean() == pytest.approx(0.4, abs=0.1), "two of three at the sharpest level"
 
 
 def test_a_model_with_levels_saves_loads_samples_and_walks(levelled: Codec, molecules: list[str]) -> None:

@@ -221,6 +221,27 @@ def test_merges_shorten_molecules_and_keep_to_the_size_asked_for(molecules_csv: 
     assert sizes[1] > sizes[40] > sizes[64]
 
 
+def test_other_spellings_are_of_the_same_molecules_whoever_works_on_them(tmp_path: Path) -> None:
+    path = written(tmp_path / "all.csv", [*GOOD, *BAD, *SAME, *("C" * length + "N" for length in range(1, 30))])
+    plain = prepared([path]).dataset
+    found = prepare([path], DataConfig(vocabulary=64, spellings=3), workers=1)
+    dataset = found.dataset
+    assert (len(dataset), dataset.spellings, len(dataset.lengths)) == (len(plain), 3, 4 * len(plain))
+    assert (dataset.validation == plain.validation).all()
+    rows = np.arange(len(dataset))
+    for spelling in range(4):
+        for row, place in enumerate(dataset.spelled(rows, np.full(len(rows), spelling))):
+            ids = dataset.ids[dataset.offsets[place] : dataset.offsets[place + 1]]
+            smiles = to_smiles(dataset.vocabulary.decode(ids), dataset.vocabulary.constraints)
+            assert smiles_hash(smiles) == dataset.hashes[row]
+    others = {dataset.ids[a:b].tobytes() for a, b in itertools.pairwise(dataset.offsets[len(dataset) :])}
+    assert len(others) > 1.5 * len(dataset), "they are different ones"
+    again = prepare([path], DataConfig(vocabulary=64, spellings=3), workers=2).dataset
+    assert again.fingerprint == dataset.fingerprint
+    dataset.save(tmp_path / "saved")
+    assert Dataset.load(tmp_path / "saved").spellings == 3
+
+
 def test_molecules_are_written_in_a_given_vocabulary_extended_as_they_need(tmp_path: Path) -> None:
     base = prepared(
         [written(tmp_path / "base.csv", ["C" * length + "O" for length in range(1, 30)])]
