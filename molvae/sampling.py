@@ -10,7 +10,7 @@ molecules however many are asked for, on however many threads. Draws that are no
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
@@ -97,6 +97,12 @@ def draw_block(codec: Codec, law: Law, block: int) -> Written:
     return codec.write(z, law.temperature, law.seed, block * BLOCK, law.level)
 
 
+def law_for(codec: Codec, law: Law) -> Law:
+    """The law with the level that it means for this model; UsageError if the model has no such level."""
+    codec.check_level(law.level)
+    return law._replace(level=PRIOR_LEVEL) if codec.levels and law.level is None else law
+
+
 def draw(codec: Codec, law: Law, blocks: int) -> Iterator[Written]:
     """The first ``blocks`` blocks of a seed, in order."""
     return draw_blocks(codec, law, range(blocks), blocks)
@@ -104,9 +110,7 @@ def draw(codec: Codec, law: Law, blocks: int) -> Iterator[Written]:
 
 def draw_blocks(codec: Codec, law: Law, numbers: Iterable[int], count: int) -> Iterator[Written]:
     """The blocks ``numbers``, ``count`` of them, in that order; every core draws one while others are consumed."""
-    codec.check_level(law.level)
-    if codec.levels and law.level is None:
-        law = law._replace(level=PRIOR_LEVEL)
+    law = law_for(codec, law)
     with Threads(codec.model.device, 128 * count) as threads:
         waiting: list[Future[Written]] = []
         for number in numbers:
@@ -118,7 +122,7 @@ def draw_blocks(codec: Codec, law: Law, numbers: Iterable[int], count: int) -> I
 
 
 def to_molecules(
-    written: list[tuple[NDArray[np.uint16], float]], vocabulary: Vocabulary, filters: Filters | None = None
+    written: Sequence[tuple[NDArray[np.uint16], float]], vocabulary: Vocabulary, filters: Filters | None = None
 ) -> list[Sample | str]:
     """Decode what was drawn; a reason in place of a molecule that ``filters`` leave out, if there are any.
 
@@ -147,12 +151,37 @@ def reasons(samples: list[Sample], filters: Filters) -> list[str]:
     return whys
 
 
-def molecules(codec: Codec, drawn: Iterable[Written], filters: Filters | None, workers: int) -> Iterator[Sample | str]:
-    """Every draw in order as a molecule, or as the reason why ``filters`` leave it out; on ``workers`` processes."""
-    flat = ((ids, float(value)) for w in drawn for ids, value in zip(w.molecules(), w.log_likelihood, strict=True))
-    function = partial(to_molecules, vocabulary=codec.vocabulary, filters=filters)
-    for chunk in map_chunks(function, chunked(flat, BLOCK // 4), workers):
-        yield from chunk
+def molecules(
+    codec: Codec, law: Law, numbers: Iterable[int], count: int, filters: Filters | None, workers: int
+) -> Iterator[Sample | str]:
+    """Every draw of the blocks ``numbers``, ``count`` of them, in order: as a molecule, or as the reason why
+    ``filters`` leave it out.
+
+    Of ``workers`` processes on a CPU each draws blocks of its own and makes molecules of them, on one thread: processes
+    share no interpreter and no cache, and threads that draw for them were measured to cost a third more
+    (benchmarks/LOG.md). A GPU draws for all of them.
+    """
+    if workers > 1 and codec.model.device.type == "cpu":
+        work = partial(draw_molecules, codec, law_for(codec, law), filters)
+        blocks = map_chunks(work, ([number] for number in numbers), workers)
+    else:
+        finish = partial(to_molecules, vocabulary=codec.vocabulary, filters=filters)
+        drawn = (one for written in draw_blocks(codec, law, numbers, count) for one in pairs(written))
+        blocks = map_chunks(finish, chunked(drawn, BLOCK // 4), workers)
+    for block in blocks:
+        yield from block
+
+
+def draw_molecules(codec: Codec, law: Law, filters: Filters | None, numbers: Iterable[int]) -> list[Sample | str]:
+    """The draws of the blocks ``numbers`` as :func:`to_molecules` gives them; runs in a worker process."""
+    torch.set_num_threads(1)
+    drawn = [pair for number in numbers for pair in pairs(draw_block(codec, law, number))]
+    return to_molecules(drawn, codec.vocabulary, filters)
+
+
+def pairs(written: Written) -> Iterable[tuple[NDArray[np.uint16], float]]:
+    """The ids of each molecule and its log-likelihood."""
+    return zip(written.molecules(), written.log_likelihood.tolist(), strict=True)
 
 
 def sample(
@@ -182,8 +211,8 @@ def sample(
     blocks = -(-n // BLOCK) * (1 if keep_all else PATIENCE)
     workers = (default_workers() if n > 4 * BLOCK else 1) if workers is None else workers
     filters = None if keep_all else Filters(consistent, known)
-    drawn = draw(codec, Law(seed, temperature, level, learned), blocks)
-    for one in molecules(codec, drawn, filters, workers):
+    law = Law(seed, temperature, level, learned)
+    for one in molecules(codec, law, range(blocks), blocks, filters, workers):
         found = tally.take(one, seen)
         if found is None:
             continue

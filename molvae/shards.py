@@ -133,14 +133,10 @@ class Shards:
         """
         options = self.settings
         blocks = [self.blocks(number) for number in numbers]
-        drawn = sampling.draw_blocks(
-            codec,
-            sampling.Law(options.seed, options.temperature, options.level, options.learned),
-            (block for part in blocks for block in part),
-            sum(map(len, blocks)),
-        )
+        law = sampling.Law(options.seed, options.temperature, options.level, options.learned)
         filters = None if options.every else Filters(options.consistent, known)
-        found = sampling.molecules(codec, drawn, filters, workers)
+        every = (block for part in blocks for block in part)
+        found = sampling.molecules(codec, law, every, sum(map(len, blocks)), filters, workers)
         items = self._rows(found, numbers, progress)
         scored = stream(items, plan, workers) if plan else ((item, None) for _, item in items)
         schema, rows, coming = self.schema(plan), list[Row](), iter(numbers)

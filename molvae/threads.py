@@ -6,6 +6,8 @@ nothing of models.
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
@@ -19,8 +21,23 @@ from .processes import world
 Part = TypeVar("Part")
 Result = TypeVar("Result")
 
+MALLOC = {-1: 2**31 - 1, -2: 2**27, -3: 2**30}
+"""What mallopt (3) is told: M_TRIM_THRESHOLD, M_TOP_PAD and M_MMAP_THRESHOLD, in bytes."""
+
 ROWS_PER_THREAD = 128
 """A thread with fewer rows than this spends its time on overhead."""
+
+
+def keep_freed_memory() -> None:
+    """Let the C library keep what is freed for what is asked for next, where it is one that can be told so (glibc).
+
+    Given back, memory comes anew page by page, and for each page that a thread gives back the system interrupts the
+    cores of all the others.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        for name, size in MALLOC.items():
+            mallopt(name, size)
 
 
 class Threads:
@@ -31,6 +48,7 @@ class Threads:
         self.count = 1 if device.type != "cpu" else max(1, min(cores, rows // ROWS_PER_THREAD))
 
     def __enter__(self) -> Threads:
+        keep_freed_memory()
         self._before = torch.get_num_threads()
         torch.set_num_threads(max(1, self._before // self.count))
         self._pool = ThreadPoolExecutor(self.count)
