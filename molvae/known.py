@@ -1,6 +1,6 @@
 """Which molecules a model has seen, by their hashes: sorted and exact, or a Bloom filter of a sixth of the size.
 
-Both forms answer ``contains`` for many hashes at once, and ``hash in known`` for one. A Bloom filter never misses a
+Both forms answer ``contains`` for many hashes at once. A Bloom filter never misses a
 molecule it holds, and takes about one in a hundred others for known: enough to leave known molecules out of a sample,
 not for a figure such as novelty. Knows neither chemistry nor folders.
 
@@ -59,9 +59,6 @@ class SortedHashes:
     def __len__(self) -> int:
         return len(self.hashes)
 
-    def __contains__(self, number: object) -> bool:
-        return bool(self.contains(np.array([number], dtype=np.uint64))[0])
-
     def contains(self, hashes: Hashes) -> NDArray[np.bool_]:
         """Which of some hashes ``(n,)`` are among them, ``(n,)``."""
         if not len(self.hashes):
@@ -90,9 +87,6 @@ class BloomFilter:
 
     def __len__(self) -> int:
         return self.molecules
-
-    def __contains__(self, number: object) -> bool:
-        return bool(self.contains(np.array([number], dtype=np.uint64))[0])
 
     def contains(self, hashes: Hashes) -> NDArray[np.bool_]:
         """Which of some hashes ``(n,)`` are, or seem to be, among them, ``(n,)``."""

@@ -18,9 +18,9 @@ import pytest
 import torch
 
 from molvae import checkpoint, resumption, runs
-from molvae.config import DataConfig, from_dict, read_toml
+from molvae.config import from_dict, read_toml
 from molvae.dataset import Dataset
-from molvae.errors import InputError, TrainingError, UsageError
+from molvae.errors import TrainingError, UsageError
 from molvae.training import Epoch
 
 CPU = torch.device("cpu")
@@ -249,35 +249,6 @@ def test_the_options_of_a_run_are_known_though_its_newest_step_is_damaged(copied
         newest.mkdir()
     (newest / "config.json").write_text("{}")
     assert runs.config_of(copied_run, {}).model.latent == 8
-
-
-def test_the_same_files_are_prepared_once(molecules_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    copy = tmp_path / "molecules.csv"
-    copy.write_bytes(molecules_csv.read_bytes())
-    said: list[str] = []
-    data = DataConfig(vocabulary=64)
-    first, rejected = runs.open_dataset([copy], data, workers=1, said=said.append)
-    again, rejected_again = runs.open_dataset([copy], data, workers=1, said=said.append)
-    assert len(said) == 2
-    assert "prepared before" in said[1]
-    assert (again.fingerprint, rejected_again) == (first.fingerprint, rejected)
-    copy.write_bytes(molecules_csv.read_bytes() + b"CCO\n")
-    assert len(runs.open_dataset([copy], data, workers=1)[0]) == len(first) + 1
-    assert len(list((tmp_path / "cache" / "molvae" / "prepared").iterdir())) == 2
-    for folder in (tmp_path / "cache" / "molvae" / "prepared").iterdir():
-        (folder / "arrays.safetensors").write_bytes(b"")
-    assert runs.open_dataset([molecules_csv], data, workers=1)[0].fingerprint == first.fingerprint
-
-
-def test_a_prepared_folder_is_the_only_input(tiny_dataset: Dataset, tmp_path: Path, molecules_csv: Path) -> None:
-    tiny_dataset.save(tmp_path / "prepared", rejected="source,line\n")
-    dataset, rejected = runs.open_dataset([tmp_path / "prepared"], DataConfig())
-    assert (dataset.fingerprint, rejected) == (tiny_dataset.fingerprint, "source,line\n")
-    with pytest.raises(UsageError, match="must be the only input"):
-        runs.open_dataset([tmp_path / "prepared", molecules_csv], DataConfig())
-    with pytest.raises((InputError, UsageError)):
-        runs.open_dataset([tmp_path / "missing"], DataConfig())
 
 
 CHILD = """
