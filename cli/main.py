@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 could not do it, 2 wrong usage, 130 interrupted, 143 termi
 from __future__ import annotations
 
 import contextlib
+import logging
 import signal
 import sys
 from importlib import import_module
@@ -15,7 +16,7 @@ import click
 
 from molvae.errors import MolvaeError
 
-from .output import mend_streams, note, silence
+from .output import mend_streams, note, on_terminal, silence
 
 VERBS = {
     "demo": "Run the whole job on a small bundled data set, in about a minute.",
@@ -117,8 +118,20 @@ def main(args: list[str] | None = None) -> NoReturn:
         signal.signal(signal.SIGTERM, before)
 
 
+class Notes(logging.Handler):
+    """What the library reports on its way, in words for whoever sits before a terminal."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One line on stderr."""
+        if on_terminal():
+            note(record.getMessage())
+
+
 def run(args: list[str] | None) -> int:
     """The exit code of a command line, once its errors are told in words."""
+    library = logging.getLogger("molvae")
+    library.setLevel(logging.INFO)
+    library.handlers = [Notes()]
     try:
         result = cli.main(args, prog_name="molvae", standalone_mode=False)
         sys.stdout.flush()
