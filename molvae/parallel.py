@@ -176,7 +176,7 @@ class _Worker:
         work = (function, far_end, inherited, os.getpid())
         self._process = context.Process(target=_work, args=work, daemon=True)
         with warnings.catch_warnings():
-            # The workers run RDKit and selfies alone, and neither holds a lock over the fork.
+            # What workers run, RDKit, selfies and torch on one thread, holds no lock over the fork.
             warnings.filterwarnings("ignore", r".*fork\(\) may lead to deadlocks", DeprecationWarning)
             self._process.start()
         # The far end must stay open in the worker only, or its death would go unnoticed.

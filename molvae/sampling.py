@@ -103,11 +103,6 @@ def law_for(codec: Codec, law: Law) -> Law:
     return law._replace(level=PRIOR_LEVEL) if codec.levels and law.level is None else law
 
 
-def draw(codec: Codec, law: Law, blocks: int) -> Iterator[Written]:
-    """The first ``blocks`` blocks of a seed, in order."""
-    return draw_blocks(codec, law, range(blocks), blocks)
-
-
 def draw_blocks(codec: Codec, law: Law, numbers: Iterable[int], count: int) -> Iterator[Written]:
     """The blocks ``numbers``, ``count`` of them, in that order; every core draws one while others are consumed."""
     law = law_for(codec, law)
