@@ -60,7 +60,7 @@ Examples:
     "--level",
     type=Number(0.0, 1.0),
     metavar="X",
-    help="Noise level to draw at, for models trained with --posterior levels. [default: 0]",
+    help="Noise level to draw at, for models trained with --posterior levels. [default: 0.25]",
 )
 @click.option("--limit", type=Count(1), default=2000, metavar="N", help="Held-out molecules for the latent space.")
 @click.option("--iwae", type=Count(1), default=64, metavar="K", help="Draws from each posterior to estimate log p(x).")
@@ -204,12 +204,12 @@ def drawn_table(
     from itertools import islice
 
     from molvae.evaluation import consistent_alone
-    from molvae.sampling import PRIOR_LEVEL, Sample, sample
+    from molvae.sampling import Sample, drawn_at, sample
 
     if codec.levels:
-        drawn_at = PRIOR_LEVEL if given.level is None else given.level
-        told = ", where the decoder is told nothing of z and writes as a language model" if not drawn_at else ""
-        remarks = [*remarks, f"drawn at noise level {drawn_at:g}{told}"]
+        level = drawn_at(codec, given.level)
+        told = "" if level else ", where the decoder is told nothing of z and writes as a language model"
+        remarks = [*remarks, f"drawn at noise level {level:g}{told}"]
     stage("samples: drawing")
     # As many draws again are there to fill the consistent ones up to the same number.
     with closing(

@@ -45,7 +45,7 @@ Examples:
     "--level",
     type=Number(0.0, 1.0),
     metavar="X",
-    help="Noise level to sample at, for models trained with --posterior levels. [default: 0]",
+    help="Noise level to sample at, of models with several; at 0 a draw owes nothing to z. [default: 0.25]",
 )
 @click.option(
     "--prior",

@@ -94,7 +94,7 @@ class TrainingConfig:
     sharp_share: float = dial(0.4, "with levels, share of the molecules trained at the sharpest", low=0.0, high=1.0)
     blank_share: float = dial(0.35, "with levels, share trained at level 0, without latent", low=0.0, high=1.0)
     level_power: float = dial(
-        0.5,
+        2.0,
         "with levels, the others' level is the sharpest times u**power, u uniform: 2 favours low ones",
         low=0.1,
         high=10.0,

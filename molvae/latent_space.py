@@ -43,8 +43,8 @@ hundredth of its mass (e^-5). A decoder that rebuilds little has poor ways back 
 ENOUGH = 50
 """Different molecules below which there is no verdict."""
 
-LEVEL_STEPS = 5
-"""Noise levels looked at, of a model that has several, from none to the sharpest."""
+LEVELS = (0.0, 0.25, 0.5, 0.75)
+"""Noise levels looked at, of a model that has several, besides its sharpest."""
 
 BATCH = 256
 _NO_MOLECULE = "no molecule that the model can read"
@@ -216,8 +216,7 @@ def noise_levels(
     sharpest = codec.saved.config.model.sharpest
     mean_at_sharpest = codec.posterior(readings).mean
     rows = []
-    for step in range(LEVEL_STEPS):
-        level = sharpest * step / (LEVEL_STEPS - 1)
+    for level in (*(level for level in LEVELS if level < sharpest), sharpest):
         # z = a mu + sqrt(1 - a²) eps: the mean grows with the level, the variance is the same for all molecules.
         variance = torch.full_like(mean_at_sharpest, 1.0 - level**2)
         q = Gaussian(mean_at_sharpest * (level / sharpest), variance.log())

@@ -163,7 +163,7 @@ class LevelPosterior(nn.Module):
 
 
 def drawn_levels(
-    uniform: Tensor, sharpest: float, sharp_share: float, blank_share: float, power: float = 0.5
+    uniform: Tensor, sharpest: float, sharp_share: float, blank_share: float, power: float = 2.0
 ) -> Tensor:
     """Levels to train at, ``(B, 1)``, from uniform draws ``(B,)``: sharpest, blank, or between.
 

@@ -40,8 +40,9 @@ PATIENCE = 50
 EMPTY, INCONSISTENT, REPEATED, KNOWN = "no atoms", "inconsistent SELFIES", "drawn before", "in the training set"
 """Why a draw is left out."""
 
-PRIOR_LEVEL = 0.0
-"""Where a model with noise levels samples unless told otherwise: there the prior is exact."""
+PRIOR_LEVEL = 0.25
+"""Where a model with noise levels samples unless told otherwise: there a draw hangs on its latent, and latents of
+molecules are still near N(0, I), so that samples are as good as at level 0 (benchmarks/LOG.md)."""
 
 
 class Law(NamedTuple):
@@ -97,10 +98,15 @@ def draw_block(codec: Codec, law: Law, block: int) -> Written:
     return codec.write(z, law.temperature, law.seed, block * BLOCK, law.level)
 
 
+def drawn_at(codec: Codec, level: float | None) -> float | None:
+    """The noise level that a model samples at if told ``level``; UsageError if it has no such level."""
+    codec.check_level(level)
+    return min(PRIOR_LEVEL, codec.saved.config.model.sharpest) if codec.levels and level is None else level
+
+
 def law_for(codec: Codec, law: Law) -> Law:
-    """The law with the level that it means for this model; UsageError if the model has no such level."""
-    codec.check_level(law.level)
-    return law._replace(level=PRIOR_LEVEL) if codec.levels and law.level is None else law
+    """The law with the level that it means for this model."""
+    return law._replace(level=drawn_at(codec, law.level))
 
 
 def draw_blocks(codec: Codec, law: Law, numbers: Iterable[int], count: int) -> Iterator[Written]:

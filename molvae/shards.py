@@ -53,14 +53,13 @@ def settings_of(
     plan: Plan | None = None,
 ) -> Settings:
     """The settings of draws from a model; ModelError if its folder is gone, UsageError if it has no such level."""
-    codec.check_level(level)
     listed = manifest_of(codec.saved.path, kind="model", version=FORMAT)
     sums = "".join(str(listed[name]["sha256"]) for name in MODEL_FILES)
     return Settings(
         model=hashlib.sha256(sums.encode()).hexdigest()[:16],
         seed=seed,
         temperature=temperature,
-        level=sampling.PRIOR_LEVEL if codec.levels and level is None else level,
+        level=sampling.drawn_at(codec, level),
         learned=learned,
         precision=codec.model.precision,
         every=keep_all,
