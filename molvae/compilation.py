@@ -18,7 +18,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 LOG = logging.getLogger(__name__)
 
 
-class FirstTime(event.Listener):  # type: ignore[misc]
+class FirstTime(event.Listener):
     """Logs, once, that a function of molvae is compiled because none was found on disk."""
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class FirstTime(event.Listener):  # type: ignore[misc]
 
 
 COMPILED: list[Any] = []
-event.register("numba:compile", FirstTime())
+event.register("numba:compile", FirstTime())  # type: ignore[no-untyped-call]
 
 
 def compiled(**options: Any) -> Callable[[Function], Function]:

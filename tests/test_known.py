@@ -51,11 +51,8 @@ def test_sorted_hashes_are_never_mistaken() -> None:
 
 
 @pytest.mark.parametrize("form", [BloomFilter.of, SortedHashes])
-def test_one_hash_is_asked_for_as_many_are(form: Any) -> None:
-    some = form(np.sort(hashes(1_000)))
-    asked = [*hashes(1_000)[:20].tolist(), *hashes(200, seed=1).tolist()]
-    assert [number in some for number in asked] == some.contains(np.array(asked, dtype=np.uint64)).tolist()
-    assert smiles_hash("CCO") not in form(hashes(0))
+def test_nothing_is_known_where_nothing_was_seen(form: Any) -> None:
+    assert not form(hashes(0)).contains(hashes(200)).any()
 
 
 def test_a_filter_is_a_sixth_of_the_hashes() -> None:
