@@ -41,8 +41,8 @@ EMPTY, INCONSISTENT, REPEATED, KNOWN = "no atoms", "inconsistent SELFIES", "draw
 """Why a draw is left out."""
 
 PRIOR_LEVEL = 0.25
-"""Where a model with noise levels samples unless told otherwise: there a draw hangs on its latent, and latents of
-molecules are still near N(0, I), so that samples are as good as at level 0 (benchmarks/LOG.md)."""
+"""Where a model with noise levels samples unless told otherwise: there a draw hangs on its latent, and samples
+are nearly as good as at level 0 (benchmarks/LOG.md)."""
 
 
 class Law(NamedTuple):
