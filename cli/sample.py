@@ -127,6 +127,7 @@ def sample(
     if chosen == "cuda" and here.size > 1:
         chosen = chosen_device(f"cuda:{here.local_rank}")
     codec = Codec.load(model, chosen, precision)
+    codec.check_level(level)  # before anything is written
     known = checkpoint.load_known(model) if novel else None
     drawn = {"temperature": temperature, "level": level, "learned": prior == "learned", "seed": seed}
     options = drawn | {"keep_all": keep_all, "consistent": consistent is not False}
