@@ -177,7 +177,7 @@ def test_wrong_usage_exits_2_names_what_is_wrong_and_writes_nothing(
     assert not (tmp_path / "new.csv").exists()
 
 
-def test_a_level_that_the_model_lacks_is_told_before_anything_is_written(run: Any, tiny_run: Path) -> None:
-    code, out, err = run("sample", "-m", tiny_run, "--level", 0.999)
+def test_a_level_that_the_model_lacks_is_told_before_anything_is_written(molvae: Any, tiny_run: Path) -> None:
+    code, out, err = molvae("sample", "-m", tiny_run, "--level", "0.999")
     assert (code, out) == (2, "")
     assert "noise level" in err
