@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from molvae.config import PRIOR_LEVEL
+
 from .options import (
     Count,
     Number,
@@ -60,7 +62,7 @@ Examples:
     "--level",
     type=Number(0.0, 1.0),
     metavar="X",
-    help="Noise level to draw at, for models trained with --posterior levels. [default: 0.25]",
+    help=f"Noise level to draw at, for models trained with --posterior levels. [default: {PRIOR_LEVEL}]",
 )
 @click.option("--limit", type=Count(1), default=2000, metavar="N", help="Held-out molecules for the latent space.")
 @click.option("--iwae", type=Count(1), default=64, metavar="K", help="Draws from each posterior to estimate log p(x).")

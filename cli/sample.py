@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from molvae.config import PRIOR_LEVEL
+
 from .options import (
     Count,
     Number,
@@ -45,7 +47,7 @@ Examples:
     "--level",
     type=Number(0.0, 1.0),
     metavar="X",
-    help="Noise level to sample at, of models with several; at 0 a draw owes nothing to z. [default: 0.25]",
+    help=f"Noise level to sample at, of models with several; at 0 a draw owes nothing to z. [default: {PRIOR_LEVEL}]",
 )
 @click.option(
     "--prior",
@@ -127,7 +129,6 @@ def sample(
     if chosen == "cuda" and here.size > 1:
         chosen = chosen_device(f"cuda:{here.local_rank}")
     codec = Codec.load(model, chosen, precision)
-    codec.check_level(level)  # before anything is written
     known = checkpoint.load_known(model) if novel else None
     drawn = {"temperature": temperature, "level": level, "learned": prior == "learned", "seed": seed}
     options = drawn | {"keep_all": keep_all, "consistent": consistent is not False}
@@ -172,6 +173,7 @@ def write_table(
     from molvae.scoring import stream
     from molvae.streams import cell, row_writer
 
+    codec.check_level(options["level"])  # before anything is written
     tally = sampling.Tally()
     flagged = options["keep_all"] or not options["consistent"]
     names = sampling.Sample._fields if flagged else sampling.Sample._fields[:-1]

@@ -16,6 +16,10 @@ from typing import Any, TypeVar
 
 from .errors import UsageError
 
+PRIOR_LEVEL = 0.25
+"""Where a model with noise levels samples unless told otherwise: there a draw hangs on its latent, and samples
+are nearly as good as at level 0 (benchmarks/LOG.md)."""
+
 Section = TypeVar("Section", bound="DataConfig | ModelConfig | TrainingConfig")
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from . import grammar
 from .alphabet import Alphabet
@@ -20,6 +21,7 @@ from .categorical import cross_entropy, draw
 from .gru import Stepper
 from .model import MoleculeVAE
 from .posterior import Level
+from .products import filled
 from .vocabulary import END
 
 
@@ -86,21 +88,26 @@ def write(
 
 
 class Decoder:
-    """The model's decoder, step by step, for latents told as ``code`` ``(B, C)``; ``rows`` at most at once."""
+    """The model's decoder, step by step, for latents told as ``code`` ``(B, C)``; ``rows`` at most at once.
+
+    Some rows more than are asked for are computed and not read, so that every product has whole blocks of them.
+    """
 
     def __init__(self, model: MoleculeVAE, code: Tensor, rows: int) -> None:
-        self.model, self.tell, stepper = model, model.teller(), Stepper(model.decoder, rows)
+        self.model, self.tell, stepper = model, model.teller(), Stepper(model.decoder, filled(rows))
         self.stepper, self.fixed, self.state = stepper, stepper.fixed(code), stepper.begin(model.first_state(code))
+        self.keep(torch.arange(len(code), device=code.device))
 
     def __call__(self, last: Tensor, step: int, features: Tensor | None, owners: Tensor) -> Tensor:
         """Logits ``(P, V)`` of what follows the beginnings: their last symbols, places, and latents, ``(P, ...)``."""
-        x = self.tell(last, torch.full_like(last, step), features)
-        self.stepper(x, self.state, self.fixed, owners)
-        return self.model.predict(self.state.h, x)
+        more = len(self.state.h) - len(last)
+        x = functional.pad(self.tell(last, torch.full_like(last, step), features), (0, 0, 0, more))
+        self.stepper(x, self.state, self.fixed, functional.pad(owners, (0, more)))
+        return self.model.predict(self.state.h, x)[: len(last)]
 
     def keep(self, beginnings: Tensor) -> None:
         """Go on with these beginnings only, each as often and in the order as they are named."""
-        self.state = self.state.rows(beginnings)
+        self.state = self.state.rows(functional.pad(beginnings, (0, filled(len(beginnings)) - len(beginnings))))
 
 
 class Prefixes(NamedTuple):

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from . import kernels
-from .products import array, product
+from .products import array
 from .recurrence import Precision as Precision
 from .recurrence import Recurrence
 
@@ -156,8 +156,10 @@ class Stepper:
 
     @torch.no_grad()
     def fixed(self, constant: Tensor) -> Tensor:
-        """What every step of a row gets besides its input, the input's bias among it: (B, C) -> (B, 3H)."""
-        return self.layer.constant_gates(constant) + self.layer.bias_ih_l0
+        """What every step of a row gets besides its input, the input's bias among it: (B, C) -> (B, 3H), in the type
+        of the products."""
+        weight = self.layer.weight_ih_l0[:, self.layer.input_size :].to(self.kind)
+        return functional.linear(constant.to(self.kind), weight, self.layer.bias_ih_l0.to(self.kind))
 
     @torch.no_grad()
     def __call__(self, x: Tensor, state: State, fixed: Tensor, owners: Tensor) -> None:
@@ -166,8 +168,8 @@ class Stepper:
         Row i gets row owners[i] (B) int64 of `fixed`; where that has one row only, all rows get it.
         """
         gates, recurrent = self.gates[: len(x)], self.recurrent[: len(x)]
-        product(x, self.weight_x, gates)
-        product(state.operand, self.weight_h, recurrent)
+        torch.mm(x, self.weight_x, out=gates)
+        torch.mm(state.operand, self.weight_h, out=recurrent)
         if self.compiled:
             inputs = (gates, recurrent, fixed, owners, self.bias, *state)
             kernels.gru_step(*(array(part) for part in inputs))

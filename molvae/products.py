@@ -20,6 +20,9 @@ BLOCK = 64
 """Rows of tall matrices are taken in whole blocks of this many. torch's bf16 products compile a kernel for every shape
 they meet, a millisecond each, and batches seldom have the same number of positions twice."""
 
+STEP = 16
+"""The same of the rows of one step."""
+
 
 def array(tensor: Tensor) -> kernels.Array:
     """The tensor's memory as the kernels take it: float32, or bfloat16 as uint16; integers as they are."""
@@ -62,6 +65,12 @@ def whole_blocks(a: Tensor) -> int:
     return whole if whole and a.dtype == torch.bfloat16 and a.device.type == "cpu" else len(a)
 
 
+def filled(rows: int) -> int:
+    """``rows`` and as many more as fill whole blocks, of :data:`STEP` rows where there are fewer than a block."""
+    block = BLOCK if rows > BLOCK else STEP
+    return -(-rows // block) * block
+
+
 def product(a: Tensor, b: Tensor, out: Tensor | None = None, *, add: bool = False) -> Tensor:
     """out = a @ b, or out += a @ b with ``add``: a (N, K), b (K, M), out (N, M), new unless it is given."""
     out = a.new_empty(len(a), b.shape[1]) if out is None else out
@@ -100,6 +109,7 @@ def wide_linear(a: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     By oneDNN where torch has it: MKL, which torch takes for fp32, runs at half its rate on AMD's processors.
     """
     onednn = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
+    weight = weight.contiguous()  # of a part of a matrix it takes a thousand times as long
     if onednn is None or len(a) < BLOCK or not (a.dtype == weight.dtype == torch.float32 and a.device.type == "cpu"):
         return torch.nn.functional.linear(a, weight, bias)
     whole = len(a) // BLOCK * BLOCK

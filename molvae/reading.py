@@ -5,7 +5,7 @@ Runs in worker processes, a chunk of rows at a time; every row is in what comes 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -65,19 +65,23 @@ def read_rows(rows: list[Row], config: DataConfig) -> Chunk:
     caches.
     """
     chunk, index = Chunk(), dict[str, int]()
-    ids, spelled = list[int](), list[int]()
     molecules = unchanged(written(standardised(rows, config, chunk), chunk), chunk)
-    for row, smiles, symbols in molecules:
-        ids += [index.setdefault(symbol, len(index)) for symbol in symbols]
-        chunk.lengths.append(len(symbols))
-        chunk.hashes.append(smiles_hash(smiles))
-        chunk.places.append((row.source, row.line))
-    for symbols in respelled(molecules, chunk.hashes, config.spellings):
-        spelled += [index.setdefault(symbol, len(index)) for symbol in symbols]
-        chunk.spelled_lengths.append(len(symbols))
+    chunk.hashes = [smiles_hash(one.smiles) for one in molecules]
+    chunk.places = [(one.row.source, one.row.line) for one in molecules]
+    chunk.ids, chunk.lengths = numbered((one.symbols for one in molecules), index)
+    spellings = respelled(molecules, chunk.hashes, config.spellings)
+    chunk.spelled_ids, chunk.spelled_lengths = numbered(spellings, index)
     chunk.symbols = list(index)
-    chunk.ids, chunk.spelled_ids = np.array(ids, dtype=np.uint16), np.array(spelled, dtype=np.uint16)
     return chunk
+
+
+def numbered(texts: Iterable[Sequence[str]], index: dict[str, int]) -> tuple[NDArray[np.uint16], list[int]]:
+    """The symbols of all texts as their numbers in ``index``, which takes in new ones, and the length of each text."""
+    ids, lengths = list[int](), list[int]()
+    for symbols in texts:
+        ids += [index.setdefault(symbol, len(index)) for symbol in symbols]
+        lengths.append(len(symbols))
+    return np.array(ids, dtype=np.uint16), lengths
 
 
 def respelled(molecules: list[Read], hashes: list[int], count: int) -> Iterator[Sequence[str]]:

@@ -15,10 +15,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from . import kernels, tiled_gru, tiles
-from .products import array, has_tiles, product, transposed_product
-
-STEP = 16
-"""A step's product takes a multiple of this many rows."""
+from .products import STEP, array, has_tiles, product, transposed_product
 
 Precision = Literal["fp32", "bf16"]
 

@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 
 from .codec import Codec, molecules_of
+from .config import PRIOR_LEVEL
 from .consistency import consistent_draws
 from .decoding import Written
 from .known import KnownMolecules, smiles_hash
@@ -39,10 +40,6 @@ PATIENCE = 50
 
 EMPTY, INCONSISTENT, REPEATED, KNOWN = "no atoms", "inconsistent SELFIES", "drawn before", "in the training set"
 """Why a draw is left out."""
-
-PRIOR_LEVEL = 0.25
-"""Where a model with noise levels samples unless told otherwise: there a draw hangs on its latent, and samples
-are nearly as good as at level 0 (benchmarks/LOG.md)."""
 
 
 class Law(NamedTuple):
