@@ -142,7 +142,6 @@ def measure(real: list[list[str]]) -> None:
         ("rings", TIERS["rings"]),
         ("all groups", tuple(GROUPS)),
         ("place", TIERS["place"]),
-        ("ring_codes, aromatic", ("ring_codes", "aromatic")),
     ):
         width = len(feature_sizes(groups))
         line(f"features, {label} ({width})", partial(features, ids, lengths, alphabet, groups))

@@ -71,7 +71,6 @@ GROUPS: dict[str, tuple[int, ...]] = {
     "ring_fusion": (6,) * REACH,  # 1 + its atoms that are in a ring already
     "ring_order": (4,) * REACH,  # highest order of the closing bond
     "ring_conjugation": (8,) * REACH,  # 1 + its conjugation, as named in closures
-    "ring_codes": (1 + 7 * 7 * 3,) * REACH,  # size, conjugation and fusion in one number
     # how many atoms back the nearest closure is that makes an aromatic ring, 0 if none: a ring of 5 by a
     # single bond, by a double bond; of 6 by a single bond, by a double bond
     "aromatic": (REACH + 1,) * 4,
@@ -203,8 +202,6 @@ def _describe_closure(
     row[at + 4 * REACH] = 1 + min(ringed, 4)
     row[at + 5 * REACH] = order
     row[at + 6 * REACH] = 1 + conjugation
-    width = size - 3 if 3 <= size <= 8 else 6
-    row[at + 7 * REACH] = 1 + (width * 7 + conjugation) * 3 + (ringed > 1) + (ringed > 2)
     if size in (5, 6) and conjugation > UNBROKEN:
         for double in range(2):
             place = _AROMATIC + 2 * (size - 5) + double
