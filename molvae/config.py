@@ -68,6 +68,13 @@ class ModelConfig:
         "it could close; also what those rings would be like; also what surrounds the current atom",
         choices=("none", "place", "rings", "chemistry", "surroundings"),
     )
+    surroundings: int = dial(
+        4096,
+        "rows of the table of each hash of what surrounds the current atom; with --from, one more than a multiple of "
+        "the model's less one",
+        low=2,
+        high=32761,
+    )
 
 
 @dataclass(frozen=True)

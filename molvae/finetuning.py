@@ -36,11 +36,15 @@ READING = ("max_heavy_atoms", "neutralise", "vocabulary")
 def configure(model: Config, given: dict[str, dict[str, Any]]) -> Config:
     """The configuration of a training from a model: its sizes, its way of reading molecules, all else as ``given``.
 
-    The sharpest level is no size: a decoder is told the level, and learns a new one from those it knows.
+    The sharpest level is no size: a decoder is told the level, and learns a new one from those it knows. The table of
+    surroundings may become finer, see :func:`refined`.
 
     UsageError names an option that would make it another model.
     """
     sizes = {name: value for name, value in model.as_dict()["model"].items() if name != "sharpest"}
+    rows = given.get("model", {}).get("surroundings", 0)
+    if rows > 1 and (rows - 1) % (sizes["surroundings"] - 1) == 0:
+        del sizes["surroundings"]
     kept = {"model": sizes, "data": {"vocabulary": model.data.vocabulary}}
     for section, values in kept.items():
         for name, value in given.get(section, {}).items():
@@ -101,6 +105,9 @@ def grown(saved: Saved, config: ModelConfig, vocabulary: Vocabulary, max_steps: 
         row, bias = unlikely(weights["output.weight"], weights["output.bias"], added)
         weights["output.weight"] = scattered(weights["output.weight"], rows, row)
         weights["output.bias"] = scattered(weights["output.bias"], rows, bias)
+    if model.surroundings is not None:
+        table = weights["surroundings.weight"].view(-1, old.config.surroundings, config.embedding)
+        weights["surroundings.weight"] = refined(table, config.surroundings).flatten(0, 1)
     steps = weights["step.weight"]
     weights["step.weight"] = torch.cat([steps, steps[-1:].expand(max_steps - len(steps), -1)])
     model.load_state_dict(weights, assign=True)
@@ -114,6 +121,15 @@ def scattered(old: Tensor, rows: Tensor, new: Tensor) -> Tensor:
     between[rows] = False
     table[rows], table[between] = old, new
     return table
+
+
+def refined(tables: Tensor, rows: int) -> Tensor:
+    """Tables ``(n, R, E)`` with more rows, ``(n, rows, E)``, of hashes that are folded to them: R - 1 divides rows - 1.
+
+    What shared a row begins with that row, and may now go separate ways.
+    """
+    nothing, others = tables.tensor_split([1], 1)
+    return torch.cat([nothing, others.repeat(1, (rows - 1) // others.shape[1], 1)], 1)
 
 
 def alike(table: Tensor, count: int, generator: torch.Generator) -> Tensor:

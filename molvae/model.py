@@ -85,7 +85,7 @@ class MoleculeVAE(nn.Module):
         self.features = tuple(size for size in sizes if size < NUMBERS)
         hashes = len(sizes) - len(self.features)
         self.grammar = nn.Embedding(sum(self.features), width) if self.features else None
-        self.surroundings = nn.Embedding(hashes * NUMBERS, width) if hashes else None
+        self.surroundings = nn.Embedding(hashes * config.surroundings, width) if hashes else None
         self.start = nn.Linear(self.posterior.code_size, units)
         self.decoder = GRU(width, self.posterior.code_size, units)
         self.output = nn.Linear(units + width, vocabulary)

@@ -1,7 +1,7 @@
 """What surrounds an atom of a prefix, as numbers: all within one to four bonds, and the chain that led there.
 
 As an n-gram tells of a text, but along bonds instead of along the string: what was written long ago may be near. Such
-surroundings are many, so each is hashed to one of a few thousand numbers. What lies within some bonds follows
+surroundings are many, so each is hashed to one of some thousand numbers. What lies within some bonds follows
 Morgan's algorithm (Rogers and Hahn, J. Chem. Inf. Model. 2010, 50, 742): every atom's number is mixed with the sum of
 its neighbours', once for every bond. Knows graphs as tables, no strings and no learning.
 """
@@ -18,8 +18,9 @@ from .closures import DOUBLE, FIRST, IN_RING, NEXT, PI, TO, Longs
 from .compilation import compiled
 from .derivation import ATOMS, BOND_ORDER, CURRENT, CURSOR, DEPTH, HELD, INDEX, PARENT, PENDING, SYMBOL, VALENCE, Ints
 
-NUMBERS = 4096
-"""Number of values of each hash; 0 is "no atom"."""
+NUMBERS = 32761
+"""Number of values of each hash; 0 is "no atom". A model whose table has fewer rows folds the others, which are 32,760,
+for that has many divisors, and they fall evenly."""
 
 _REACH = 4
 _CHAINS = (4, 7, 12)

@@ -19,7 +19,7 @@ def places(count: int) -> tuple[Tensor, Tensor, Tensor]:
     """Random symbols, steps and feature values of ``count`` positions, many values being 0."""
     rng = np.random.default_rng(0)
     values = rng.integers(0, SIZES, (count, len(SIZES))) * rng.integers(0, 2, (count, len(SIZES)))
-    values = np.concatenate([values, rng.integers(0, NUMBERS, (count, HASHES))], axis=1)
+    values = np.concatenate([values, rng.integers(0, 4 * NUMBERS, (count, HASHES))], axis=1)
     symbols, steps = rng.integers(0, SYMBOLS, count), rng.integers(0, STEPS, count)
     return torch.from_numpy(symbols), torch.from_numpy(steps), torch.from_numpy(values.astype(np.int16))
 
@@ -45,7 +45,9 @@ def looked_up(symbols: Tensor, steps: Tensor, values: Tensor, weights: list[Tens
         total = total + weights[2][start + values[:, feature].long()]
         start += size
     for number in range(HASHES):
-        total = total + weights[3][number * NUMBERS + values[:, len(SIZES) + number].long()]
+        hashed = values[:, len(SIZES) + number].long()
+        folded = torch.where(hashed > 0, 1 + (hashed - 1) % (NUMBERS - 1), 0)
+        total = total + weights[3][number * NUMBERS + folded]
     return total
 
 
