@@ -22,6 +22,7 @@ from torch import Tensor
 from .aggregate import AT_LEAST, Posteriors, capacity, mismatch
 from .beam import WIDTH, beam_search
 from .codec import Codec, Reading
+from .config import PRIOR_LEVEL
 from .figures import Figure, absent, mean, share
 from .neighbourhoods import Ring, decode, encode_back, locality, read, round_trips, smoothness
 from .posterior import Gaussian, Level, prior_log_density, standard_normal
@@ -43,7 +44,7 @@ hundredth of its mass (e^-5). A decoder that rebuilds little has poor ways back 
 ENOUGH = 50
 """Different molecules below which there is no verdict."""
 
-LEVELS = (0.0, 0.25, 0.5, 0.75)
+LEVELS = (0.0, PRIOR_LEVEL, 0.5, 0.75)
 """Noise levels looked at, of a model that has several, besides its sharpest."""
 
 BATCH = 256

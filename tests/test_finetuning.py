@@ -106,6 +106,30 @@ def test_what_the_model_made_of_old_molecules_it_still_makes_of_them(
     assert before.decode(z) == after.decode(z)
 
 
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_finer_table_of_surroundings_makes_the_same_of_every_molecule(
+    times: int, saved: Saved, tiny_dataset: Dataset, molecules: list[str]
+) -> None:
+    old = saved.config.model.surroundings
+    config = finetuning.configure(saved.config, {"model": {"surroundings": 1 + times * (old - 1)}})
+    state = finetuning.begin(saved, tiny_dataset, config, CPU)
+    before, after = Codec(saved), Codec(replace(saved, model=state.average, config=config))
+    assert np.array_equal(
+        before.log_likelihood(molecules[::6], samples=4), after.log_likelihood(molecules[::6], samples=4)
+    )
+    for _ in itertools.islice(training.train(state, tiny_dataset), 1):
+        pass
+    tables = state.model.surroundings.weight.detach().view(-1, 1 + times * (old - 1), config.model.embedding)
+    parts = tables[:, 1:].unflatten(1, (times, old - 1))
+    assert times == 1 or not torch.equal(parts[:, 0], parts[:, 1]), "what shared a row learns apart"
+
+
+@pytest.mark.parametrize("rows", [2, 4095, 5000])
+def test_a_table_of_surroundings_cannot_become_one_that_is_not_finer(rows: int, saved: Saved) -> None:
+    with pytest.raises(UsageError, match=f"--surroundings is 4096 in the model, and cannot become {rows}"):
+        finetuning.configure(saved.config, {"model": {"surroundings": rows}})
+
+
 def test_steps_beyond_the_old_last_one_are_told_as_that_one_was(state: training.State, saved: Saved) -> None:
     steps = torch.arange(state.model.max_steps + 3)
     old, new = (model.step(steps.clamp(max=model.max_steps - 1)).detach() for model in (saved.model, state.average))
