@@ -90,23 +90,26 @@ def compare(
     ``text`` and ``ids`` hold those of all molecules one after the other, ``ends`` and ``id_ends`` ``(M,)`` where each
     one's end.
     """
-    longest, widest = 1, np.diff(tables.runs_start).max()
+    longest, starts = 1, tables.runs_start
     for molecule in range(len(ends)):
         longest = max(longest, ends[molecule] - (ends[molecule - 1] if molecule else 0))
     atoms, rings = np.zeros((ATOM_ROWS, longest), np.int32), np.zeros((RING_ROWS, longest), np.int32)
     hanging, stack, sizes = np.zeros((3, 100), np.int32), np.zeros((2, longest), np.int32), np.zeros(2, np.int32)
     begin = first = 0
     for molecule in range(len(ends)):
-        written = np.zeros(widest * (id_ends[molecule] - first), np.int32)
         count = 0
         for place in range(first, id_ends[molecule]):
-            for single in range(tables.runs_start[ids[place]], tables.runs_start[ids[place] + 1]):
+            count += starts[ids[place] + 1] - starts[ids[place]]
+        written = np.zeros(count, np.int32)
+        count = 0
+        for place in range(first, id_ends[molecule]):
+            for single in range(starts[ids[place]], starts[ids[place] + 1]):
                 written[count] = tables.runs[single]
                 count += 1
         answer = read(spellings, text, begin, ends[molecule], atoms, rings, hanging, stack, sizes)
         if answer == YES and not alternate(spellings, atoms, rings, sizes):
             answer = UNDECIDED
-        if answer == YES and not _agrees(tables.symbols, spellings, atoms, rings, sizes, written[:count], stack):
+        if answer == YES and not _agrees(tables.symbols, spellings, atoms, rings, sizes, written, stack):
             answer = NO
         answers[molecule] = answer
         begin, first = ends[molecule], id_ends[molecule]

@@ -77,7 +77,16 @@ def read(
             current, bond, fresh = size, 0, True
             size += 1
     sizes[0], sizes[1] = size, made
-    return YES if size > 0 and depth == 0 and bond == 0 and hanging[0].max() < 0 else UNDECIDED
+    return YES if size > 0 and depth == 0 and bond == 0 and _none_hang(hanging) else UNDECIDED
+
+
+@compiled(forceinline=True)
+def _none_hang(hanging: Ints) -> bool:
+    """Whether every ring that was opened is closed."""
+    for number in range(hanging.shape[1]):  # a maximum by numpy takes long to compile
+        if hanging[0, number] >= 0:
+            return False
+    return True
 
 
 @compiled(forceinline=True)

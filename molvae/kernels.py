@@ -39,7 +39,8 @@ def compiled(flags: frozenset[str] = EXACT) -> Callable[[Function], Function]:
     """Compile arithmetic under the given licences to reorder it; where numba is missing, leave it as it is."""
     if not AVAILABLE:
         return lambda function: function
-    return compilation.compiled(fastmath=set(flags), error_model="numpy")
+    # integers are not widened: float32 is in 32 bits too, and vectors of both must have equally many
+    return compilation.compiled(widening=False, fastmath=set(flags), error_model="numpy")
 
 
 # ---- loads and stores that widen and narrow, and that the vectoriser can trust -----------------------

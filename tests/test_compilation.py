@@ -1,4 +1,4 @@
-"""Whoever waits for the compiler is told so, once."""
+"""Whoever waits for the compiler is told so, once; and waits no longer than it takes to compile everything once."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from molvae import compilation
@@ -38,3 +39,19 @@ def test_numba_tells_when_it_compiles_and_not_when_it_has(monkeypatch: pytest.Mo
     new: Any = compilation.njit(lambda x: x * 2.5)
     assert new(2) == new(2) == 5.0
     assert told.count(new) == 1
+
+
+def test_compiled_code_calls_whatever_integers_in_one_width() -> None:
+    one: Any = compiled()(lambda x, y: x + y)
+    plain: Any = compiled(widening=False)(lambda x, y: x + y)
+
+    @compiled()
+    def several(narrow: Any, real: Any) -> Any:
+        total = one(1, 2) + one(narrow[0], 3) + one(narrow[1], narrow[0])
+        return total + plain(narrow[0], 1), one(real, 0.5), one(np.uint64(2**63), np.uint64(1))
+
+    values = np.array([4, 5], np.int32)
+    assert several(values, 0.25) == (3 + 7 + 9 + 5, 0.75, 2**63 + 1), "what is no integer of few bits stays what it is"
+    assert len(one.signatures) == 3
+    assert [str(kind) for kind in one.signatures[0]] == ["int64", "int64"]
+    assert [str(kind) for kind in plain.signatures[0]] == ["int32", "Literal[int](1)"]
