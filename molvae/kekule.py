@@ -83,10 +83,10 @@ def read(
 @compiled(forceinline=True)
 def _none_hang(hanging: Ints) -> bool:
     """Whether every ring that was opened is closed."""
+    opened = 0
     for number in range(hanging.shape[1]):  # a maximum by numpy takes long to compile
-        if hanging[0, number] >= 0:
-            return False
-    return True
+        opened += hanging[0, number] >= 0
+    return opened == 0
 
 
 @compiled(forceinline=True)
