@@ -58,8 +58,10 @@ def compiled(widening: bool = True, **options: Any) -> Callable[[Function], Func
 
 
 def widen(dispatcher: Any) -> None:
-    """Have compiled code call a function with :func:`widened` arguments."""
-    find = dispatcher.get_call_template
+    """Have compiled code call a function with :func:`widened` arguments, where numba asks for them in the known way."""
+    find = getattr(dispatcher, "get_call_template", None)
+    if find is None:  # also where compiling is switched off
+        return
 
     def find_wide(arguments: Any, named: Any) -> Any:
         return find(tuple(map(widened, arguments)), {name: widened(kind) for name, kind in named.items()})
