@@ -16,9 +16,9 @@ from typing import Any, TypeVar
 
 from .errors import UsageError
 
-PRIOR_LEVEL = 0.25
-"""Where a model with noise levels samples unless told otherwise: there a draw hangs on its latent, and samples
-are nearly as good as at level 0 (benchmarks/LOG.md)."""
+PRIOR_LEVEL = 0.21
+"""Where a model with noise levels samples unless told otherwise: the least level at which a draw hangs on its latent,
+which costs a molecule over 5 nats when exchanged; samples are nearly as good as at level 0 (benchmarks/LOG.md)."""
 
 Section = TypeVar("Section", bound="DataConfig | ModelConfig | TrainingConfig")
 
