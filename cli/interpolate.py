@@ -76,15 +76,15 @@ def interpolate(
                 failed += 1
                 note(f"{'standard input' if pairs == '-' else pairs}, line {line}: {error}")
                 continue
+            if image:  # before the table, which a reader may close early
+                picture(points, image)
+                image = None
             for point in points:
                 cells = [f"{value:.4f}" if isinstance(value, float) else str(value) for value in point]
                 write([str(number), *cells] if pairs else cells)
             for point, name in ((points[0], "start"), (points[-1], "end")):
                 if point.reproduced != "yes":
                     note(f"{name} {point.smiles}: {SAID[point.reproduced]}")
-            if image:
-                picture(points, image)
-                image = None
     if failed:
         note(f"{failed} of {len(ends)} pairs could not be walked")
     return 1 if failed == len(ends) else 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import os
 import shutil
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -22,6 +23,9 @@ from hypothesis import settings
 # The same cases every time, and no clock: on a busy machine any example may be slow.
 settings.register_profile("molvae", deadline=None, derandomize=True)
 settings.load_profile("molvae")
+
+# A shell that runs the tests in the background has Ctrl-C ignored, and so would have all that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SAMPLE = Path(__file__).parents[1] / "data" / "moses_sample.csv.gz"
 

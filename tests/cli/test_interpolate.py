@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,19 @@ def test_wrong_usage_exits_2_and_writes_nothing(
     assert said in err
     assert Path("pairs.csv").read_text() == "a,b\nCCO,CCN\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pairs.csv", "single.csv"]
+
+
+def test_a_reader_of_the_table_that_leaves_early_still_has_the_picture(
+    command: Any, tiny_run: Path, tmp_path: Path
+) -> None:
+    image = tmp_path / "path.svg"
+    line = command("interpolate", "-m", tiny_run, A, B, "--steps", 5, "--image", image)
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as run:
+        assert run.stdout is not None
+        run.stdout.readline()
+        run.stdout.close()
+    assert run.returncode == 0
+    assert image.read_text().startswith("<svg")
 
 
 def test_a_picture_that_is_there_is_kept_unless_forced(molvae: Any, tiny_run: Path, tmp_path: Path) -> None:
