@@ -23,7 +23,7 @@ try:  # the one place that asks for numba; without it the layers run their plain
 
     from . import compilation
 except ImportError:  # pragma: no cover - depends on the installation
-    AVAILABLE = False
+    AVAILABLE = NATIVE_BF16 = TILES = False
 else:
     AVAILABLE = True
 
@@ -52,6 +52,7 @@ if AVAILABLE:
     _HOST = binding.get_host_cpu_features()
     # Elsewhere LLVM would call a runtime routine that is not there.
     NATIVE_BF16 = bool(_HOST.get("avx512bf16")) and binding.llvm_version_info[0] >= 20
+    TILES = bool(_HOST.get("amx-bf16"))
 
     class _BFloat(ir.types._BaseFloatType):  # type: ignore[misc]
         intrinsic_name = "bf16"
@@ -60,6 +61,7 @@ if AVAILABLE:
             return "bfloat"
 
     _BFloat._create_instance()
+    BFLOAT = _BFloat()
     _I16, _I32, _F32 = ir.IntType(16), ir.IntType(32), ir.FloatType()
 
     def _mark(builder: Any, access: Any, scope: int) -> None:
@@ -95,7 +97,7 @@ if AVAILABLE:
         def generate(context: Any, builder: Any, _: Any, args: Any) -> Any:
             value = args[3]
             if half and NATIVE_BF16:
-                value = builder.bitcast(builder.fptrunc(value, _BFloat()), _I16)
+                value = builder.bitcast(builder.fptrunc(value, BFLOAT), _I16)
             elif half:
                 bits = builder.bitcast(value, _I32)
                 odd = builder.and_(builder.lshr(bits, _I32(16)), _I32(1))

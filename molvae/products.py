@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from . import kernels
+from . import kernels, panels
 
 BLOCK = 64
 """Rows of tall matrices are taken in whole blocks of this many. torch's bf16 products compile a kernel for every shape
@@ -42,6 +42,12 @@ def has_tiles() -> bool:
 
 
 @functools.cache
+def has_blocks() -> bool:
+    """Whether products can be taken in `blocks` here."""
+    return has_tiles() if kernels.TILES else kernels.NATIVE_BF16
+
+
+@functools.cache
 def mkl_product() -> Any | None:
     """MKL's bf16 product as torch carries it, or None where it is not there or the processor has no AMX.
 
@@ -57,6 +63,24 @@ def mkl_product() -> Any | None:
         product.argtypes = [number] * 6 + [real, memory, number, memory, number, real, memory, number]
         product.restype = None
     return product
+
+
+def flat(tensor: Tensor) -> kernels.Array:
+    """The memory of a matrix from its first number to its last, whatever lies between its rows."""
+    length = (len(tensor) - 1) * tensor.stride(0) + tensor.shape[1]
+    return array(tensor.as_strided((length,), (1,)))
+
+
+def packed(b: Tensor) -> kernels.Array:
+    """A bf16 matrix (K, M) as panels, the right operand of blocks; 32 divides M, zeros fill up K."""
+    depth = -(-len(b) // 32) * 32
+    memory = torch.empty(depth * b.shape[1], dtype=torch.bfloat16)
+    if b.stride(0) == 1 and depth == len(b):
+        panels.pack_transposed(flat(b.t()), b.stride(1), b.shape[1], depth, array(memory))
+    else:
+        b = b if b.stride(1) == 1 else b.contiguous()
+        panels.pack(flat(b), b.stride(0), len(b), b.shape[1], memory.view(torch.uint32).numpy())
+    return array(memory)
 
 
 def whole_blocks(a: Tensor) -> int:

@@ -1,7 +1,7 @@
 """All steps of a GRU layer on a CPU as one differentiable function, around the compiled kernels.
 
 Two ways with the same results: torch's products with a kernel after each, on any processor and in fp32; or
-products and gates together on tile registers, in bf16. Weight gradients are one product each, after the
+products and gates together in blocks, in bf16, where the processor has what `blocks` needs. Weight gradients are one product each, after the
 steps. See `gru` for the layout and for what the letters mean.
 """
 
@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from . import kernels, tiled_gru, tiles
-from .products import STEP, array, has_tiles, product, transposed_product
+from . import blocked_gru, blocks, kernels
+from .products import STEP, array, has_blocks, packed, product, transposed_product
 
 Precision = Literal["fp32", "bf16"]
 
@@ -27,13 +27,13 @@ class Kept(NamedTuple):
     candidate: Tensor  # (N, H) n
     carried: Tensor  # (N + 1, H) the state each step began with
     sizes: list[int]
-    tiled: bool
+    blocked: bool
 
 
-def fits_tiles(x: Tensor, h0: Tensor, kind: torch.dtype) -> bool:
-    """Whether this processor and these sizes allow the tiled way."""
+def fits_blocks(x: Tensor, h0: Tensor, kind: torch.dtype) -> bool:
+    """Whether this processor and these sizes allow the way in blocks."""
     whole = x.shape[1] % 32 == 0 and h0.shape[1] % 32 == 0 and len(x) >= 32 and x.shape[1] > 0
-    return kind == torch.bfloat16 and whole and has_tiles()
+    return kind == torch.bfloat16 and whole and has_blocks()
 
 
 def step_rows(alive: int, there: int) -> int:
@@ -45,16 +45,6 @@ def step_rows(alive: int, there: int) -> int:
     return taken if taken <= there else alive
 
 
-def panels(weight: Tensor, transposed: bool) -> kernels.Array:
-    """A bf16 weight (R, C) packed as the right operand of tiles: itself, or transposed."""
-    packed = torch.empty(weight.numel(), dtype=torch.bfloat16)
-    if transposed:
-        tiles.pack_transposed(array(weight.contiguous()), array(packed))
-    else:
-        tiles.pack(array(weight.contiguous()), packed.view(torch.uint32).numpy())
-    return array(packed)
-
-
 def run(
     x: Tensor, h0: Tensor, w_x: Tensor, w_h: Tensor, fixed: Tensor, bias: Tensor, sizes: list[int]
 ) -> tuple[Tensor, Tensor, Kept]:
@@ -64,21 +54,21 @@ def run(
     get at every step, and n's recurrent share.
     """
     total, rows, size = len(x), len(h0), h0.shape[1]
-    tiled = fits_tiles(x, h0, x.dtype)
-    gates = x.new_empty(total, 3 * size) if tiled else product(x, w_x.t())
+    blocked = fits_blocks(x, h0, x.dtype)
+    gates = x.new_empty(total, 3 * size) if blocked else product(x, w_x.t())
     candidate, outputs, carried = (x.new_empty(n, size) for n in (total, total, total + 1))
     carried[:rows] = h0
     state = h0.clone(memory_format=torch.contiguous_format)
-    kept = Kept(gates, candidate, carried, sizes, tiled)
+    kept = Kept(gates, candidate, carried, sizes, blocked)
     results: Any = [array(part) for part in (state, outputs, carried)]
-    if tiled:
-        weights = (panels(w_x, True), panels(w_h, True))
+    if blocked:
+        weights = (packed(w_x.t()), packed(w_h.t()))
         if len(fixed) > 1:
-            fixed = torch.nn.functional.pad(fixed, (0, 0, tiled_gru.PADDING, tiled_gru.PADDING))
+            fixed = torch.nn.functional.pad(fixed, (0, 0, blocked_gru.PADDING, blocked_gru.PADDING))
         block = array(torch.empty(4096))
         inputs = [array(part) for part in (fixed, bias, gates, candidate)]
-        everything: Any = (tiles.layout(), np.array(sizes), array(x.contiguous()), *weights, *inputs, *results, block)
-        tiled_gru.forward(*everything)
+        everything: Any = (blocks.layout(), np.array(sizes), array(x.contiguous()), *weights, *inputs, *results, block)
+        blocked_gru.forward(*everything)
         return outputs, state, kept
     recurrent = x.new_empty(step_rows(rows, rows + STEP), 3 * size)
     memory: Any = [array(part) for part in (gates, candidate, recurrent, fixed.to(x.dtype), bias)]
@@ -96,10 +86,10 @@ def run_back(kept: Kept, w_h: Tensor, slope: Tensor, state: Tensor) -> None:
 
     slope (N, H) or (1, H): gradient of the outputs, in the type of the products.
     """
-    gates, candidate, carried, sizes, tiled = kept
-    if tiled:
+    gates, candidate, carried, sizes, blocked = kept
+    if blocked:
         memory = [array(part) for part in (gates, candidate, carried, slope, state, torch.zeros(4096))]
-        tiled_gru.backward(tiles.layout(), np.array(sizes), panels(w_h, False), *memory)
+        blocked_gru.backward(blocks.layout(), np.array(sizes), packed(w_h), *memory)
         return
     rows, start = sizes[0], len(gates)
     recurrent = gates.new_zeros(step_rows(rows, rows + STEP) + 1, state.shape[1])

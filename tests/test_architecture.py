@@ -29,9 +29,12 @@ ROOMS = (
     # the network
     *(
         "kernels",
-        "products",
+        "panels",
         "tiles",
-        "tiled_gru",
+        "vectors",
+        "blocks",
+        "products",
+        "blocked_gru",
         "recurrence",
         "gru",
         "categorical",

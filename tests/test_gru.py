@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from molvae import kernels, recurrence
 from molvae.gru import GRU, Precision, Stepper
-from molvae.products import has_tiles
+from molvae.products import has_blocks
 
 SHAPES = [
     ([7, 7, 5, 2, 1], 6, 3, 16),
@@ -101,7 +101,7 @@ def test_compiled_layer_equals_torch(
     assert distance(fast, of_torch(mine, *leaves, sizes)) < tolerance
 
 
-@pytest.mark.skipif(not has_tiles(), reason="the processor has no tile registers")
+@pytest.mark.skipif(not has_blocks(), reason="the processor has neither tile registers nor vectors of bf16")
 @pytest.mark.parametrize(("sizes", "inputs", "constant", "hidden"), TILED)
 def test_tiled_steps_equal_torch_and_the_other_way(
     monkeypatch: pytest.MonkeyPatch, sizes: list[int], inputs: int, constant: int, hidden: int
@@ -110,7 +110,7 @@ def test_tiled_steps_equal_torch_and_the_other_way(
     leaves = arguments(mine, sizes)
     tiled = numbers(mine, list(leaves), mine(*leaves, sizes))
     assert distance(tiled, of_torch(mine, *leaves, sizes)) < 1.5e-2
-    monkeypatch.setattr(recurrence, "has_tiles", lambda: False)
+    monkeypatch.setattr(recurrence, "has_blocks", lambda: False)
     assert distance(tiled, numbers(mine, list(leaves), mine(*leaves, sizes))) < 1.5e-2
 
 

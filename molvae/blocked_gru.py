@@ -1,6 +1,6 @@
 """All steps of a GRU layer in one call each way, matrix products and gates in blocks of 32 rows x 32 units.
 
-The same arithmetic as `kernels.gru_forward` and `gru_backward`, for processors with tile registers: a block's
+The same arithmetic as `kernels.gru_forward` and `gru_backward`, for processors that `blocks` knows: a block's
 products are still in the first cache when its gates are computed, and are never rounded to bfloat16.
 Sizes I and H must be multiples of 32 and N at least 32.
 
@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .blocks import accumulate, begin, begin_zero, configure, finish, release
 from .kernels import ONE, Array, F, compiled, exponential, hyperbolic_tangent, inverse, load, store
-from .tiles import accumulate, begin, begin_zero, configure, finish, release
 
 ROWS = 128
 """Rows that pass all units before the next rows do: their inputs, and the panels of 32 units, stay in the cache."""
@@ -24,9 +24,10 @@ PADDING = 32
 @compiled()
 def gate_products(
     x: Array, inputs: Array, carried: Array, recurrent: Array, fixed: Array, bias: Array,
-    base: int, row: int, unit: int, block: Array,
+    base: int, row: int, unit: int, rows: int, block: Array,
 ) -> None:  # fmt: skip
-    """What the gates r, z, n's recurrent share and n's input share of 32 rows x 32 units are made of.
+    """What the gates r, z, n's recurrent share and n's input share of 32 rows x 32 units, or of the first `rows` of
+    them, are made of.
 
     x (N, I), carried (N + 1, H) from row `base` on, their weights as panels, fixed from row `row` on (or its
     one row) and bias (H) -> block, 4 times 32 x 32 float32.
@@ -36,16 +37,18 @@ def gate_products(
     for gate in range(3):
         panel = (gate * size + unit) // 32
         start = row * many + gate * size + unit
+        at = gate * 1024
         if gate == 2:
-            begin(bias, unit, 0)
+            begin(bias, unit, 0, block, at)
         else:
-            begin(fixed, start, many)
-        accumulate(carried, base * size, size, recurrent, panel * size * 32, size // 32)
+            begin(fixed, start, many, block, at)
+        accumulate(carried, base * size, size, recurrent, panel * size * 32, size // 32, block, at, rows)
         if gate == 2:
-            finish(block, 2048, 32)
-            begin(fixed, start, many)
-        accumulate(x, base * width, width, inputs, panel * width * 32, width // 32)
-        finish(block, gate * 1024 + (1024 if gate == 2 else 0), 32)
+            finish(block, at)
+            at += 1024
+            begin(fixed, start, many, block, at)
+        accumulate(x, base * width, width, inputs, panel * width * 32, width // 32, block, at, rows)
+        finish(block, at)
 
 
 @compiled()
@@ -94,10 +97,12 @@ def forward(
             for unit in range(0, size, 32):
                 for first in range(top, min(top + ROWS, alive), 32):
                     base = min(place + first, total - 32)  # the last block begins earlier, not to run over
-                    skip = place + first - base
-                    gate_products(x, inputs, carried, recurrent, fixed, bias, base, lead + first - skip, unit, block)
+                    skip, count = place + first - base, min(32, alive - first)
+                    gate_products(
+                        x, inputs, carried, recurrent, fixed, bias, base, lead + first - skip, unit, skip + count, block
+                    )
                     gates_forward(
-                        block, skip, first, min(32, alive - first), unit, place, following, place + alive,
+                        block, skip, first, count, unit, place, following, place + alive,
                         gates, candidate, state, outputs, carried,
                     )  # fmt: skip
         place += alive
@@ -142,9 +147,10 @@ def returning(gates: Array, recurrent: Array, place: int, first: int, following:
         return 0
     base = min(place + first, total - 32)
     skip = place + first - base
-    begin_zero()
-    accumulate(gates, base * 3 * size, 3 * size, recurrent, unit * 3 * size, 3 * size // 32)
-    finish(block, 0, 32)
+    begin_zero(block, 0)
+    rows = min(32, skip + following - first)
+    accumulate(gates, base * 3 * size, 3 * size, recurrent, unit * 3 * size, 3 * size // 32, block, 0, rows)
+    finish(block, 0)
     block[(skip + following - first) * 32 : 1024] = F(0)
     return skip
 
