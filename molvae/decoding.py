@@ -7,7 +7,8 @@ Knows no molecules.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import weakref
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,10 +19,10 @@ from torch.nn import functional
 from . import grammar
 from .alphabet import Alphabet
 from .categorical import cross_entropy, draw
-from .gru import Stepper
+from .gru import State, Stepper
 from .model import MoleculeVAE
 from .posterior import Level
-from .products import filled
+from .products import PackedLinear
 from .vocabulary import END
 
 
@@ -62,7 +63,7 @@ def write(
     code = code[:1] if alike else code
     ids = torch.full((total, model.max_steps), END, dtype=torch.long)
     likelihood = torch.zeros(total)
-    decoder, place = Decoder(model, code, total), Place(alphabet, total, model.config.grammar)
+    decoder, place = Decoder(model, code), Place(alphabet, total, model.config.grammar)
     rows = torch.arange(total, device=z.device)
     prefixes = Prefixes.empty(rows, alike)
     for step in range(model.max_steps):
@@ -87,27 +88,60 @@ def write(
     return Written(ids.numpy().astype(np.uint16), lengths.numpy().astype(np.int32), likelihood.numpy())
 
 
+class Prepared:
+    """A model's decoder made ready to be run step by step, with its weights as they are now."""
+
+    def __init__(self, model: MoleculeVAE) -> None:
+        self.tell, self.stepper, self.model = model.teller(narrow=True), Stepper(model.decoder), weakref.proxy(model)
+        units, weight = model.config.decoder, model.output.weight
+        self.output = PackedLinear(weight, model.output.bias, units) if self.stepper.blocked else None
+
+    def predict(self, state: State, told: Tensor) -> Tensor:
+        """Logits ``(P, V)`` from the decoder's state and what it was told ``(P, E)``; as
+        :meth:`molvae.model.MoleculeVAE.predict`, but with the operands of the other products."""
+        if self.output is not None:
+            return self.output(state.operand, told)
+        logits: Tensor = self.model.predict(state.h, told)
+        return logits
+
+
+_prepared: weakref.WeakKeyDictionary[MoleculeVAE, tuple[Any, Prepared]] = weakref.WeakKeyDictionary()
+
+
+@torch.no_grad()
+def prepared(model: MoleculeVAE) -> Prepared:
+    """The decoder made ready, anew only if a weight or the precision has changed since it last was."""
+    state = [model.precision, *((id(weight), weight._version) for weight in model.parameters())]
+    known, found = _prepared.get(model, (None, None))
+    if found is None or known != state:
+        found = Prepared(model)
+        _prepared[model] = state, found
+    return found
+
+
 class Decoder:
-    """The model's decoder, step by step, for latents told as ``code`` ``(B, C)``; ``rows`` at most at once.
+    """The model's decoder, step by step, for latents told as ``code`` ``(B, C)``.
 
     Some rows more than are asked for are computed and not read, so that every product has whole blocks of them.
     """
 
-    def __init__(self, model: MoleculeVAE, code: Tensor, rows: int) -> None:
-        self.model, self.tell, stepper = model, model.teller(), Stepper(model.decoder, filled(rows))
-        self.stepper, self.fixed, self.state = stepper, stepper.fixed(code), stepper.begin(model.first_state(code))
+    def __init__(self, model: MoleculeVAE, code: Tensor) -> None:
+        self.ready = prepared(model)
+        self.stepper = self.ready.stepper
+        self.fixed, self.state = self.stepper.fixed(code), self.stepper.begin(model.first_state(code))
         self.keep(torch.arange(len(code), device=code.device))
 
     def __call__(self, last: Tensor, step: int, features: Tensor | None, owners: Tensor) -> Tensor:
         """Logits ``(P, V)`` of what follows the beginnings: their last symbols, places, and latents, ``(P, ...)``."""
         more = len(self.state.h) - len(last)
-        x = functional.pad(self.tell(last, torch.full_like(last, step), features), (0, 0, 0, more))
+        x = functional.pad(self.ready.tell(last, torch.full_like(last, step), features), (0, 0, 0, more))
         self.stepper(x, self.state, self.fixed, functional.pad(owners, (0, more)))
-        return self.model.predict(self.state.h, x)[: len(last)]
+        return self.ready.predict(self.state, x)[: len(last)]
 
     def keep(self, beginnings: Tensor) -> None:
         """Go on with these beginnings only, each as often and in the order as they are named."""
-        self.state = self.state.rows(functional.pad(beginnings, (0, filled(len(beginnings)) - len(beginnings))))
+        more = self.stepper.filled(len(beginnings)) - len(beginnings)
+        self.state = self.state.rows(functional.pad(beginnings, (0, more)))
 
 
 class Prefixes(NamedTuple):

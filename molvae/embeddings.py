@@ -21,13 +21,7 @@ from torch.nn import functional
 from . import kernels
 from .kernels import Array, compiled, load, store
 from .products import array
-
-
-@compiled()
-def add_row(total: Array, table: Array, first: int) -> None:
-    """total (E) += the E elements of a table from `first` on."""
-    for j in range(total.size):
-        store(total, j, 0, load(total, j, 0) + load(table, first + j, 1))
+from .row_sums import add_rows
 
 
 @compiled()
@@ -55,17 +49,22 @@ def sum_rows(
     rows, columns = values.shape
     width, plain = zero.size, starts.size
     numbers = hashed.size // width // max(1, columns - plain)
-    total = np.empty(width, np.float32)
+    total, one, listed = np.empty(width, np.float32), np.empty(1, np.int64), np.empty(columns + 1, np.int64)
     for i in range(rows):
         for j in range(width):
             store(total, j, 0, load(zero, j, 1))
-        add_row(total, symbol_table, symbols[i] * width)
-        add_row(total, step_table, steps[i] * width)
-        for column in range(plain):
-            if values[i, column]:
-                add_row(total, differences, (starts[column] + values[i, column]) * width)
+        one[0] = symbols[i] * width
+        add_rows(symbol_table, one, 1, total)
+        one[0] = steps[i] * width
+        add_rows(step_table, one, 1, total)
+        count = 0
+        for column in range(plain):  # without a branch, which would be guessed wrong as often as not
+            listed[count] = (starts[column] + values[i, column]) * width
+            count += values[i, column] != 0
+        add_rows(differences, listed, count, total)
         for column in range(plain, columns):
-            add_row(total, hashed, ((column - plain) * numbers + folded(values[i, column], numbers)) * width)
+            listed[column - plain] = ((column - plain) * numbers + folded(values[i, column], numbers)) * width
+        add_rows(hashed, listed, columns - plain, total)
         for j in range(width):
             store(out, i * width + j, 1, load(total, j, 0))
 

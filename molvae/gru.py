@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from . import kernels
-from .products import array
+from . import kernels, stepping
+from .products import array, by_units, filled, has_vectors, packed
 from .recurrence import Precision as Precision
 from .recurrence import Recurrence
 
@@ -122,57 +122,77 @@ class GRU(nn.Module):
         return functional.linear(constant, self.weight_ih_l0[:, self.input_size :])
 
 
-class State(NamedTuple):
-    """A layer's state between two steps: h (B, H) float32, and the same in the type of the products."""
+@dataclass
+class State:
+    """A layer's state between two steps: h (B, H) float32, the same in the type of the products, and what a step
+    writes to, ``(B, ...)``."""
 
     h: Tensor
     operand: Tensor
+    spare: Tensor
 
     def rows(self, index: Tensor) -> State:
-        """The state of some rows only."""
-        return State(*(part.index_select(0, index) for part in self))
+        """The state of some rows only, or of more than there are where some are named twice."""
+        enough = len(self.spare) >= len(index)
+        spare = self.spare[: len(index)] if enough else self.spare.new_empty(len(index), self.spare.shape[1])
+        return State(self.h.index_select(0, index), self.operand.index_select(0, index), spare)
 
 
 class Stepper:
     """A layer with its weights as they are now, run step by step without gradients, for sampling.
 
-    Its weights are copies: make a new one when the layer has learned. It keeps room for ``rows`` rows.
+    Its weights are copies: make a new one when the layer has learned. Steps take whole blocks of rows, see `filled`.
     """
 
-    def __init__(self, layer: GRU, rows: int):
-        weight = layer.weight_hh_l0.detach()
+    def __init__(self, layer: GRU):
+        weight, bias = layer.weight_hh_l0.detach(), layer.bias_hh_l0.detach()
         self.kind = torch.bfloat16 if layer.precision == "bf16" else weight.dtype
-        self.layer, self.bias = layer, layer.bias_hh_l0.detach()
-        self.weight_h = weight.to(self.kind).t()  # (H, 3H)
-        self.weight_x = layer.weight_ih_l0.detach()[:, : layer.input_size].to(self.kind).t()  # (I, 3H)
+        self.size, self.bias = layer.hidden_size, bias
+        weights = layer.weight_ih_l0.detach().to(self.kind).split([layer.input_size, layer.constant_size], 1)
+        self.weight_x, self.weight_c, self.weight_h = weights[0].t(), weights[1].t(), weight.to(self.kind).t()
         self.compiled = weight.device.type == "cpu" and weight.dtype == torch.float32 and kernels.AVAILABLE
-        # Fresh memory at every step would cost more than the gates: the system hands it out page by page.
-        self.gates, self.recurrent = torch.empty(2, rows, len(self.bias), dtype=self.kind, device=weight.device)
+        self.blocked = self.compiled and self.kind == torch.bfloat16 and has_vectors(layer.input_size, self.size)
+        self.bias_x = layer.bias_ih_l0.detach().clone()
+        if self.blocked:
+            self.bias_x[: 2 * self.size] += bias[: 2 * self.size]
+            self.panels = packed(self.weight_x), packed(self.weight_h)
+
+    def filled(self, rows: int) -> int:
+        """How many rows a step of ``rows`` takes: some more, which fill whole blocks."""
+        return -(-rows // stepping.ROWS) * stepping.ROWS if self.blocked else filled(rows)
 
     def begin(self, h: Tensor) -> State:
         """The state that steps start from: h (B, H)."""
         h = h.detach().clone(memory_format=torch.contiguous_format)  # steps are taken in place
-        return State(h, h.to(self.kind))
+        # Fresh memory at every step would cost more than the gates: the system hands it out page by page.
+        spare = h.new_empty(len(h), (1 if self.blocked else 6) * self.size, dtype=self.kind)
+        return State(h, h.to(self.kind), spare)
 
     @torch.no_grad()
     def fixed(self, constant: Tensor) -> Tensor:
-        """What every step of a row gets besides its input, the input's bias among it: (B, C) -> (B, 3H), in the type
-        of the products."""
-        weight = self.layer.weight_ih_l0[:, self.layer.input_size :].to(self.kind)
-        return functional.linear(constant.to(self.kind), weight, self.layer.bias_ih_l0.to(self.kind))
+        """What every step of a row gets besides its input, the input's bias among it, from a constant (B, C): in the
+        type of the products, as (B, 3H), or by units as `stepping` reads it."""
+        gates = torch.addmm(self.bias_x.to(self.kind), constant.to(self.kind), self.weight_c)
+        return by_units(gates) if self.blocked else gates
 
     @torch.no_grad()
     def __call__(self, x: Tensor, state: State, fixed: Tensor, owners: Tensor) -> None:
-        """One step of every row, in place: x (B, I) in the type of the products, fixed (R, 3H).
+        """One step of every row, in place: x (B, I) in the type of the products, fixed of R rows.
 
         Row i gets row owners[i] (B) int64 of `fixed`; where that has one row only, all rows get it.
         """
-        gates, recurrent = self.gates[: len(x)], self.recurrent[: len(x)]
+        if self.blocked:
+            new, bias = state.spare[: len(x)], self.bias[2 * self.size :]
+            inputs = [array(part) for part in (fixed, owners, bias, state.h, new, torch.empty(4 * stepping.PLANE))]
+            stepping.step(array(x), self.panels[0], array(state.operand), self.panels[1], *inputs)
+            state.operand, state.spare = new, state.operand
+            return
+        gates, recurrent = state.spare[: len(x)].view(2, len(x), 3 * self.size)
         torch.mm(x, self.weight_x, out=gates)
         torch.mm(state.operand, self.weight_h, out=recurrent)
         if self.compiled:
-            inputs = (gates, recurrent, fixed, owners, self.bias, *state)
-            kernels.gru_step(*(array(part) for part in inputs))
+            inputs = [array(part) for part in (gates, recurrent, fixed, owners, self.bias, state.h, state.operand)]
+            kernels.gru_step(*inputs)
             return
         shared = fixed if len(fixed) == 1 else fixed[owners]
         state.h.copy_(combine(gates + shared, recurrent + self.bias, state.h))

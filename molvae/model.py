@@ -147,16 +147,18 @@ class MoleculeVAE(nn.Module):
         """The decoder's state before the first symbol, ``(B, H)``, from what it is told ``(B, C)``."""
         return self.start(code).tanh()  # type: ignore[no-any-return]
 
-    def teller(self) -> Callable[[Tensor, Tensor, Tensor | None], Tensor]:
+    def teller(self, narrow: bool = False) -> Callable[[Tensor, Tensor, Tensor | None], Tensor]:
         """What tells the decoder where it is, with the weights as they are now.
 
         A function of positions ``(N,)``: of the symbol just written, the step, and the place in the grammar
-        ``(N, F)``. It gives their embeddings, summed, ``(N, E)`` in the type of the products.
+        ``(N, F)``. It gives their embeddings, summed, ``(N, E)`` in the type of the products; ``narrow``, the largest
+        table is read in that type too.
         """
         kind = torch.bfloat16 if self.precision == "bf16" else self.write.weight.dtype
         sums = None
         if self.grammar is not None:
             hashed = None if self.surroundings is None else self.surroundings.weight
+            hashed = hashed.to(kind) if hashed is not None and narrow else hashed
             sums = Sums(self.write.weight, self.step.weight, self.grammar.weight, self.features, hashed)
 
         def tell(last: Tensor, steps: Tensor, grammar: Tensor | None) -> Tensor:

@@ -17,17 +17,9 @@ from .kernels import AVAILABLE, Array, compiled
 if AVAILABLE:
     import numba
     from llvmlite import ir  # type: ignore[import-untyped]
-    from numba.core import cgutils
     from numba.extending import intrinsic
 
-    utilities: Any = cgutils
-    _I32, _I64 = ir.IntType(32), ir.IntType(64)
-    _WORDS = ir.VectorType(_I32, 16)
-
-    def pointer(context: Any, builder: Any, kind: Any, array: Any, index: Any, to: Any) -> Any:
-        """Where element `index` of an array is, as a pointer to something else."""
-        data = utilities.create_struct_proxy(kind)(context, builder, value=array).data
-        return builder.bitcast(builder.gep(data, [index]), to.as_pointer())
+    from .instructions import I64, WORDS, pointer
 
     def _transpose(typing: Any, source: Any, index: Any, stride: Any, out: Any, place: Any) -> Any:
         """16 x 16 words of 32 bits: rows `stride` elements apart -> 16 rows in one piece."""
@@ -35,20 +27,20 @@ if AVAILABLE:
         def generate(context: Any, builder: Any, _: Any, args: Any) -> Any:
             rows = []
             for row in range(16):
-                at = builder.add(args[1], builder.mul(args[2], _I64(row)))
-                rows.append(builder.load(pointer(context, builder, source, args[0], at, _WORDS), align=4))
+                at = builder.add(args[1], builder.mul(args[2], I64(row)))
+                rows.append(builder.load(pointer(context, builder, source, args[0], at, WORDS), align=4))
             for bit in (1, 2, 4, 8):  # swap the blocks off the diagonal, of size 1, 2, 4, 8
                 low = [lane if not lane & bit else 16 + lane - bit for lane in range(16)]
                 high = [lane + bit if not lane & bit else 16 + lane for lane in range(16)]
-                masks = [ir.Constant(ir.VectorType(_I32, 16), lanes) for lanes in (low, high)]
+                masks = [ir.Constant(WORDS, lanes) for lanes in (low, high)]
                 for row in range(16):
                     if not row & bit:
                         pair = rows[row], rows[row | bit]
                         rows[row], rows[row | bit] = (builder.shuffle_vector(*pair, mask) for mask in masks)
             step = 32 // (out.dtype.bitwidth // 16)
             for row, value in enumerate(rows):
-                at = builder.add(args[4], _I64(row * step))
-                builder.store(value, pointer(context, builder, out, args[3], at, _WORDS), align=4)
+                at = builder.add(args[4], I64(row * step))
+                builder.store(value, pointer(context, builder, out, args[3], at, WORDS), align=4)
             return context.get_dummy_value()
 
         return numba.void(source, numba.int64, numba.int64, out, numba.int64), generate

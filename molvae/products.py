@@ -13,8 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.nn import functional
 
-from . import kernels, panels
+from . import kernels, panels, stepping
 
 BLOCK = 64
 """Rows of tall matrices are taken in whole blocks of this many. torch's bf16 products compile a kernel for every shape
@@ -45,6 +46,17 @@ def has_tiles() -> bool:
 def has_blocks() -> bool:
     """Whether products can be taken in `blocks` here."""
     return has_tiles() if kernels.TILES else kernels.NATIVE_BF16
+
+
+def has_vectors(*sizes: int) -> bool:
+    """Whether products of these sizes can be taken on vector registers here, see `stepping`."""
+    return has_blocks() and not kernels.TILES and all(size and size % 32 == 0 for size in sizes)
+
+
+def by_units(gates: Tensor) -> Tensor:
+    """Gates (B, 3H) as (H / 32, B, 96): for 32 units and a row what r, z and n get, in one piece."""
+    rows, size = len(gates), gates.shape[1] // 3
+    return gates.view(rows, 3, size // 32, 32).permute(2, 0, 1, 3).reshape(size // 32, rows, 96)
 
 
 @functools.cache
@@ -135,13 +147,33 @@ def wide_linear(a: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     onednn = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
     weight = weight.contiguous()  # of a part of a matrix it takes a thousand times as long
     if onednn is None or len(a) < BLOCK or not (a.dtype == weight.dtype == torch.float32 and a.device.type == "cpu"):
-        return torch.nn.functional.linear(a, weight, bias)
+        return functional.linear(a, weight, bias)
     whole = len(a) // BLOCK * BLOCK
     out: Tensor = onednn(a[:whole], weight, bias, "none", [], "")
     if whole == len(a):
         return out
     last: Tensor = onednn(a[-BLOCK:], weight, bias, "none", [], "")  # as in `product`
     return torch.cat([out, last[whole - len(a) :]])
+
+
+class PackedLinear:
+    """[left, right] @ weight^T + bias with bf16 operands and fp32 sums and results, on vector registers.
+
+    weight (M, A + B), bias (M); its weights are copies.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor, left: int) -> None:
+        self.columns, more = len(weight), -len(weight) % 32
+        narrow = functional.pad(weight.detach().bfloat16(), (0, 0, 0, more))
+        self.weights = packed(narrow[:, :left].t()), packed(narrow[:, left:].t())
+        self.bias = array(functional.pad(bias.detach(), (0, more)))
+
+    def __call__(self, left: Tensor, right: Tensor) -> Tensor:
+        """(N, M) float32 of left (N, A) and right (N, B), bf16; 32 divides A and B, and 8 divides N."""
+        out = torch.empty(len(left), self.columns)
+        block = array(torch.empty(stepping.PLANE))
+        stepping.linear(array(left), array(right), *self.weights, self.bias, array(out), block)
+        return out
 
 
 class _Linear(torch.autograd.Function):

@@ -1,8 +1,8 @@
 """All steps of a GRU layer on a CPU as one differentiable function, around the compiled kernels.
 
 Two ways with the same results: torch's products with a kernel after each, on any processor and in fp32; or
-products and gates together in blocks, in bf16, where the processor has what `blocks` needs. Weight gradients are one product each, after the
-steps. See `gru` for the layout and for what the letters mean.
+products and gates together in blocks, in bf16, where the processor has what `blocks` needs. Weight gradients
+are one product each, after the steps. See `gru` for the layout and for what the letters mean.
 """
 
 from __future__ import annotations

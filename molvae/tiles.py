@@ -21,26 +21,21 @@ from .kernels import AVAILABLE, Array, compiled
 if AVAILABLE:
     import numba
     from llvmlite import ir  # type: ignore[import-untyped]
-    from numba.core import cgutils
     from numba.extending import intrinsic
 
-    from .panels import pointer
-
-    utilities: Any = cgutils
-    _I8, _I64 = ir.IntType(8), ir.IntType(64)
+    from .instructions import I8, I64, function, pointer
 
     def _call(context: Any, builder: Any, name: str, arguments: list[Any]) -> Any:
-        kind = ir.FunctionType(ir.VoidType(), [argument.type for argument in arguments])
-        function = utilities.get_or_insert_function(builder.module, kind, f"llvm.x86.{name}")
-        builder.call(function, arguments)
+        types = [argument.type for argument in arguments]
+        builder.call(function(builder, f"x86.{name}", ir.VoidType(), types), arguments)
         return context.get_dummy_value()
 
     def _number(literal: Any) -> Any:
-        return ir.Constant(_I8, literal.literal_value)
+        return ir.Constant(I8, literal.literal_value)
 
     def _configure(typing: Any, layout: Any) -> Any:
         def generate(context: Any, builder: Any, _: Any, args: Any) -> Any:
-            start = pointer(context, builder, layout, args[0], _I64(0), _I8)
+            start = pointer(context, builder, layout, args[0], I64(0), I8)
             return _call(context, builder, "ldtilecfg", [start])
 
         return numba.void(layout), generate
@@ -66,8 +61,8 @@ if AVAILABLE:
     def _mover(name: str) -> Any:
         def move(typing: Any, tile: Any, array: Any, index: Any, stride: Any) -> Any:
             def generate(context: Any, builder: Any, _: Any, args: Any) -> Any:
-                start = pointer(context, builder, array, args[1], args[2], _I8)
-                step = builder.mul(args[3], _I64(array.dtype.bitwidth // 8))
+                start = pointer(context, builder, array, args[1], args[2], I8)
+                step = builder.mul(args[3], I64(array.dtype.bitwidth // 8))
                 return _call(context, builder, name, [_number(tile), start, step])
 
             return numba.void(tile, array, numba.int64, numba.int64), generate

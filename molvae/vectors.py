@@ -9,103 +9,71 @@ Knows numpy arrays and numba, not torch or layers.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from .kernels import AVAILABLE, Array, F, compiled, load, store
 
-ROWS, LANES = 8, 16
-"""Rows whose sums are in registers together, and float32 in a register."""
+ROWS = 8
+"""Rows whose sums are in registers together."""
 
 if AVAILABLE:
     import numba
     from llvmlite import ir  # type: ignore[import-untyped]
-    from numba.core import cgutils
     from numba.extending import intrinsic
 
+    from .instructions import FLOATS, I8, I32, I64, LANES, WORDS, function, loop, offset, pointer
     from .kernels import BFLOAT
-    from .panels import pointer
 
-    utilities: Any = cgutils
-    _I8, _I32, _I64 = (ir.IntType(bits) for bits in (8, 32, 64))
-    _SUMS, _WORDS, _PAIRS = ir.VectorType(ir.FloatType(), 16), ir.VectorType(_I32, 16), ir.VectorType(BFLOAT, 32)
-
-    def _at(builder: Any, start: Any, offset: Any, to: Any) -> Any:
-        return builder.bitcast(builder.gep(start, [offset]), to.as_pointer())
+    _PAIRS = ir.VectorType(BFLOAT, 2 * LANES)
 
     def _repeated(builder: Any, word: Any) -> Any:
         """A pair of bf16, in one word, for all lanes."""
-        undefined = ir.Constant(_WORDS, ir.Undefined)
-        alone = builder.insert_element(undefined, word, _I32(0))
-        return builder.bitcast(builder.shuffle_vector(alone, undefined, ir.Constant(_WORDS, [0] * LANES)), _PAIRS)
+        undefined = ir.Constant(WORDS, ir.Undefined)
+        alone = builder.insert_element(undefined, word, I32(0))
+        return builder.bitcast(builder.shuffle_vector(alone, undefined, ir.Constant(WORDS, [0] * LANES)), _PAIRS)
 
-    def _step(builder: Any, product: Any, sums: list[Any], lefts: list[Any], panel: Any, pair: int) -> list[Any]:
-        """The sums after 32 more of K: lefts point to 8 rows, whose pairs are `pair` bytes apart, panel to 32 x 32."""
+    def _step(builder: Any, sums: list[Any], lefts: list[Any], panel: Any) -> list[Any]:
+        """The sums after 32 more of K: lefts point to 8 rows, panel to 32 x 32."""
+        product = function(builder, "x86.avx512bf16.dpbf16ps.512", FLOATS, [FLOATS, _PAIRS, _PAIRS])
         sums = list(sums)
         for k in range(16):
-            halves = [
-                builder.bitcast(builder.load(_at(builder, panel, _I64(place), _WORDS), align=4), _PAIRS)
-                for place in (64 * k, 64 * k + 1024)
-            ]
+            places = [offset(builder, panel, I64(place), WORDS) for place in (64 * k, 64 * k + 1024)]
+            halves = [builder.bitcast(builder.load(place, align=4), _PAIRS) for place in places]
             for row, left in enumerate(lefts):
-                word = builder.load(_at(builder, left, _I64(pair * k), _I32), align=2)
-                value = _repeated(builder, word)
+                value = _repeated(builder, builder.load(offset(builder, left, I64(4 * k), I32), align=2))
                 for number, half in enumerate(halves, start=2 * row):
                     sums[number] = builder.call(product, [sums[number], half, value])
         return sums
 
-    def _loop(builder: Any, count: Any, start: list[Any], body: Callable[[Any, list[Any]], list[Any]]) -> list[Any]:
-        """What `start` becomes when `body` has been applied `count` times, at least once; it is told the number."""
-        before, loop = builder.block, builder.append_basic_block("loop")
-        builder.branch(loop)
-        builder.position_at_end(loop)
-        number, carried = builder.phi(_I64), [builder.phi(_SUMS) for _ in start]
-        results = body(number, carried)
-        following = builder.add(number, _I64(1))
-        for phi, first, later in zip([number, *carried], [_I64(0), *start], [following, *results], strict=True):
-            phi.add_incoming(first, before)
-            phi.add_incoming(later, loop)
-        after = builder.append_basic_block("after")
-        builder.cbranch(builder.icmp_signed("<", following, count), loop, after)
-        builder.position_at_end(after)
-        return results
+    def _multiply(
+        typing: Any, left: Any, a: Any, stride: Any, right: Any, b: Any, count: Any, sums: Any, at: Any
+    ) -> Any:
+        """Add `count` products of 32 in K to 8 x 32 sums in memory: 8 rows, `stride` apart, by a panel."""
 
-    def _multiplier(packed: bool) -> Any:
-        """What adds `count` products of 32 in K to 8 x 32 sums; left operands are plain rows or a packed panel."""
-        pair, depth = (64, 2048) if packed else (4, 64)  # bytes from a pair to the next, from 32 of K to the next
+        def generate(context: Any, builder: Any, _: Any, args: Any) -> Any:
+            rows = [builder.add(args[1], builder.mul(args[2], I64(row))) for row in range(ROWS)]
+            lefts = [pointer(context, builder, left, args[0], row, I8) for row in rows]
+            panel = pointer(context, builder, right, args[3], args[4], I8)
+            start = pointer(context, builder, sums, args[6], args[7], I8)
+            places = [offset(builder, start, I64(64 * number), FLOATS) for number in range(2 * ROWS)]
 
-        def multiply(
-            typing: Any, left: Any, a: Any, stride: Any, right: Any, b: Any, count: Any, sums: Any, at: Any
-        ) -> Any:
-            def generate(context: Any, builder: Any, _: Any, args: Any) -> Any:
-                kind = ir.FunctionType(_SUMS, [_SUMS, _PAIRS, _PAIRS])
-                product = utilities.get_or_insert_function(builder.module, kind, "llvm.x86.avx512bf16.dpbf16ps.512")
-                rows = [builder.add(args[1], builder.mul(args[2], _I64(row))) for row in range(ROWS)]
-                lefts = [pointer(context, builder, left, args[0], row, _I8) for row in rows]
-                panel = pointer(context, builder, right, args[3], args[4], _I8)
-                start = pointer(context, builder, sums, args[6], args[7], _I8)
-                places = [_at(builder, start, _I64(64 * number), _SUMS) for number in range(2 * ROWS)]
+            def step(number: Any, totals: list[Any]) -> list[Any]:
+                here = [offset(builder, one, builder.mul(number, I64(64)), I8) for one in lefts]
+                return _step(builder, totals, here, offset(builder, panel, builder.mul(number, I64(2048)), I8))
 
-                def step(number: Any, totals: list[Any]) -> list[Any]:
-                    here = [_at(builder, one, builder.mul(number, _I64(depth)), _I8) for one in lefts]
-                    there = _at(builder, panel, builder.mul(number, _I64(2048)), _I8)
-                    return _step(builder, product, totals, here, there, pair)
+            totals = loop(builder, args[5], [builder.load(place, align=4) for place in places], step)
+            for place, total in zip(places, totals, strict=True):
+                builder.store(total, place, align=4)
+            return context.get_dummy_value()
 
-                totals = _loop(builder, args[5], [builder.load(place, align=4) for place in places], step)
-                for place, total in zip(places, totals, strict=True):
-                    builder.store(total, place, align=4)
-                return context.get_dummy_value()
+        whole = numba.int64
+        return numba.void(left, whole, whole, right, whole, whole, sums, whole), generate
 
-            whole = numba.int64
-            return numba.void(left, whole, whole, right, whole, whole, sums, whole), generate
-
-        return intrinsic(multiply)
-
-    multiply_rows, multiply_panel = _multiplier(packed=False), _multiplier(packed=True)
+    multiply: Any = intrinsic(_multiply)
 else:  # pragma: no cover - depends on the installation
-    multiply_rows = multiply_panel = None
+    multiply = None
 
 
 def layout() -> Array:
@@ -146,7 +114,7 @@ def accumulate(
     left: plain rows from element a on, `stride` apart. right: a panel from element b on.
     """
     for first in range(0, rows, ROWS):
-        multiply_rows(left, a + first * stride, stride, right, b, count, block, at + first * 32)
+        multiply(left, a + first * stride, stride, right, b, count, block, at + first * 32)
 
 
 @compiled()

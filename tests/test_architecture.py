@@ -29,15 +29,18 @@ ROOMS = (
     # the network
     *(
         "kernels",
+        "instructions",
         "panels",
         "tiles",
         "vectors",
         "blocks",
+        "stepping",
         "products",
         "blocked_gru",
         "recurrence",
         "gru",
         "categorical",
+        "row_sums",
         "embeddings",
         "posterior",
         "noise",

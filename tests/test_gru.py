@@ -191,7 +191,7 @@ def test_stepping_equals_running(precision: Precision, compiled: bool, monkeypat
     x, constant, h0 = arguments(mine, sizes)
     assert constant is not None
     outputs, last = mine(x, constant, h0, sizes)
-    stepper = Stepper(mine, 7)
+    stepper = Stepper(mine)
     state, fixed = stepper.begin(h0), stepper.fixed(constant.flip(0))
     for now in x.detach().to(stepper.kind).split(5):
         stepper(now, state, fixed, torch.arange(5).flip(0))
@@ -205,7 +205,7 @@ def test_what_is_fixed_for_one_row_is_fixed_for_all() -> None:
     mine = layer(6, 3, 16)
     x, constant, h0 = arguments(mine, [4])
     assert constant is not None
-    stepper = Stepper(mine, 4)
+    stepper = Stepper(mine)
     one, each = stepper.begin(h0), stepper.begin(h0)
     stepper(x.detach(), one, stepper.fixed(constant[:1]), torch.arange(4))
     stepper(x.detach(), each, stepper.fixed(constant[:1].expand(4, -1)), torch.arange(4))
