@@ -29,24 +29,24 @@ def gate_products(
     """What the gates r, z, n's recurrent share and n's input share of 32 rows x 32 units, or of the first `rows` of
     them, are made of.
 
-    x (N, I), carried (N + 1, H) from row `base` on, their weights as panels, fixed from row `row` on (or its
-    one row) and bias (H) -> block, 4 times 32 x 32 float32.
+    x (N, I), carried (N + 1, H) from row `base` on, their weights as panels, fixed (H / 32, R, 96) from row `row` on
+    (or its one row) and bias (H) -> block, 4 times 32 x 32 float32.
     """
     size, width = carried.shape[1], x.shape[1]
-    many = 0 if fixed.shape[0] == 1 else 3 * size
+    many = 0 if fixed.shape[1] == 1 else 96
     for gate in range(3):
         panel = (gate * size + unit) // 32
-        start = row * many + gate * size + unit
+        start = unit // 32 * fixed.shape[1] * 96 + row * many + gate * 32
         at = gate * 1024
         if gate == 2:
-            begin(bias, unit, 0, block, at)
+            begin(bias, unit, 0, block, at, rows)
         else:
-            begin(fixed, start, many, block, at)
+            begin(fixed, start, many, block, at, rows)
         accumulate(carried, base * size, size, recurrent, panel * size * 32, size // 32, block, at, rows)
         if gate == 2:
             finish(block, at)
             at += 1024
-            begin(fixed, start, many, block, at)
+            begin(fixed, start, many, block, at, rows)
         accumulate(x, base * width, width, inputs, panel * width * 32, width // 32, block, at, rows)
         finish(block, at)
 
@@ -84,10 +84,11 @@ def forward(
 ) -> None:  # fmt: skip
     """All steps. x (N, I); inputs, recurrent: panels of W_x^T, W_hh^T; the rest as in `kernels.gru_forward`.
 
-    fixed (PADDING + B + PADDING, 3H) or (1, 3H) float32; gates only written; block (4096) float32.
+    fixed (H / 32, PADDING + B + PADDING or 1, 96) float32: for 32 units and a row what r, z and n get at every step;
+    gates only written; block (4096) float32.
     """
     size, total = state.shape[1], x.shape[0]
-    lead = 0 if fixed.shape[0] == 1 else PADDING
+    lead = 0 if fixed.shape[1] == 1 else PADDING
     place = 0
     configure(tiles)
     for t in range(sizes.shape[0]):

@@ -139,9 +139,11 @@ def draw_rows(
         largest = row_maximum(logits, first, width)
         for j in range(width):
             word = scramble(np.uint32(scramble(np.uint32(inner + np.uint32(j))) ^ outer))
-            distance = load(logits, first + j, 0) - largest
-            store(share, j, 1, decay(distance))
-            store(score, j, 2, decay(distance * power) / exponential_draw(word))
+            store(score, j, 2, exponential_draw(word))
+            store(share, j, 1, decay(load(logits, first + j, 0) - largest))
+        for j in range(width):
+            weight = load(share, j, 1) if power == ONE else decay((load(logits, first + j, 0) - largest) * power)
+            store(score, j, 2, weight / load(score, j, 2))
         top, best = row_maximum(score, 0, width), 0
         while best < width - 1 and score[best] != top:
             best += 1

@@ -69,7 +69,7 @@ def write(
     for step in range(model.max_steps):
         heads = prefixes.heads.cpu()
         logits = decoder(prefixes.last, step, place.features(heads, z.device), prefixes.heads)  # (P, V)
-        spared = bar_the_end(logits, place.without_atoms(heads).to(z.device))
+        spared = bar_the_end(logits, place.without_atoms(heads).to(z.device))  # (P,)
         if step == model.max_steps - 1:
             logits[:, :END] = logits[:, END + 1 :] = -torch.inf
         logits, spared = prefixes.spread(logits), prefixes.spread(spared)  # (B, V), (B,)
@@ -129,6 +129,7 @@ class Decoder:
         self.ready = prepared(model)
         self.stepper = self.ready.stepper
         self.fixed, self.state = self.stepper.fixed(code), self.stepper.begin(model.first_state(code))
+        self.count = 0
         self.keep(torch.arange(len(code), device=code.device))
 
     def __call__(self, last: Tensor, step: int, features: Tensor | None, owners: Tensor) -> Tensor:
@@ -140,7 +141,12 @@ class Decoder:
 
     def keep(self, beginnings: Tensor) -> None:
         """Go on with these beginnings only, each as often and in the order as they are named."""
-        more = self.stepper.filled(len(beginnings)) - len(beginnings)
+        if len(beginnings) == self.count and torch.equal(
+            beginnings, torch.arange(self.count, device=beginnings.device)
+        ):
+            return
+        self.count = len(beginnings)
+        more = self.stepper.filled(self.count) - self.count
         self.state = self.state.rows(functional.pad(beginnings, (0, more)))
 
 
@@ -182,6 +188,7 @@ class Place:
 
     def __init__(self, alphabet: Alphabet, total: int, tier: str) -> None:
         self.states, self.alphabet, self.groups = grammar.start(total), alphabet, grammar.TIERS[tier]
+        self.begun = False
 
     def features(self, rows: Tensor, device: torch.device) -> Tensor | None:
         """What the decoder is told of the molecules ``rows``, ``(B, F)``, if it is told anything."""
@@ -190,8 +197,12 @@ class Place:
         return torch.from_numpy(grammar.features_now(self.states, rows.numpy(), self.alphabet, self.groups)).to(device)
 
     def without_atoms(self, rows: Tensor) -> Tensor:
-        """Which of the molecules ``rows`` are none yet, ``(B,)``."""
-        return torch.from_numpy(grammar.atoms_so_far(self.states, rows.numpy()) == 0)
+        """The places among the molecules ``rows`` of those that are none yet; once all are some, nobody looks again."""
+        if self.begun:
+            return rows[:0]
+        bare = torch.from_numpy(grammar.atoms_so_far(self.states, rows.numpy()) == 0).nonzero()[:, 0]
+        self.begun = not len(bare)
+        return bare
 
     def keep(self, rows: Tensor) -> None:
         """Go on with these molecules only, each as often and in the order as they are named."""
@@ -202,14 +213,13 @@ class Place:
         grammar.advance(self.states, rows.numpy(), symbols.numpy(), self.alphabet)
 
 
-def bar_the_end(logits: Tensor, barred: Tensor) -> Tensor:
-    """Take the end from the rows ``barred`` ``(B,)`` of ``logits`` ``(B, V)``, in place.
+def bar_the_end(logits: Tensor, some: Tensor) -> Tensor:
+    """Take the end from the rows ``some`` of ``logits`` ``(B, V)``, in place.
 
     Returns, ``(B,)``, what the log-probabilities of their other symbols have thereby gained, with its sign turned: so
     that what is reported stays the model's own log p(x|z).
     """
     gained = torch.zeros_like(logits[:, 0])
-    some = barred.nonzero()[:, 0]
     if len(some):
         gained[some] = torch.log1p(-(-cross_entropy(logits[some], torch.full_like(some, END))).exp())
         logits[some, END] = -torch.inf

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from . import blocked_gru, blocks, kernels
-from .products import STEP, array, has_blocks, packed, product, transposed_product
+from .products import STEP, array, by_units, has_blocks, packed, product, transposed_product
 
 Precision = Literal["fp32", "bf16"]
 
@@ -65,6 +65,7 @@ def run(
         weights = (packed(w_x.t()), packed(w_h.t()))
         if len(fixed) > 1:
             fixed = torch.nn.functional.pad(fixed, (0, 0, blocked_gru.PADDING, blocked_gru.PADDING))
+        fixed = by_units(fixed)
         block = array(torch.empty(4096))
         inputs = [array(part) for part in (fixed, bias, gates, candidate)]
         everything: Any = (blocks.layout(), np.array(sizes), array(x.contiguous()), *weights, *inputs, *results, block)

@@ -91,8 +91,8 @@ def layout() -> Array:
 
 
 @compiled()
-def begin(source: Array, index: int, stride: int, block: Array, at: int) -> None:
-    """Start a block from float32 rows `stride` apart; stride 0 repeats one row."""
+def begin(source: Array, index: int, stride: int, block: Array, at: int, rows: int) -> None:
+    """Start all rows of a block, whichever are wanted, from float32 rows `stride` apart; stride 0 repeats one row."""
     load_tile(0, source, index, stride)
     load_tile(1, source, index + 16, stride)
     load_tile(2, source, index + 16 * stride, stride)
