@@ -15,7 +15,7 @@ from .dataset import Dataset, Rows
 from .distributed import Group
 from .model import MoleculeVAE, Packed
 from .posterior import free_kl
-from .threads import Threads
+from .threads import Threads, divided
 
 
 class Part(NamedTuple):
@@ -73,7 +73,8 @@ def of_batch(
     else:  # the last batch of an epoch may hold fewer molecules than there are processes
         gradients = [torch.zeros_like(parameter) for parameter in model.parameters()]
     for other in shares[1:]:
-        torch._foreach_add_(gradients, list(other.gradients))
+        pairs = zip(divided(gradients, count), divided(other.gradients, count), strict=True)
+        threads.map(lambda pair: torch._foreach_add_(*pair), pairs)
     sums = [sum(share.log_likelihood for share in shares), sum(share.kl for share in shares)]
     likelihood, kl = group.add_numbers(torch.tensor(sums, dtype=torch.float64)).tolist()
     return Terms(likelihood, kl, tuple(group.add_gradients(gradients)))

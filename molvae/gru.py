@@ -148,7 +148,7 @@ class Stepper:
         weight, bias = layer.weight_hh_l0.detach(), layer.bias_hh_l0.detach()
         self.kind = torch.bfloat16 if layer.precision == "bf16" else weight.dtype
         self.size, self.bias = layer.hidden_size, bias
-        weights = layer.weight_ih_l0.detach().to(self.kind).split([layer.input_size, layer.constant_size], 1)
+        weights = layer.weight_ih_l0.detach().to(self.kind).tensor_split([layer.input_size], 1)
         self.weight_x, self.weight_c, self.weight_h = weights[0].t(), weights[1].t(), weight.to(self.kind).t()
         self.compiled = weight.device.type == "cpu" and weight.dtype == torch.float32 and kernels.AVAILABLE
         self.blocked = self.compiled and self.kind == torch.bfloat16 and has_vectors(layer.input_size, self.size)

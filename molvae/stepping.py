@@ -9,7 +9,8 @@ owner, so rows may come and go. 32 divides I and H, and 8 divides B.
 from __future__ import annotations
 
 from .kernels import ONE, Array, compiled, exponential, hyperbolic_tangent, inverse, load, store
-from .vectors import ROWS, multiply
+from .vectors import ROWS as ROWS
+from .vectors import multiply
 
 CHUNK = 128
 """Rows that pass all units before the next rows do: they, and the panels of 32 units, stay in the cache."""

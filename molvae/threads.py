@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, TypeVar
 
 import torch
+from torch import Tensor
 
 from .parallel import default_workers
 from .processes import world
@@ -67,3 +68,12 @@ class Threads:
     def map(self, function: Callable[[Part], Result], parts: Iterable[Part]) -> list[Result]:
         """``function`` of every part, in the order of the parts."""
         return list(self._pool.map(function, parts))
+
+
+def divided(tensors: Sequence[Tensor], count: int) -> list[list[Tensor]]:
+    """For each of ``count`` threads its share of many tensors, in views: some rows of each; one row goes to the first.
+
+    The same shares for tensors of the same shapes.
+    """
+    shares = [tensor.detach().tensor_split(count) if tensor.ndim else [tensor.detach()] for tensor in tensors]
+    return [[share[part] for share in shares if part < len(share) and share[part].numel()] for part in range(count)]

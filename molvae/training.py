@@ -24,9 +24,10 @@ from .errors import TrainingError
 from .gradients import Part, of_batch
 from .gru import Precision
 from .model import MoleculeVAE
+from .movement import follow, move, norm
 from .noise import levels_of_step, noise_of_step, spellings_of_step
 from .schedules import kl_weight, learning_rate
-from .threads import Threads
+from .threads import Threads, divided
 from .validation import Validation, validate
 
 MEASURED_STEPS = (20, 50)
@@ -149,32 +150,25 @@ def one_step(state: State, dataset: Dataset, rows: Rows, threads: Threads, group
     batch = Part(rows, noise, beta, len(rows), level)
     likelihood, kl, found = of_batch(model, dataset, batch, config.free_bits, threads, group)
     gradients = list(found)
-    norm = float(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients))))
+    length = norm(gradients, threads)
     rate = learning_rate(state.step, state.total_steps, config)
-    if math.isfinite(norm):
-        update(state, gradients, rate, min(1.0, config.clip / (norm + 1e-6)))
+    if math.isfinite(length):
+        update(state, gradients, rate, min(1.0, config.clip / (length + 1e-6)), threads)
     state.sums = [a + b for a, b in zip(state.sums, (likelihood, kl, len(rows)), strict=True)]
     state.step += 1
     elbo, reconstruction, kl = ((likelihood - kl) / len(rows), likelihood / len(rows), kl / len(rows))
-    return Step(state.step, state.total_steps, 0, elbo, reconstruction, kl, beta, rate, norm, 0.0, 0.0)
+    return Step(state.step, state.total_steps, 0, elbo, reconstruction, kl, beta, rate, length, 0.0, 0.0)
 
 
-def update(state: State, gradients: list[Tensor], rate: float, scale: float) -> None:
+def update(state: State, gradients: list[Tensor], rate: float, scale: float, threads: Threads) -> None:
     """Give the optimiser the scaled gradients, and move the averaged weights towards the new ones."""
     if scale < 1.0:
-        torch._foreach_mul_(gradients, scale)
+        threads.map(lambda part: torch._foreach_mul_(part, scale), divided(gradients, threads.count))
     parameters: list[Tensor] = list(state.model.parameters())
-    for parameter, gradient in zip(parameters, gradients, strict=True):
-        parameter.grad = gradient
-    for group in state.optimiser.param_groups:
-        group["lr"] = rate
-    state.optimiser.step()
-    state.optimiser.zero_grad()
+    move(state.optimiser, dict(zip(parameters, gradients, strict=True)), rate, threads)
     # Early on the average must forget quickly, or it would still remember the first, random weights.
     decay = min(state.config.training.ema, (1 + state.step) / (10 + state.step))
-    with torch.no_grad():
-        averages: list[Tensor] = list(state.average.parameters())
-        torch._foreach_lerp_(averages, parameters, 1.0 - decay)
+    follow(list(state.average.parameters()), parameters, decay, threads)
 
 
 def steps_per_epoch(state: State, dataset: Dataset) -> int:

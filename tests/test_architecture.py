@@ -53,6 +53,7 @@ ROOMS = (
         "distributed",
         "threads",
         "gradients",
+        "movement",
         "validation",
         "training",
         "checkpoint",
