@@ -21,14 +21,7 @@ from torch.nn import functional
 from . import kernels
 from .kernels import Array, compiled, load, store
 from .products import array
-from .row_sums import add_rows
-
-
-@compiled()
-def add_to_row(table: Array, first: int, row: Array) -> None:
-    """The E elements of a table from `first` on += row (E)."""
-    for j in range(row.size):
-        store(table, first + j, 1, load(table, first + j, 1) + load(row, j, 0))
+from .row_sums import add_rows, spread_row
 
 
 @compiled()
@@ -41,30 +34,42 @@ def folded(number: Any, rows: int) -> Any:
 
 
 @compiled()
+def list_features(values: Array, i: int, starts: Array, width: int, places: Array) -> Any:
+    """Where in a table the rows of position i's features begin that are not 0: into places; returns how many."""
+    count = 0
+    for column in range(starts.size):  # without a branch, which would be guessed wrong as often as not
+        places[count] = (starts[column] + values[i, column]) * width
+        count += values[i, column] != 0
+    return count
+
+
+@compiled()
+def list_hashes(values: Array, i: int, plain: int, hashed: Array, width: int, places: Array) -> Any:
+    """Where in their table the rows of position i's hashes begin, those of columns `plain` and on: as above."""
+    count = values.shape[1] - plain
+    numbers = hashed.size // width // max(1, count)
+    for number in range(count):
+        places[number] = (number * numbers + folded(values[i, plain + number], numbers)) * width
+    return count
+
+
+@compiled()
 def sum_rows(
     symbols: Array, steps: Array, values: Array, starts: Array,
     symbol_table: Array, step_table: Array, differences: Array, zero: Array, hashed: Array, out: Array,
 ) -> None:  # fmt: skip
     """out (N, E) = zero (E) + the rows of symbols (N), steps (N), features not 0 and hashes, both in values (N, F)."""
-    rows, columns = values.shape
     width, plain = zero.size, starts.size
-    numbers = hashed.size // width // max(1, columns - plain)
-    total, one, listed = np.empty(width, np.float32), np.empty(1, np.int64), np.empty(columns + 1, np.int64)
-    for i in range(rows):
+    total, one, places = np.empty(width, np.float32), np.empty(1, np.int64), np.empty(values.shape[1] + 1, np.int64)
+    for i in range(values.shape[0]):
         for j in range(width):
             store(total, j, 0, load(zero, j, 1))
         one[0] = symbols[i] * width
         add_rows(symbol_table, one, 1, total)
         one[0] = steps[i] * width
         add_rows(step_table, one, 1, total)
-        count = 0
-        for column in range(plain):  # without a branch, which would be guessed wrong as often as not
-            listed[count] = (starts[column] + values[i, column]) * width
-            count += values[i, column] != 0
-        add_rows(differences, listed, count, total)
-        for column in range(plain, columns):
-            listed[column - plain] = ((column - plain) * numbers + folded(values[i, column], numbers)) * width
-        add_rows(hashed, listed, columns - plain, total)
+        add_rows(differences, places, list_features(values, i, starts, width, places), total)
+        add_rows(hashed, places, list_hashes(values, i, plain, hashed, width, places), total)
         for j in range(width):
             store(out, i * width + j, 1, load(total, j, 0))
 
@@ -75,21 +80,19 @@ def scatter_rows(
     slope: Array, symbol_table: Array, step_table: Array, differences: Array, zero: Array, hashed: Array,
 ) -> None:  # fmt: skip
     """Add slope (N, E) to the rows that `sum_rows` read."""
-    rows, columns = values.shape
     width, plain = zero.size, starts.size
-    numbers = hashed.size // width // max(1, columns - plain)
-    row = np.empty(width, np.float32)
-    for i in range(rows):
+    row, one, places = np.empty(width, np.float32), np.empty(1, np.int64), np.empty(values.shape[1] + 1, np.int64)
+    for i in range(values.shape[0]):
         for j in range(width):
             store(row, j, 0, load(slope, i * width + j, 1))
-        add_to_row(zero, 0, row)
-        add_to_row(symbol_table, symbols[i] * width, row)
-        add_to_row(step_table, steps[i] * width, row)
-        for column in range(plain):
-            if values[i, column]:
-                add_to_row(differences, (starts[column] + values[i, column]) * width, row)
-        for column in range(plain, columns):
-            add_to_row(hashed, ((column - plain) * numbers + folded(values[i, column], numbers)) * width, row)
+        one[0] = 0
+        spread_row(row, zero, one, 1)
+        one[0] = symbols[i] * width
+        spread_row(row, symbol_table, one, 1)
+        one[0] = steps[i] * width
+        spread_row(row, step_table, one, 1)
+        spread_row(row, differences, places, list_features(values, i, starts, width, places))
+        spread_row(row, hashed, places, list_hashes(values, i, plain, hashed, width, places))
 
 
 _spare: dict[torch.Size, list[Array]] = {}
