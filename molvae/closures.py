@@ -9,9 +9,6 @@ graphs as tables, no strings and no learning.
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
 from .alphabet import ACCEPTOR, CAPACITY, DONOR
 from .compilation import compiled
 from .derivation import (
@@ -45,37 +42,35 @@ for a double bond of its own; unbroken; and aromatic if closed by a single bond,
 either."""
 
 # Rows of the graph table that the search adds to those of form_rings.
-PI, CARBONYL, IN_RING, RING_BOND, FIRST, DISTANCE, QUEUE = range(6, 13)
+PI, CARBONYL, IN_RING, RING_BOND, FIRST, DISTANCE, QUEUE, TOLL, PATH = range(6, 15)
 """Rows: pi bonds of an atom; doubly bonded to an acceptor; member of a ring; its bond to its parent is one of a
-ring; its first link; bonds from the current atom (-1 where not reached); atoms in the order reached."""
-GRAPH_ROWS = 13
+ring; its first link; bonds from the current atom (-1 where not reached); atoms in the order reached; what an atom
+adds to the cost of a path; the cost of the path to it, both ends included."""
+GRAPH_ROWS = 15
 
-# Rows of the table of links, two for every bond, one for each of its ends.
-NEXT, TO, DOUBLE = range(3)
-
-# Rows of the table of costs.
-TOLL, PATH = range(2)
+# A link is one number, for it is read in a chain, each after the one before: whether its bond is double, the atom
+# that it leads to, and the next link of the atom that it leads from, -1 if none.
+_TO, _NEXT, _MOST_ATOMS = 1, 16, 0x7FFF
 
 # What a path costs, packed into one integer, most significant first, so that one addition goes along a bond
-# and one comparison prefers the path with the fewest atoms without a double bond.
-_LACKING, _DONORS, _CARBONYLS, _RINGED, _DOUBLES = 40, 32, 24, 16, 8
-
-Longs = NDArray[np.int64]
+# and one comparison prefers the path with the fewest atoms without a double bond. Rings that are told apart have
+# less than 16 atoms, so that four bits hold each count.
+_LACKING, _DONORS, _CARBONYLS, _RINGED, _DOUBLES = 16, 12, 8, 4, 0
+_COUNT = 15
 
 
 @compiled(forceinline=True)
 def build_graph(symbols: Ints, state: Ints, graph: Ints, links: Ints) -> int:
     """Write the graph of a prefix with its links, pi bonds and ring members; returns the number of rings.
 
-    ``graph`` ``(13, N)``, ``links`` ``(3, 4 N)``. A ring whose index is incomplete is not made.
+    ``graph`` ``(15, N)``, ``links`` ``(4 N,)``, two for every bond. A ring whose index is incomplete is not made.
     """
     rings = form_rings(symbols, state, graph)
     count = state[CURSOR, ATOMS]
     for atom in range(count):
         graph[PI, atom] = graph[CARBONYL, atom] = graph[IN_RING, atom] = graph[RING_BOND, atom] = 0
         graph[FIRST, atom] = -1
-    for atom in range(count):
-        if state[PARENT, atom] >= 0:
+        if state[PARENT, atom] >= 0:  # which is an earlier atom
             _link(symbols, state, graph, links, 2 * atom, state[PARENT, atom], atom, graph[BOND_ORDER, atom])
     for ring in range(rings):
         left, right = graph[MADE_LEFT, ring], graph[MADE_RIGHT, ring]
@@ -97,7 +92,7 @@ def build_graph(symbols: Ints, state: Ints, graph: Ints, links: Ints) -> int:
 def _link(symbols: Ints, state: Ints, graph: Ints, links: Ints, link: int, one: int, other: int, order: int) -> None:
     """Note a bond at both of its atoms, as links ``link`` and ``link + 1``."""
     for _ in range(2):
-        links[NEXT, link], links[TO, link], links[DOUBLE, link] = graph[FIRST, one], other, order == 2
+        links[link] = graph[FIRST, one] << _NEXT | other << _TO | (order == 2)
         graph[FIRST, one] = link
         graph[PI, one] += order - 1
         graph[CARBONYL, one] |= order == 2 and symbols[state[SYMBOL, other], ACCEPTOR] == 1
@@ -105,45 +100,50 @@ def _link(symbols: Ints, state: Ints, graph: Ints, links: Ints, link: int, one: 
 
 
 @compiled(forceinline=True)
-def search(symbols: Ints, state: Ints, graph: Ints, links: Ints, costs: Longs) -> None:
-    """Distances (in ``graph``) and costs of the best shortest paths from the current atom.
+def followed(link: int) -> tuple[int, int, int]:
+    """The atom that a link leads to, whether by a double bond, and the next link, -1 if none."""
+    return link >> _TO & _MOST_ATOMS, link & 1, link >> _NEXT
 
-    ``costs`` ``(2, N)``: what an atom adds to the cost of a path, and the cost of the path to it, both ends
-    included.
+
+@compiled(forceinline=True)
+def search(symbols: Ints, state: Ints, graph: Ints, links: Ints, farthest: int) -> int:
+    """Distances and costs of the best shortest paths of at most ``farthest`` bonds from the current atom.
+
+    Returns the number of atoms reached, which stand in the row of those, nearest first.
     """
     for atom in range(state[CURSOR, ATOMS]):
-        graph[DISTANCE, atom] = -1
         lacking = graph[PI, atom] == 0
-        donor = lacking and symbols[state[SYMBOL, atom], DONOR] == 1
-        costs[TOLL, atom] = (
-            (np.int64(lacking) << _LACKING)
-            + (np.int64(donor) << _DONORS)
-            + (np.int64(graph[CARBONYL, atom]) << _CARBONYLS)
-            + (np.int64(graph[IN_RING, atom]) << _RINGED)
+        donor = lacking & (symbols[state[SYMBOL, atom], DONOR] == 1)
+        graph[DISTANCE, atom] = -1
+        graph[TOLL, atom] = (
+            lacking << _LACKING
+            | donor << _DONORS
+            | graph[CARBONYL, atom] << _CARBONYLS
+            | graph[IN_RING, atom] << _RINGED
         )
     current = state[CURRENT, state[CURSOR, DEPTH]]
     graph[DISTANCE, current] = 0
     graph[QUEUE, 0] = current
-    costs[PATH, current] = costs[TOLL, current]
+    graph[PATH, current] = graph[TOLL, current]
     head, tail = 0, 1
     while head < tail:
         atom = graph[QUEUE, head]
         head += 1
         distance = graph[DISTANCE, atom] + 1
-        if distance >= LARGEST - 1:
-            return
+        if distance > farthest:
+            break
         link = graph[FIRST, atom]
         while link >= 0:
-            other = links[TO, link]
+            other, double, link = followed(links[link])
+            cost = graph[PATH, atom] + graph[TOLL, other] + (double << _DOUBLES)
             if graph[DISTANCE, other] < 0:
                 graph[DISTANCE, other] = distance
                 graph[QUEUE, tail] = other
                 tail += 1
-                costs[PATH, other] = np.int64(1) << 60
-            if graph[DISTANCE, other] == distance:
-                cost = costs[PATH, atom] + costs[TOLL, other] + (np.int64(links[DOUBLE, link]) << _DOUBLES)
-                costs[PATH, other] = min(costs[PATH, other], cost)
-            link = links[NEXT, link]
+                graph[PATH, other] = cost
+            elif graph[DISTANCE, other] == distance:
+                graph[PATH, other] = min(graph[PATH, other], cost)
+    return tail
 
 
 @compiled(forceinline=True)
@@ -161,9 +161,7 @@ def free_valence(symbols: Ints, state: Ints, graph: Ints, atom: int) -> int:
 
 
 @compiled(forceinline=True)
-def ring_of(
-    symbols: Ints, state: Ints, graph: Ints, costs: Longs, atom: int, order: int
-) -> tuple[int, int, int, int, int, int]:
+def ring_of(state: Ints, graph: Ints, atom: int, order: int) -> tuple[int, int, int, int, int, int]:
     """The ring that closing at ``atom`` by a bond of at most ``order`` would make.
 
     Its size (LARGEST where that or more); how many of its atoms lack a double bond, of these how many can
@@ -172,16 +170,16 @@ def ring_of(
     """
     if graph[DISTANCE, atom] < 0:
         return LARGEST, 0, 0, 0, 0, BROKEN
-    cost, size = costs[PATH, atom], graph[DISTANCE, atom] + 1
-    lacking, donors = cost >> _LACKING, cost >> _DONORS & 255
-    carbonyls, ringed, doubles = cost >> _CARBONYLS & 255, cost >> _RINGED & 255, cost >> _DOUBLES & 255
+    cost, size = graph[PATH, atom], graph[DISTANCE, atom] + 1
+    lacking, donors = cost >> _LACKING, cost >> _DONORS & _COUNT
+    carbonyls, ringed, doubles = cost >> _CARBONYLS & _COUNT, cost >> _RINGED & _COUNT, cost >> _DOUBLES & _COUNT
     breaks, unsaturated = lacking - donors, size - lacking
     electrons = unsaturated - carbonyls + 2 * donors
     depth = state[CURSOR, DEPTH]
-    here = costs[TOLL, state[CURRENT, depth]]
-    bare, lenders = (here + costs[TOLL, atom]) >> _LACKING, (here + costs[TOLL, atom]) >> _DONORS & 255
+    here = graph[TOLL, state[CURRENT, depth]]
+    bare, lenders = (here + graph[TOLL, atom]) >> _LACKING, (here + graph[TOLL, atom]) >> _DONORS & _COUNT
     conjugation = BROKEN if breaks > 1 else BROKEN_ONCE if breaks == 1 else UNBROKEN
-    if breaks == 1 and here >> _LACKING > here >> _DONORS & 255 and state[STATE, depth] > 1:
+    if breaks == 1 and here >> _LACKING > here >> _DONORS & _COUNT and state[STATE, depth] > 1:
         conjugation = BROKEN_HERE
     if 5 <= size <= 7:
         single = breaks == 0 and electrons % 4 == 2

@@ -10,10 +10,12 @@ import os
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from numba import njit, types
+from numba import extending, njit, types
 from numba.core import event
+from numpy.typing import NDArray
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+Array = TypeVar("Array", bound=NDArray[Any])
 
 LOG = logging.getLogger(__name__)
 
@@ -77,3 +79,33 @@ def widened(kind: Any) -> Any:
     """
     kind = cast(Any, types).unliteral(kind)
     return types.int64 if isinstance(kind, cast(Any, types).Integer) and kind.bitwidth < 64 else kind
+
+
+def lent(array: Array) -> Array:
+    """The same array, to whose users compiled code does not count references; somebody must hold it all the while.
+
+    Counting takes an atomic addition for every array and call, inlined or not, wherever numba cannot prove that it
+    comes to nothing: more time than a small function takes for its work. So kernels of many small functions lend these
+    their arrays, which the caller of the kernel holds.
+    """
+    return array
+
+
+@cast(Any, extending).intrinsic
+def _without_owner(context: Any, kind: Any) -> Any:
+    """An array as it is, but that it knows of no owner."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.return_type)(context, builder, arguments[0])
+        array.meminfo, array.parent = array.meminfo.type(None), array.parent.type(None)
+        return array._getvalue()
+
+    return kind(kind), generate
+
+
+@cast(Any, extending).overload(lent)
+def _lent(array: Any) -> Any:
+    def lend(array: Any) -> Any:
+        return _without_owner(array)
+
+    return lend

@@ -10,17 +10,19 @@ nothing of learning.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .alphabet import Alphabet, Tables
-from .closures import GRAPH_ROWS, Longs
-from .compilation import compiled
+from .closures import GRAPH_ROWS
+from .compilation import compiled, lent
 from .derivation import ATOMS, CURSOR, Ids, Ints, consume, molecules, new_states, restart
 from .errors import UsageError
 from .place import COLUMNS, GROUPS, RINGS_START, STARTS, WHOLE_START, Row, describe
+from .surroundings import RADII
 
 LARGEST_MOLECULE = 256
 """Atoms, closures or nested branches beyond which a prefix's features stand still."""
@@ -37,6 +39,16 @@ TIERS: dict[str, tuple[str, ...]] = {
     "surroundings": (*_CHEMISTRY, "composition", "surroundings"),
 }
 """Groups of features by how much they tell, as the configuration names them; each holds the one before."""
+
+
+class Layout(NamedTuple):
+    """Which columns of a whole row are asked for: ``spans`` ``(n, 2)`` of them, in order, of some ``width`` in all; and
+    whether they need the search for rings, and a look at the whole molecule."""
+
+    spans: NDArray[np.int64]
+    width: int
+    searching: bool
+    looking: bool
 
 
 def feature_sizes(groups: Sequence[str] = TIERS["rings"]) -> tuple[int, ...]:
@@ -57,10 +69,10 @@ def features(
     molecule of n ids has n + 1 rows: row i describes its first i ids, so it is what is known where id i, or
     at last the end, is chosen.
     """
-    columns = _columns(groups)
+    layout = _layout(tuple(groups))
     flat, counts = molecules(ids, lengths, alphabet)
-    out = np.empty((len(flat) + len(counts), len(columns)), np.int16)
-    _describe_all(alphabet.tables, flat, counts, columns, *_needs(columns), out)
+    out = np.empty((len(flat) + len(counts), layout.width), np.int16)
+    _describe_all(alphabet.tables, flat, counts, layout, start(1)[0], _desk(), out)
     return out
 
 
@@ -89,9 +101,9 @@ def features_now(
     states: Ints, rows: NDArray[Any], alphabet: Alphabet, groups: Sequence[str] = TIERS["rings"]
 ) -> NDArray[np.int16]:
     """Features ``(n, F)`` of the prefixes ``rows`` ``(n,)`` of ``states`` as they stand."""
-    columns, numbers = _columns(groups), _row_numbers(states, rows)
-    out = np.empty((len(numbers), len(columns)), np.int16)
-    _describe_rows(alphabet.tables, states, numbers, columns, *_needs(columns), out)
+    layout, numbers = _layout(tuple(groups)), _row_numbers(states, rows)
+    out = np.empty((len(numbers), layout.width), np.int16)
+    _describe_rows(alphabet.tables, states, numbers, layout, _desk(), out)
     return out
 
 
@@ -102,15 +114,34 @@ def _checked(groups: Sequence[str]) -> Sequence[str]:
     return groups
 
 
-def _columns(groups: Sequence[str]) -> NDArray[np.int64]:
-    parts = [range(STARTS[name], STARTS[name] + len(GROUPS[name])) for name in _checked(groups)]
-    return np.array([column for part in parts for column in part], dtype=np.int64)
+class Desk(NamedTuple):
+    """Where a prefix is described, one after the other: tables of its graph, and the row that comes of it."""
+
+    graph: Ints
+    links: Ints
+    numbers: Ints
+    row: Row
 
 
-def _needs(columns: NDArray[np.int64]) -> tuple[bool, bool]:
-    """Whether the columns need the search for rings, and a look at the whole molecule."""
-    whole = columns >= WHOLE_START
-    return bool((~whole & (columns >= RINGS_START)).any()), bool(whole.any())
+def _desk() -> Desk:
+    size = LARGEST_MOLECULE
+    graph, links = np.zeros((GRAPH_ROWS, size), np.int32), np.zeros(4 * size, np.int32)
+    return Desk(graph, links, np.zeros((RADII, size), np.int32), np.zeros(COLUMNS, np.int16))
+
+
+@cache
+def _layout(groups: tuple[str, ...]) -> Layout:
+    spans: list[list[int]] = []
+    for name in _checked(groups):
+        first, past = STARTS[name], STARTS[name] + len(GROUPS[name])
+        if spans and spans[-1][1] == first:
+            spans[-1][1] = past
+        else:
+            spans.append([first, past])
+    searching = any(first < WHOLE_START and past > RINGS_START for first, past in spans)
+    looking = any(past > WHOLE_START for _, past in spans)
+    table = np.array(spans, np.int64).reshape(-1, 2)
+    return Layout(table, int((table[:, 1] - table[:, 0]).sum()), searching, looking)
 
 
 def _row_numbers(states: Ints, rows: NDArray[Any]) -> Ints:
@@ -121,53 +152,49 @@ def _row_numbers(states: Ints, rows: NDArray[Any]) -> Ints:
 
 
 @compiled()
-def _describe_all(
-    tables: Tables, ids: Ids, lengths: Ints, columns: Longs, searching: bool, looking: bool, out: Row
-) -> None:
-    states = np.zeros((1, 11, LARGEST_MOLECULE), np.int32)
-    graph, links, costs, row = _scratch()
+def _describe_all(tables: Tables, ids: Ids, lengths: Ints, layout: Layout, state: Ints, desk: Desk, out: Row) -> None:
+    symbols, state, graph, links = lent(tables.symbols), lent(state), lent(desk.graph), lent(desk.links)
+    numbers, row = lent(desk.numbers), lent(desk.row)
     place, line = 0, 0
     for molecule in range(len(lengths)):
-        restart(states[0])
+        restart(state)
         for step in range(lengths[molecule] + 1):
             if step > 0:
-                _consume_token(tables, states[0], ids[place])
+                _consume_token(tables, symbols, state, ids[place])
                 place += 1
-            describe(tables.symbols, states[0], graph, links, costs, searching, looking, row)
-            for column in range(len(columns)):
-                out[line, column] = row[columns[column]]
+            describe(symbols, state, graph, links, numbers, layout.searching, layout.looking, row)
+            _copy(layout, row, out, line)
             line += 1
 
 
 @compiled()
-def _describe_rows(
-    tables: Tables, states: Ints, rows: Ints, columns: Longs, searching: bool, looking: bool, out: Row
-) -> None:
-    graph, links, costs, row = _scratch()
+def _describe_rows(tables: Tables, states: Ints, rows: Ints, layout: Layout, desk: Desk, out: Row) -> None:
+    symbols, states, graph, links = lent(tables.symbols), lent(states), lent(desk.graph), lent(desk.links)
+    numbers, row = lent(desk.numbers), lent(desk.row)
     for line in range(len(rows)):
-        describe(tables.symbols, states[rows[line]], graph, links, costs, searching, looking, row)
-        for column in range(len(columns)):
-            out[line, column] = row[columns[column]]
+        describe(symbols, states[rows[line]], graph, links, numbers, layout.searching, layout.looking, row)
+        _copy(layout, row, out, line)
 
 
 @compiled()
 def _advance(tables: Tables, states: Ints, rows: Ints, tokens: Ids) -> None:
+    symbols, states = lent(tables.symbols), lent(states)
     for line in range(len(rows)):
-        _consume_token(tables, states[rows[line]], tokens[line])
-
-
-@compiled()
-def _scratch() -> tuple[Ints, Ints, Longs, Row]:
-    size = LARGEST_MOLECULE
-    return (
-        np.zeros((GRAPH_ROWS, size), np.int32),
-        np.zeros((3, 4 * size), np.int32),
-        np.zeros((2, size), np.int64),
-        np.zeros(COLUMNS, np.int16),
-    )
+        _consume_token(tables, symbols, states[rows[line]], tokens[line])
 
 
 @compiled(forceinline=True)
-def _consume_token(tables: Tables, state: Ints, token: int) -> None:
+def _copy(layout: Layout, row: Row, out: Row, line: int) -> None:
+    """Those columns of a row that are asked for; whole spans, which go many columns at a time."""
+    at = 0
+    for span in range(len(layout.spans)):
+        first = layout.spans[span, 0]
+        for column in range(layout.spans[span, 1] - first):
+            out[line, at + column] = row[first + column]
+        at += layout.spans[span, 1] - first
+
+
+@compiled(forceinline=True)
+def _consume_token(tables: Tables, symbols: Ints, state: Ints, token: int) -> None:
     for place in range(tables.runs_start[token], tables.runs_start[token + 1]):
-        consume(tables.symbols, state, tables.runs[place])
+        consume(symbols, state, tables.runs[place])

@@ -13,12 +13,10 @@ from .closures import (
     FIRST,
     IN_RING,
     LARGEST,
-    NEXT,
     PI,
     REACH,
     RING_BOND,
     UNBROKEN,
-    Longs,
     build_graph,
     free_valence,
     ring_of,
@@ -42,7 +40,7 @@ from .derivation import (
     SYMBOL,
     Ints,
 )
-from .surroundings import HASHES, NUMBERS, hash_surroundings
+from .surroundings import HASHES, NEAR, NUMBERS, hash_surroundings
 
 Row = NDArray[np.int16]
 
@@ -105,7 +103,7 @@ def describe(
     state: Ints,
     graph: Ints,
     links: Ints,
-    costs: Longs,
+    numbers: Ints,
     searching: bool,
     looking: bool,
     row: Row,
@@ -129,19 +127,24 @@ def describe(
     _describe_atom(symbols, state, graph, -1 if depth == 0 else state[CURRENT, depth - 1], row, _OUTER + 1)
     _describe_atom(symbols, state, graph, -1 if current < 0 else state[PARENT, current], row, _PARENT)
     _describe_totals(symbols, state, graph, rings, row)
+    room = room_to_close(state) if searching and current > 0 else 0
+    reached = 0
+    if current >= 0 and (room > 0 or looking):
+        reached = search(symbols, state, graph, links, LARGEST - 2 if room > 0 else NEAR)
     if looking:
         _describe_composition(symbols, state, graph, links, row)
-        hash_surroundings(symbols, state, graph, links, costs, row[_BRANCH], row, HASHES_START)
+        if current < 0:
+            row[HASHES_START:] = 0
+        else:
+            hash_surroundings(symbols, state, graph, links, numbers, reached, row[_BRANCH], row, HASHES_START)
     if searching:
         for column in range(RINGS_START, WHOLE_START):
             row[column] = 0
-        room = room_to_close(state)
-        if current > 0 and room > 0:
-            search(symbols, state, graph, links, costs)
+        if room > 0:
             for back in range(1, min(REACH, current) + 1):
                 order = min(room, free_valence(symbols, state, graph, current - back))
                 if order > 0:
-                    _describe_closure(symbols, state, graph, costs, current - back, order, back, row)
+                    _describe_closure(state, graph, current - back, order, back, row)
 
 
 @compiled(forceinline=True)
@@ -181,7 +184,7 @@ def _describe_composition(symbols: Ints, state: Ints, graph: Ints, links: Ints, 
             row[WHOLE_START + _COUNTED[element]] += 1
         parent = state[PARENT, atom]
         if parent >= 0 and graph[BOND_ORDER, atom] == 1 and not graph[RING_BOND, atom]:
-            inner = links[NEXT, graph[FIRST, atom]] >= 0 and links[NEXT, graph[FIRST, parent]] >= 0
+            inner = links[graph[FIRST, atom]] >= 0 and links[graph[FIRST, parent]] >= 0
             row[WHOLE_START + 4] += inner
     for column in range(5):
         row[WHOLE_START + column] = min(row[WHOLE_START + column], _COMPOSITION[column] - 1)
@@ -189,11 +192,9 @@ def _describe_composition(symbols: Ints, state: Ints, graph: Ints, links: Ints, 
 
 
 @compiled(forceinline=True)
-def _describe_closure(
-    symbols: Ints, state: Ints, graph: Ints, costs: Longs, atom: int, order: int, back: int, row: Row
-) -> None:
+def _describe_closure(state: Ints, graph: Ints, atom: int, order: int, back: int, row: Row) -> None:
     """The features of closing at ``atom``, which stands ``back`` atoms before the current one."""
-    size, lacking, donors, exits, ringed, conjugation = ring_of(symbols, state, graph, costs, atom, order)
+    size, lacking, donors, exits, ringed, conjugation = ring_of(state, graph, atom, order)
     at = RINGS_START + back - 1
     row[at] = size - 1
     row[at + REACH] = 1 + min(lacking, 6)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .alphabet import CAPACITY, ELEMENT
-from .closures import DOUBLE, FIRST, IN_RING, NEXT, PI, TO, Longs
+from .closures import DISTANCE, FIRST, IN_RING, PI, QUEUE, followed
 from .compilation import compiled
 from .derivation import ATOMS, BOND_ORDER, CURRENT, CURSOR, DEPTH, HELD, INDEX, PARENT, PENDING, SYMBOL, VALENCE, Ints
 
@@ -22,10 +22,13 @@ NUMBERS = 32761
 """Number of values of each hash; 0 is "no atom". A model whose table has fewer rows folds the others, which are 32,760,
 for that has many divisors, and they fall evenly."""
 
-_REACH = 4
+NEAR = 4
+"""Bonds from the current atom up to which all is looked at."""
 _CHAINS = (4, 7, 12)
 _ABOUT = 2
-HASHES = _REACH + len(_CHAINS) + _ABOUT + 1
+RADII = 1 + NEAR
+"""Rows of the table of numbers."""
+HASHES = NEAR + len(_CHAINS) + _ABOUT + 1
 """Columns: within one to four bonds; the last four, seven and twelve atoms of the chain; within one bond and two,
 together with what the grammar is about; within two bonds of the atom that the chain goes on from when the innermost
 branch ends."""
@@ -49,45 +52,72 @@ def _told(number: int) -> int:
 
 @compiled(forceinline=True)
 def hash_surroundings(
-    symbols: Ints, state: Ints, graph: Ints, links: Ints, numbers: Longs, left: int, row: NDArray[np.int16], at: int
+    symbols: Ints,
+    state: Ints,
+    graph: Ints,
+    links: Ints,
+    numbers: Ints,
+    reached: int,
+    left: int,
+    row: NDArray[np.int16],
+    at: int,
 ) -> None:
     """Write the hashes of a prefix to ``row`` from ``at`` on.
 
-    ``numbers`` ``(2, N)`` is scratch; ``left`` tells how much of the innermost branch is left. The graph must be built.
+    ``numbers`` ``(5, N)`` is scratch, ``reached`` the number of atoms that the search has found, which must have gone
+    four bonds far; ``left`` tells how much of the innermost branch is left.
     """
     depth = state[CURSOR, DEPTH]
     current = state[CURRENT, depth]
-    outer = state[CURRENT, depth - 1] if depth > 0 else -1
-    for column in range(HASHES):
-        row[at + column] = 0
-    if current < 0:
-        return
     for atom in range(state[CURSOR, ATOMS]):
         used = graph[VALENCE, atom]
         kind = symbols[state[SYMBOL, atom], ELEMENT] * 64 + graph[PI, atom] * 16 + graph[IN_RING, atom] * 8
         numbers[0, atom] = _mixed(kind + used, symbols[state[SYMBOL, atom], CAPACITY])
     for column in range(len(_CHAINS)):
-        row[at + _REACH + column] = _told(_chain(state, graph, numbers, current, _CHAINS[column]))
+        row[at + NEAR + column] = _told(_chain(state, graph, numbers, current, _CHAINS[column]))
     about = state[CURSOR, PENDING] * 32 + (state[CURSOR, HELD] + 8) * 2 + min(state[CURSOR, INDEX], 1)
     about = about * 16 + min(left, 15)
-    for radius in range(_REACH):
-        old, new = radius % 2, 1 - radius % 2
-        for atom in range(state[CURSOR, ATOMS]):
-            total: Any = np.int64(0)
-            link = graph[FIRST, atom]
-            while link >= 0:
-                total += _mixed(numbers[old, links[TO, link]], links[DOUBLE, link])
-                link = links[NEXT, link]
-            numbers[new, atom] = _mixed(numbers[old, atom], total & _MASK)
-        row[at + radius] = _told(numbers[new, current])
+    for radius in range(NEAR):
+        # An atom's number is told in the end only to those as near to the current one as there are mixings left.
+        for place in range(reached):
+            atom = graph[QUEUE, place]
+            if graph[DISTANCE, atom] >= NEAR - radius:
+                break
+            _mix_neighbours(graph, links, numbers, radius, atom)
+        row[at + radius] = _told(numbers[radius + 1, current])
         if radius < _ABOUT:
-            row[at + _REACH + len(_CHAINS) + radius] = _told(_mixed(numbers[new, current], about))
-        if radius == 1 and outer >= 0:
-            row[at + HASHES - 1] = _told(numbers[new, outer])
+            row[at + NEAR + len(_CHAINS) + radius] = _told(_mixed(numbers[radius + 1, current], about))
+    row[at + HASHES - 1] = 0
+    if depth > 0 and state[CURRENT, depth - 1] >= 0:
+        row[at + HASHES - 1] = _told(_within_two(graph, links, numbers, state[CURRENT, depth - 1]))
 
 
 @compiled(forceinline=True)
-def _chain(state: Ints, graph: Ints, numbers: Longs, atom: int, length: int) -> Any:
+def _mix_neighbours(graph: Ints, links: Ints, numbers: Ints, radius: int, atom: int) -> None:
+    """An atom's number within one bond more than ``radius``, from those of its neighbours and its own within that."""
+    total: Any = np.int64(0)
+    link = graph[FIRST, atom]
+    while link >= 0:
+        other, double, link = followed(links[link])
+        total += _mixed(numbers[radius, other], double)
+    numbers[radius + 1, atom] = _mixed(numbers[radius, atom], total & _MASK)
+
+
+@compiled(forceinline=True)
+def _within_two(graph: Ints, links: Ints, numbers: Ints, atom: int) -> Any:
+    """The number of an atom anywhere within two bonds."""
+    if not 0 <= graph[DISTANCE, atom] <= NEAR - 2:
+        link = graph[FIRST, atom]
+        while link >= 0:
+            other, _, link = followed(links[link])
+            _mix_neighbours(graph, links, numbers, 0, other)
+        _mix_neighbours(graph, links, numbers, 0, atom)
+        _mix_neighbours(graph, links, numbers, 1, atom)
+    return numbers[2, atom]
+
+
+@compiled(forceinline=True)
+def _chain(state: Ints, graph: Ints, numbers: Ints, atom: int, length: int) -> Any:
     """The last ``length`` atoms of the chain up to an atom, with their bonds, in one number."""
     number: Any = np.int64(length)
     for _ in range(length):
