@@ -10,6 +10,7 @@ with a 0/1 matrix. Hashes are seldom zero and have thousands of values each: the
 from __future__ import annotations
 
 import weakref
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -115,6 +116,14 @@ def zeros(shape: torch.Size) -> Tensor:
     return torch.from_numpy(lent)
 
 
+def summed(places: Sequence[Array], tables: Sequence[Tensor], kind: torch.dtype) -> Tensor:
+    """What `sum_rows` makes of places and tables, ``(N, E)`` of type ``kind``."""
+    out = torch.empty(len(places[0]), tables[0].shape[1], dtype=kind)
+    inputs: Any = [*places, *(array(table.contiguous()) for table in tables), array(out)]
+    sum_rows(*inputs)
+    return out
+
+
 class _Sum(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -124,10 +133,7 @@ class _Sum(torch.autograd.Function):
         ctx.places = [array(part) for part in (symbols, steps, values, starts)]
         tables = (symbol_table, step_table, differences, zero, hashed)
         ctx.shapes = [table.shape for table in tables]
-        out = torch.empty(len(symbols), len(zero), dtype=kind)
-        inputs: Any = [*ctx.places, *(array(table.contiguous()) for table in tables), array(out)]
-        sum_rows(*inputs)
-        return out
+        return summed(ctx.places, tables, kind)
 
     @staticmethod
     @once_differentiable
@@ -163,6 +169,8 @@ class Sums:
         if self.compiled:
             places = (symbols, steps, values.contiguous(), self.starts)
             tables = (self.symbols, self.steps, self.differences, self.zero, self.hashed)
+            if not torch.is_grad_enabled():
+                return summed([array(part) for part in places], tables, kind)
             told: Tensor = _Sum.apply(*places, *tables, kind)  # type: ignore[no-untyped-call]
             return told
         # Elsewhere one product with a 0/1 matrix is far quicker than dozens of lookups a position.
