@@ -92,14 +92,14 @@ def write_rows(source: list[str], count: int, path: Path) -> None:
         rows.writerows([one] for one in itertools.islice(itertools.cycle(source), count))
 
 
-def cost_of(verb: str, count: int, source: list[str], model: str, folder: Path) -> Cost:
+def cost_of(verb: str, count: int, source: list[str], model: str, scores: str, folder: Path) -> Cost:
     """What one verb costs for so many molecules."""
     if verb.startswith("sample"):
         return measured(*verb.split(), "-m", model, "-n", str(count), "-o", "/dev/null")
     path = folder / "molecules.csv"
     write_rows(source, count, path)
     if verb == "score":
-        return measured("score", str(path), "-o", "/dev/null")
+        return measured("score", str(path), "--scores", scores, "-o", "/dev/null")
     return measured("prepare", str(path), "-o", str(folder / f"prepared{count}"))
 
 
@@ -113,8 +113,9 @@ def sizes(largest: int) -> list[int]:
 @click.argument("molecules")
 @click.option("-m", "--model", metavar="FOLDER", help="Trained model to sample from.")
 @click.option("--largest", type=float, default=1e5, show_default=True, help="Molecules of the largest run.")
+@click.option("--scores", default="all", show_default=True, help="What to score, as `molvae score --scores` takes it.")
 @click.option("--only", "chosen", type=click.Choice(VERBS), multiple=True, help="Measure this alone; repeatable.")
-def main(molecules: str, model: str | None, largest: float, chosen: tuple[str, ...]) -> None:
+def main(molecules: str, model: str | None, largest: float, scores: str, chosen: tuple[str, ...]) -> None:
     """Run everything and print the table as it grows."""
     verbs = chosen or VERBS
     if model is None and any(verb.startswith("sample") for verb in verbs):
@@ -131,7 +132,7 @@ def main(molecules: str, model: str | None, largest: float, chosen: tuple[str, .
         before = (0, 0.0)
         for count in sizes(int(largest)):
             with tempfile.TemporaryDirectory() as folder:
-                cost = cost_of(verb, count, source, str(model), Path(folder))
+                cost = cost_of(verb, count, source, str(model), scores, Path(folder))
             further = f"{(cost.seconds - before[1]) / (count - before[0]) * 1e6:,.0f}" if before[0] else ""
             memory = f"{cost.alone:,.0f} | {cost.together:,.0f}"
             print(f"| {verb} | {count:,} | {cost.seconds:,.1f} | {further} | {memory} |", flush=True)
