@@ -149,9 +149,8 @@ def main(model: str, data: str, rows: int, rounds: int) -> None:
     carried = original(alphabet)
     if carried is not None:
         training, drawing, weights = reference_rates(carried, smiles)
-        print(
-            f"the VAE that molsets carries ({weights:,} weights): training {training:,.0f}/s, sampling {drawing:,.0f}/s\n"
-        )
+        rates = f"training {training:,.0f}/s, sampling {drawing:,.0f}/s"
+        print(f"the VAE that molsets carries ({weights:,} weights): {rates}\n")
     ours_train, flops, ours_weights = training_rate(dataset, codec.saved.config.model, rounds)
     ours_symbols, alone = symbols_rate(codec, 32), rdkit_rate(smiles)
     print(
