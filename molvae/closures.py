@@ -114,7 +114,7 @@ def search(symbols: Ints, state: Ints, graph: Ints, links: Ints, farthest: int) 
     for atom in range(state[CURSOR, ATOMS]):
         lacking = graph[PI, atom] == 0
         donor = lacking & (symbols[state[SYMBOL, atom], DONOR] == 1)
-        graph[DISTANCE, atom] = -1
+        graph[DISTANCE, atom], graph[PATH, atom] = -1, LARGEST << _LACKING  # as broken as can be
         graph[TOLL, atom] = (
             lacking << _LACKING
             | donor << _DONORS
@@ -166,26 +166,23 @@ def ring_of(state: Ints, graph: Ints, atom: int, order: int) -> tuple[int, int, 
 
     Its size (LARGEST where that or more); how many of its atoms lack a double bond, of these how many can
     lend a lone pair; how many double bonds lead out of the path; how many atoms are in a ring already; and
-    its conjugation, one of the names above.
+    its conjugation, one of the names above. Without branches, which a processor cannot foresee here.
     """
-    if graph[DISTANCE, atom] < 0:
-        return LARGEST, 0, 0, 0, 0, BROKEN
-    cost, size = graph[PATH, atom], graph[DISTANCE, atom] + 1
+    cost, distance = graph[PATH, atom], graph[DISTANCE, atom]
+    size = distance + 1 if distance >= 0 else LARGEST
     lacking, donors = cost >> _LACKING, cost >> _DONORS & _COUNT
     carbonyls, ringed, doubles = cost >> _CARBONYLS & _COUNT, cost >> _RINGED & _COUNT, cost >> _DOUBLES & _COUNT
     breaks, unsaturated = lacking - donors, size - lacking
     electrons = unsaturated - carbonyls + 2 * donors
-    depth = state[CURSOR, DEPTH]
-    here = graph[TOLL, state[CURRENT, depth]]
-    bare, lenders = (here + graph[TOLL, atom]) >> _LACKING, (here + graph[TOLL, atom]) >> _DONORS & _COUNT
-    conjugation = BROKEN if breaks > 1 else BROKEN_ONCE if breaks == 1 else UNBROKEN
-    if breaks == 1 and here >> _LACKING > here >> _DONORS & _COUNT and state[STATE, depth] > 1:
-        conjugation = BROKEN_HERE
-    if 5 <= size <= 7:
-        single = breaks == 0 and electrons % 4 == 2
-        double = order > 1 and bare == 2 and breaks == 2 - lenders and (electrons + 2 - 2 * lenders) % 4 == 2
-        if state[CURSOR, PENDING] > 0 and state[CURSOR, HELD] > 1:
-            single = False
-        if single or double:
-            conjugation = UNBROKEN + single + 2 * double
-    return size, lacking, donors, max(0, unsaturated - 2 * doubles), ringed, conjugation
+    here = graph[TOLL, state[CURRENT, state[CURSOR, DEPTH]]]
+    ends = here + graph[TOLL, atom]
+    bare, lenders = ends >> _LACKING, ends >> _DONORS & _COUNT
+    once = breaks == 1
+    mended = once & (here >> _LACKING > here >> _DONORS & _COUNT) & (state[STATE, state[CURSOR, DEPTH]] > 1)
+    able = (size >= 5) & (size <= 7)
+    single = able & (breaks == 0) & (electrons & 3 == 2) & ((state[CURSOR, PENDING] == 0) | (state[CURSOR, HELD] <= 1))
+    double = able & (order > 1) & (bare == 2) & (breaks == 2 - lenders) & ((electrons + 2 - 2 * lenders) & 3 == 2)
+    broken = BROKEN_ONCE * once + (BROKEN_HERE - BROKEN_ONCE) * mended + UNBROKEN * (breaks == 0)
+    conjugation = UNBROKEN + single + 2 * double if single | double else broken
+    exits = max(0, unsaturated - 2 * doubles)
+    return size, lacking if distance >= 0 else 0, donors, exits, ringed, conjugation

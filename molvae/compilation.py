@@ -91,9 +91,8 @@ def lent(array: Array) -> Array:
     return array
 
 
-@cast(Any, extending).intrinsic
-def _without_owner(context: Any, kind: Any) -> Any:
-    """An array as it is, but that it knows of no owner."""
+def _disowned(context: Any, kind: Any) -> Any:
+    """How an array becomes one that knows of no owner."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array = context.make_array(signature.return_type)(context, builder, arguments[0])
@@ -103,9 +102,16 @@ def _without_owner(context: Any, kind: Any) -> Any:
     return kind(kind), generate
 
 
-@cast(Any, extending).overload(lent)
+_without_owner: Any = cast(Any, extending).intrinsic(_disowned)
+
+
 def _lent(array: Any) -> Any:
+    """What compiled code calls instead of :func:`lent`."""
+
     def lend(array: Any) -> Any:
         return _without_owner(array)
 
     return lend
+
+
+cast(Any, extending).overload(lent)(_lent)

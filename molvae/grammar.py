@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from .alphabet import Alphabet, Tables
 from .closures import GRAPH_ROWS
 from .compilation import compiled, lent
-from .derivation import ATOMS, CURSOR, Ids, Ints, consume, molecules, new_states, restart
+from .derivation import ATOMS, CURRENT, CURSOR, Ids, Ints, consume, molecules, restart
 from .errors import UsageError
 from .place import COLUMNS, GROUPS, RINGS_START, STARTS, WHOLE_START, Row, describe
 from .surroundings import RADII
@@ -41,16 +41,6 @@ TIERS: dict[str, tuple[str, ...]] = {
 """Groups of features by how much they tell, as the configuration names them; each holds the one before."""
 
 
-class Layout(NamedTuple):
-    """Which columns of a whole row are asked for: ``spans`` ``(n, 2)`` of them, in order, of some ``width`` in all; and
-    whether they need the search for rings, and a look at the whole molecule."""
-
-    spans: NDArray[np.int64]
-    width: int
-    searching: bool
-    looking: bool
-
-
 def feature_sizes(groups: Sequence[str] = TIERS["rings"]) -> tuple[int, ...]:
     """Number of values of each feature, in the order of the columns.
 
@@ -69,19 +59,22 @@ def features(
     molecule of n ids has n + 1 rows: row i describes its first i ids, so it is what is known where id i, or
     at last the end, is chosen.
     """
-    layout = _layout(tuple(groups))
     flat, counts = molecules(ids, lengths, alphabet)
-    out = np.empty((len(flat) + len(counts), layout.width), np.int16)
-    _describe_all(alphabet.tables, flat, counts, layout, start(1)[0], _desk(), out)
-    return out
+    asked = _asked(tuple(groups))
+    rows = len(flat) + len(counts)
+    out = asked.paper(rows)
+    _describe_all(alphabet.tables, flat, counts, start(1)[0], _desk(), *asked.told, out)
+    return asked.read(out, rows)
 
 
 def start(rows: int) -> Ints:
-    """``(rows, 11, N)`` states of as many empty prefixes.
+    """``(rows, N, 11)`` states of as many empty prefixes: derivations turned, for what is of one atom lies together.
 
     Rows are independent of each other: they may be picked, dropped and reordered like those of any array.
     """
-    return new_states(rows, LARGEST_MOLECULE)
+    states = np.zeros((rows, LARGEST_MOLECULE, 11), np.int32)
+    states[:, 0, CURRENT] = -1
+    return states
 
 
 def advance(states: Ints, rows: NDArray[Any], tokens: NDArray[Any], alphabet: Alphabet) -> None:
@@ -93,7 +86,7 @@ def advance(states: Ints, rows: NDArray[Any], tokens: NDArray[Any], alphabet: Al
 
 def atoms_so_far(states: Ints, rows: NDArray[Any]) -> NDArray[np.int32]:
     """Atoms ``(n,)`` of the prefixes ``rows`` ``(n,)`` of ``states``."""
-    atoms: NDArray[np.int32] = states[_row_numbers(states, rows), CURSOR, ATOMS]
+    atoms: NDArray[np.int32] = states[_row_numbers(states, rows), ATOMS, CURSOR]
     return atoms
 
 
@@ -101,10 +94,10 @@ def features_now(
     states: Ints, rows: NDArray[Any], alphabet: Alphabet, groups: Sequence[str] = TIERS["rings"]
 ) -> NDArray[np.int16]:
     """Features ``(n, F)`` of the prefixes ``rows`` ``(n,)`` of ``states`` as they stand."""
-    layout, numbers = _layout(tuple(groups)), _row_numbers(states, rows)
-    out = np.empty((len(numbers), layout.width), np.int16)
-    _describe_rows(alphabet.tables, states, numbers, layout, _desk(), out)
-    return out
+    numbers, asked = _row_numbers(states, rows), _asked(tuple(groups))
+    out = asked.paper(len(numbers))
+    _describe_rows(alphabet.tables, states, numbers, _desk(), *asked.told, out)
+    return asked.read(out, len(numbers))
 
 
 def _checked(groups: Sequence[str]) -> Sequence[str]:
@@ -115,33 +108,51 @@ def _checked(groups: Sequence[str]) -> Sequence[str]:
 
 
 class Desk(NamedTuple):
-    """Where a prefix is described, one after the other: tables of its graph, and the row that comes of it."""
+    """Where a prefix is looked at, one after the other: tables of its graph and surroundings."""
 
     graph: Ints
     links: Ints
     numbers: Ints
-    row: Row
 
 
 def _desk() -> Desk:
     size = LARGEST_MOLECULE
     graph, links = np.zeros((GRAPH_ROWS, size), np.int32), np.zeros(4 * size, np.int32)
-    return Desk(graph, links, np.zeros((RADII, size), np.int32), np.zeros(COLUMNS, np.int16))
+    return Desk(graph, links, np.zeros((RADII, size), np.int32))
+
+
+class Asked(NamedTuple):
+    """The groups asked for, which are mostly the first columns of a row: these are written row after row, each as wide
+    as it is and the next one over its end."""
+
+    width: int
+    searching: bool
+    looking: bool
+    columns: list[int] | None  # where they are not the first columns of all
+
+    @property
+    def told(self) -> tuple[int, bool, bool]:
+        """What compiled code needs to know."""
+        return self[:3]
+
+    def paper(self, rows: int) -> Row:
+        """What that many rows are written to, with room for the end of the last one."""
+        return np.empty(rows * self.width + COLUMNS, np.int16)
+
+    def read(self, paper: Row, rows: int) -> NDArray[np.int16]:
+        """The columns asked for of that many rows, ``(n, F)``."""
+        written = paper[:-COLUMNS].reshape(rows, self.width)
+        return written if self.columns is None else written[:, self.columns]
 
 
 @cache
-def _layout(groups: tuple[str, ...]) -> Layout:
-    spans: list[list[int]] = []
-    for name in _checked(groups):
-        first, past = STARTS[name], STARTS[name] + len(GROUPS[name])
-        if spans and spans[-1][1] == first:
-            spans[-1][1] = past
-        else:
-            spans.append([first, past])
-    searching = any(first < WHOLE_START and past > RINGS_START for first, past in spans)
-    looking = any(past > WHOLE_START for _, past in spans)
-    table = np.array(spans, np.int64).reshape(-1, 2)
-    return Layout(table, int((table[:, 1] - table[:, 0]).sum()), searching, looking)
+def _asked(groups: tuple[str, ...]) -> Asked:
+    parts = [range(STARTS[name], STARTS[name] + len(GROUPS[name])) for name in _checked(groups)]
+    columns = [column for part in parts for column in part]
+    searching = any(RINGS_START <= column < WHOLE_START for column in columns)
+    looking = any(column >= WHOLE_START for column in columns)
+    first = columns == list(range(len(columns)))
+    return Asked(len(columns) if first else COLUMNS, searching, looking, None if first else columns)
 
 
 def _row_numbers(states: Ints, rows: NDArray[Any]) -> Ints:
@@ -152,46 +163,46 @@ def _row_numbers(states: Ints, rows: NDArray[Any]) -> Ints:
 
 
 @compiled()
-def _describe_all(tables: Tables, ids: Ids, lengths: Ints, layout: Layout, state: Ints, desk: Desk, out: Row) -> None:
-    symbols, state, graph, links = lent(tables.symbols), lent(state), lent(desk.graph), lent(desk.links)
-    numbers, row = lent(desk.numbers), lent(desk.row)
-    place, line = 0, 0
+def _describe_all(
+    tables: Tables,
+    ids: Ids,
+    lengths: Ints,
+    state: Ints,
+    desk: Desk,
+    width: int,
+    searching: bool,
+    looking: bool,
+    out: Row,
+) -> None:
+    symbols, state, out = lent(tables.symbols), lent(state).T, lent(out)
+    graph, links, numbers = lent(desk.graph), lent(desk.links), lent(desk.numbers)
+    place, at = 0, 0
     for molecule in range(len(lengths)):
         restart(state)
         for step in range(lengths[molecule] + 1):
             if step > 0:
                 _consume_token(tables, symbols, state, ids[place])
                 place += 1
-            describe(symbols, state, graph, links, numbers, layout.searching, layout.looking, row)
-            _copy(layout, row, out, line)
-            line += 1
+            describe(symbols, state, graph, links, numbers, searching, looking, out[at:])
+            at += width
 
 
 @compiled()
-def _describe_rows(tables: Tables, states: Ints, rows: Ints, layout: Layout, desk: Desk, out: Row) -> None:
-    symbols, states, graph, links = lent(tables.symbols), lent(states), lent(desk.graph), lent(desk.links)
-    numbers, row = lent(desk.numbers), lent(desk.row)
+def _describe_rows(
+    tables: Tables, states: Ints, rows: Ints, desk: Desk, width: int, searching: bool, looking: bool, out: Row
+) -> None:
+    symbols, states, out = lent(tables.symbols), lent(states), lent(out)
+    graph, links, numbers = lent(desk.graph), lent(desk.links), lent(desk.numbers)
     for line in range(len(rows)):
-        describe(symbols, states[rows[line]], graph, links, numbers, layout.searching, layout.looking, row)
-        _copy(layout, row, out, line)
+        state = states[rows[line]].T
+        describe(symbols, state, graph, links, numbers, searching, looking, out[line * width :])
 
 
 @compiled()
 def _advance(tables: Tables, states: Ints, rows: Ints, tokens: Ids) -> None:
     symbols, states = lent(tables.symbols), lent(states)
     for line in range(len(rows)):
-        _consume_token(tables, symbols, states[rows[line]], tokens[line])
-
-
-@compiled(forceinline=True)
-def _copy(layout: Layout, row: Row, out: Row, line: int) -> None:
-    """Those columns of a row that are asked for; whole spans, which go many columns at a time."""
-    at = 0
-    for span in range(len(layout.spans)):
-        first = layout.spans[span, 0]
-        for column in range(layout.spans[span, 1] - first):
-            out[line, at + column] = row[first + column]
-        at += layout.spans[span, 1] - first
+        _consume_token(tables, symbols, states[rows[line]].T, tokens[line])
 
 
 @compiled(forceinline=True)

@@ -64,14 +64,14 @@ GROUPS: dict[str, tuple[int, ...]] = {
     # For each of the atoms before the current one, nearest first, 0 where no bond can be made; else
     "ring_sizes": (LARGEST,) * REACH,  # size of the ring less one
     "ring_unsaturation": (8,) * REACH,  # 1 + its atoms that lack a double bond
+    # how many atoms back the nearest closure is that makes an aromatic ring, 0 if none: a ring of 5 by a
+    # single bond, by a double bond; of 6 by a single bond, by a double bond
+    "aromatic": (REACH + 1,) * 4,
     "ring_donors": (5,) * REACH,  # 1 + those of them that can lend a lone pair
     "ring_alternation": (6,) * REACH,  # 1 + its double bonds that lead out of the ring
     "ring_fusion": (6,) * REACH,  # 1 + its atoms that are in a ring already
     "ring_order": (4,) * REACH,  # highest order of the closing bond
     "ring_conjugation": (8,) * REACH,  # 1 + its conjugation, as named in closures
-    # how many atoms back the nearest closure is that makes an aromatic ring, 0 if none: a ring of 5 by a
-    # single bond, by a double bond; of 6 by a single bond, by a double bond
-    "aromatic": (REACH + 1,) * 4,
     # nitrogens, oxygens, sulphurs, halogens, bonds that can be turned, mass in steps of 2 Da
     "composition": (16, 16, 8, 12, 16, 256),
     # what surrounds the current atom, hashed, as listed in surroundings
@@ -90,11 +90,13 @@ RINGS_START, WHOLE_START, HASHES_START = (STARTS[name] for name in ("ring_sizes"
 
 _BRANCH, _PENDING, _VALENCE, _OUTER = (STARTS[name] for name in ("branch", "pending", "valence", "outer"))
 _COMPOSITION = GROUPS["composition"]
-# Of the elements that alphabet tells apart and of all others: rounded masses, and the column they are counted in.
+# Of the elements that alphabet tells apart and of all others: rounded masses, and one in the bits of one number where
+# they are counted: nitrogens, oxygens, sulphurs, halogens.
 _MASSES = np.array([12, 14, 16, 32, 31, 19, 35, 80, 127, 11, 28, 79, 1, 60])
 _HYDRIDES = 3  # carbon, nitrogen and oxygen: what they have free is hydrogen, which is not so of S and P
-_COUNTED = np.array([-1, 0, 1, 2, -1, 3, 3, 3, 3, -1, -1, -1, -1, -1])
-_PARENT, _TOTALS, _AROMATIC = (STARTS[name] for name in ("parent", "totals", "aromatic"))
+_WIDTH, _MOST = 12, 0xFFF
+_COUNTED = np.array([column >= 0 and 1 << _WIDTH * column for column in (-1, 0, 1, 2, -1, 3, 3, 3, 3, *(-1,) * 5)])
+_PARENT, _TOTALS, _AROMATIC, _DONORS = (STARTS[name] for name in ("parent", "totals", "aromatic", "ring_donors"))
 
 
 @compiled(forceinline=True)
@@ -133,18 +135,18 @@ def describe(
         reached = search(symbols, state, graph, links, LARGEST - 2 if room > 0 else NEAR)
     if looking:
         _describe_composition(symbols, state, graph, links, row)
-        if current < 0:
-            row[HASHES_START:] = 0
-        else:
+        if current >= 0:
             hash_surroundings(symbols, state, graph, links, numbers, reached, row[_BRANCH], row, HASHES_START)
+        else:
+            for column in range(HASHES_START, COLUMNS):
+                row[column] = 0
     if searching:
         for column in range(RINGS_START, WHOLE_START):
             row[column] = 0
         if room > 0:
             for back in range(1, min(REACH, current) + 1):
-                order = min(room, free_valence(symbols, state, graph, current - back))
-                if order > 0:
-                    _describe_closure(state, graph, current - back, order, back, row)
+                order = min(room, max(0, free_valence(symbols, state, graph, current - back)))
+                _describe_closure(state, graph, current - back, order, back, row)
 
 
 @compiled(forceinline=True)
@@ -172,38 +174,34 @@ def _describe_totals(symbols: Ints, state: Ints, graph: Ints, rings: int, row: R
 @compiled(forceinline=True)
 def _describe_composition(symbols: Ints, state: Ints, graph: Ints, links: Ints, row: Row) -> None:
     """Heteroatoms by element, bonds that can be turned, and the mass if the molecule ended here."""
-    for column in range(5):
-        row[WHOLE_START + column] = 0
-    mass = 0
+    mass, turned, counts = 0, 0, 0
     for atom in range(state[CURSOR, ATOMS]):
         element = (symbols[state[SYMBOL, atom], ELEMENT] - 1) // 3
-        mass += _MASSES[element]
-        if element < _HYDRIDES:
-            mass += max(0, free_valence(symbols, state, graph, atom))
-        if _COUNTED[element] >= 0:
-            row[WHOLE_START + _COUNTED[element]] += 1
+        mass += _MASSES[element] + (element < _HYDRIDES) * max(0, free_valence(symbols, state, graph, atom))
+        counts += _COUNTED[element]
         parent = state[PARENT, atom]
-        if parent >= 0 and graph[BOND_ORDER, atom] == 1 and not graph[RING_BOND, atom]:
-            inner = links[graph[FIRST, atom]] >= 0 and links[graph[FIRST, parent]] >= 0
-            row[WHOLE_START + 4] += inner
-    for column in range(5):
-        row[WHOLE_START + column] = min(row[WHOLE_START + column], _COMPOSITION[column] - 1)
-    row[WHOLE_START + 5] = min(mass // 2, 255)
+        single = (parent >= 0) & (graph[BOND_ORDER, atom] == 1) & (graph[RING_BOND, atom] == 0)
+        inner = (links[graph[FIRST, atom]] >= 0) & (links[graph[FIRST, max(parent, 0)]] >= 0)
+        turned += single & inner
+    for column in range(4):
+        row[WHOLE_START + column] = min(counts >> _WIDTH * column & _MOST, _COMPOSITION[column] - 1)
+    row[WHOLE_START + 4] = min(turned, _COMPOSITION[4] - 1)
+    row[WHOLE_START + 5] = min(mass // 2, _COMPOSITION[5] - 1)
 
 
 @compiled(forceinline=True)
 def _describe_closure(state: Ints, graph: Ints, atom: int, order: int, back: int, row: Row) -> None:
     """The features of closing at ``atom``, which stands ``back`` atoms before the current one."""
     size, lacking, donors, exits, ringed, conjugation = ring_of(state, graph, atom, order)
-    at = RINGS_START + back - 1
-    row[at] = size - 1
-    row[at + REACH] = 1 + min(lacking, 6)
-    row[at + 2 * REACH] = 1 + min(donors, 3)
-    row[at + 3 * REACH] = 1 + min(exits, 4)
-    row[at + 4 * REACH] = 1 + min(ringed, 4)
-    row[at + 5 * REACH] = order
-    row[at + 6 * REACH] = 1 + conjugation
-    if size in (5, 6) and conjugation > UNBROKEN:
+    at, more, made = RINGS_START + back - 1, _DONORS + back - 1, order > 0
+    row[at] = made * (size - 1)
+    row[at + REACH] = made * (1 + min(lacking, 6))
+    row[more] = made * (1 + min(donors, 3))
+    row[more + REACH] = made * (1 + min(exits, 4))
+    row[more + 2 * REACH] = made * (1 + min(ringed, 4))
+    row[more + 3 * REACH] = order
+    row[more + 4 * REACH] = made * (1 + conjugation)
+    if made & (size <= 6) & (conjugation > UNBROKEN):
         for double in range(2):
             place = _AROMATIC + 2 * (size - 5) + double
             if (conjugation - UNBROKEN) >> double & 1 and row[place] == 0:

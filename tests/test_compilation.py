@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from molvae import compilation
-from molvae.compilation import FirstTime, compiled
+from molvae.compilation import FirstTime, compiled, lent
 
 
 def begin(listener: FirstTime, function: Any) -> None:
@@ -55,3 +56,20 @@ def test_compiled_code_calls_whatever_integers_in_one_width() -> None:
     assert len(one.signatures) == 3
     assert [str(kind) for kind in one.signatures[0]] == ["int64", "int64"]
     assert [str(kind) for kind in plain.signatures[0]] == ["int32", "Literal[int](1)"]
+
+
+def test_an_array_that_is_lent_is_the_array_itself() -> None:
+    @compiled()
+    def write(array: Any, rows: Any) -> Any:
+        borrowed = lent(array)
+        for row in range(len(rows)):
+            borrowed[rows[row]].T[1, 0] = row
+        return borrowed[1:].sum()
+
+    array = np.zeros((3, 2, 2), np.int32)
+    assert lent(array) is array
+    assert write(array, np.array([2, 0, 1])) == 2
+    np.testing.assert_array_equal(array[:, 0, 1], [1, 2, 0])
+    before = sys.getrefcount(array)
+    write(array, np.array([0]))
+    assert sys.getrefcount(array) == before
