@@ -24,13 +24,11 @@ from .compilation import compiled
 from .errors import MoleculeError
 from .kekule import (
     ATOM_ROWS,
-    CLOSED,
     DIGITS,
     LAST,
     LEFT,
     LEFT_SIGN,
     NO,
-    OPENED,
     ORDER,
     PARENT,
     RIGHT,
@@ -44,6 +42,7 @@ from .kekule import (
     YES,
     alternate,
     read,
+    turns,
 )
 from .notation import Constraints, to_selfies
 from .spelling import BASE, MIRRORED, Bytes, Ints, Spellings, spellings_of
@@ -172,28 +171,9 @@ def _is_atom(symbols: Ints, spellings: Spellings, atoms: Ints, rings: Ints, made
         return False
     token = atoms[TOKEN, atom]
     chiral = spellings.atoms[token, BASE] != spellings.atoms[token, MIRRORED]
-    side = MIRRORED if chiral and atoms[DIGITS, atom] and _turns(rings, made, atom) else BASE
+    side = MIRRORED if chiral and atoms[DIGITS, atom] and turns(rings, made, atom) else BASE
     fits = atoms[VALENCE, atom] // 2 <= symbols[symbol, CAPACITY] and symbols[symbol, MARK] == atoms[SIGN, atom]
     return bool(fits and spellings.bases[symbol] == spellings.atoms[token, side])
-
-
-@compiled(forceinline=True)
-def _turns(rings: Ints, made: int, atom: int) -> bool:
-    """Whether SELFIES names the neighbours of an atom in an order of other parity than SMILES does.
-
-    It names rings that close at the atom, then those that open there, by where they close.
-    """
-    odd = False
-    for one in range(made):
-        if rings[LEFT, one] != atom:
-            continue
-        for other in range(made):
-            if rings[RIGHT, other] == atom and rings[CLOSED, other] > rings[OPENED, one]:
-                odd = not odd
-            later = rings[LEFT, other] == atom and rings[OPENED, other] > rings[OPENED, one]
-            if later and rings[RIGHT, other] < rings[RIGHT, one]:
-                odd = not odd
-    return odd
 
 
 @compiled(forceinline=True)

@@ -274,3 +274,22 @@ def _settle(atoms: Ints, left: int, right: int) -> int:
     atoms[VALENCE, left] += order - 3
     atoms[VALENCE, right] += order - 3
     return order
+
+
+@compiled(forceinline=True)
+def turns(rings: Ints, made: int, atom: int) -> bool:
+    """Whether SELFIES names the neighbours of an atom in an order of other parity than SMILES does.
+
+    It names rings that close at the atom, then those that open there, by where they close.
+    """
+    odd = False
+    for one in range(made):
+        if rings[LEFT, one] != atom:
+            continue
+        for other in range(made):
+            if rings[RIGHT, other] == atom and rings[CLOSED, other] > rings[OPENED, one]:
+                odd = not odd
+            later = rings[LEFT, other] == atom and rings[OPENED, other] > rings[OPENED, one]
+            if later and rings[RIGHT, other] < rings[RIGHT, one]:
+                odd = not odd
+    return odd

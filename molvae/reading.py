@@ -5,23 +5,24 @@ Runs in worker processes, a chunk of rows at a time; every row is in what comes 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .alphabet import Alphabet
 from .chemistry import Limits, other_spellings, standard_smiles
 from .config import DataConfig
 from .errors import MoleculeError
 from .known import smiles_hash
-from .notation import check_return, default_constraints, split, to_selfies
+from .notation import check_return
 from .smiles import decode_smiles
+from .transcription import Scribe
+from .vocabulary import Ids
 
 CRASHED = "crashed the chemistry library"
 MAX_SEED = 2**31 - 1
+NONE: Ids = np.zeros(0, np.uint16)
 
 
 class Row(NamedTuple):
@@ -51,51 +52,42 @@ class Chunk:
 
 
 class Read(NamedTuple):
-    """A row whose molecule is standard, and the SELFIES symbols it is written in."""
+    """A row whose molecule is standard, and the numbers of the SELFIES symbols it is written in."""
 
     row: Row
     smiles: str
-    symbols: Sequence[str] = ()
+    ids: Ids = NONE
 
 
 def read_rows(rows: list[Row], config: DataConfig) -> Chunk:
     """Standardise some rows and write them in SELFIES symbols; runs in a worker process.
 
-    All rows go through RDKit before any goes through selfies, for the two drive each other out of the processor's
+    All rows go through RDKit before any is written in SELFIES, for the two drive each other out of the processor's
     caches.
     """
-    chunk, index = Chunk(), dict[str, int]()
-    molecules = unchanged(written(standardised(rows, config, chunk), chunk), chunk)
+    chunk = Chunk()
+    standard = standardised(rows, config, chunk)
+    scribe = Scribe(one.smiles for one in standard)
+    molecules = unchanged(written(standard, scribe, chunk), scribe, chunk)
     chunk.hashes = [smiles_hash(one.smiles) for one in molecules]
     chunk.places = [(one.row.source, one.row.line) for one in molecules]
-    chunk.ids, chunk.lengths = numbered((one.symbols for one in molecules), index)
-    spellings = respelled(molecules, chunk.hashes, config.spellings)
-    chunk.spelled_ids, chunk.spelled_lengths = numbered(spellings, index)
-    chunk.symbols = list(index)
+    spellings = respelled(molecules, scribe, chunk.hashes, config.spellings)
+    chunk.lengths, chunk.spelled_lengths = [len(one.ids) for one in molecules], [len(ids) for ids in spellings]
+    ids = np.concatenate([NONE, *(one.ids for one in molecules), *spellings])
+    used, numbers = np.unique(ids, return_inverse=True)
+    chunk.symbols = [scribe.alphabet.symbols[number - 1] for number in used.tolist()]
+    chunk.ids, chunk.spelled_ids = np.split(numbers.astype(np.uint16), [sum(chunk.lengths)])
     return chunk
 
 
-def numbered(texts: Iterable[Sequence[str]], index: dict[str, int]) -> tuple[NDArray[np.uint16], list[int]]:
-    """The symbols of all texts as their numbers in ``index``, which takes in new ones, and the length of each text."""
-    ids, lengths = list[int](), list[int]()
-    for symbols in texts:
-        ids += [index.setdefault(symbol, len(index)) for symbol in symbols]
-        lengths.append(len(symbols))
-    return np.array(ids, dtype=np.uint16), lengths
-
-
-def respelled(molecules: list[Read], hashes: list[int], count: int) -> Iterator[Sequence[str]]:
+def respelled(molecules: list[Read], scribe: Scribe, hashes: list[int], count: int) -> list[Ids]:
     """``count`` random spellings of each molecule in SELFIES symbols; the canonical one where SELFIES fails."""
     if not count:
-        return
-    constraints = default_constraints()
+        return []
     texts = [other_spellings(one.smiles, count, seed & MAX_SEED) for one, seed in zip(molecules, hashes, strict=True)]
-    for one, spellings in zip(molecules, texts, strict=True):
-        for text in spellings:
-            try:
-                yield split(to_selfies(text, constraints))
-            except MoleculeError:
-                yield one.symbols
+    found = scribe.write([text for spellings in texts for text in spellings])
+    usual = [one.ids for one in molecules for _ in range(count)]
+    return [one if isinstance(ids, MoleculeError) else ids for one, ids in zip(usual, found, strict=True)]
 
 
 def standardised(rows: list[Row], config: DataConfig, chunk: Chunk) -> list[Read]:
@@ -112,27 +104,24 @@ def standardised(rows: list[Row], config: DataConfig, chunk: Chunk) -> list[Read
     return found
 
 
-def written(molecules: list[Read], chunk: Chunk) -> list[Read]:
+def written(molecules: list[Read], scribe: Scribe, chunk: Chunk) -> list[Read]:
     """The molecules that SELFIES has words for, in its symbols; ``chunk`` is told of the others."""
-    constraints, found = default_constraints(), list[Read]()
-    for one in molecules:
-        try:
-            found.append(one._replace(symbols=split(to_selfies(one.smiles, constraints))))
-        except MoleculeError as error:
-            chunk.rejected.append((one.row, error.reason, error.detail))
+    found = list[Read]()
+    for one, ids in zip(molecules, scribe.write([one.smiles for one in molecules]), strict=True):
+        if isinstance(ids, MoleculeError):
+            chunk.rejected.append((one.row, ids.reason, ids.detail))
+        else:
+            found.append(Read(one.row, one.smiles, ids))
     return found
 
 
-def unchanged(molecules: list[Read], chunk: Chunk) -> list[Read]:
+def unchanged(molecules: list[Read], scribe: Scribe, chunk: Chunk) -> list[Read]:
     """The molecules that come back from SELFIES as what they were; ``chunk`` is told of the others."""
     doubtful = [one for one in molecules if at_risk(one.smiles)]
     if not doubtful:
         return molecules
-    every = dict.fromkeys(symbol for one in doubtful for symbol in one.symbols)
-    numbers = {symbol: number for number, symbol in enumerate(every, start=1)}
-    ids = np.array([numbers[symbol] for one in doubtful for symbol in one.symbols], dtype=np.uint16)
-    lengths = np.array([len(one.symbols) for one in doubtful])
-    decoded = decode_smiles(ids, lengths, Alphabet(tuple(numbers), (), default_constraints()))
+    lengths = np.array([len(one.ids) for one in doubtful])
+    decoded = decode_smiles(np.concatenate([one.ids for one in doubtful]), lengths, scribe.alphabet)
     changed: set[Row] = set()
     for one, text in zip(doubtful, decoded, strict=True):
         try:

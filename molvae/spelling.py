@@ -24,7 +24,7 @@ BASE, MIRRORED, AROMATIC, HYDROGENS, CHARGE, LOW, HIGH, OUTER = range(8)
 whether it is aromatic; hydrogens, -1 where they are left to the reader; charge; smallest and largest valence in
 aromatic systems and outer electrons of its element."""
 
-_ORGANIC = ("B", "C", "N", "O", "P", "S", "F", "Cl", "Br", "I")
+ORGANIC = ("B", "C", "N", "O", "P", "S", "F", "Cl", "Br", "I")
 _AROMATIC = (
     dict.fromkeys(("B", "Al"), (3, 3, 3))
     | dict.fromkeys(("C", "Si"), (4, 4, 4))
@@ -34,7 +34,7 @@ _AROMATIC = (
 """LOW, HIGH and OUTER of the elements that SELFIES knows as aromatic."""
 
 _ATOM = re.compile(r"\[[=#/\\]?((\d*)([A-Z][a-z]?)(@{0,2})(?:H(\d))?([+-]\d+)?)\]")
-_MIRROR = {"": "", "@": "@@", "@@": "@"}
+MIRROR = {"": "", "@": "@@", "@@": "@"}
 
 
 class Spellings(NamedTuple):
@@ -63,10 +63,10 @@ def spellings_of(alphabet: Alphabet) -> Spellings:
         if one is None:
             continue
         isotope, element, chirality, hydrogens, charge = (one[2], one[3], one[4], int(one[5] or 0), int(one[6] or 0))
-        plain = one[1] in _ORGANIC
+        plain = one[1] in ORGANIC
         rest = (-1 if plain else hydrogens, charge, *_AROMATIC.get(element, (0, 0, 0)))
-        for way in {chirality, _MIRROR[chirality]}:
-            written = [_symbol(isotope, element, side, hydrogens, charge, plain) for side in (way, _MIRROR[way])]
+        for way in {chirality, MIRROR[chirality]}:
+            written = [atom_text(isotope, element, side, hydrogens, charge, plain) for side in (way, MIRROR[way])]
             base, mirrored = (numbers.get(text, -1) for text in written)
             rows[_smiles(isotope, element, way, hydrogens, charge, plain)] = (base, mirrored, 0, *rest)
             if element in _AROMATIC:
@@ -83,11 +83,11 @@ def spellings_of(alphabet: Alphabet) -> Spellings:
     )
 
 
-def _symbol(isotope: str, element: str, chirality: str, hydrogens: int, charge: int, plain: bool) -> str:
+def atom_text(isotope: str, element: str, chirality: str, hydrogens: int, charge: int, plain: bool = False) -> str:
     """An atom as the encoder writes it, without its brackets."""
     if plain:
         return element
-    bare = not (isotope or chirality or charge) and element in _ORGANIC
+    bare = not (isotope or chirality or charge) and element in ORGANIC
     count = f"H{hydrogens}" if hydrogens or bare else ""
     return f"{isotope}{element}{chirality}{count}{f'{charge:+d}' if charge else ''}"
 

@@ -19,7 +19,7 @@ ROOMS = (
     # symbols and what a prefix of them determines
     *("alphabet", "merges", "vocabulary", "derivation", "closures", "surroundings", "place", "grammar", "smiles"),
     # how canonical SMILES stand to symbols
-    *("spelling", "kekule", "consistency"),
+    *("spelling", "kekule", "consistency", "transcription"),
     # files and processes
     *("streams", "columns", "intake", "parallel", "processes"),
     # data sets
