@@ -100,6 +100,11 @@ def standardise(mol: Mol, neutralise: bool = True) -> Mol:
     >>> canonical(standardise(parse("CC(=O)[O-].[Na+]")))
     'CC(=O)O'
     """
+    return _standardised(mol, neutralise)[0]
+
+
+def _standardised(mol: Mol, neutralise: bool) -> tuple[Mol, str]:
+    """The same, and the SMILES that the molecule was read from if it had to be read anew."""
     changed = False
     if len(pieces := _fragments(mol)) > 1:
         mol, changed = max(filter(_is_molecule, pieces), key=_rank, default=pieces[0]), True
@@ -116,7 +121,7 @@ def standardise(mol: Mol, neutralise: bool = True) -> Mol:
         if _charges(neutral) != before:
             mol, changed = neutral, True
     # Read anew, so that aromaticity and stereo are perceived for what is left.
-    return _anew(mol) if changed else mol
+    return _anew(mol) if changed else (mol, "")
 
 
 def canonical(mol: Mol) -> str:
@@ -144,13 +149,13 @@ def standard_smiles(smiles: str, limits: Limits = DEFAULT_LIMITS, neutralise: bo
     >>> standard_smiles("C[N+](=O)[O-].Cl")
     'C[N+](=O)[O-]'
     """
-    mol = parse(smiles, limits)
+    mol, anew = parse(smiles, limits), smiles
     try:
         if _WORTH_STANDARDISING.search(smiles):
-            mol = standardise(mol, neutralise)
+            mol, anew = _standardised(mol, neutralise)
         written: str = Chem.MolToSmiles(mol)
         # A text that comes back as itself has just been proven to be a fixed point.
-        if written == smiles or not _WORTH_READING_BACK.search(written):
+        if written in (smiles, anew) or not _WORTH_READING_BACK.search(written):
             return written
         return _settled(mol, written)
     except MoleculeError as error:
@@ -243,9 +248,12 @@ def _charges(mol: Mol) -> list[int]:
     return [atom.GetFormalCharge() for atom in mol.GetAtoms()]
 
 
-def _anew(mol: Mol) -> Mol:
-    again = _read(Chem.MolToSmiles(mol))
-    return _read_back(_without_aromaticity(mol)) if again is None else again
+def _anew(mol: Mol) -> tuple[Mol, str]:
+    smiles: str = Chem.MolToSmiles(mol)
+    if (again := _read(smiles)) is not None:
+        return again, smiles
+    smiles = _without_aromaticity(mol)
+    return _read_back(smiles), smiles
 
 
 def _settled(mol: Mol, smiles: str) -> str:
