@@ -221,7 +221,10 @@ def _fragments(mol: Mol) -> tuple[Mol, ...]:
     # so 1 proves that the molecule is in one piece.
     if mol.GetRingInfo().NumRings() - mol.GetNumBonds() + mol.GetNumAtoms() == 1:
         return (mol,)
-    pieces: tuple[Mol, ...] = Chem.GetMolFrags(mol, asMols=True)
+    try:
+        pieces: tuple[Mol, ...] = Chem.GetMolFrags(mol, asMols=True)
+    except Chem.KekulizeException as error:  # of a fragment, where the whole was accepted
+        raise MoleculeError(UNREADABLE, Chem.MolToSmiles(mol), f"kekulisation: {error}") from None
     return pieces
 
 
@@ -274,7 +277,10 @@ def _settled(mol: Mol, smiles: str) -> str:
 
 def _without_aromaticity(mol: Mol) -> str:
     copy = Chem.Mol(mol)
-    Chem.Kekulize(copy, clearAromaticFlags=True)
+    try:
+        Chem.Kekulize(copy, clearAromaticFlags=True)
+    except Chem.KekulizeException:
+        raise MoleculeError(UNSTABLE, Chem.MolToSmiles(mol)) from None
     smiles: str = Chem.MolToSmiles(copy)
     return smiles
 

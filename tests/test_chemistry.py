@@ -106,6 +106,18 @@ def test_charges_stay_when_asked_to() -> None:
     assert standard_smiles("CC(=O)[O-].[Na+]", neutralise=False) == "CC(=O)[O-]"
 
 
+def test_a_fragment_that_cannot_be_kekulised_alone_is_refused() -> None:
+    with pytest.raises(MoleculeError, match="does not parse") as caught:
+        standard_smiles("COC(=O)C1=[c-](C)N(c2cccc(Cl)c2)C(=O)/C1=C\\c1cccc(Cl)c1.[Cl-]")
+    assert "kekulisation" in caught.value.detail
+
+
+def test_what_cannot_be_kekulised_for_its_canonical_form_is_refused() -> None:
+    """Its SMILES does not read back, and without aromaticity it cannot be written."""
+    with pytest.raises(MoleculeError, match="does not read back"):
+        standard_smiles("CC(C)OC(=O)CC1=[cH-]C(=O)C2=C[C@@H](c3ccccc3)SC2=N1", neutralise=False)
+
+
 def test_the_order_of_fragments_does_not_matter() -> None:
     assert len({standard_smiles(".".join(p)) for p in (("CCO", "NCC", "OO"), ("OO", "NCC", "CCO"))}) == 1
 
