@@ -15,19 +15,19 @@ from typing import NamedTuple, Self, cast, get_args
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 from torch import Tensor
 
 from . import checkpoint, decoding, notation
 from .checkpoint import Saved
-from .chemistry import Limits, canonical, standard_smiles
+from .chemistry import Limits, standard_smiles
 from .config import DataConfig
 from .dataset import Batch, pack
 from .errors import InputError, MoleculeError, UsageError
 from .gru import Precision
 from .model import Packed
 from .posterior import Gaussian, prior_log_density, standard_normal
+from .rewriting import canonical_or_empty
 from .smiles import decode_smiles
 from .training import automatic_precision
 from .vocabulary import Ids, Vocabulary
@@ -282,14 +282,3 @@ def molecules_of(written: Sequence[Ids], vocabulary: Vocabulary) -> list[Decoded
     with BlockLogs():
         canonical_texts = [canonical_or_empty(text) for text in texts]
     return [Decoded(one, vocabulary.decode(ids)) for one, ids in zip(canonical_texts, written, strict=True)]
-
-
-def canonical_or_empty(text: str) -> str:
-    """Canonical SMILES of a text the decoder wrote; empty for none, and for the monsters RDKit refuses."""
-    mol = Chem.MolFromSmiles(text) if text else None
-    if mol is None:
-        return ""
-    try:
-        return canonical(mol)
-    except MoleculeError:
-        return ""

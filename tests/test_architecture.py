@@ -15,7 +15,7 @@ ROOMS = (
     # errors and dials
     *("errors", "config", "compilation"),
     # chemistry: text, molecules, SELFIES
-    *("chemistry", "notation"),
+    *("chemistry", "rewriting", "notation"),
     # symbols and what a prefix of them determines
     *("alphabet", "merges", "vocabulary", "derivation", "closures", "surroundings", "place", "grammar", "smiles"),
     # how canonical SMILES stand to symbols
