@@ -42,11 +42,11 @@ for a double bond of its own; unbroken; and aromatic if closed by a single bond,
 either."""
 
 # Rows of the graph table that the search adds to those of form_rings.
-PI, CARBONYL, IN_RING, RING_BOND, FIRST, DISTANCE, QUEUE, TOLL, PATH = range(6, 15)
+PI, CARBONYL, IN_RING, RING_BOND, FIRST, DISTANCE, QUEUE, TOLL, PATH, FREE = range(6, 16)
 """Rows: pi bonds of an atom; doubly bonded to an acceptor; member of a ring; its bond to its parent is one of a
 ring; its first link; bonds from the current atom (-1 where not reached); atoms in the order reached; what an atom
-adds to the cost of a path; the cost of the path to it, both ends included."""
-GRAPH_ROWS = 15
+adds to the cost of a path; the cost of the path to it, both ends included; the valence that it has left."""
+GRAPH_ROWS = 16
 
 # A link is one number, for it is read in a chain, each after the one before: whether its bond is double, the atom
 # that it leads to, and the next link of the atom that it leads from, -1 if none.
@@ -63,7 +63,7 @@ _COUNT = 15
 def build_graph(symbols: Ints, state: Ints, graph: Ints, links: Ints) -> int:
     """Write the graph of a prefix with its links, pi bonds and ring members; returns the number of rings.
 
-    ``graph`` ``(15, N)``, ``links`` ``(4 N,)``, two for every bond. A ring whose index is incomplete is not made.
+    ``graph`` ``(16, N)``, ``links`` ``(4 N,)``, two for every bond. A ring whose index is incomplete is not made.
     """
     rings = form_rings(symbols, state, graph)
     count = state[CURSOR, ATOMS]
@@ -115,6 +115,7 @@ def search(symbols: Ints, state: Ints, graph: Ints, links: Ints, farthest: int) 
         lacking = graph[PI, atom] == 0
         donor = lacking & (symbols[state[SYMBOL, atom], DONOR] == 1)
         graph[DISTANCE, atom], graph[PATH, atom] = -1, LARGEST << _LACKING  # as broken as can be
+        graph[FREE, atom] = max(0, free_valence(symbols, state, graph, atom))
         graph[TOLL, atom] = (
             lacking << _LACKING
             | donor << _DONORS
@@ -161,12 +162,16 @@ def free_valence(symbols: Ints, state: Ints, graph: Ints, atom: int) -> int:
 
 
 @compiled(forceinline=True)
-def ring_of(state: Ints, graph: Ints, atom: int, order: int) -> tuple[int, int, int, int, int, int]:
+def ring_of(
+    graph: Ints, atom: int, order: int, here: int, mendable: bool, held: bool
+) -> tuple[int, int, int, int, int, int]:
     """The ring that closing at ``atom`` by a bond of at most ``order`` would make.
 
     Its size (LARGEST where that or more); how many of its atoms lack a double bond, of these how many can
     lend a lone pair; how many double bonds lead out of the path; how many atoms are in a ring already; and
-    its conjugation, one of the names above. Without branches, which a processor cannot foresee here.
+    its conjugation, one of the names above. ``here`` is the toll of the current atom, which may be ``mendable`` by a
+    double bond of its own; a double bond may be ``held`` for the closure. Without branches, so that many closures are
+    looked at together.
     """
     cost, distance = graph[PATH, atom], graph[DISTANCE, atom]
     size = distance + 1 if distance >= 0 else LARGEST
@@ -174,13 +179,12 @@ def ring_of(state: Ints, graph: Ints, atom: int, order: int) -> tuple[int, int, 
     carbonyls, ringed, doubles = cost >> _CARBONYLS & _COUNT, cost >> _RINGED & _COUNT, cost >> _DOUBLES & _COUNT
     breaks, unsaturated = lacking - donors, size - lacking
     electrons = unsaturated - carbonyls + 2 * donors
-    here = graph[TOLL, state[CURRENT, state[CURSOR, DEPTH]]]
     ends = here + graph[TOLL, atom]
     bare, lenders = ends >> _LACKING, ends >> _DONORS & _COUNT
     once = breaks == 1
-    mended = once & (here >> _LACKING > here >> _DONORS & _COUNT) & (state[STATE, state[CURSOR, DEPTH]] > 1)
+    mended = once & (here >> _LACKING > here >> _DONORS & _COUNT) & mendable
     able = (size >= 5) & (size <= 7)
-    single = able & (breaks == 0) & (electrons & 3 == 2) & ((state[CURSOR, PENDING] == 0) | (state[CURSOR, HELD] <= 1))
+    single = able & (breaks == 0) & (electrons & 3 == 2) & (not held)
     double = able & (order > 1) & (bare == 2) & (breaks == 2 - lenders) & ((electrons + 2 - 2 * lenders) & 3 == 2)
     broken = BROKEN_ONCE * once + (BROKEN_HERE - BROKEN_ONCE) * mended + UNBROKEN * (breaks == 0)
     conjugation = UNBROKEN + single + 2 * double if single | double else broken

@@ -5,17 +5,21 @@ The rows are laid out in named groups. Knows the derivation and the rings to be,
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from .alphabet import ELEMENT, ELEMENT_CLASSES
 from .closures import (
     FIRST,
+    FREE,
     IN_RING,
     LARGEST,
     PI,
     REACH,
     RING_BOND,
+    TOLL,
     UNBROKEN,
     build_graph,
     free_valence,
@@ -144,9 +148,7 @@ def describe(
         for column in range(RINGS_START, WHOLE_START):
             row[column] = 0
         if room > 0:
-            for back in range(1, min(REACH, current) + 1):
-                order = min(room, max(0, free_valence(symbols, state, graph, current - back)))
-                _describe_closure(state, graph, current - back, order, back, row)
+            _describe_closures(state, graph, current, room, row)
 
 
 @compiled(forceinline=True)
@@ -190,19 +192,32 @@ def _describe_composition(symbols: Ints, state: Ints, graph: Ints, links: Ints, 
 
 
 @compiled(forceinline=True)
-def _describe_closure(state: Ints, graph: Ints, atom: int, order: int, back: int, row: Row) -> None:
-    """The features of closing at ``atom``, which stands ``back`` atoms before the current one."""
-    size, lacking, donors, exits, ringed, conjugation = ring_of(state, graph, atom, order)
-    at, more, made = RINGS_START + back - 1, _DONORS + back - 1, order > 0
-    row[at] = made * (size - 1)
-    row[at + REACH] = made * (1 + min(lacking, 6))
-    row[more] = made * (1 + min(donors, 3))
-    row[more + REACH] = made * (1 + min(exits, 4))
-    row[more + 2 * REACH] = made * (1 + min(ringed, 4))
-    row[more + 3 * REACH] = order
-    row[more + 4 * REACH] = made * (1 + conjugation)
-    if made & (size <= 6) & (conjugation > UNBROKEN):
-        for double in range(2):
-            place = _AROMATIC + 2 * (size - 5) + double
-            if (conjugation - UNBROKEN) >> double & 1 and row[place] == 0:
-                row[place] = back
+def _describe_closures(state: Ints, graph: Ints, current: int, room: int, row: Row) -> None:
+    """The features of closing at each of the atoms before the current one, by a bond of at most order ``room``."""
+    here, mendable = graph[TOLL, current], state[STATE, state[CURSOR, DEPTH]] > 1
+    held = (state[CURSOR, PENDING] > 0) & (state[CURSOR, HELD] > 1)
+    farthest = min(REACH, current)
+    for place in range(farthest):
+        atom: Any = np.uint64(current - 1 - place)  # has no sign, so it is no place counted from the end
+        order = min(room, graph[FREE, atom])
+        size, lacking, donors, exits, ringed, conjugation = ring_of(graph, atom, order, here, mendable, held)
+        at, more, made = RINGS_START + place, _DONORS + place, order > 0
+        row[at] = made * (size - 1)
+        row[at + REACH] = made * (1 + min(lacking, 6))
+        row[more] = made * (1 + min(donors, 3))
+        row[more + REACH] = made * (1 + min(exits, 4))
+        row[more + 2 * REACH] = made * (1 + min(ringed, 4))
+        row[more + 3 * REACH] = order
+        row[more + 4 * REACH] = made * (1 + conjugation)
+    _note_aromatic(farthest, row)
+
+
+@compiled(forceinline=True)
+def _note_aromatic(farthest: int, row: Row) -> None:
+    """The nearest closures that make aromatic rings, from what is written of all."""
+    for back in range(farthest, 0, -1):
+        conjugation, size = row[_DONORS + 4 * REACH + back - 1] - 1, row[RINGS_START + back - 1] + 1
+        if (conjugation > UNBROKEN) & (size <= 6):
+            for double in range(2):
+                if (conjugation - UNBROKEN) >> double & 1:
+                    row[_AROMATIC + 2 * (size - 5) + double] = back
