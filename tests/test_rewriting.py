@@ -15,7 +15,7 @@ SYMBOLS = (
     *("[Branch1]", "[=Branch1]", "[#Branch1]", "[Branch2]", "[Ring1]", "[=Ring1]", "[Ring2]", "[P]", "[N+1]", "[O-1]"),
     *("[C@@H1]", "[/C]", "[H]"),
 )
-RINGS = ("C1=CC=CC=C1", "C1=CNC=C1", "C1=C[NH1]C=N1", "C1=NC(=O)NC1=O", "C12=CC=CC=C1[NH1]C=C2", "C1=CSC=C1")
+RINGS = ("C1=CC=CC=C1", "C1=CNC=C1", "C1=C[NH1]C=N1", "C1=NC(=O)NC1=O", "C1=C[NH1]C2=CC=CC=C12", "C1=CSC=C1")
 
 
 @settings(max_examples=400, deadline=None)
