@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 could not do it, 2 wrong usage, 130 interrupted, 143 termi
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import signal
 import sys
@@ -111,11 +112,13 @@ def cli() -> None:
 def main(args: list[str] | None = None) -> NoReturn:
     """Run the command line; this is the installed ``molvae``."""
     mend_streams()
-    before = signal.signal(signal.SIGTERM, end)
+    before, limits = signal.signal(signal.SIGTERM, end), gc.get_threshold()
+    gc.set_threshold(10_000, *limits[1:])  # what starting makes is there to stay: looking through it often is in vain
     try:
         sys.exit(run(args))
     finally:
         signal.signal(signal.SIGTERM, before)
+        gc.set_threshold(*limits)
 
 
 class Notes(logging.Handler):

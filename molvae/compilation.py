@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 from numba import extending, njit, types
 from numba.core import event
 from numpy.typing import NDArray
+from numba.core.registry import cpu_target
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Array = TypeVar("Array", bound=NDArray[Any])
@@ -115,3 +116,12 @@ def _lent(array: Any) -> Any:
 
 
 cast(Any, extending).overload(lent)(_lent)
+
+
+def prepare_to_fork() -> None:
+    """Load what numba loads at the first call of any compiled function, a third of a second, before workers are forked.
+
+    They share it then; left to them, each would load its own.
+    """
+    cpu_target.typing_context.refresh()
+    cpu_target.target_context.refresh()

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .compilation import prepare_to_fork
 from .config import DataConfig
 from .dataset import Dataset
 from .errors import InputError
@@ -94,6 +95,7 @@ def prepare(
         rows = drawn(rows, config.rows, config.split_seed)
     work = partial(read_rows, config=config)
     pool = Pool()
+    prepare_to_fork()
     for chunk in map_chunks(work, chunked(rows, CHUNK), workers or default_workers(), on_crash=crashed):
         pool.add(chunk)
         progress(len(chunk.lengths) + len(chunk.rejected))

@@ -9,6 +9,7 @@ molecules however many are asked for, on however many threads. Draws that are no
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
@@ -21,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 
 from .codec import Codec, molecules_of
+from .compilation import prepare_to_fork
 from .config import PRIOR_LEVEL
 from .consistency import consistent_draws
 from .decoding import Written
@@ -37,6 +39,9 @@ BLOCK = 1024
 
 PATIENCE = 50
 """Draws, for every molecule asked for, after which sampling gives up finding more distinct ones."""
+
+LIKELY = 0.8
+"""Share of draws that are expected to be kept while hardly any have been drawn."""
 
 EMPTY, INCONSISTENT, REPEATED, KNOWN = "no atoms", "inconsistent SELFIES", "drawn before", "in the training set"
 """Why a draw is left out."""
@@ -77,6 +82,11 @@ class Tally:
     kept: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
 
+    def likely(self, n: int) -> int:
+        """How many draws it will likely take until ``n`` are kept, by the share that was kept so far."""
+        share = (self.kept + LIKELY * BLOCK) / (self.drawn + BLOCK)
+        return self.drawn + math.ceil((n - self.kept) / share)
+
     def take(self, one: Sample | str, seen: Seen | None) -> Sample | None:
         """Count a draw, or the reason why it is left out; the draw if its molecule is new to ``seen``, if any."""
         self.drawn += 1
@@ -106,17 +116,23 @@ def law_for(codec: Codec, law: Law) -> Law:
     return law._replace(level=drawn_at(codec, law.level))
 
 
-def draw_blocks(codec: Codec, law: Law, numbers: Iterable[int], count: int) -> Iterator[Written]:
-    """The blocks ``numbers``, ``count`` of them, in that order; every core draws one while others are consumed."""
+def draw_blocks(
+    codec: Codec, law: Law, numbers: Iterable[int], count: int, likely: Callable[[], int] | None = None
+) -> Iterator[Written]:
+    """The blocks ``numbers``, ``count`` of them, in that order; every core draws one while others are consumed.
+
+    No more are begun ahead than the ``likely`` number of blocks that will be asked for: one that is being drawn cannot
+    be stopped.
+    """
     law = law_for(codec, law)
     with Threads(codec.model.device, 128 * count) as threads:
         waiting: list[Future[Written]] = []
-        for number in numbers:
-            waiting.append(threads.submit(draw_block, codec, law, number))
-            if len(waiting) > threads.count:
+        for begun, number in enumerate(numbers):
+            while waiting and (len(waiting) > threads.count or (likely is not None and begun >= likely())):
                 yield waiting.pop(0).result()
-        for future in waiting:
-            yield future.result()
+            waiting.append(threads.submit(draw_block, codec, law, number))
+        while waiting:
+            yield waiting.pop(0).result()
 
 
 def to_molecules(
@@ -150,21 +166,28 @@ def reasons(samples: list[Sample], filters: Filters) -> list[str]:
 
 
 def molecules(
-    codec: Codec, law: Law, numbers: Iterable[int], count: int, filters: Filters | None, workers: int
+    codec: Codec,
+    law: Law,
+    numbers: Iterable[int],
+    count: int,
+    filters: Filters | None,
+    workers: int,
+    likely: Callable[[], int] | None = None,
 ) -> Iterator[Sample | str]:
     """Every draw of the blocks ``numbers``, ``count`` of them, in order: as a molecule, or as the reason why
-    ``filters`` leave it out.
+    ``filters`` leave it out; threads draw ahead as :func:`draw_blocks` says.
 
     Of ``workers`` processes on a CPU each draws blocks of its own and makes molecules of them, on one thread: processes
     share no interpreter and no cache, and threads that draw for them were measured to cost a third more
     (benchmarks/LOG.md). A GPU draws for all of them.
     """
     if workers > 1 and codec.model.device.type == "cpu":
+        prepare_to_fork()
         work = partial(draw_molecules, codec, law_for(codec, law), filters)
         blocks = map_chunks(work, ([number] for number in numbers), workers)
     else:
         finish = partial(to_molecules, vocabulary=codec.vocabulary, filters=filters)
-        drawn = (one for written in draw_blocks(codec, law, numbers, count) for one in pairs(written))
+        drawn = (one for written in draw_blocks(codec, law, numbers, count, likely) for one in pairs(written))
         blocks = map_chunks(finish, chunked(drawn, BLOCK // 4), workers)
     for block in blocks:
         yield from block
@@ -210,7 +233,7 @@ def sample(
     workers = (default_workers() if n > 4 * BLOCK else 1) if workers is None else workers
     filters = None if keep_all else Filters(consistent, known)
     law = Law(seed, temperature, level, learned)
-    for one in molecules(codec, law, range(blocks), blocks, filters, workers):
+    for one in molecules(codec, law, range(blocks), blocks, filters, workers, lambda: -(-tally.likely(n) // BLOCK)):
         found = tally.take(one, seen)
         if found is None:
             continue
