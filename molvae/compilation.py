@@ -12,8 +12,8 @@ from typing import Any, TypeVar, cast
 
 from numba import extending, njit, types
 from numba.core import event
-from numpy.typing import NDArray
 from numba.core.registry import cpu_target
+from numpy.typing import NDArray
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Array = TypeVar("Array", bound=NDArray[Any])

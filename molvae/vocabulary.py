@@ -8,6 +8,7 @@ semantic constraints under which the symbols decode belong to the vocabulary. Kn
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -59,6 +60,11 @@ class Vocabulary:
             table.append(table[first] + table[second])
         return tuple(table)
 
+    @cached_property
+    def texts(self) -> tuple[str, ...]:
+        """The SELFIES of every id."""
+        return tuple("".join(self.symbols[single - 1] for single in singles) for singles in self.expansions)
+
     def unknown(self, symbols: Iterable[str]) -> list[str]:
         """The symbols this vocabulary lacks, each once, in order of appearance."""
         return list(dict.fromkeys(symbol for symbol in symbols if symbol not in self.index))
@@ -98,12 +104,7 @@ class Vocabulary:
 
     def decode(self, ids: Iterable[int]) -> str:
         """The SELFIES string of ids up to the first end."""
-        parts: list[str] = []
-        for number in ids:
-            if number == END:
-                break
-            parts += [self.symbols[single - 1] for single in self.expansions[number]]
-        return "".join(parts)
+        return "".join([self.texts[number] for number in itertools.takewhile(END.__ne__, ids)])
 
     @cached_property
     def alphabet(self) -> Alphabet:
