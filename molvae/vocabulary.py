@@ -8,7 +8,6 @@ semantic constraints under which the symbols decode belong to the vocabulary. Kn
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -104,7 +103,9 @@ class Vocabulary:
 
     def decode(self, ids: Iterable[int]) -> str:
         """The SELFIES string of ids up to the first end."""
-        return "".join([self.texts[number] for number in itertools.takewhile(END.__ne__, ids)])
+        numbers = ids.tolist() if isinstance(ids, np.ndarray) else list(ids)
+        until = numbers.index(END) if END in numbers else len(numbers)
+        return "".join([self.texts[number] for number in numbers[:until]])
 
     @cached_property
     def alphabet(self) -> Alphabet:
