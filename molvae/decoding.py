@@ -22,7 +22,7 @@ from .categorical import cross_entropy, draw
 from .gru import State, Stepper
 from .model import MoleculeVAE
 from .posterior import Level
-from .products import PackedLinear
+from .products import PackedLinear, tanh_linear
 from .vocabulary import END
 
 
@@ -93,8 +93,12 @@ class Prepared:
 
     def __init__(self, model: MoleculeVAE) -> None:
         self.tell, self.stepper, self.model = model.teller(narrow=True), Stepper(model.decoder), weakref.proxy(model)
-        units, weight = model.config.decoder, model.output.weight
+        self.start, units, weight = model.start, model.config.decoder, model.output.weight
         self.output = PackedLinear(weight, model.output.bias, units) if self.stepper.blocked else None
+
+    def first_state(self, code: Tensor) -> State:
+        """The state before the first symbol of latents told as ``code`` ``(B, C)``."""
+        return self.stepper.begin(tanh_linear(code, self.start.weight, self.start.bias))
 
     def predict(self, state: State, told: Tensor) -> Tensor:
         """Logits ``(P, V)`` from the decoder's state and what it was told ``(P, E)``; as
@@ -128,7 +132,7 @@ class Decoder:
     def __init__(self, model: MoleculeVAE, code: Tensor) -> None:
         self.ready = prepared(model)
         self.stepper = self.ready.stepper
-        self.fixed, self.state = self.stepper.fixed(code), self.stepper.begin(model.first_state(code))
+        self.fixed, self.state = self.stepper.fixed(code), self.ready.first_state(code)
         self.count = 0
         self.keep(torch.arange(len(code), device=code.device))
 

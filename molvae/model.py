@@ -161,10 +161,13 @@ class MoleculeVAE(nn.Module):
             hashed = hashed.to(kind) if hashed is not None and narrow else hashed
             sums = Sums(self.write.weight, self.step.weight, self.grammar.weight, self.features, hashed)
 
+        # Without the model itself: what is made ready must not keep it from going.
+        write, step, top = self.write, self.step, self.max_steps - 1
+
         def tell(last: Tensor, steps: Tensor, grammar: Tensor | None) -> Tensor:
-            steps = steps.clamp(max=self.max_steps - 1)
+            steps = steps.clamp(max=top)
             if sums is None or grammar is None:
-                told: Tensor = self.write(last) + self.step(steps)
+                told: Tensor = write(last) + step(steps)
                 return told.to(kind)
             return sums(last, steps, grammar, kind)
 

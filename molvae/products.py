@@ -176,6 +176,15 @@ class PackedLinear:
         return out
 
 
+def tanh_linear(a: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """tanh(a @ weight^T + bias) (N, M) without gradients: a (N, K), weight (M, K), bias (M)."""
+    out = wide_linear(a, weight, bias)
+    if not kernels.AVAILABLE or out.device.type != "cpu" or out.dtype != torch.float32:
+        return out.tanh()
+    kernels.tangents(array(out))
+    return out
+
+
 class _Linear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, left: Tensor, right: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import gc
+import weakref
 from typing import Any
 
 import numpy as np
@@ -10,7 +13,7 @@ import torch
 from torch import Tensor
 
 from molvae.dataset import pack
-from molvae.decoding import Written, write
+from molvae.decoding import Written, prepared, write
 from molvae.model import MoleculeVAE, Packed
 from molvae.posterior import standard_normal
 from molvae.training import begin
@@ -119,3 +122,36 @@ def test_no_molecule_ends_before_it_has_an_atom(tiny_dataset: Any, make_config: 
     written = write(untrained, vocabulary.alphabet, torch.randn(2000, 8), temperature=5.0, seed=1)
     assert all(one.smiles for one in molecules_of(written.molecules(), vocabulary))
     assert written.lengths.min() >= 1
+
+
+def test_the_decoder_is_made_ready_once_and_anew_when_a_weight_moves(model: MoleculeVAE) -> None:
+    mine = copy.deepcopy(model)
+    first = prepared(mine)
+    assert prepared(mine) is first
+    with torch.no_grad():
+        torch._foreach_lerp_([mine.output.bias.detach()[2:5]], [torch.ones(3)], 0.5)
+    second = prepared(mine)
+    assert second is not first
+    mine.set_precision("bf16")
+    assert prepared(mine) is not second
+
+
+def test_a_decoder_made_ready_does_not_keep_its_model(model: MoleculeVAE) -> None:
+    mine = copy.deepcopy(model)
+    prepared(mine)
+    there = weakref.ref(mine)
+    del mine
+    gc.collect()
+    assert there() is None
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_bf16_writes_nearly_what_fp32_writes(tiny_model: Any, codes: Tensor, temperature: float) -> None:
+    both = []
+    for precision in ("fp32", "bf16"):
+        tiny_model.model.set_precision(precision)
+        both.append(written_by(tiny_model, codes, temperature=temperature, seed=4))
+    tiny_model.model.set_precision("fp32")
+    same = (both[0].ids == both[1].ids).all(1)
+    assert same.mean() > 0.8
+    np.testing.assert_allclose(both[0].log_likelihood[same], both[1].log_likelihood[same], atol=0.3)

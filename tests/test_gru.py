@@ -184,21 +184,24 @@ def test_weights_load_into_and_from_torch() -> None:
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("compiled", [True, False])
-def test_stepping_equals_running(precision: Precision, compiled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("rows", "inputs", "hidden"), [(5, 6, 16), (16, 32, 64), (264, 64, 32)])
+def test_stepping_equals_running(
+    precision: Precision, compiled: bool, rows: int, inputs: int, hidden: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(kernels, "AVAILABLE", compiled)
-    mine = layer(6, 3, 16, precision)
-    sizes = [5, 5, 5]
+    mine = layer(inputs, 3, hidden, precision)
+    sizes = [rows] * 3
     x, constant, h0 = arguments(mine, sizes)
     assert constant is not None
     outputs, last = mine(x, constant, h0, sizes)
     stepper = Stepper(mine)
     state, fixed = stepper.begin(h0), stepper.fixed(constant.flip(0))
-    for now in x.detach().to(stepper.kind).split(5):
-        stepper(now, state, fixed, torch.arange(5).flip(0))
+    for now in x.detach().to(stepper.kind).split(rows):
+        stepper(now, state, fixed, torch.arange(rows).flip(0))
     tolerance = 1e-6 if precision == "fp32" else 2e-2
     torch.testing.assert_close(state.h, last, rtol=0, atol=tolerance)
     torch.testing.assert_close(state.operand.float(), state.h, rtol=0, atol=1e-2)
-    torch.testing.assert_close(state.h, outputs[-5:], rtol=0, atol=tolerance)
+    torch.testing.assert_close(state.h, outputs[-rows:], rtol=0, atol=tolerance)
 
 
 def test_what_is_fixed_for_one_row_is_fixed_for_all() -> None:

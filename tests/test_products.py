@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from molvae.products import BLOCK, linear, product, transposed_product
+from molvae.products import BLOCK, PackedLinear, has_vectors, linear, packed, product, tanh_linear, transposed_product
 
 HEIGHTS = [1, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK - 1, 3 * BLOCK]
 KINDS = [torch.float32, torch.bfloat16]
@@ -82,3 +82,32 @@ def test_linear_layer_of_two_inputs_is_that_of_both_in_one(kind: torch.dtype, ro
 def test_gradients_of_the_linear_layer_are_exact_in_float64() -> None:
     inputs = [random(torch.float64, *shape).requires_grad_() for shape in ((5, 3), (5, 2), (4, 5), (4,))]
     assert torch.autograd.gradcheck(linear, inputs)
+
+
+@pytest.mark.skipif(not has_vectors(32), reason="the processor has no vectors of bf16")
+@pytest.mark.parametrize("columns", [32, 50, 7])
+@pytest.mark.parametrize("rows", [8, 40])
+def test_a_packed_linear_layer_is_right_but_for_its_operands(rows: int, columns: int) -> None:
+    left, right = random(torch.bfloat16, rows, 64), random(torch.bfloat16, rows, 32)
+    weight, bias = random(torch.float32, columns, 96), random(torch.float32, columns)
+    expected = torch.cat([left, right], 1).double() @ weight.bfloat16().double().T + bias.double()
+    assert away(PackedLinear(weight, bias, 64)(left, right), expected) < 1e-6
+
+
+@pytest.mark.skipif(not has_vectors(32), reason="the processor has no vectors of bf16")
+@pytest.mark.parametrize("depth", [32, 64, 33])
+def test_panels_hold_every_number_once_and_zeros_below(depth: int) -> None:
+    b = random(torch.bfloat16, depth, 64)
+    blocks = -(-depth // 32)
+    for operand in (b, b.t().contiguous().t()):
+        panels = torch.from_numpy(packed(operand)).view(torch.bfloat16).view(2, blocks, 2, 16, 16, 2)
+        again = panels.permute(1, 3, 5, 0, 2, 4).reshape(32 * blocks, 64)
+        assert torch.equal(again[:depth], b)
+        assert again[depth:].eq(0).all()
+
+
+@pytest.mark.parametrize("rows", [3, 130])
+def test_the_tangent_of_a_linear_layer_is_torchs(rows: int) -> None:
+    a, weight, bias = random(torch.float32, rows, 33), random(torch.float32, 48, 33), random(torch.float32, 48)
+    expected = (a.double() @ weight.double().T + bias.double()).tanh()
+    torch.testing.assert_close(tanh_linear(a, weight, bias).double(), expected, rtol=2e-5, atol=2e-6)
