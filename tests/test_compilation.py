@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
 import sys
 from types import SimpleNamespace
 from typing import Any
@@ -73,3 +74,13 @@ def test_an_array_that_is_lent_is_the_array_itself() -> None:
     before = sys.getrefcount(array)
     write(array, np.array([0]))
     assert sys.getrefcount(array) == before
+
+
+def test_once_prepared_to_fork_a_first_call_loads_no_tables() -> None:
+    code = (
+        "import sys\nfrom molvae.compilation import prepare_to_fork\nfrom molvae.seen import Seen\n"
+        "prepare_to_fork()\nbefore = set(sys.modules)\nassert Seen().add(1)\n"
+        "print(*sorted(name for name in set(sys.modules) - before if name.startswith(('numba.np', 'scipy'))))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

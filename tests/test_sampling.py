@@ -130,6 +130,28 @@ def test_stopping_early_stops_the_drawing(tiny_model: Any) -> None:
     assert torch.get_num_threads() == before
 
 
+def test_no_block_is_begun_that_will_hardly_be_asked_for(tiny_model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, begun = sampling.draw_block, list[int]()
+
+    def draw_block(codec: Any, law: sampling.Law, block: int) -> Any:
+        begun.append(block)
+        return real(codec, law, block)
+
+    monkeypatch.setattr(sampling, "draw_block", draw_block)
+    monkeypatch.setattr(threads_module, "default_workers", lambda: 3)
+    assert len(drawn(tiny_model, 20, consistent=False)) == 20
+    assert begun == [0]
+    begun.clear()
+    assert len(drawn(tiny_model, 400, keep_all=True)) == 400
+    assert sorted(begun) == list(range(7))
+
+
+def test_the_share_that_was_kept_tells_how_many_draws_there_will_be() -> None:
+    assert Tally().likely(80) == 100
+    assert Tally(drawn=64_000, kept=32_000).likely(32_000) == 64_000
+    assert 127_500 < Tally(drawn=64_000, kept=32_000).likely(64_000) <= 128_000
+
+
 def test_progress_counts_what_is_kept(tiny_model: Any) -> None:
     counts: list[int] = []
     drawn(tiny_model, 20, progress=counts.append)
