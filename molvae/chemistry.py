@@ -39,6 +39,8 @@ _UNCHARGER = rdMolStandardize.Uncharger()
 _WORTH_STANDARDISING = re.compile(r"\.|\[(?!nH\])")
 # Only SMILES with double-bond stereo or a bracket atom other than [nH] were ever seen not to read back.
 _WORTH_READING_BACK = re.compile(r"[/\\]|\[(?!nH\])")
+_AS_IT_STANDS = Chem.SmilesParserParams()
+_AS_IT_STANDS.sanitize = _AS_IT_STANDS.removeHs = False
 _PROBLEMS = {
     "AtomValenceException": "valence",
     "KekulizeException": "kekulisation",
@@ -162,13 +164,12 @@ def standard_smiles(smiles: str, limits: Limits = DEFAULT_LIMITS, neutralise: bo
         raise MoleculeError(error.reason, smiles, error.detail) from None
 
 
-def other_spellings(smiles: str, count: int, seed: int) -> list[str]:
-    """``count`` SMILES of the same molecule, each from a random atom and in random order; ``seed`` is 31 bits.
-
-    >>> other_spellings("CCO", 3, 1) == other_spellings("CCO", 3, 1)
-    True
-    """
-    return list(Chem.MolToRandomSmilesVect(Chem.MolFromSmiles(smiles), count, randomSeed=seed))
+def read_to_write(smiles: str) -> Mol | None:
+    """A molecule for writing it, None if RDKit refuses it: stereo, where there is none, is not looked for."""
+    if _WORTH_READING_BACK.search(smiles):
+        return Chem.MolFromSmiles(smiles)
+    mol = Chem.MolFromSmiles(smiles, _AS_IT_STANDS)
+    return None if mol is None or Chem.SanitizeMol(mol, catchErrors=True) else mol
 
 
 def _check_text(text: str, limits: Limits) -> None:

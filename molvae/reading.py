@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from rdkit import Chem
 
-from .chemistry import Limits, other_spellings, standard_smiles
+from .chemistry import Limits, standard_smiles
 from .config import DataConfig
 from .errors import MoleculeError
 from .known import smiles_hash
@@ -88,6 +89,15 @@ def respelled(molecules: list[Read], scribe: Scribe, hashes: list[int], count: i
     found = scribe.write([text for spellings in texts for text in spellings])
     usual = [one.ids for one in molecules for _ in range(count)]
     return [one if isinstance(ids, MoleculeError) else ids for one, ids in zip(usual, found, strict=True)]
+
+
+def other_spellings(smiles: str, count: int, seed: int) -> list[str]:
+    """``count`` SMILES of the same molecule, each from a random atom and in random order; ``seed`` is 31 bits.
+
+    >>> other_spellings("CCO", 3, 1) == other_spellings("CCO", 3, 1)
+    True
+    """
+    return list(Chem.MolToRandomSmilesVect(Chem.MolFromSmiles(smiles), count, randomSeed=seed))
 
 
 def standardised(rows: list[Row], config: DataConfig, chunk: Chunk) -> list[Read]:

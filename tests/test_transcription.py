@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from molvae.chemistry import other_spellings, standard_smiles
+from molvae.chemistry import standard_smiles
 from molvae.errors import MoleculeError
 from molvae.notation import default_constraints, to_selfies
+from molvae.reading import other_spellings
 from molvae.transcription import Scribe
 
 MARKED = [
