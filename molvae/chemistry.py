@@ -9,6 +9,7 @@ the short phrases that rows are counted under. This room knows nothing of files,
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from rdkit import Chem
@@ -19,6 +20,7 @@ from rdkit.rdBase import BlockLogs
 from .errors import MoleculeError
 
 Mol = Chem.Mol
+Reader = Callable[[str], Mol | None]
 
 EMPTY = "empty"
 NOT_ASCII = "not plain ASCII"
@@ -39,8 +41,6 @@ _UNCHARGER = rdMolStandardize.Uncharger()
 _WORTH_STANDARDISING = re.compile(r"\.|\[(?!nH\])")
 # Only SMILES with double-bond stereo or a bracket atom other than [nH] were ever seen not to read back.
 _WORTH_READING_BACK = re.compile(r"[/\\]|\[(?!nH\])")
-_AS_IT_STANDS = Chem.SmilesParserParams()
-_AS_IT_STANDS.sanitize = _AS_IT_STANDS.removeHs = False
 _PROBLEMS = {
     "AtomValenceException": "valence",
     "KekulizeException": "kekulisation",
@@ -64,8 +64,8 @@ class Limits:
 DEFAULT_LIMITS = Limits()
 
 
-def parse(smiles: str, limits: Limits = DEFAULT_LIMITS) -> Mol:
-    """Read one SMILES into a sanitised molecule, or raise MoleculeError saying why it cannot be used.
+def parse(smiles: str, limits: Limits = DEFAULT_LIMITS, read: Reader = Chem.MolFromSmiles) -> Mol:
+    """Read one SMILES into a sanitised molecule by ``read``, or raise MoleculeError saying why it cannot be used.
 
     Plain spaces around the SMILES are ignored; nothing inside it is.
 
@@ -83,7 +83,7 @@ def parse(smiles: str, limits: Limits = DEFAULT_LIMITS) -> Mol:
         # A short text with few digits cannot hold too many atoms or rings, and needs no separate count.
         if len(text) > limits.max_heavy_atoms or sum(map(text.count, "0123456789")) > 2 * limits.max_rings:
             _check_size(text, limits)
-        mol = Chem.MolFromSmiles(text)
+        mol = read(text)
     if mol is None:
         raise MoleculeError(UNREADABLE, smiles, _why_unreadable(text))
     if mol.HasQuery():
@@ -151,7 +151,7 @@ def standard_smiles(smiles: str, limits: Limits = DEFAULT_LIMITS, neutralise: bo
     >>> standard_smiles("C[N+](=O)[O-].Cl")
     'C[N+](=O)[O-]'
     """
-    mol, anew = parse(smiles, limits), smiles
+    mol, anew = parse(smiles, limits, read_to_write), smiles
     try:
         if _WORTH_STANDARDISING.search(smiles):
             mol, anew = _standardised(mol, neutralise)
@@ -168,7 +168,7 @@ def read_to_write(smiles: str) -> Mol | None:
     """A molecule for writing it, None if RDKit refuses it: stereo, where there is none, is not looked for."""
     if _WORTH_READING_BACK.search(smiles):
         return Chem.MolFromSmiles(smiles)
-    mol = Chem.MolFromSmiles(smiles, _AS_IT_STANDS)
+    mol = Chem.MolFromSmiles(smiles, sanitize=False)
     return None if mol is None or Chem.SanitizeMol(mol, catchErrors=True) else mol
 
 
@@ -282,8 +282,7 @@ def _without_aromaticity(mol: Mol) -> str:
         Chem.Kekulize(copy, clearAromaticFlags=True)
     except Chem.KekulizeException:
         raise MoleculeError(UNSTABLE, Chem.MolToSmiles(mol)) from None
-    smiles: str = Chem.MolToSmiles(copy)
-    return smiles
+    return str(Chem.MolToSmiles(copy))
 
 
 def _read_back(smiles: str) -> Mol:
