@@ -65,7 +65,7 @@ def run(
         weights = (packed(w_x.t()), packed(w_h.t()))
         if len(fixed) > 1:
             fixed = torch.nn.functional.pad(fixed, (0, 0, blocked_gru.PADDING, blocked_gru.PADDING))
-        fixed = by_units(fixed)
+        fixed = by_units(fixed.to(torch.float32 if kernels.TILES else x.dtype))
         block = array(torch.empty(4096))
         inputs = [array(part) for part in (fixed, bias, gates, candidate)]
         everything: Any = (blocks.layout(), np.array(sizes), array(x.contiguous()), *weights, *inputs, *results, block)
@@ -120,7 +120,7 @@ class Recurrence(torch.autograd.Function):
         fixed = b_ih.clone()[None]  # (1, 3H), or (B, 3H) where there is a constant
         fixed[0, : 2 * size] += b_hh[: 2 * size]
         if constant is not None:
-            fixed = torch.addmm(fixed, constant.to(kind).float(), w_c.float().t())
+            fixed = torch.addmm(fixed.to(kind), constant.to(kind), w_c.t())
         outputs, state, ctx.kept = run(operand, h0, w_x, w_h, fixed, b_hh[2 * size :], sizes)
         ctx.save_for_backward(operand, constant, w_x, w_c, w_h)
         ctx.x_type = x.dtype
