@@ -84,8 +84,8 @@ def forward(
 ) -> None:  # fmt: skip
     """All steps. x (N, I); inputs, recurrent: panels of W_x^T, W_hh^T; the rest as in `kernels.gru_forward`.
 
-    fixed (H / 32, PADDING + B + PADDING or 1, 96), float32 for tile registers: for 32 units and a row what r, z and n get at every step;
-    gates only written; block (4096) float32.
+    fixed (H / 32, PADDING + B + PADDING or 1, 96), float32 for tile registers: for 32 units and a row what r, z and n
+    get at every step; gates only written; block (4096) float32.
     """
     size, total = state.shape[1], x.shape[0]
     lead = 0 if fixed.shape[1] == 1 else PADDING

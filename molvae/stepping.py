@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from .kernels import ONE, Array, compiled, exponential, hyperbolic_tangent, inverse, load, store
 from .vectors import ROWS as ROWS
-from .vectors import multiply
+from .vectors import multiply, multiply_fresh
 
 CHUNK = 128
 """Rows that pass all units before the next rows do: they, and the panels of 32 units, stay in the cache."""
@@ -21,39 +21,40 @@ PLANE = ROWS * 32
 
 @compiled()
 def gate_products(
-    x: Array, inputs: Array, carried: Array, recurrent: Array, fixed: Array, owners: Array, bias: Array,
-    first: int, unit: int, block: Array,
-) -> None:  # fmt: skip
-    """What the gates r, z, n's recurrent share and n's input share of 8 rows x 32 units are made of.
-
-    fixed (H / 32, R, 96): for 32 units and an owner what r, z and n get at every step.
-    """
+    x: Array, inputs: Array, carried: Array, recurrent: Array, first: int, unit: int, block: Array
+) -> None:
+    """The products in the gates r and z, in n's recurrent share and in n's input share of 8 rows x 32 units."""
     size, width = carried.shape[1], x.shape[1]
-    several = 0 if fixed.shape[1] == 1 else 1
-    for row in range(ROWS):
-        start = (unit // 32 * fixed.shape[1] + owners[first + row] * several) * 96
-        for j in range(32):
-            store(block, row * 32 + j, 3, load(fixed, start + j, 4))
-            store(block, PLANE + row * 32 + j, 3, load(fixed, start + 32 + j, 4))
-            store(block, 2 * PLANE + row * 32 + j, 3, load(bias, unit + j, 5))
-            store(block, 3 * PLANE + row * 32 + j, 3, load(fixed, start + 64 + j, 4))
     for gate in range(3):
-        panel = gate * size + unit
-        multiply(carried, first * size, size, recurrent, panel * size, size // 32, block, gate * PLANE)
-        place = gate * PLANE + (PLANE if gate == 2 else 0)
-        multiply(x, first * width, width, inputs, panel * width, width // 32, block, place)
+        panel, place = gate * size + unit, gate * PLANE
+        multiply_fresh(carried, first * size, size, recurrent, panel * size, size // 32, block, place)
+        if gate < 2:
+            multiply(x, first * width, width, inputs, panel * width, width // 32, block, place)
+        else:
+            multiply_fresh(x, first * width, width, inputs, panel * width, width // 32, block, place + PLANE)
 
 
 @compiled()
-def gates(block: Array, first: int, unit: int, state: Array, narrow: Array) -> None:
-    """`kernels.gru_step` for 8 rows x 32 units."""
+def gates(
+    block: Array, fixed: Array, owners: Array, bias: Array, first: int, unit: int, state: Array, narrow: Array
+) -> None:
+    """`kernels.gru_step` for 8 rows x 32 units.
+
+    fixed (H / 32, R, 96): for 32 units and an owner what r, z and n get at every step.
+    """
     size = state.shape[1]
+    several = 0 if fixed.shape[1] == 1 else 1
     for row in range(ROWS):
         q, s = row * 32, (first + row) * size + unit
+        f = (unit // 32 * fixed.shape[1] + owners[first + row] * several) * 96
         for j in range(32):
-            u, v = ONE + exponential(-load(block, q + j, 3)), ONE + exponential(-load(block, PLANE + q + j, 3))
+            xr, xz = load(block, q + j, 3) + load(fixed, f + j, 4), load(block, PLANE + q + j, 3)
+            xz += load(fixed, f + 32 + j, 4)
+            u, v = ONE + exponential(-xr), ONE + exponential(-xz)
             both = inverse(u * v)  # one division for two sigmoids
-            n = hyperbolic_tangent(load(block, 3 * PLANE + q + j, 3) + both * v * load(block, 2 * PLANE + q + j, 3))
+            hn = load(block, 2 * PLANE + q + j, 3) + load(bias, unit + j, 5)
+            xn = load(block, 3 * PLANE + q + j, 3) + load(fixed, f + 64 + j, 4)
+            n = hyperbolic_tangent(xn + both * v * hn)
             h = n + both * u * (load(state, s + j, 6) - n)
             store(state, s + j, 6, h)
             store(narrow, s + j, 8, h)
@@ -67,14 +68,14 @@ def step(
     """One step of all rows. x (B, I) and carried (B, H), the state before, in bf16; inputs, recurrent: panels of
     W_x^T, W_hh^T; bias (H): n's recurrent share; state (B, H) float32: replaced; narrow (B, H): it again in bf16.
 
-    fixed and owners (B) as in `gate_products`; block (4 * PLANE) float32.
+    fixed and owners (B) as in `gates`; block (4 * PLANE) float32.
     """
     rows, size = state.shape
     for top in range(0, rows, CHUNK):
         for unit in range(0, size, 32):
             for first in range(top, min(top + CHUNK, rows), ROWS):
-                gate_products(x, inputs, carried, recurrent, fixed, owners, bias, first, unit, block)
-                gates(block, first, unit, state, narrow)
+                gate_products(x, inputs, carried, recurrent, first, unit, block)
+                gates(block, fixed, owners, bias, first, unit, state, narrow)
 
 
 @compiled()

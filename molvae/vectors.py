@@ -47,33 +47,38 @@ if AVAILABLE:
                     sums[number] = builder.call(product, [sums[number], half, value])
         return sums
 
-    def _multiply(
-        typing: Any, left: Any, a: Any, stride: Any, right: Any, b: Any, count: Any, sums: Any, at: Any
-    ) -> Any:
-        """Add `count` products of 32 in K to 8 x 32 sums in memory: 8 rows, `stride` apart, by a panel."""
+    def _multiplier(fresh: bool) -> Any:
+        """What adds `count` products of 32 in K, 8 rows `stride` apart by a panel, to 8 x 32 sums in memory; ``fresh``,
+        to zeros in their place."""
 
-        def generate(context: Any, builder: Any, _: Any, args: Any) -> Any:
-            rows = [builder.add(args[1], builder.mul(args[2], I64(row))) for row in range(ROWS)]
-            lefts = [pointer(context, builder, left, args[0], row, I8) for row in rows]
-            panel = pointer(context, builder, right, args[3], args[4], I8)
-            start = pointer(context, builder, sums, args[6], args[7], I8)
-            places = [offset(builder, start, I64(64 * number), FLOATS) for number in range(2 * ROWS)]
+        def multiply(
+            typing: Any, left: Any, a: Any, stride: Any, right: Any, b: Any, count: Any, sums: Any, at: Any
+        ) -> Any:
+            def generate(context: Any, builder: Any, _: Any, args: Any) -> Any:
+                rows = [builder.add(args[1], builder.mul(args[2], I64(row))) for row in range(ROWS)]
+                lefts = [pointer(context, builder, left, args[0], row, I8) for row in rows]
+                panel = pointer(context, builder, right, args[3], args[4], I8)
+                start = pointer(context, builder, sums, args[6], args[7], I8)
+                places = [offset(builder, start, I64(64 * number), FLOATS) for number in range(2 * ROWS)]
+                zero = ir.Constant(FLOATS, [0.0] * LANES)
+                before = [zero if fresh else builder.load(place, align=4) for place in places]
 
-            def step(number: Any, totals: list[Any]) -> list[Any]:
-                here = [offset(builder, one, builder.mul(number, I64(64)), I8) for one in lefts]
-                return _step(builder, totals, here, offset(builder, panel, builder.mul(number, I64(2048)), I8))
+                def step(number: Any, totals: list[Any]) -> list[Any]:
+                    here = [offset(builder, one, builder.mul(number, I64(64)), I8) for one in lefts]
+                    return _step(builder, totals, here, offset(builder, panel, builder.mul(number, I64(2048)), I8))
 
-            totals = loop(builder, args[5], [builder.load(place, align=4) for place in places], step)
-            for place, total in zip(places, totals, strict=True):
-                builder.store(total, place, align=4)
-            return context.get_dummy_value()
+                for place, total in zip(places, loop(builder, args[5], before, step), strict=True):
+                    builder.store(total, place, align=4)
+                return context.get_dummy_value()
 
-        whole = numba.int64
-        return numba.void(left, whole, whole, right, whole, whole, sums, whole), generate
+            whole = numba.int64
+            return numba.void(left, whole, whole, right, whole, whole, sums, whole), generate
 
-    multiply: Any = intrinsic(_multiply)
+        return intrinsic(multiply)
+
+    multiply, multiply_fresh = _multiplier(False), _multiplier(True)
 else:  # pragma: no cover - depends on the installation
-    multiply = None
+    multiply = multiply_fresh = None
 
 
 def layout() -> Array:
