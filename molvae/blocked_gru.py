@@ -14,7 +14,7 @@ from typing import Any
 from .blocks import accumulate, begin, begin_zero, configure, finish, release
 from .kernels import ONE, Array, F, compiled, exponential, hyperbolic_tangent, inverse, load, store
 
-ROWS = 128
+CHUNK = 128
 """Rows that pass all units before the next rows do: their inputs, and the panels of 32 units, stay in the cache."""
 
 PADDING = 32
@@ -79,7 +79,7 @@ def gates_forward(
 
 @compiled()
 def forward(
-    tiles: Array, sizes: Array, x: Array, inputs: Array, recurrent: Array, fixed: Array, bias: Array,
+    layout: Array, sizes: Array, x: Array, inputs: Array, recurrent: Array, fixed: Array, bias: Array,
     gates: Array, candidate: Array, state: Array, outputs: Array, carried: Array, block: Array,
 ) -> None:  # fmt: skip
     """All steps. x (N, I); inputs, recurrent: panels of W_x^T, W_hh^T; the rest as in `kernels.gru_forward`.
@@ -90,13 +90,13 @@ def forward(
     size, total = state.shape[1], x.shape[0]
     lead = 0 if fixed.shape[1] == 1 else PADDING
     place = 0
-    configure(tiles)
+    configure(layout)
     for t in range(sizes.shape[0]):
         alive = sizes[t]
         following = sizes[t + 1] if t + 1 < sizes.shape[0] else 0
-        for top in range(0, alive, ROWS):
+        for top in range(0, alive, CHUNK):
             for unit in range(0, size, 32):
-                for first in range(top, min(top + ROWS, alive), 32):
+                for first in range(top, min(top + CHUNK, alive), 32):
                     base = min(place + first, total - 32)  # the last block begins earlier, not to run over
                     skip, count = place + first - base, min(32, alive - first)
                     gate_products(
@@ -158,22 +158,23 @@ def returning(gates: Array, recurrent: Array, place: int, first: int, following:
 
 @compiled()
 def backward(
-    tiles: Array, sizes: Array, recurrent: Array, gates: Array, candidate: Array, carried: Array,
+    layout: Array, sizes: Array, recurrent: Array, gates: Array, candidate: Array, carried: Array,
     slope: Array, state: Array, block: Array,
 ) -> None:  # fmt: skip
-    """All steps, last to first. recurrent: panels of W_hh; the rest as in `kernels.gru_backward`.
+    """All steps, last to first. recurrent: panels of W_hh; block (4096) float32, zeros; the rest as in
+    `kernels.gru_backward`.
 
     On return state is the gradient of h0.
     """
     size = state.shape[1]
     place, following, next_place = gates.shape[0], 0, 0
-    configure(tiles)
+    configure(layout)
     for back in range(sizes.shape[0]):
         alive = sizes[sizes.shape[0] - 1 - back]
         place -= alive
-        for top in range(0, alive, ROWS):
+        for top in range(0, alive, CHUNK):
             for unit in range(0, size, 32):
-                for first in range(top, min(top + ROWS, alive), 32):
+                for first in range(top, min(top + CHUNK, alive), 32):
                     skip = returning(gates, recurrent, next_place, first, following, unit, block)
                     gates_backward(
                         block, skip, first, min(32, alive - first), unit, place,

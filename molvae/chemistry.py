@@ -224,7 +224,7 @@ def _fragments(mol: Mol) -> tuple[Mol, ...]:
         return (mol,)
     try:
         pieces: tuple[Mol, ...] = Chem.GetMolFrags(mol, asMols=True)
-    except Chem.KekulizeException as error:  # of a fragment, where the whole was accepted
+    except Chem.MolSanitizeException as error:  # of a fragment, where the whole was accepted
         raise MoleculeError(UNREADABLE, Chem.MolToSmiles(mol), f"kekulisation: {error}") from None
     return pieces
 
@@ -280,7 +280,7 @@ def _without_aromaticity(mol: Mol) -> str:
     copy = Chem.Mol(mol)
     try:
         Chem.Kekulize(copy, clearAromaticFlags=True)
-    except Chem.KekulizeException:
+    except Chem.MolSanitizeException:
         raise MoleculeError(UNSTABLE, Chem.MolToSmiles(mol)) from None
     return str(Chem.MolToSmiles(copy))
 

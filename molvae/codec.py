@@ -101,7 +101,7 @@ class Codec:
         """The model in a folder, or the best one of a training.
 
         ``precision`` is that of matrix products: fp32, bf16, or auto for what the device multiplies fast. Molecules of
-        a seed are the same within one precision.
+        a seed are the same within one precision and, in bf16, on one kind of processor.
         """
         return cls(checkpoint.load(path, torch.device(device)), precision)
 

@@ -114,8 +114,12 @@ _prepared: weakref.WeakKeyDictionary[MoleculeVAE, tuple[Any, Prepared]] = weakre
 
 @torch.no_grad()
 def prepared(model: MoleculeVAE) -> Prepared:
-    """The decoder made ready, anew only if a weight or the precision has changed since it last was."""
-    state = [model.precision, *((id(weight), weight._version) for weight in model.parameters())]
+    """The decoder made ready, anew only if a weight or the precision has changed since it last was.
+
+    A weight has changed where torch counts a new version of it, or has it in another place or type.
+    """
+    weights = ((one.data_ptr(), one._version, one.dtype, one.device) for one in model.parameters())
+    state = [model.precision, *weights]
     known, found = _prepared.get(model, (None, None))
     if found is None or known != state:
         found = Prepared(model)

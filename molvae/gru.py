@@ -141,7 +141,7 @@ class State:
 class Stepper:
     """A layer with its weights as they are now, run step by step without gradients, for sampling.
 
-    Its weights are copies: make a new one when the layer has learned. Steps take whole blocks of rows, see `filled`.
+    Its weights may be copies: make a new one when the layer has learned. Steps take whole blocks of rows, see `filled`.
     """
 
     def __init__(self, layer: GRU):
@@ -179,9 +179,12 @@ class Stepper:
     def __call__(self, x: Tensor, state: State, fixed: Tensor, owners: Tensor) -> None:
         """One step of every row, in place: x (B, I) in the type of the products, fixed of R rows.
 
-        Row i gets row owners[i] (B) int64 of `fixed`; where that has one row only, all rows get it.
+        Row i gets row owners[i] (B) int64 of `fixed`; where that has one row only, all rows get it. In blocks B must be
+        as `filled` makes it; ValueError if not.
         """
         if self.blocked:
+            if len({self.filled(len(x)), len(x), len(state.h), len(owners)}) > 1:
+                raise ValueError(f"{len(x)} rows, {len(state.h)} states, {len(owners)} owners do not make whole blocks")
             new, bias = state.spare[: len(x)], self.bias[2 * self.size :]
             inputs = [array(part) for part in (fixed, owners, bias, state.h, new, torch.empty(4 * stepping.PLANE))]
             stepping.step(array(x), self.panels[0], array(state.operand), self.panels[1], *inputs)

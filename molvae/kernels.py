@@ -9,13 +9,14 @@ layers or molecules. Compilation happens at the first call and is kept on disk.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-try:  # the one place that asks for numba; without it the layers run their plain torch form
+try:  # where it is asked whether numba is there; without it the layers alone run, in their plain torch form
     import numba
     from llvmlite import binding, ir  # type: ignore[import-untyped]
     from numba.core.cgutils import create_struct_proxy
@@ -49,7 +50,9 @@ def compiled(flags: frozenset[str] = EXACT) -> Callable[[Function], Function]:
 SCOPES = 10
 
 if AVAILABLE:
-    _HOST = binding.get_host_cpu_features()
+    # What numba compiles for, which may be told to be less than the processor.
+    _TOLD = any(map(os.environ.get, ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES")))
+    _HOST = {} if _TOLD else binding.get_host_cpu_features()
     # Elsewhere LLVM would call a runtime routine that is not there.
     NATIVE_BF16 = bool(_HOST.get("avx512bf16")) and binding.llvm_version_info[0] >= 20
     TILES = bool(_HOST.get("amx-bf16"))
@@ -70,7 +73,7 @@ if AVAILABLE:
         scopes = [module.add_metadata([f"molvae {number}", domain]) for number in range(SCOPES)]
         access.set_metadata("alias.scope", module.add_metadata([scopes[scope]]))
         access.set_metadata("noalias", module.add_metadata([s for s in scopes if s is not scopes[scope]]))
-        # Full-width registers: the gates are bound by arithmetic, and the products beside them use AMX.
+        # Full-width registers: the gates are bound by arithmetic, and the products beside them use them too.
         set.add(builder.function.attributes, '"prefer-vector-width"="512"')
 
     def _address(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:

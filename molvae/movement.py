@@ -49,6 +49,7 @@ def move(optimiser: torch.optim.AdamW, gradients: dict[Tensor, Tensor], rate: fl
         parts = zip(*(divided(column, threads.count) for column in columns), strict=True)
         threads.map(partial(_move, steps[0], group), parts)
         torch._foreach_add_(steps, 1.0)
+        torch.autograd.graph.increment_version(weights)  # which fused steps forget, and others look at
 
 
 @torch.no_grad()

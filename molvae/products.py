@@ -170,6 +170,8 @@ class PackedLinear:
 
     def __call__(self, left: Tensor, right: Tensor) -> Tensor:
         """(N, M) float32 of left (N, A) and right (N, B), bf16; 32 divides A and B, and 8 divides N."""
+        if len(left) % stepping.ROWS or len(left) != len(right):
+            raise ValueError(f"{len(left)} and {len(right)} rows do not make whole blocks")
         out = torch.empty(len(left), self.columns)
         block = array(torch.empty(stepping.PLANE))
         stepping.linear(array(left), array(right), *self.weights, self.bias, array(out), block)

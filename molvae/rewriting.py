@@ -14,8 +14,8 @@ from rdkit.Chem import Mol, SanitizeFlags
 from .chemistry import canonical
 from .errors import MoleculeError
 
-_PLAIN = re.compile(r"(?:[BCNOSFI()=#0-9%]|Cl|Br|\[NH1\])*")
-"""No charges, no stereo, and no atoms that RDKit would change, as it does phosphorus and hydrogens."""
+_PLAIN = re.compile(r"(?:[BCNOSF()=#0-9%]|Cl|Br|\[NH1\])*")
+"""No charges, no stereo, and no atoms that RDKit would change, as it does phosphorus, iodine and hydrogens."""
 
 _PLAIN_CHECKS = int(
     SanitizeFlags.SANITIZE_PROPERTIES | SanitizeFlags.SANITIZE_SETAROMATICITY | SanitizeFlags.SANITIZE_ADJUSTHS

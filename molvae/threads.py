@@ -73,7 +73,10 @@ class Threads:
 def divided(tensors: Sequence[Tensor], count: int) -> list[list[Tensor]]:
     """For each of ``count`` threads its share of many tensors, in views: some rows of each; one row goes to the first.
 
-    The same shares for tensors of the same shapes.
+    The same shares for tensors of the same shapes; of few rows there may be fewer shares.
     """
-    shares = [tensor.detach().tensor_split(count) if tensor.ndim else [tensor.detach()] for tensor in tensors]
-    return [[share[part] for share in shares if part < len(share) and share[part].numel()] for part in range(count)]
+    parts = [tensor.detach().tensor_split(count) if tensor.ndim else [tensor.detach()] for tensor in tensors]
+    shares = [
+        [part[number] for part in parts if number < len(part) and part[number].numel()] for number in range(count)
+    ]
+    return [share for share in shares if share]

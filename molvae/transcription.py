@@ -40,7 +40,7 @@ from .kekule import (
     read,
     turns,
 )
-from .notation import default_constraints, split, to_selfies
+from .notation import INEXPRESSIBLE, default_constraints, split, to_selfies
 from .spelling import BASE, MIRROR, MIRRORED, ORGANIC, Bytes, Ints, Spellings, atom_text, spellings_of
 from .vocabulary import Ids
 
@@ -114,6 +114,9 @@ class Scribe:
             symbols = split(to_selfies(smiles, self._constraints))
         except MoleculeError as error:
             return error
+        for symbol in symbols:
+            if not _means(symbol, self._constraints):
+                return MoleculeError(INEXPRESSIBLE, smiles, f"{symbol} means nothing")
         return np.array([self._numbers.setdefault(one, len(self._numbers) + 1) for one in symbols], dtype=np.uint16)
 
 

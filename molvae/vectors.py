@@ -2,7 +2,7 @@
 
 The face of `tiles`, for processors without tile registers. Eight rows x 32 columns of a block are sixteen
 registers of sums, which all of K passes through once; between products a block's sums stand in memory, which is
-the first cache. See `tiles` for what a panel is.
+the first cache. See `panels` for what a panel is.
 
 Knows numpy arrays and numba, not torch or layers.
 """

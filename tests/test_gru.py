@@ -23,13 +23,13 @@ SHAPES = [
 """Row counts of each step, input, constant, hidden size."""
 
 
-TILED = [
+BLOCKED = [
     ([70, 70, 45, 33, 32, 10, 1], 32, 32, 64),
     ([33], 64, 0, 32),
     ([5] * 7, 32, 8, 96),
     ([100, 3, 1], 96, 5, 128),
 ]
-"""Shapes that tile registers take, with blocks that are cut short in every way."""
+"""Shapes that are taken in blocks, which are cut short in every way."""
 
 
 def layer(inputs: int, constant: int, hidden: int, precision: Precision = "fp32", seed: int = 0) -> GRU:
@@ -102,16 +102,16 @@ def test_compiled_layer_equals_torch(
 
 
 @pytest.mark.skipif(not has_blocks(), reason="the processor has neither tile registers nor vectors of bf16")
-@pytest.mark.parametrize(("sizes", "inputs", "constant", "hidden"), TILED)
-def test_tiled_steps_equal_torch_and_the_other_way(
+@pytest.mark.parametrize(("sizes", "inputs", "constant", "hidden"), BLOCKED)
+def test_steps_in_blocks_equal_torch_and_the_other_way(
     monkeypatch: pytest.MonkeyPatch, sizes: list[int], inputs: int, constant: int, hidden: int
 ) -> None:
     mine = layer(inputs, constant, hidden, "bf16")
     leaves = arguments(mine, sizes)
-    tiled = numbers(mine, list(leaves), mine(*leaves, sizes))
-    assert distance(tiled, of_torch(mine, *leaves, sizes)) < 1.5e-2
+    blocked = numbers(mine, list(leaves), mine(*leaves, sizes))
+    assert distance(blocked, of_torch(mine, *leaves, sizes)) < 1.5e-2
     monkeypatch.setattr(recurrence, "has_blocks", lambda: False)
-    assert distance(tiled, numbers(mine, list(leaves), mine(*leaves, sizes))) < 1.5e-2
+    assert distance(blocked, numbers(mine, list(leaves), mine(*leaves, sizes))) < 1.5e-2
 
 
 @settings(max_examples=25, deadline=None)

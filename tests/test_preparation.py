@@ -257,3 +257,10 @@ def test_molecules_are_written_in_a_given_vocabulary_extended_as_they_need(tmp_p
     assert {to_smiles(one, vocabulary.constraints) for one in read} == {standard_smiles(one) for one in GOOD}
     again = prepared([path], base=vocabulary).dataset
     assert again.fingerprint == dataset.fingerprint, "what needs no new symbol changes nothing"
+
+
+def test_a_charge_of_two_digits_does_not_end_preparing(tmp_path: Path) -> None:
+    (tmp_path / "odd.csv").write_text("smiles\nCCO\nC[Fe+10]\nCC[Fe+2]\nCCN\n")
+    prepared = prepare([tmp_path / "odd.csv"], DataConfig(), workers=1)
+    assert [row.line for row in prepared.rejected] == [3]
+    assert len(prepared.dataset.lengths) == 3

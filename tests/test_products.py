@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from molvae import kernels
 from molvae.products import BLOCK, PackedLinear, has_vectors, linear, packed, product, tanh_linear, transposed_product
 
 HEIGHTS = [1, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK - 1, 3 * BLOCK]
@@ -94,7 +95,7 @@ def test_a_packed_linear_layer_is_right_but_for_its_operands(rows: int, columns:
     assert away(PackedLinear(weight, bias, 64)(left, right), expected) < 1e-6
 
 
-@pytest.mark.skipif(not has_vectors(32), reason="the processor has no vectors of bf16")
+@pytest.mark.skipif(not kernels.AVAILABLE, reason="numba is not installed")
 @pytest.mark.parametrize("depth", [32, 64, 33])
 def test_panels_hold_every_number_once_and_zeros_below(depth: int) -> None:
     b = random(torch.bfloat16, depth, 64)

@@ -42,7 +42,6 @@ ODD = [
     "C1.C1",
     "C-C",
     "C/1=C/CCCCCC1",
-    "[Fe+10]",
 ]
 
 
@@ -115,3 +114,7 @@ def test_more_atoms_than_are_numbered_beforehand_are_written_all_the_same() -> N
 
 def test_nothing_is_written_for_nothing() -> None:
     assert Scribe([]).write([]) == []
+
+
+def test_what_the_package_writes_and_cannot_read_is_refused() -> None:
+    assert transcribed(["C[Fe+10]", "CC"]) == ["SELFIES cannot express it: [Fe+10] means nothing", "[C][C]"]
