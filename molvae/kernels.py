@@ -162,13 +162,6 @@ def hyperbolic_tangent(x: Any) -> Any:
     return grown * inverse(grown + TWO)
 
 
-@compiled()
-def tangents(values: Array) -> None:
-    """The hyperbolic tangent of every number, in place: several times as fast as torch's."""
-    for j in range(values.size):
-        store(values, j, 0, hyperbolic_tangent(load(values, j, 0)))
-
-
 # ---- GRU gates ---------------------------------------------------------------------------------------
 
 
