@@ -149,9 +149,7 @@ class Decoder:
 
     def keep(self, beginnings: Tensor) -> None:
         """Go on with these beginnings only, each as often and in the order as they are named."""
-        if len(beginnings) == self.count and torch.equal(
-            beginnings, torch.arange(self.count, device=beginnings.device)
-        ):
+        if torch.equal(beginnings, torch.arange(self.count, device=beginnings.device)):
             return
         self.count = len(beginnings)
         more = self.stepper.filled(self.count) - self.count

@@ -49,9 +49,6 @@ if AVAILABLE:
 else:  # pragma: no cover - depends on the installation
     transpose_words = None
 
-WIDTH = 32
-"""Columns of a panel."""
-
 SIXTEEN = np.uint32(16)
 
 
