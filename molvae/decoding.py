@@ -100,11 +100,11 @@ class Prepared:
         """The state before the first symbol of latents told as ``code`` ``(B, C)``."""
         return self.stepper.begin(tanh_linear(code, self.start.weight, self.start.bias))
 
-    def predict(self, state: State, told: Tensor) -> Tensor:
-        """Logits ``(P, V)`` from the decoder's state and what it was told ``(P, E)``; as
-        :meth:`molvae.model.MoleculeVAE.predict`, but with the operands of the other products."""
+    def predict(self, state: State, hidden: Tensor, told: Tensor) -> Tensor:
+        """Logits ``(P, V)`` from the decoder's state, also in the type of the products, and what it was told
+        ``(P, E)``; as :meth:`molvae.model.MoleculeVAE.predict`, but with the operands of the other products."""
         if self.output is not None:
-            return self.output(state.operand, told)
+            return self.output(hidden, told)
         logits: Tensor = self.model.predict(state.h, told)
         return logits
 
@@ -144,8 +144,8 @@ class Decoder:
         """Logits ``(P, V)`` of what follows the beginnings: their last symbols, places, and latents, ``(P, ...)``."""
         more = len(self.state.h) - len(last)
         x = functional.pad(self.ready.tell(last, torch.full_like(last, step), features), (0, 0, 0, more))
-        self.stepper(x, self.state, self.fixed, functional.pad(owners, (0, more)))
-        return self.ready.predict(self.state, x)[: len(last)]
+        hidden = self.stepper(x, self.state, self.fixed, functional.pad(owners, (0, more)))
+        return self.ready.predict(self.state, hidden, x)[: len(last)]
 
     def keep(self, beginnings: Tensor) -> None:
         """Go on with these beginnings only, each as often and in the order as they are named."""

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from . import kernels, stepping
-from .products import array, by_units, filled, has_vectors, packed
+from .products import array, by_units, filled, has_vectors, packed, packed_bytes
 from .recurrence import Precision as Precision
 from .recurrence import Recurrence
 
@@ -124,24 +124,26 @@ class GRU(nn.Module):
 
 @dataclass
 class State:
-    """A layer's state between two steps: h (B, H) float32, the same in the type of the products, and what a step
-    writes to, ``(B, ...)``."""
+    """A layer's state between two steps: h (B, H) float32; where steps read it from there the same in the type of the
+    products; and memory of B rows that a step writes to."""
 
     h: Tensor
-    operand: Tensor
+    operand: Tensor | None
     spare: Tensor
 
     def rows(self, index: Tensor) -> State:
         """The state of some rows only, or of more than there are where some are named twice."""
         enough = len(self.spare) >= len(index)
         spare = self.spare[: len(index)] if enough else self.spare.new_empty(len(index), self.spare.shape[1])
-        return State(self.h.index_select(0, index), self.operand.index_select(0, index), spare)
+        operand = None if self.operand is None else self.operand.index_select(0, index)
+        return State(self.h.index_select(0, index), operand, spare)
 
 
 class Stepper:
     """A layer with its weights as they are now, run step by step without gradients, for sampling.
 
     Its weights may be copies: make a new one when the layer has learned. Steps take whole blocks of rows, see `filled`.
+    Where `stepping` takes them, in bf16, states are multiplied in bytes.
     """
 
     def __init__(self, layer: GRU):
@@ -155,18 +157,20 @@ class Stepper:
         self.bias_x = layer.bias_ih_l0.detach().clone()
         if self.blocked:
             self.bias_x[: 2 * self.size] += bias[: 2 * self.size]
-            self.panels = packed(self.weight_x), packed(self.weight_h)
+            self.panels = packed(self.weight_x), *packed_bytes(weight)
 
     def filled(self, rows: int) -> int:
         """How many rows a step of ``rows`` takes: some more, which fill whole blocks."""
         return -(-rows // stepping.ROWS) * stepping.ROWS if self.blocked else filled(rows)
 
     def begin(self, h: Tensor) -> State:
-        """The state that steps start from: h (B, H)."""
+        """The state that steps start from: h (B, H). ValueError for one in blocks that lies beyond -1 and 1."""
         h = h.detach().clone(memory_format=torch.contiguous_format)  # steps are taken in place
+        if self.blocked and h.abs().amax() > 1:
+            raise ValueError("a state that is multiplied in bytes must lie between -1 and 1")
         # Fresh memory at every step would cost more than the gates: the system hands it out page by page.
         spare = h.new_empty(len(h), (1 if self.blocked else 6) * self.size, dtype=self.kind)
-        return State(h, h.to(self.kind), spare)
+        return State(h, None if self.blocked else h.to(self.kind), spare)
 
     @torch.no_grad()
     def fixed(self, constant: Tensor) -> Tensor:
@@ -176,27 +180,31 @@ class Stepper:
         return by_units(gates) if self.blocked else gates
 
     @torch.no_grad()
-    def __call__(self, x: Tensor, state: State, fixed: Tensor, owners: Tensor) -> None:
-        """One step of every row, in place: x (B, I) in the type of the products, fixed of R rows.
+    def __call__(self, x: Tensor, state: State, fixed: Tensor, owners: Tensor) -> Tensor:
+        """One step of every row, in place: x (B, I) in the type of the products, fixed of R rows. Returns the new h
+        (B, H) in the type of the products, until the next step.
 
         Row i gets row owners[i] (B) int64 of `fixed`; where that has one row only, all rows get it. In blocks B must be
         as `filled` makes it; ValueError if not.
         """
-        if self.blocked:
-            if len({self.filled(len(x)), len(x), len(state.h), len(owners)}) > 1:
-                raise ValueError(f"{len(x)} rows, {len(state.h)} states, {len(owners)} owners do not make whole blocks")
-            new, bias = state.spare[: len(x)], self.bias[2 * self.size :]
-            inputs = [array(part) for part in (fixed, owners, bias, state.h, new, torch.empty(4 * stepping.PLANE))]
-            stepping.step(array(x), self.panels[0], array(state.operand), self.panels[1], *inputs)
-            state.operand, state.spare = new, state.operand
-            return
+        if state.operand is None:
+            return self._in_blocks(x, state, fixed, owners)
         gates, recurrent = state.spare[: len(x)].view(2, len(x), 3 * self.size)
         torch.mm(x, self.weight_x, out=gates)
         torch.mm(state.operand, self.weight_h, out=recurrent)
         if self.compiled:
             inputs = [array(part) for part in (gates, recurrent, fixed, owners, self.bias, state.h, state.operand)]
             kernels.gru_step(*inputs)
-            return
+            return state.operand
         shared = fixed if len(fixed) == 1 else fixed[owners]
         state.h.copy_(combine(gates + shared, recurrent + self.bias, state.h))
-        state.operand.copy_(state.h)
+        return state.operand.copy_(state.h)
+
+    def _in_blocks(self, x: Tensor, state: State, fixed: Tensor, owners: Tensor) -> Tensor:
+        if len({self.filled(len(x)), len(x), len(state.h), len(owners)}) > 1:
+            raise ValueError(f"{len(x)} rows, {len(state.h)} states, {len(owners)} owners do not make whole blocks")
+        narrow, bias = state.spare[: len(x)], self.bias[2 * self.size :]
+        memory = torch.empty(stepping.CHUNK, self.size, dtype=torch.uint8), torch.empty(4 * stepping.PLANE)
+        inputs = [array(part) for part in (fixed, owners, bias, state.h, narrow, *memory)]
+        stepping.step(array(x), *self.panels, *inputs)
+        return narrow

@@ -24,7 +24,7 @@ try:  # where it is asked whether numba is there; without it the layers alone ru
 
     from . import compilation
 except ImportError:  # pragma: no cover - depends on the installation
-    AVAILABLE = NATIVE_BF16 = TILES = False
+    AVAILABLE = NATIVE_BF16 = NATIVE_BYTES = TILES = False
 else:
     AVAILABLE = True
 
@@ -55,6 +55,7 @@ if AVAILABLE:
     _HOST = {} if _TOLD else binding.get_host_cpu_features()
     # Elsewhere LLVM would call a runtime routine that is not there.
     NATIVE_BF16 = bool(_HOST.get("avx512bf16")) and binding.llvm_version_info[0] >= 20
+    NATIVE_BYTES = bool(_HOST.get("avx512vnni"))
     TILES = bool(_HOST.get("amx-bf16"))
 
     class _BFloat(ir.types._BaseFloatType):  # type: ignore[misc]
@@ -65,7 +66,7 @@ if AVAILABLE:
 
     _BFloat._create_instance()
     BFLOAT = _BFloat()
-    _I16, _I32, _F32 = ir.IntType(16), ir.IntType(32), ir.FloatType()
+    _I8, _I16, _I32, _F32 = ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.FloatType()
 
     def _mark(builder: Any, access: Any, scope: int) -> None:
         module = builder.module
@@ -94,12 +95,15 @@ if AVAILABLE:
         return numba.float32(array, numba.int64, scope), generate
 
     def _store(typing: Any, array: Any, index: Any, scope: Any, value: Any) -> Any:
-        """Write a float32 to element `index` of the flattened array, rounded to nearest even for bfloat16."""
-        number, half = scope.literal_value, array.dtype.bitwidth == 16
+        """Write a float32 to element `index` of the flattened array, rounded to nearest even for bfloat16, and for
+        bytes, of a number from 0 on, down."""
+        number, half, byte = scope.literal_value, array.dtype.bitwidth == 16, array.dtype.bitwidth == 8
 
         def generate(context: Any, builder: Any, _: Any, args: Any) -> Any:
             value = args[3]
-            if half and NATIVE_BF16:
+            if byte:
+                value = builder.fptoui(value, _I8)
+            elif half and NATIVE_BF16:
                 value = builder.bitcast(builder.fptrunc(value, BFLOAT), _I16)
             elif half:
                 bits = builder.bitcast(value, _I32)

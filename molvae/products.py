@@ -48,9 +48,10 @@ def has_blocks() -> bool:
     return has_tiles() if kernels.TILES else kernels.NATIVE_BF16
 
 
-def has_vectors(*sizes: int) -> bool:
-    """Whether products of these sizes can be taken on vector registers here, see `stepping`."""
-    return has_blocks() and not kernels.TILES and all(size and size % 32 == 0 for size in sizes)
+def has_vectors(inputs: int, units: int) -> bool:
+    """Whether the steps of a layer of these sizes can be taken on vector registers here, see `stepping`."""
+    sizes = inputs > 0 and inputs % 32 == 0 and units % 64 == 0
+    return has_blocks() and kernels.NATIVE_BYTES and not kernels.TILES and sizes
 
 
 def by_units(gates: Tensor) -> Tensor:
@@ -93,6 +94,16 @@ def packed(b: Tensor) -> kernels.Array:
         b = b if b.stride(1) == 1 else b.contiguous()
         panels.pack(flat(b), b.stride(0), len(b), b.shape[1], memory.view(torch.uint32).numpy())
     return array(memory)
+
+
+def packed_bytes(weight: Tensor) -> tuple[kernels.Array, kernels.Array, kernels.Array]:
+    """weight^T, weight (M, K) between its largest numbers in 255 steps for each of its rows, for products with a state
+    in bytes: its panels, what sums start from (M) int32, and what they are multiplied by (M)."""
+    steps = weight.abs().amax(1, keepdim=True).clamp(min=1e-30) / 127
+    numbers = (weight / steps).round().to(torch.int8)
+    starts = -stepping.ZERO * numbers.sum(1, dtype=torch.int32)
+    panels = packed(numbers.view(torch.bfloat16).t())  # words of four bytes are packed as words of two bf16 are
+    return panels, array(starts), array(steps[:, 0] / stepping.STEPS)
 
 
 def whole_blocks(a: Tensor) -> int:

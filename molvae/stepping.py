@@ -1,16 +1,17 @@
 """One step of a GRU layer for many rows, and the linear layer after it, on vector registers: for sampling.
 
 Nothing of a step is kept but the state. Eight rows pass together, and what is fixed for a row is looked up by its
-owner, so rows may come and go. 32 divides I and H, and 8 divides B.
+owner, so rows may come and go. The state is multiplied in bytes, which is as exact as bf16 for numbers between -1 and 1
+and twice as fast (benchmarks/LOG.md). 32 divides I, 64 divides H, and 8 divides B.
 
     B rows, R owners, I input, H hidden units, V columns
 """
 
 from __future__ import annotations
 
-from .kernels import ONE, Array, compiled, exponential, hyperbolic_tangent, inverse, load, store
+from .kernels import ONE, Array, F, compiled, exponential, hyperbolic_tangent, inverse, load, store
 from .vectors import ROWS as ROWS
-from .vectors import multiply, multiply_fresh
+from .vectors import multiply, multiply_bytes, multiply_fresh
 
 CHUNK = 128
 """Rows that pass all units before the next rows do: they, and the panels of 32 units, stay in the cache."""
@@ -18,16 +19,36 @@ CHUNK = 128
 PLANE = ROWS * 32
 """Numbers of one gate of 8 rows x 32 units in `block`."""
 
+STEPS = 127
+"""Steps of a byte from 0 to 1: a state, which lies between -1 and 1, is the number of them, and `ZERO` more."""
+
+ZERO = 128
+"""The byte of 0: products take their left bytes without a sign."""
+
+_STEPS, _ROUNDED = F(STEPS), F(ZERO + 0.5)
+
+
+@compiled()
+def narrowed(state: Array, top: int, count: int, chunk: Array) -> None:
+    """Rows top..top+count of state (B, H), which lies between -1 and 1, as bytes: into chunk (CHUNK, H)."""
+    size = state.shape[1]
+    for i in range(count * size):
+        store(chunk, i, 7, load(state, top * size + i, 6) * _STEPS + _ROUNDED)
+
 
 @compiled()
 def gate_products(
-    x: Array, inputs: Array, carried: Array, recurrent: Array, first: int, unit: int, block: Array
-) -> None:
-    """The products in the gates r and z, in n's recurrent share and in n's input share of 8 rows x 32 units."""
-    size, width = carried.shape[1], x.shape[1]
+    x: Array, inputs: Array, chunk: Array, recurrent: Array, starts: Array, scales: Array,
+    first: int, row: int, unit: int, block: Array,
+) -> None:  # fmt: skip
+    """The products in the gates r and z, in n's recurrent share and in n's input share of 8 rows x 32 units: rows of x
+    from `first` on, and of chunk from `row` on."""
+    size, width = chunk.shape[1], x.shape[1]
     for gate in range(3):
         panel, place = gate * size + unit, gate * PLANE
-        multiply_fresh(carried, first * size, size, recurrent, panel * size, size // 32, block, place)
+        multiply_bytes(
+            chunk, row * size, size, recurrent, panel * (size // 2), size // 64, starts, scales, panel, block, place
+        )
         if gate < 2:
             multiply(x, first * width, width, inputs, panel * width, width // 32, block, place)
         else:
@@ -62,20 +83,23 @@ def gates(
 
 @compiled()
 def step(
-    x: Array, inputs: Array, carried: Array, recurrent: Array, fixed: Array, owners: Array, bias: Array,
-    state: Array, narrow: Array, block: Array,
+    x: Array, inputs: Array, recurrent: Array, starts: Array, scales: Array, fixed: Array, owners: Array, bias: Array,
+    state: Array, narrow: Array, chunk: Array, block: Array,
 ) -> None:  # fmt: skip
-    """One step of all rows. x (B, I) and carried (B, H), the state before, in bf16; inputs, recurrent: panels of
-    W_x^T, W_hh^T; bias (H): n's recurrent share; state (B, H) float32: replaced; narrow (B, H): it again in bf16.
+    """One step of all rows. x (B, I) in bf16; inputs: panels of W_x^T; recurrent: panels of bytes of W_hh^T, with what
+    their sums start from (3H) int32 and are multiplied by (3H); bias (H): n's recurrent share; state (B, H) float32:
+    replaced; narrow (B, H): the new one in bf16.
 
-    fixed and owners (B) as in `gates`; block (4 * PLANE) float32.
+    fixed and owners (B) as in `gates`; chunk (CHUNK, H) uint8 and block (4 * PLANE) float32: memory to work in.
     """
     rows, size = state.shape
     for top in range(0, rows, CHUNK):
+        count = min(CHUNK, rows - top)
+        narrowed(state, top, count, chunk)
         for unit in range(0, size, 32):
-            for first in range(top, min(top + CHUNK, rows), ROWS):
-                gate_products(x, inputs, carried, recurrent, first, unit, block)
-                gates(block, fixed, owners, bias, first, unit, state, narrow)
+            for row in range(0, count, ROWS):
+                gate_products(x, inputs, chunk, recurrent, starts, scales, top + row, row, unit, block)
+                gates(block, fixed, owners, bias, top + row, unit, state, narrow)
 
 
 @compiled()

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from molvae import kernels, recurrence
-from molvae.gru import GRU, Precision, Stepper
-from molvae.products import has_blocks
+from molvae.gru import GRU, Precision, Stepper, combine
+from molvae.products import has_blocks, has_vectors
 
 SHAPES = [
     ([7, 7, 5, 2, 1], 6, 3, 16),
@@ -184,24 +184,51 @@ def test_weights_load_into_and_from_torch() -> None:
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("compiled", [True, False])
-@pytest.mark.parametrize(("rows", "inputs", "hidden"), [(5, 6, 16), (16, 32, 64), (264, 64, 32)])
+@pytest.mark.parametrize(("rows", "inputs", "hidden"), [(5, 6, 16), (16, 32, 64), (264, 64, 128), (264, 64, 32)])
 def test_stepping_equals_running(
     precision: Precision, compiled: bool, rows: int, inputs: int, hidden: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kernels, "AVAILABLE", compiled)
     mine = layer(inputs, 3, hidden, precision)
     sizes = [rows] * 3
-    x, constant, h0 = arguments(mine, sizes)
+    x, constant, start = arguments(mine, sizes)
     assert constant is not None
+    h0 = start.tanh()
     outputs, last = mine(x, constant, h0, sizes)
     stepper = Stepper(mine)
     state, fixed = stepper.begin(h0), stepper.fixed(constant.flip(0))
     for now in x.detach().to(stepper.kind).split(rows):
-        stepper(now, state, fixed, torch.arange(rows).flip(0))
+        operand = stepper(now, state, fixed, torch.arange(rows).flip(0))
     tolerance = 1e-6 if precision == "fp32" else 2e-2
     torch.testing.assert_close(state.h, last, rtol=0, atol=tolerance)
-    torch.testing.assert_close(state.operand.float(), state.h, rtol=0, atol=1e-2)
+    torch.testing.assert_close(operand.float(), state.h, rtol=0, atol=1e-2)
     torch.testing.assert_close(state.h, outputs[-rows:], rtol=0, atol=tolerance)
+
+
+@pytest.mark.skipif(not has_vectors(32, 64), reason="the processor has no products of bytes")
+def test_a_state_in_bytes_is_rounded_and_nothing_else() -> None:
+    mine = layer(32, 3, 64, "bf16")
+    with torch.no_grad():
+        mine.bias_ih_l0.zero_()  # what is fixed is told in bf16, which is exact for 0
+        mine.bias_hh_l0[:128] = 0.0
+        mine.weight_hh_l0[5] = 0.0  # has no largest number
+    x, _, start = arguments(mine, [24])
+    stepper = Stepper(mine)
+    state, fixed = stepper.begin(start.tanh()), stepper.fixed(torch.zeros(24, 3))
+    rounded = (state.h * 127).round().double() / 127
+    exact = mine.weight_hh_l0.detach().double()
+    steps = exact.abs().amax(1, keepdim=True).clamp(min=1e-9) / 127
+    recurrent = rounded @ ((exact / steps).round() * steps).T + mine.bias_hh_l0.detach().double()
+    inputs = x.detach().bfloat16().double() @ mine.weight_ih_l0[:, :32].detach().bfloat16().double().T
+    expected = combine(inputs, recurrent, state.h.double())
+    stepper(x.detach().bfloat16(), state, fixed, torch.arange(24))
+    torch.testing.assert_close(state.h.double(), expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.skipif(not has_vectors(32, 64), reason="the processor has no products of bytes")
+def test_a_state_that_no_byte_holds_is_refused() -> None:
+    with pytest.raises(ValueError, match="between -1 and 1"):
+        Stepper(layer(32, 3, 64, "bf16")).begin(torch.full((8, 64), 1.01))
 
 
 def test_what_is_fixed_for_one_row_is_fixed_for_all() -> None:
