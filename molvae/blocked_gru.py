@@ -17,37 +17,47 @@ from .kernels import ONE, Array, F, compiled, exponential, hyperbolic_tangent, i
 CHUNK = 128
 """Rows that pass all units before the next rows do: their inputs, and the panels of 32 units, stay in the cache."""
 
-PADDING = 32
-"""Rows in front of and behind `fixed`, so that a block may be read that begins or ends outside it."""
+
+@compiled()
+def fill(fixed: Array, owners: Array, base: int, start: int, block: Array, at: int, rows: int) -> None:
+    """The first `rows` rows of a block from 32 numbers of what is fixed for the owners of packed rows from `base` on."""
+    for i in range(rows):
+        f = start + owners[base + i] * 96
+        for j in range(32):
+            store(block, at + i * 32 + j, 3, load(fixed, f + j, 4))
 
 
 @compiled()
 def gate_products(
-    x: Array, inputs: Array, carried: Array, recurrent: Array, fixed: Array, bias: Array,
-    base: int, row: int, unit: int, rows: int, block: Array,
+    x: Array, inputs: Array, carried: Array, recurrent: Array, fixed: Array, owners: Array, bias: Array,
+    base: int, unit: int, rows: int, block: Array,
 ) -> None:  # fmt: skip
     """What the gates r, z, n's recurrent share and n's input share of 32 rows x 32 units, or of the first `rows` of
     them, are made of.
 
-    x (N, I), carried (N + 1, H) from row `base` on, their weights as panels, fixed (H / 32, R, 96) from row `row` on
-    (or its one row) and bias (H) -> block, 4 times 32 x 32 float32.
+    x (N, I), carried (N + 1, H) and owners (N) from row `base` on, the weights as panels, fixed (H / 32, R, 96) and
+    bias (H) -> block, 4 times 32 x 32 float32.
     """
     size, width = carried.shape[1], x.shape[1]
-    many = 0 if fixed.shape[1] == 1 else 96
     for gate in range(3):
         panel = (gate * size + unit) // 32
-        start = unit // 32 * fixed.shape[1] * 96 + row * many + gate * 32
+        start = unit // 32 * fixed.shape[1] * 96 + gate * 32
         at = gate * 1024
         if gate == 2:
-            begin(bias, unit, 0, block, at, rows)
+            for i in range(rows):
+                for j in range(32):
+                    store(block, at + i * 32 + j, 3, load(bias, unit + j, 5))
         else:
-            begin(fixed, start, many, block, at, rows)
+            fill(fixed, owners, base, start, block, at, rows)
+        begin(block, at)
         accumulate(carried, base * size, size, recurrent, panel * size * 32, size // 32, block, at, rows)
         if gate == 2:
             finish(block, at)
             at += 1024
-            begin(fixed, start, many, block, at, rows)
-        accumulate(x, base * width, width, inputs, panel * width * 32, width // 32, block, at, rows)
+            fill(fixed, owners, base, start, block, at, rows)
+            begin(block, at)
+        if width:
+            accumulate(x, base * width, width, inputs, panel * width * 32, width // 32, block, at, rows)
         finish(block, at)
 
 
@@ -79,16 +89,15 @@ def gates_forward(
 
 @compiled()
 def forward(
-    layout: Array, sizes: Array, x: Array, inputs: Array, recurrent: Array, fixed: Array, bias: Array,
+    layout: Array, sizes: Array, x: Array, inputs: Array, recurrent: Array, fixed: Array, owners: Array, bias: Array,
     gates: Array, candidate: Array, state: Array, outputs: Array, carried: Array, block: Array,
 ) -> None:  # fmt: skip
     """All steps. x (N, I); inputs, recurrent: panels of W_x^T, W_hh^T; the rest as in `kernels.gru_forward`.
 
-    fixed (H / 32, PADDING + B + PADDING or 1, 96), float32 for tile registers: for 32 units and a row what r, z and n
-    get at every step; gates only written; block (4096) float32.
+    fixed (H / 32, R, 96): for 32 units and an owner what r, z and n get at every step; gates only written; block (4096)
+    float32.
     """
     size, total = state.shape[1], x.shape[0]
-    lead = 0 if fixed.shape[1] == 1 else PADDING
     place = 0
     configure(layout)
     for t in range(sizes.shape[0]):
@@ -100,7 +109,7 @@ def forward(
                     base = min(place + first, total - 32)  # the last block begins earlier, not to run over
                     skip, count = place + first - base, min(32, alive - first)
                     gate_products(
-                        x, inputs, carried, recurrent, fixed, bias, base, lead + first - skip, unit, skip + count, block
+                        x, inputs, carried, recurrent, fixed, owners, bias, base, unit, skip + count, block
                     )
                     gates_forward(
                         block, skip, first, count, unit, place, following, place + alive,

@@ -1,9 +1,10 @@
 """A gated recurrent layer over packed sequences: the same numbers as ``nn.GRU``, faster on a CPU.
 
-Knows shapes, steps and devices. Knows nothing of molecules, symbols or latents: the latent is just a
-`constant` that every step of a row sees.
+Knows shapes, steps and devices. Knows nothing of molecules, symbols or latents: these are rows of `constant`,
+of which every step sees one. What such a row adds to the gates is computed once, however many steps see it.
 
-    B rows (sequences), N packed rows (all steps of all sequences), I input, C constant, H hidden units
+    B rows (sequences), N packed rows (all steps of all sequences), R rows of constant, I input, C constant,
+    H hidden units
 
 Packed layout: rows sorted by length, longest first; ``sizes[t]`` is the number of rows still alive at
 step t, so ``sizes`` never increases, ``sizes[0] == B`` and ``sum(sizes) == N``. Step t's rows stand in
@@ -35,8 +36,21 @@ def combine(gates: Tensor, recurrent: Tensor, h: Tensor) -> Tensor:
     return n + z * (h - n)
 
 
+def own_rows(sizes: list[int]) -> Tensor:
+    """The sequence of every packed row, ``(N,)`` int64."""
+    return torch.cat([torch.arange(alive) for alive in sizes])
+
+
+def beside(x: Tensor, constant: Tensor | None, sizes: list[int], owners: Tensor | None) -> Tensor:
+    """Inputs of every packed row in one: x (N, I) and the rows of constant (R, C) that it sees -> (N, I + C)."""
+    if constant is None:
+        return x
+    owners = own_rows(sizes).to(x.device) if owners is None else owners
+    return torch.cat([x, constant.to(x.dtype)[owners]], 1)
+
+
 class GRU(nn.Module):
-    """One GRU layer over packed rows, with an input that stays the same for all steps of a row.
+    """One GRU layer over packed rows, with an input of every step's own and one that many steps have in common.
 
     Parameters are named, shaped and ordered (r, z, n) as those of ``nn.GRU(input_size + constant_size,
     hidden_size)``; gates follow Cho et al. 2014 in cuDNN's variant. ``precision`` is the operand type of
@@ -66,60 +80,54 @@ class GRU(nn.Module):
         with torch.no_grad():
             self.bias_ih_l0[self.hidden_size : 2 * self.hidden_size] = 1.0
 
-    def forward(self, x: Tensor, constant: Tensor | None, h0: Tensor, sizes: list[int]) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, x: Tensor, constant: Tensor | None, h0: Tensor, sizes: list[int], owners: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Run all steps of all rows.
 
-        x (N, I) packed, constant (B, C) or None where C is 0, h0 (B, H) -> outputs (N, H) packed, in the
-        type of x; last state of every row (B, H), in the type of h0.
+        x (N, I) packed, constant (R, C) or None where C is 0, h0 (B, H) -> outputs (N, H) packed, in the
+        type of x; last state of every row (B, H), in the type of h0. Packed row i sees row owners[i] (N) int64
+        of constant; without owners, that of its sequence.
         """
         device = x.device.type
         if device == "cpu" and kernels.AVAILABLE and h0.dtype == torch.float32 and x.dtype != torch.float64:
+            if owners is None:
+                owners = own_rows(sizes) if constant is not None else torch.zeros(len(x), dtype=torch.long)
             weights = (self.weight_ih_l0, self.weight_hh_l0, self.bias_ih_l0, self.bias_hh_l0)
-            outputs, last = Recurrence.apply(x, constant, h0, *weights, sizes, self.precision)  # type: ignore[no-untyped-call]
+            outputs, last = Recurrence.apply(x, constant, h0, *weights, sizes, owners, self.precision)  # type: ignore[no-untyped-call]
             return outputs, last
         if device == "cuda":
-            return self._on_cuda(x, constant, h0, sizes)
-        return self.reference(x, constant, h0, sizes)
+            return self._on_cuda(beside(x, constant, sizes, owners), h0, sizes)
+        return self.reference(x, constant, h0, sizes, owners)
 
-    def reference(self, x: Tensor, constant: Tensor | None, h0: Tensor, sizes: list[int]) -> tuple[Tensor, Tensor]:
+    def reference(
+        self, x: Tensor, constant: Tensor | None, h0: Tensor, sizes: list[int], owners: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """The same as `forward`, in plain differentiable torch: any device, any floating type."""
-        gates = self.input_gates(x.to(h0.dtype))
-        fixed = self.constant_gates(constant) if constant is not None else None
+        inputs = beside(x.to(h0.dtype), constant, sizes, owners)
+        gates = functional.linear(inputs, self.weight_ih_l0, self.bias_ih_l0)
         h, outputs, finished, start = h0, [], [], 0
         for alive in sizes:
             if alive < len(h):
                 finished.append(h[alive:])
                 h = h[:alive]
-            now = gates[start : start + alive]
             recurrent = functional.linear(h, self.weight_hh_l0, self.bias_hh_l0)
-            h = combine(now if fixed is None else now + fixed[:alive], recurrent, h)
+            h = combine(gates[start : start + alive], recurrent, h)
             outputs.append(h)
             start += alive
         return torch.cat(outputs).to(x.dtype), torch.cat([h, *reversed(finished)])
 
-    def _on_cuda(self, x: Tensor, constant: Tensor | None, h0: Tensor, sizes: list[int]) -> tuple[Tensor, Tensor]:
+    def _on_cuda(self, inputs: Tensor, h0: Tensor, sizes: list[int]) -> tuple[Tensor, Tensor]:
         kind = torch.bfloat16 if self.precision == "bf16" else torch.float32
-        packed = x.to(kind)
-        if constant is not None:
-            repeated = torch.cat([constant[:alive] for alive in sizes])
-            packed = torch.cat([packed, repeated.to(kind)], 1)
         weights = [self.weight_ih_l0, self.weight_hh_l0, self.bias_ih_l0, self.bias_hh_l0]
         with warnings.catch_warnings():
             # cuDNN wants its weights in one piece and copies them there; so would we, after the cast.
             warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous")
             outputs, last = torch._VF.gru(
-                packed, torch.tensor(sizes), h0[None].to(kind), [w.to(kind) for w in weights],
+                inputs.to(kind), torch.tensor(sizes), h0[None].to(kind), [w.to(kind) for w in weights],
                 True, 1, 0.0, self.training, False,
             )  # fmt: skip
-        return outputs.to(x.dtype), last[0].to(h0.dtype)
-
-    def input_gates(self, x: Tensor) -> Tensor:
-        """What the input adds to the gates, its bias included: (..., I) -> (..., 3H)."""
-        return functional.linear(x, self.weight_ih_l0[:, : self.input_size], self.bias_ih_l0)
-
-    def constant_gates(self, constant: Tensor) -> Tensor:
-        """What the constant adds to the gates of every step of its row: (B, C) -> (B, 3H)."""
-        return functional.linear(constant, self.weight_ih_l0[:, self.input_size :])
+        return outputs.to(inputs.dtype), last[0].to(h0.dtype)
 
 
 @dataclass

@@ -172,21 +172,21 @@ def hyperbolic_tangent(x: Any) -> Any:
 @compiled()
 def gru_forward(
     start: int, alive: int, following: int,
-    gates: Array, candidate: Array, recurrent: Array, fixed: Array, bias: Array,
+    gates: Array, candidate: Array, recurrent: Array, fixed: Array, owners: Array, bias: Array,
     state: Array, outputs: Array, carried: Array,
 ) -> None:  # fmt: skip
     """One step of rows start..start+alive of the packed arrays, in place.
 
     gates (N, 3H): the input's share of r, z, n on entry; r, z and the recurrent share of n on return.
-    recurrent (alive, 3H): h @ W_hh^T of these rows. fixed (B or 1, 3H): what is added at every step.
+    recurrent (alive, 3H): h @ W_hh^T of these rows. fixed (R, 3H): what is added, of which packed row i
+    gets row owners[i] (N).
     bias (H): the bias inside n's recurrent share. state (B, H): h, replaced. candidate (N, H): n.
     outputs (N, H): h. carried (N + 1, H): h again, for rows that go on, where the next step's rows begin
     (start + alive); `following` of them do. The last row of carried takes what goes nowhere.
     """
     size = state.shape[1]
-    shared = 0 if fixed.shape[0] == 1 else 1
     for i in range(alive):
-        g, q, c = (start + i) * 3 * size, i * 3 * size, i * shared * 3 * size
+        g, q, c = (start + i) * 3 * size, i * 3 * size, owners[start + i] * 3 * size
         o, s = (start + i) * size, i * size
         k = (start + alive + i if i < following else carried.shape[0] - 1) * size
         for j in range(size):
@@ -243,29 +243,34 @@ def gru_backward(
 
 
 @compiled()
-def gru_fixed_gradient(gates: Array, candidate: Array, sizes: Array, fixed: Array, bias: Array) -> None:
-    """Sum gate gradients: over the steps of each row into fixed (B, 3H), over all rows into bias (4H).
+def gru_fixed_gradient(gates: Array, candidate: Array, owners: Array, fixed: Array, bias: Array) -> None:
+    """Sum gate gradients: over the packed rows of each owner (N) into fixed (R, 3H), over all rows into bias (4H).
 
     The first 3H of bias, 0 on entry, are the input's share; the last H are n's recurrent share.
     """
-    size = candidate.shape[1]
+    size, count = candidate.shape[1], owners.size
+    ends, order = np.zeros(fixed.shape[0] + 1, np.int64), np.empty(count, np.int64)
+    for i in range(count):  # rows in the order of their owners, so that sums stand in the nearest cache
+        ends[owners[i] + 1] += 1
+    for r in range(fixed.shape[0]):
+        ends[r + 1] += ends[r]
+    for i in range(count):
+        order[ends[owners[i]]] = i
+        ends[owners[i]] += 1
     total = np.zeros(3 * size, np.float32)
-    for b in range(fixed.shape[0]):
+    for r in range(fixed.shape[0]):
         total[:] = F(0)
-        start, t = 0, 0
-        while t < sizes.shape[0] and b < sizes[t]:
-            g, o = (start + b) * 3 * size, (start + b) * size
+        for place in range(ends[r - 1] if r else 0, ends[r]):
+            g, o = order[place] * 3 * size, order[place] * size
             for j in range(2 * size):
                 store(total, j, 2, load(total, j, 2) + load(gates, g + j, 0))
             for j in range(size):
                 store(total, 2 * size + j, 2, load(total, 2 * size + j, 2) + load(candidate, o + j, 1))
             for j in range(size):
                 store(bias, 3 * size + j, 4, load(bias, 3 * size + j, 4) + load(gates, g + 2 * size + j, 0))
-            start += sizes[t]
-            t += 1
         for j in range(3 * size):
             value = load(total, j, 2)
-            store(fixed, b * 3 * size + j, 3, value)
+            store(fixed, r * 3 * size + j, 3, value)
             store(bias, j, 4, load(bias, j, 4) + value)
 
 

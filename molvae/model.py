@@ -72,8 +72,8 @@ class MoleculeVAE(nn.Module):
         self.config, self.vocabulary, self.max_steps = config, vocabulary, max_steps
         self.precision: Precision = "fp32"
         self.read = nn.Embedding(vocabulary, width)
-        self.forward_encoder = GRU(width, 0, config.encoder)
-        self.backward_encoder = GRU(width, 0, config.encoder)
+        self.forward_encoder = GRU(0, width, config.encoder)
+        self.backward_encoder = GRU(0, width, config.encoder)
         self.posterior: GaussianPosterior | LevelPosterior = (
             GaussianPosterior(2 * config.encoder, config.latent)
             if config.posterior == "gaussian"
@@ -136,11 +136,14 @@ class MoleculeVAE(nn.Module):
         return Gaussian(*(mean.index_put((kept,), part) for part in told))
 
     def summary(self, forward: Tensor, backward: Tensor, sizes: list[int]) -> Tensor:
-        """What the encoder makes of molecules, ``(B, 2 * encoder)``, from their packed symbols both ways."""
+        """What the encoder makes of molecules, ``(B, 2 * encoder)``, from their packed symbols both ways.
+
+        Its inputs are rows of a small table, so what these add to the gates is a table too.
+        """
         zeros = self.read.weight.new_zeros(sizes[0], self.config.encoder)
-        table = self.read.weight.bfloat16() if self.in_bf16 else self.read.weight
-        _, left = self.forward_encoder(functional.embedding(forward, table), None, zeros, sizes)
-        _, right = self.backward_encoder(functional.embedding(backward, table), None, zeros, sizes)
+        nothing, table = zeros.new_empty(len(forward), 0), self.read.weight
+        _, left = self.forward_encoder(nothing, table, zeros, sizes, forward)
+        _, right = self.backward_encoder(nothing, table, zeros, sizes, backward)
         return torch.cat([left, right], dim=-1)
 
     def first_state(self, code: Tensor) -> Tensor:

@@ -25,6 +25,7 @@ class Kept(NamedTuple):
 
     gates: Tensor  # (N, 3H) r, z, n's recurrent share
     candidate: Tensor  # (N, H) n
+    owners: Tensor  # (N,) the row of what is fixed that each packed row got
     carried: Tensor  # (N + 1, H) the state each step began with
     sizes: list[int]
     blocked: bool
@@ -32,7 +33,7 @@ class Kept(NamedTuple):
 
 def fits_blocks(x: Tensor, h0: Tensor, kind: torch.dtype) -> bool:
     """Whether this processor and these sizes allow the way in blocks."""
-    whole = x.shape[1] % 32 == 0 and h0.shape[1] % 32 == 0 and len(x) >= 32 and x.shape[1] > 0
+    whole = x.shape[1] % 32 == 0 and h0.shape[1] % 32 == 0 and len(x) >= 32
     return kind == torch.bfloat16 and whole and has_blocks()
 
 
@@ -46,12 +47,12 @@ def step_rows(alive: int, there: int) -> int:
 
 
 def run(
-    x: Tensor, h0: Tensor, w_x: Tensor, w_h: Tensor, fixed: Tensor, bias: Tensor, sizes: list[int]
+    x: Tensor, h0: Tensor, w_x: Tensor, w_h: Tensor, fixed: Tensor, owners: Tensor, bias: Tensor, sizes: list[int]
 ) -> tuple[Tensor, Tensor, Kept]:
     """Outputs (N, H), last states (B, H) float32 and what to keep.
 
-    x, w_x and w_h in the type of the products; fixed (B, 3H) or (1, 3H) and bias (H) float32: what r, z and n
-    get at every step, and n's recurrent share.
+    x, w_x, w_h and fixed (R, 3H), of which every packed row gets that of its owner (N), in the type of the products;
+    bias (H) float32: n's recurrent share.
     """
     total, rows, size = len(x), len(h0), h0.shape[1]
     blocked = fits_blocks(x, h0, x.dtype)
@@ -59,20 +60,17 @@ def run(
     candidate, outputs, carried = (x.new_empty(n, size) for n in (total, total, total + 1))
     carried[:rows] = h0
     state = h0.clone(memory_format=torch.contiguous_format)
-    kept = Kept(gates, candidate, carried, sizes, blocked)
+    kept = Kept(gates, candidate, owners, carried, sizes, blocked)
     results: Any = [array(part) for part in (state, outputs, carried)]
     if blocked:
         weights = (packed(w_x.t()), packed(w_h.t()))
-        if len(fixed) > 1:
-            fixed = torch.nn.functional.pad(fixed, (0, 0, blocked_gru.PADDING, blocked_gru.PADDING))
-        fixed = by_units(fixed.to(torch.float32 if kernels.TILES else x.dtype))
         block = array(torch.empty(4096))
-        inputs = [array(part) for part in (fixed, bias, gates, candidate)]
+        inputs = [array(part) for part in (by_units(fixed), owners, bias, gates, candidate)]
         everything: Any = (blocks.layout(), np.array(sizes), array(x.contiguous()), *weights, *inputs, *results, block)
         blocked_gru.forward(*everything)
         return outputs, state, kept
     recurrent = x.new_empty(step_rows(rows, rows + STEP), 3 * size)
-    memory: Any = [array(part) for part in (gates, candidate, recurrent, fixed.to(x.dtype), bias)]
+    memory: Any = [array(part) for part in (gates, candidate, recurrent, fixed, owners, bias)]
     place = 0
     for alive, following in zip(sizes, [*sizes[1:], 0], strict=True):
         taken = step_rows(alive, len(carried) - place)
@@ -87,7 +85,7 @@ def run_back(kept: Kept, w_h: Tensor, slope: Tensor, state: Tensor) -> None:
 
     slope (N, H) or (1, H): gradient of the outputs, in the type of the products.
     """
-    gates, candidate, carried, sizes, blocked = kept
+    gates, candidate, _, carried, sizes, blocked = kept
     if blocked:
         memory = [array(part) for part in (gates, candidate, carried, slope, state, torch.zeros(4096))]
         blocked_gru.backward(blocks.layout(), np.array(sizes), packed(w_h), *memory)
@@ -105,23 +103,23 @@ def run_back(kept: Kept, w_h: Tensor, slope: Tensor, state: Tensor) -> None:
 
 
 class Recurrence(torch.autograd.Function):
-    """(x, constant, h0, W_ih, W_hh, b_ih, b_hh, sizes, precision) -> outputs in x's type, last states."""
+    """(x, constant, h0, W_ih, W_hh, b_ih, b_hh, sizes, owners, precision) -> outputs in x's type, last states."""
 
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, constant: Tensor | None, h0: Tensor,
-        w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor, sizes: list[int], precision: Precision,
+        w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor, sizes: list[int], owners: Tensor, precision: Precision,
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
         ctx.set_materialize_grads(False)
         kind = torch.bfloat16 if precision == "bf16" else torch.float32
         size, width = h0.shape[1], x.shape[1]
         operand, weights, w_h = x.to(kind), w_ih.to(kind), w_hh.to(kind)
         w_x, w_c = weights[:, :width], weights[:, width:]
-        fixed = b_ih.clone()[None]  # (1, 3H), or (B, 3H) where there is a constant
+        fixed = b_ih.clone()[None]  # (1, 3H), or (R, 3H) where there is a constant
         fixed[0, : 2 * size] += b_hh[: 2 * size]
-        if constant is not None:
-            fixed = torch.addmm(fixed.to(kind), constant.to(kind), w_c.t())
-        outputs, state, ctx.kept = run(operand, h0, w_x, w_h, fixed, b_hh[2 * size :], sizes)
+        fixed = fixed.to(kind) if constant is None else torch.addmm(fixed.to(kind), constant.to(kind), w_c.t())
+        outputs, state, ctx.kept = run(operand, h0, w_x, w_h, fixed, owners, b_hh[2 * size :], sizes)
+        ctx.fixed_shape = fixed.shape
         ctx.save_for_backward(operand, constant, w_x, w_c, w_h)
         ctx.x_type = x.dtype
         return outputs.to(x.dtype), state
@@ -137,9 +135,9 @@ class Recurrence(torch.autograd.Function):
         slope = gates.new_zeros(1, size) if slope is None else slope.to(gates.dtype).contiguous()
         run_back(kept, w_h, slope, state)
 
-        fixed, bias = gates.new_empty(rows, 3 * size), torch.zeros(4 * size)
-        steps = np.array(kept.sizes)
-        kernels.gru_fixed_gradient(array(gates), array(candidate), steps, array(fixed), array(bias))
+        fixed, bias = gates.new_empty(ctx.fixed_shape), torch.zeros(4 * size)
+        owners = array(kept.owners)
+        kernels.gru_fixed_gradient(array(gates), array(candidate), owners, array(fixed), array(bias))
         reset_update = gates[:, : 2 * size]
         d_x = d_constant = None
         if ctx.needs_input_grad[0]:
@@ -154,4 +152,4 @@ class Recurrence(torch.autograd.Function):
             d_constant = torch.mm(fixed, w_c).to(constant.dtype)
             transposed_product(fixed, constant.to(fixed.dtype), d_w_c)
         d_b_hh = torch.cat([bias[: 2 * size], bias[3 * size :]])
-        return d_x, d_constant, state, d_ih, d_hh, bias[: 3 * size], d_b_hh, None, None
+        return d_x, d_constant, state, d_ih, d_hh, bias[: 3 * size], d_b_hh, None, None, None

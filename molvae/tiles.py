@@ -91,12 +91,12 @@ def layout() -> Array:
 
 
 @compiled()
-def begin(source: Array, index: int, stride: int, block: Array, at: int, rows: int) -> None:
-    """Start all rows of a block, whichever are wanted, from float32 rows `stride` apart; stride 0 repeats one row."""
-    load_tile(0, source, index, stride)
-    load_tile(1, source, index + 16, stride)
-    load_tile(2, source, index + 16 * stride, stride)
-    load_tile(3, source, index + 16 * stride + 16, stride)
+def begin(block: Array, at: int) -> None:
+    """Start a block from what stands in its memory, 32 x 32 float32 from element `at` on."""
+    load_tile(0, block, at, 32)
+    load_tile(1, block, at + 16, 32)
+    load_tile(2, block, at + 512, 32)
+    load_tile(3, block, at + 528, 32)
 
 
 @compiled()

@@ -139,12 +139,8 @@ def release() -> None:
 
 
 @compiled()
-def begin(source: Array, index: int, stride: int, block: Array, at: int, rows: int) -> None:
-    """Start the first `rows` rows of a block, at an element of `block`, from float32 rows `stride` apart; stride 0
-    repeats one row."""
-    for i in range(rows):
-        for j in range(32):
-            store(block, at + i * 32 + j, 3, load(source, index + i * stride + j, 4))
+def begin(block: Array, at: int) -> None:
+    """Nothing: a block starts from what stands in its memory, at an element of `block`."""
 
 
 @compiled()

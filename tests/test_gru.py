@@ -114,6 +114,35 @@ def test_steps_in_blocks_equal_torch_and_the_other_way(
     assert distance(blocked, numbers(mine, list(leaves), mine(*leaves, sizes))) < 1.5e-2
 
 
+LOOKED_UP = [
+    ([7, 7, 5, 2, 1], 6, 3, 16),
+    ([70, 45, 33, 10, 1], 0, 40, 64),
+    ([40, 33, 32], 32, 8, 32),
+]
+"""Shapes with a constant, some of them taken in blocks."""
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 2e-6), ("bf16", 1.5e-2), ("fp64", 1e-10)])
+@pytest.mark.parametrize(("sizes", "inputs", "constant", "hidden"), LOOKED_UP)
+def test_rows_that_steps_choose_are_as_good_as_inputs(
+    sizes: list[int], inputs: int, constant: int, hidden: int, precision: str, tolerance: float
+) -> None:
+    exact = precision == "fp64"
+    mine = layer(inputs, constant, hidden, "fp32" if exact else precision)  # type: ignore[arg-type]
+    judge = layer(inputs + constant, 0, hidden).double()  # the same weights, by the seed
+    mine = mine.double() if exact else mine
+    x, _, h0 = arguments(mine, sizes, torch.float64 if exact else torch.float32)
+    generator = torch.Generator().manual_seed(5)
+    table = torch.randn(9, constant, generator=generator, dtype=torch.float64)
+    owners = torch.randint(8, (sum(sizes),), generator=generator)  # one row nobody sees
+    mine_table = table.to(x.dtype).requires_grad_()
+    fast = numbers(mine, [x, mine_table, h0], mine(x, mine_table, h0, sizes, owners))
+    leaves = [leaf.detach().double().requires_grad_() for leaf in (x, table, h0)]
+    inputs_together = torch.cat([leaves[0], leaves[1][owners]], 1)
+    expected = numbers(judge, list(leaves), judge(inputs_together, None, leaves[2], sizes))
+    assert distance([part for part in fast if part.numel()], [part for part in expected if part.numel()]) < tolerance
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=5), st.integers(1, 20), st.integers(0, 3))
 def test_any_lengths_and_widths_agree_with_the_reference(lengths: list[int], hidden: int, constant: int) -> None:

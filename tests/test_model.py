@@ -52,7 +52,7 @@ def test_the_elbo_is_that_of_a_loop_over_molecules_and_symbols(model: MoleculeVA
         for layer, run in ((model.forward_encoder, ids), (model.backward_encoder, ids[::-1].copy())):
             h = torch.zeros(1, model.config.encoder)
             for symbol in run:
-                h, _ = layer.reference(model.read(torch.tensor([symbol])), None, h, [1])
+                h, _ = layer.reference(torch.empty(1, 0), model.read(torch.tensor([symbol])), h, [1])
             states.append(h)
         q = model.posterior(torch.cat(states, -1))
         z = q.draw(noise[place : place + 1])
