@@ -88,7 +88,7 @@ def training_rate(dataset: Dataset, sizes: ModelConfig, batch: int, rounds: int)
 
     rate = fastest(work, rounds)
     steps = float(np.mean(dataset.lengths[: len(dataset)]))
-    encoder = 2 * 3 * (sizes.embedding + sizes.encoder) * sizes.encoder * (1 - state.config.training.blank_share)
+    encoder = 2 * 3 * sizes.encoder * sizes.encoder * (1 - state.config.training.blank_share)  # its inputs: a table
     decoder = 3 * (sizes.embedding + sizes.decoder) * sizes.decoder
     output = (sizes.embedding + sizes.decoder) * len(dataset.vocabulary)
     products = encoder * steps + (decoder + output) * (steps + 1)  # molecules at level 0 are not encoded
