@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .blocks import accumulate, begin, begin_zero, configure, finish, release
+from .blocks import accumulate, begin, configure, finish, release
 from .kernels import ONE, Array, F, compiled, exponential, hyperbolic_tangent, inverse, load, store
 
 CHUNK = 128
@@ -19,64 +19,48 @@ CHUNK = 128
 
 
 @compiled()
-def fill(fixed: Array, owners: Array, base: int, start: int, block: Array, at: int, rows: int) -> None:
-    """The first `rows` rows of a block from 32 numbers of what is fixed for the owners of packed rows from `base` on."""
-    for i in range(rows):
-        f = start + owners[base + i] * 96
-        for j in range(32):
-            store(block, at + i * 32 + j, 3, load(fixed, f + j, 4))
-
-
-@compiled()
 def gate_products(
-    x: Array, inputs: Array, carried: Array, recurrent: Array, fixed: Array, owners: Array, bias: Array,
-    base: int, unit: int, rows: int, block: Array,
-) -> None:  # fmt: skip
-    """What the gates r, z, n's recurrent share and n's input share of 32 rows x 32 units, or of the first `rows` of
-    them, are made of.
+    x: Array, inputs: Array, carried: Array, recurrent: Array, base: int, unit: int, rows: int, block: Array
+) -> None:
+    """The products in the gates r and z, in n's recurrent share and in n's input share of 32 rows x 32 units, or of the
+    first `rows` of them.
 
-    x (N, I), carried (N + 1, H) and owners (N) from row `base` on, the weights as panels, fixed (H / 32, R, 96) and
-    bias (H) -> block, 4 times 32 x 32 float32.
+    x (N, I) and carried (N + 1, H) from row `base` on, the weights as panels -> block, 4 times 32 x 32 float32, of which
+    the last stays as it is where I is 0.
     """
     size, width = carried.shape[1], x.shape[1]
     for gate in range(3):
-        panel = (gate * size + unit) // 32
-        start = unit // 32 * fixed.shape[1] * 96 + gate * 32
-        at = gate * 1024
-        if gate == 2:
-            for i in range(rows):
-                for j in range(32):
-                    store(block, at + i * 32 + j, 3, load(bias, unit + j, 5))
-        else:
-            fill(fixed, owners, base, start, block, at, rows)
-        begin(block, at)
-        accumulate(carried, base * size, size, recurrent, panel * size * 32, size // 32, block, at, rows)
-        if gate == 2:
-            finish(block, at)
-            at += 1024
-            fill(fixed, owners, base, start, block, at, rows)
-            begin(block, at)
-        if width:
+        panel, at = (gate * size + unit) // 32, gate * 1024
+        begin(carried, base * size, size, recurrent, panel * size * 32, size // 32, block, at, rows)
+        if gate < 2 and width:
             accumulate(x, base * width, width, inputs, panel * width * 32, width // 32, block, at, rows)
         finish(block, at)
+    if width:
+        panel = (2 * size + unit) // 32
+        begin(x, base * width, width, inputs, panel * width * 32, width // 32, block, 3072, rows)
+        finish(block, 3072)
 
 
 @compiled()
 def gates_forward(
-    block: Array, skip: int, first: int, count: int, unit: int, place: int, following: int, next_place: int,
+    block: Array, fixed: Array, owners: Array, bias: Array,
+    skip: int, first: int, count: int, unit: int, place: int, following: int, next_place: int,
     gates: Array, candidate: Array, state: Array, outputs: Array, carried: Array,
 ) -> None:  # fmt: skip
     """`kernels.gru_forward` for rows first..first+count of a step whose packed rows begin at `place`."""
     size = state.shape[1]
     for i in range(first, first + count):
         q, g = (skip + i - first) * 32, (place + i) * 3 * size + unit
+        f = (unit // 32 * fixed.shape[1] + owners[place + i]) * 96
         o, s = (place + i) * size + unit, i * size + unit
         k = (next_place + i if i < following else carried.shape[0] - 1) * size + unit
         for j in range(32):
-            u, v = ONE + exponential(-load(block, q + j, 3)), ONE + exponential(-load(block, 1024 + q + j, 3))
+            xr, xz = load(block, q + j, 3) + load(fixed, f + j, 4), load(block, 1024 + q + j, 3)
+            xz += load(fixed, f + 32 + j, 4)
+            u, v = ONE + exponential(-xr), ONE + exponential(-xz)
             both = inverse(u * v)
-            r, z, hn = both * v, both * u, load(block, 2048 + q + j, 3)
-            n = hyperbolic_tangent(load(block, 3072 + q + j, 3) + r * hn)
+            r, z, hn = both * v, both * u, load(block, 2048 + q + j, 3) + load(bias, unit + j, 5)
+            n = hyperbolic_tangent(load(block, 3072 + q + j, 3) + load(fixed, f + 64 + j, 4) + r * hn)
             h = n + z * (load(state, s + j, 6) - n)
             store(gates, g + j, 0, r)
             store(gates, g + size + j, 1, z)
@@ -95,7 +79,7 @@ def forward(
     """All steps. x (N, I); inputs, recurrent: panels of W_x^T, W_hh^T; the rest as in `kernels.gru_forward`.
 
     fixed (H / 32, R, 96): for 32 units and an owner what r, z and n get at every step; gates only written; block (4096)
-    float32.
+    float32, zeros.
     """
     size, total = state.shape[1], x.shape[0]
     place = 0
@@ -108,11 +92,9 @@ def forward(
                 for first in range(top, min(top + CHUNK, alive), 32):
                     base = min(place + first, total - 32)  # the last block begins earlier, not to run over
                     skip, count = place + first - base, min(32, alive - first)
-                    gate_products(
-                        x, inputs, carried, recurrent, fixed, owners, bias, base, unit, skip + count, block
-                    )
+                    gate_products(x, inputs, carried, recurrent, base, unit, skip + count, block)
                     gates_forward(
-                        block, skip, first, count, unit, place, following, place + alive,
+                        block, fixed, owners, bias, skip, first, count, unit, place, following, place + alive,
                         gates, candidate, state, outputs, carried,
                     )  # fmt: skip
         place += alive
@@ -157,9 +139,8 @@ def returning(gates: Array, recurrent: Array, place: int, first: int, following:
         return 0
     base = min(place + first, total - 32)
     skip = place + first - base
-    begin_zero(block, 0)
     rows = min(32, skip + following - first)
-    accumulate(gates, base * 3 * size, 3 * size, recurrent, unit * 3 * size, 3 * size // 32, block, 0, rows)
+    begin(gates, base * 3 * size, 3 * size, recurrent, unit * 3 * size, 3 * size // 32, block, 0, rows)
     finish(block, 0)
     block[(skip + following - first) * 32 : 1024] = F(0)
     return skip

@@ -1,7 +1,7 @@
 """Blocks of 32 rows x 32 columns of a bf16 matrix product, on whatever this processor multiplies bf16 with.
 
 On tile registers (`tiles`) or on vector registers (`vectors`), chosen by the processor, so that what is compiled for
-it fits. A block is begun from what stands in its memory or from zero, more and more of K is accumulated, and it is finished: then it
+it fits. A block is begun with one product, further ones are added to it, and it is finished: then it
 stands in memory, 32 x 32 float32, and the caller goes on with it while it is in the first cache.
 """
 
@@ -10,8 +10,8 @@ from __future__ import annotations
 from . import kernels
 
 if kernels.TILES:
-    from .tiles import accumulate, begin, begin_zero, configure, finish, layout, release
+    from .tiles import accumulate, begin, configure, finish, layout, release
 else:
-    from .vectors import accumulate, begin, begin_zero, configure, finish, layout, release
+    from .vectors import accumulate, begin, configure, finish, layout, release
 
-__all__ = ["accumulate", "begin", "begin_zero", "configure", "finish", "layout", "release"]
+__all__ = ["accumulate", "begin", "configure", "finish", "layout", "release"]

@@ -64,7 +64,7 @@ def run(
     results: Any = [array(part) for part in (state, outputs, carried)]
     if blocked:
         weights = (packed(w_x.t()), packed(w_h.t()))
-        block = array(torch.empty(4096))
+        block = array(torch.zeros(4096))
         inputs = [array(part) for part in (by_units(fixed), owners, bias, gates, candidate)]
         everything: Any = (blocks.layout(), np.array(sizes), array(x.contiguous()), *weights, *inputs, *results, block)
         blocked_gru.forward(*everything)

@@ -91,24 +91,6 @@ def layout() -> Array:
 
 
 @compiled()
-def begin(block: Array, at: int) -> None:
-    """Start a block from what stands in its memory, 32 x 32 float32 from element `at` on."""
-    load_tile(0, block, at, 32)
-    load_tile(1, block, at + 16, 32)
-    load_tile(2, block, at + 512, 32)
-    load_tile(3, block, at + 528, 32)
-
-
-@compiled()
-def begin_zero(block: Array, at: int) -> None:
-    """Start a block from 0."""
-    clear(0)
-    clear(1)
-    clear(2)
-    clear(3)
-
-
-@compiled()
 def accumulate(
     left: Array, a: int, stride: int, right: Array, b: int, count: int, block: Array, at: int, rows: int
 ) -> None:
@@ -127,6 +109,18 @@ def accumulate(
         multiply(3, 5, 7)
         a += 32
         b += 1024
+
+
+@compiled()
+def begin(
+    left: Array, a: int, stride: int, right: Array, b: int, count: int, block: Array, at: int, rows: int
+) -> None:
+    """Start a block with `count` products of 32 in K, as `accumulate` adds them."""
+    clear(0)
+    clear(1)
+    clear(2)
+    clear(3)
+    accumulate(left, a, stride, right, b, count, block, at, rows)
 
 
 @compiled()

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .kernels import AVAILABLE, Array, F, compiled, load, store
+from .kernels import AVAILABLE, Array, compiled
 
 ROWS = 8
 """Rows whose sums are in registers together."""
@@ -139,17 +139,6 @@ def release() -> None:
 
 
 @compiled()
-def begin(block: Array, at: int) -> None:
-    """Nothing: a block starts from what stands in its memory, at an element of `block`."""
-
-
-@compiled()
-def begin_zero(block: Array, at: int) -> None:
-    """Start a block from 0."""
-    block[at : at + 1024] = F(0)
-
-
-@compiled()
 def accumulate(
     left: Array, a: int, stride: int, right: Array, b: int, count: int, block: Array, at: int, rows: int
 ) -> None:
@@ -159,6 +148,15 @@ def accumulate(
     """
     for first in range(0, rows, ROWS):
         multiply(left, a + first * stride, stride, right, b, count, block, at + first * 32)
+
+
+@compiled()
+def begin(
+    left: Array, a: int, stride: int, right: Array, b: int, count: int, block: Array, at: int, rows: int
+) -> None:
+    """Start a block with `count` products of 32 in K, as `accumulate` adds them."""
+    for first in range(0, rows, ROWS):
+        multiply_fresh(left, a + first * stride, stride, right, b, count, block, at + first * 32)
 
 
 @compiled()
