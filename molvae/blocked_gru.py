@@ -1,6 +1,6 @@
 """All steps of a GRU layer in one call each way, matrix products and gates in blocks of 32 rows x 32 units.
 
-The same arithmetic as `kernels.gru_forward` and `gru_backward`, for processors that `blocks` knows: a block's
+The same arithmetic as `row_gru`, for processors that `blocks` knows: a block's
 products are still in the first cache when its gates are computed, and are never rounded to bfloat16.
 Sizes I and H must be multiples of 32 and N at least 32.
 
@@ -25,8 +25,8 @@ def gate_products(
     """The products in the gates r and z, in n's recurrent share and in n's input share of 32 rows x 32 units, or of the
     first `rows` of them.
 
-    x (N, I) and carried (N + 1, H) from row `base` on, the weights as panels -> block, 4 times 32 x 32 float32, of which
-    the last stays as it is where I is 0.
+    x (N, I) and carried (N + 1, H) from row `base` on, the weights as panels -> block, 4 times 32 x 32 float32; the
+    last stays as it is where I is 0.
     """
     size, width = carried.shape[1], x.shape[1]
     for gate in range(3):
@@ -47,7 +47,7 @@ def gates_forward(
     skip: int, first: int, count: int, unit: int, place: int, following: int, next_place: int,
     gates: Array, candidate: Array, state: Array, outputs: Array, carried: Array,
 ) -> None:  # fmt: skip
-    """`kernels.gru_forward` for rows first..first+count of a step whose packed rows begin at `place`."""
+    """`row_gru.forward` for rows first..first+count of a step whose packed rows begin at `place`."""
     size = state.shape[1]
     for i in range(first, first + count):
         q, g = (skip + i - first) * 32, (place + i) * 3 * size + unit
@@ -76,7 +76,7 @@ def forward(
     layout: Array, sizes: Array, x: Array, inputs: Array, recurrent: Array, fixed: Array, owners: Array, bias: Array,
     gates: Array, candidate: Array, state: Array, outputs: Array, carried: Array, block: Array,
 ) -> None:  # fmt: skip
-    """All steps. x (N, I); inputs, recurrent: panels of W_x^T, W_hh^T; the rest as in `kernels.gru_forward`.
+    """All steps. x (N, I); inputs, recurrent: panels of W_x^T, W_hh^T; the rest as in `row_gru.forward`.
 
     fixed (H / 32, R, 96): for 32 units and an owner what r, z and n get at every step; gates only written; block (4096)
     float32, zeros.
@@ -106,7 +106,7 @@ def gates_backward(
     block: Array, skip: int, first: int, count: int, unit: int, place: int,
     gates: Array, candidate: Array, carried: Array, slope: Array, state: Array,
 ) -> None:  # fmt: skip
-    """`kernels.gru_backward` for rows first..first+count of a step whose packed rows begin at `place`."""
+    """`row_gru.backward` for rows first..first+count of a step whose packed rows begin at `place`."""
     size = state.shape[1]
     given = 0 if slope.shape[0] == 1 else 1
     for i in range(first, first + count):
@@ -152,7 +152,7 @@ def backward(
     slope: Array, state: Array, block: Array,
 ) -> None:  # fmt: skip
     """All steps, last to first. recurrent: panels of W_hh; block (4096) float32, zeros; the rest as in
-    `kernels.gru_backward`.
+    `row_gru.backward`.
 
     On return state is the gradient of h0.
     """

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from . import kernels, stepping
+from . import kernels, row_gru, stepping
 from .products import array, by_units, filled, has_vectors, packed, packed_bytes
 from .recurrence import Precision as Precision
 from .recurrence import Recurrence
@@ -174,7 +174,7 @@ class Stepper:
     def begin(self, h: Tensor) -> State:
         """The state that steps start from: h (B, H). ValueError for one in blocks that lies beyond -1 and 1."""
         h = h.detach().clone(memory_format=torch.contiguous_format)  # steps are taken in place
-        if self.blocked and h.abs().amax() > 1:
+        if self.blocked and h.abs().amax() > stepping.LARGEST:
             raise ValueError("a state that is multiplied in bytes must lie between -1 and 1")
         # Fresh memory at every step would cost more than the gates: the system hands it out page by page.
         spare = h.new_empty(len(h), (1 if self.blocked else 6) * self.size, dtype=self.kind)
@@ -202,7 +202,7 @@ class Stepper:
         torch.mm(state.operand, self.weight_h, out=recurrent)
         if self.compiled:
             inputs = [array(part) for part in (gates, recurrent, fixed, owners, self.bias, state.h, state.operand)]
-            kernels.gru_step(*inputs)
+            row_gru.step(*inputs)
             return state.operand
         shared = fixed if len(fixed) == 1 else fixed[owners]
         state.h.copy_(combine(gates + shared, recurrent + self.bias, state.h))

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from . import blocked_gru, blocks, kernels
+from . import blocked_gru, blocks, row_gru
 from .products import STEP, array, by_units, has_blocks, packed, product, transposed_product
 
 Precision = Literal["fp32", "bf16"]
@@ -75,7 +75,7 @@ def run(
     for alive, following in zip(sizes, [*sizes[1:], 0], strict=True):
         taken = step_rows(alive, len(carried) - place)
         torch.mm(carried[place : place + taken], w_h.t(), out=recurrent[:taken])
-        kernels.gru_forward(place, alive, following, *memory, *results)
+        row_gru.forward(place, alive, following, *memory, *results)
         place += alive
     return outputs, state, kept
 
@@ -96,7 +96,7 @@ def run_back(kept: Kept, w_h: Tensor, slope: Tensor, state: Tensor) -> None:
     for alive, following in zip(reversed(sizes), [0, *reversed(sizes[1:])], strict=True):
         start -= alive
         steps: Any = (start, alive, following, *memory)
-        kernels.gru_backward(*steps)
+        row_gru.backward(*steps)
         taken = step_rows(alive, len(gates) - start)
         torch.mm(gates[start : start + taken], w_h, out=recurrent[:taken])
     state.add_(recurrent[:rows])
@@ -137,7 +137,7 @@ class Recurrence(torch.autograd.Function):
 
         fixed, bias = gates.new_empty(ctx.fixed_shape), torch.zeros(4 * size)
         owners = array(kept.owners)
-        kernels.gru_fixed_gradient(array(gates), array(candidate), owners, array(fixed), array(bias))
+        row_gru.fixed_gradient(array(gates), array(candidate), owners, array(fixed), array(bias))
         reset_update = gates[:, : 2 * size]
         d_x = d_constant = None
         if ctx.needs_input_grad[0]:

@@ -25,6 +25,9 @@ STEPS = 127
 ZERO = 128
 """The byte of 0: products take their left bytes without a sign."""
 
+LARGEST = 1.003
+"""The largest number that a byte holds is so much more than 1 that what rounding adds to a tangent does no harm."""
+
 _STEPS, _ROUNDED = F(STEPS), F(ZERO + 0.5)
 
 
@@ -59,7 +62,7 @@ def gate_products(
 def gates(
     block: Array, fixed: Array, owners: Array, bias: Array, first: int, unit: int, state: Array, narrow: Array
 ) -> None:
-    """`kernels.gru_step` for 8 rows x 32 units.
+    """`row_gru.step` for 8 rows x 32 units.
 
     fixed (H / 32, R, 96): for 32 units and an owner what r, z and n get at every step.
     """

@@ -112,9 +112,7 @@ def accumulate(
 
 
 @compiled()
-def begin(
-    left: Array, a: int, stride: int, right: Array, b: int, count: int, block: Array, at: int, rows: int
-) -> None:
+def begin(left: Array, a: int, stride: int, right: Array, b: int, count: int, block: Array, at: int, rows: int) -> None:
     """Start a block with `count` products of 32 in K, as `accumulate` adds them."""
     clear(0)
     clear(1)

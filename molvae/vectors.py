@@ -118,7 +118,8 @@ if AVAILABLE:
         arguments = (left, whole, whole, right, whole, whole, starts, scales, whole, sums, whole)
         return numba.void(*arguments), generate
 
-    multiply, multiply_fresh, multiply_bytes = _multiplier(False), _multiplier(True), intrinsic(_multiply_bytes)
+    multiply, multiply_fresh = _multiplier(False), _multiplier(True)
+    multiply_bytes: Any = intrinsic(_multiply_bytes)
 else:  # pragma: no cover - depends on the installation
     multiply = multiply_fresh = multiply_bytes = None
 
@@ -151,9 +152,7 @@ def accumulate(
 
 
 @compiled()
-def begin(
-    left: Array, a: int, stride: int, right: Array, b: int, count: int, block: Array, at: int, rows: int
-) -> None:
+def begin(left: Array, a: int, stride: int, right: Array, b: int, count: int, block: Array, at: int, rows: int) -> None:
     """Start a block with `count` products of 32 in K, as `accumulate` adds them."""
     for first in range(0, rows, ROWS):
         multiply_fresh(left, a + first * stride, stride, right, b, count, block, at + first * 32)

@@ -29,6 +29,7 @@ ROOMS = (
     # the network
     *(
         "kernels",
+        "row_gru",
         "instructions",
         "panels",
         "tiles",
