@@ -88,11 +88,22 @@ def training_rate(dataset: Dataset, sizes: ModelConfig, batch: int, rounds: int)
 
     rate = fastest(work, rounds)
     steps = float(np.mean(dataset.lengths[: len(dataset)]))
-    encoder = 2 * 3 * sizes.encoder * sizes.encoder * (1 - state.config.training.blank_share)  # its inputs: a table
-    decoder = 3 * (sizes.embedding + sizes.decoder) * sizes.decoder
-    output = (sizes.embedding + sizes.decoder) * len(dataset.vocabulary)
-    products = encoder * steps + (decoder + output) * (steps + 1)  # molecules at level 0 are not encoded
+    products = needed_products(sizes, len(dataset.vocabulary), steps, 1 - state.config.training.blank_share, batch)
     return rate, 6 * products * rate / 1e9, state.model.weight_count
+
+
+def needed_products(sizes: ModelConfig, vocabulary: int, steps: float, read: float, batch: int) -> float:
+    """Multiplications that a molecule of so many steps needs, forward; both gradients need as many each.
+
+    ``read`` is the share of molecules that are encoded, for those at level 0 are not. The encoder's inputs are rows of
+    a table, which a batch needs once.
+    """
+    width, units, code = sizes.embedding, sizes.decoder, sizes.latent + (sizes.posterior == "levels")
+    encoder = 2 * (3 * sizes.encoder * sizes.encoder * steps + sizes.encoder * sizes.latent) * read
+    table = 2 * vocabulary * width * 3 * sizes.encoder / batch
+    latent = code * (units + 3 * units)
+    decoder = (width + units) * (3 * units + vocabulary) * (steps + 1)
+    return encoder + table + latent + decoder
 
 
 def reference_rates(model: ReferenceVAE | OriginalVAE, smiles: list[str]) -> tuple[float, float, int]:
