@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -112,6 +117,17 @@ def test_steps_in_blocks_equal_torch_and_the_other_way(
     assert distance(blocked, of_torch(mine, *leaves, sizes)) < 1.5e-2
     monkeypatch.setattr(recurrence, "has_blocks", lambda: False)
     assert distance(blocked, numbers(mine, list(leaves), mine(*leaves, sizes))) < 1.5e-2
+
+
+@pytest.mark.skipif(not kernels.AVAILABLE or kernels.TILES, reason="numba is missing, or there are tile registers")
+def test_steps_on_tile_registers_keep_the_same_laws_where_these_are_emulated(tmp_path: Path) -> None:
+    paths = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    surroundings = os.environ | {"PYTHONPATH": paths, "NUMBA_CACHE_DIR": str(tmp_path)}
+    laws = "blocks_equal_torch or rows_that_steps_choose"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "emulated_tiles", __file__, "-k", laws]
+    done = subprocess.run(command, env=surroundings, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "skipped" not in done.stdout
 
 
 LOOKED_UP = [
