@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from molvae import kernels, recurrence
-from molvae.gru import GRU, Precision, Stepper, combine
+from molvae.gru import GRU, Precision, Stepper, beside, combine
 from molvae.products import has_blocks, has_vectors
 
 SHAPES = [
@@ -167,6 +167,16 @@ def test_any_lengths_and_widths_agree_with_the_reference(lengths: list[int], hid
     x, c, h0 = arguments(mine, sizes)
     fast = numbers(mine, [x, c, h0], mine(x, c, h0, sizes))
     assert distance(fast, numbers(mine, [x, c, h0], mine.reference(x, c, h0, sizes))) < 1e-5
+
+
+@pytest.mark.parametrize(("sizes", "inputs", "constant", "hidden"), SHAPES)
+def test_what_a_gpu_is_asked_for_is_right_when_a_cpu_is_asked(
+    sizes: list[int], inputs: int, constant: int, hidden: int
+) -> None:
+    mine = layer(inputs, constant, hidden)
+    x, c, h0 = arguments(mine, sizes)
+    asked = numbers(mine, [x, c, h0], mine._on_cuda(beside(x, c, sizes, None), h0, sizes))
+    assert distance(asked, numbers(mine, [x, c, h0], mine.reference(x, c, h0, sizes))) < 1e-5
 
 
 def test_gradients_pass_the_finite_difference_test() -> None:
