@@ -111,18 +111,17 @@ def linear(
 ) -> None:
     """out (B, V) float32 = left (B, H) @ its weight + right (B, I) @ its weight + bias; weights as panels, V columns
     and more, as many as `bias` has, which 32 divides."""
-    columns = out.shape[1]
+    rows, columns = out.shape
     size, width = left.shape[1], right.shape[1]
-    for first in range(0, out.shape[0], ROWS):
+    for top in range(0, rows, CHUNK):
         for column in range(0, columns, 32):
-            for row in range(ROWS):
-                for j in range(32):
-                    store(block, row * 32 + j, 3, load(bias, column + j, 4))
-            multiply(left, first * size, size, left_weight, column * size, size // 32, block, 0)
-            multiply(right, first * width, width, right_weight, column * width, width // 32, block, 0)
-            for row in range(ROWS):
-                for j in range(min(32, columns - column)):
-                    store(out, (first + row) * columns + column + j, 6, load(block, row * 32 + j, 3))
+            for first in range(top, min(top + CHUNK, rows), ROWS):
+                multiply_fresh(left, first * size, size, left_weight, column * size, size // 32, block, 0)
+                multiply(right, first * width, width, right_weight, column * width, width // 32, block, 0)
+                for row in range(ROWS):
+                    for j in range(min(32, columns - column)):
+                        value = load(block, row * 32 + j, 3) + load(bias, column + j, 4)
+                        store(out, (first + row) * columns + column + j, 6, value)
 
 
 @compiled()
