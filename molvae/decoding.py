@@ -61,29 +61,37 @@ def write(
     total, code = len(z), model.posterior.code(z, level)
     alike = isinstance(level, float) and level == 0.0  # nothing is told of the latent there
     code = code[:1] if alike else code
-    ids = torch.full((total, model.max_steps), END, dtype=torch.long)
-    likelihood = torch.zeros(total)
     decoder, place = Decoder(model, code), Place(alphabet, total, model.config.grammar)
     rows = torch.arange(total, device=z.device)
-    prefixes = Prefixes.empty(rows, alike)
+    prefixes, written = Prefixes.empty(rows, alike), []
     for step in range(model.max_steps):
         heads = prefixes.heads.cpu()
         logits = decoder(prefixes.last, step, place.features(heads, z.device), prefixes.heads)  # (P, V)
-        spared = bar_the_end(logits, place.without_atoms(heads).to(z.device))  # (P,)
+        bare = place.without_atoms(heads).to(z.device)
+        spared = prefixes.spread(bar_the_end(logits, bare)) if len(bare) else None  # (B,)
         if step == model.max_steps - 1:
             logits[:, :END] = logits[:, END + 1 :] = -torch.inf
-        logits, spared = prefixes.spread(logits), prefixes.spread(spared)  # (B, V), (B,)
+        logits = prefixes.spread(logits)  # (B, V)
         last, chosen = pick(logits) if temperature == 0.0 else draw(logits, temperature, seed, first + rows, step)
-        numbers = rows.cpu()
-        ids[numbers, step] = last.cpu()
-        likelihood[numbers] += (chosen + spared).cpu()
+        written.append((rows, last, chosen if spared is None else chosen + spared))
         alive = (last != END).nonzero()[:, 0]
         if not len(alive):
             break
-        rows, last = rows[alive], last[alive]
+        if len(alive) < len(rows):
+            rows, last = rows[alive], last[alive]
         place.advance(rows.cpu(), last.cpu())
         before, prefixes = prefixes.grown(alive, rows, last)
         decoder.keep(before)
+    return assembled(written, total, model.max_steps)
+
+
+def assembled(written: list[tuple[Tensor, Tensor, Tensor]], total: int, steps: int) -> Written:
+    """What was written, from the molecules ``(B,)`` that each step wrote at, their symbols and log-probabilities."""
+    rows, symbols, chosen = (torch.cat(parts).cpu() for parts in zip(*written, strict=True))
+    counts = torch.tensor([len(one[0]) for one in written])
+    ids = torch.full((total, steps), END)
+    ids[rows, torch.arange(len(written)).repeat_interleave(counts)] = symbols
+    likelihood = torch.zeros(total).index_add_(0, rows, chosen)
     lengths = (ids != END).sum(1)
     return Written(ids.numpy().astype(np.uint16), lengths.numpy().astype(np.int32), likelihood.numpy())
 
