@@ -32,6 +32,7 @@ from molvae.codec import Codec
 from molvae.config import ModelConfig
 from molvae.dataset import Dataset
 from molvae.intake import open_table
+from molvae.model import MoleculeVAE
 from molvae.parallel import chunked, map_chunks
 from molvae.training import begin, train
 
@@ -92,22 +93,22 @@ def training_rate(dataset: Dataset, sizes: ModelConfig, batch: int, rounds: int)
 
     rate = fastest(work, rounds)
     steps = float(np.mean(dataset.lengths[: len(dataset)]))
-    products = needed_products(sizes, len(dataset.vocabulary), steps, 1 - state.config.training.blank_share, batch)
+    products = needed_products(state.model, steps, 1 - state.config.training.blank_share, batch)
     return rate, 6 * products * rate / 1e9, state.model.weight_count
 
 
-def needed_products(sizes: ModelConfig, vocabulary: int, steps: float, read: float, batch: int) -> float:
+def needed_products(model: MoleculeVAE, steps: float, read: float, batch: int) -> float:
     """Multiplications that a molecule of so many steps needs, forward; both gradients need as many each.
 
     ``read`` is the share of molecules that are encoded, for those at level 0 are not. The encoder's inputs are rows of
     a table, which a batch needs once.
     """
-    width, units, code = sizes.embedding, sizes.decoder, sizes.latent + (sizes.posterior == "levels")
-    encoder = 2 * (3 * sizes.encoder * sizes.encoder * steps + sizes.encoder * sizes.latent) * read
-    table = 2 * vocabulary * width * 3 * sizes.encoder / batch
-    latent = code * (units + 3 * units)
-    decoder = (width + units) * (3 * units + vocabulary) * (steps + 1)
-    return encoder + table + latent + decoder
+    sizes, code = model.config, model.posterior.code_size
+    width, units, posterior = sizes.embedding, sizes.decoder, [p for p in model.posterior.parameters() if p.ndim == 2]
+    encoder = 2 * 3 * sizes.encoder * sizes.encoder * steps + sum(weight.numel() for weight in posterior)
+    table = 2 * model.vocabulary * width * 3 * sizes.encoder / batch
+    decoder = (width + units) * (3 * units + model.vocabulary) * (steps + 1) + code * (units + 3 * units)
+    return encoder * read + table + decoder
 
 
 def reference_rates(model: ReferenceVAE | OriginalVAE, smiles: list[str]) -> tuple[float, float, int]:

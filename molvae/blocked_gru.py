@@ -1,7 +1,7 @@
 """All steps of a GRU layer in one call each way, matrix products and gates in blocks of 32 rows x 32 units.
 
 The same arithmetic as `row_gru`, for processors that `blocks` knows: a block's
-products are still in the first cache when its gates are computed, and are never rounded to bfloat16.
+products are still in the first cache when its gates are computed, and are not rounded to bfloat16; what is fixed is.
 Sizes I and H must be multiples of 32 and N at least 32.
 
     B rows, N packed rows, I input, H hidden units; see the layout in `gru`

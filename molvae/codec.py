@@ -101,8 +101,8 @@ class Codec:
         """The model in a folder, or the best one of a training.
 
         ``precision`` is that of matrix products: fp32, bf16, or auto for what the device multiplies fast; with bf16 a
-        decoder's state may be multiplied in bytes, which is as exact. Molecules of a seed are the same within one
-        precision and, in bf16, on one kind of processor.
+        decoder's state may be multiplied in bytes. Molecules of a seed are the same within one precision and, in bf16,
+        on one kind of processor.
         """
         return cls(checkpoint.load(path, torch.device(device)), precision)
 

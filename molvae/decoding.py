@@ -91,7 +91,7 @@ def assembled(written: list[tuple[Tensor, Tensor, Tensor]], total: int, steps: i
     counts = torch.tensor([len(one[0]) for one in written])
     ids = torch.full((total, steps), END)
     ids[rows, torch.arange(len(written)).repeat_interleave(counts)] = symbols
-    likelihood = torch.zeros(total).index_add_(0, rows, chosen)
+    likelihood = torch.zeros(total).index_add_(0, rows, chosen.float())
     lengths = (ids != END).sum(1)
     return Written(ids.numpy().astype(np.uint16), lengths.numpy().astype(np.int32), likelihood.numpy())
 
@@ -234,9 +234,8 @@ def bar_the_end(logits: Tensor, some: Tensor) -> Tensor:
     that what is reported stays the model's own log p(x|z).
     """
     gained = torch.zeros_like(logits[:, 0])
-    if len(some):
-        gained[some] = torch.log1p(-(-cross_entropy(logits[some], torch.full_like(some, END))).exp())
-        logits[some, END] = -torch.inf
+    gained[some] = torch.log1p(-(-cross_entropy(logits[some], torch.full_like(some, END))).exp())
+    logits[some, END] = -torch.inf
     return gained
 
 

@@ -1,7 +1,7 @@
 """A gated recurrent layer over packed sequences: the same numbers as ``nn.GRU``, faster on a CPU.
 
 Knows shapes, steps and devices. Knows nothing of molecules, symbols or latents: these are rows of `constant`,
-of which every step sees one. What such a row adds to the gates is computed once, however many steps see it.
+of which every step sees one. On a CPU what such a row adds to the gates is computed once, however many steps see it.
 
     B rows (sequences), N packed rows (all steps of all sequences), R rows of constant, I input, C constant,
     H hidden units
@@ -46,7 +46,15 @@ def beside(x: Tensor, constant: Tensor | None, sizes: list[int], owners: Tensor 
     if constant is None:
         return x
     owners = own_rows(sizes).to(x.device) if owners is None else owners
-    return torch.cat([x, constant.to(x.dtype)[owners]], 1)
+    # Looked up before it is made narrow: gradients of a row that many steps see are summed in its own type.
+    return torch.cat([x, functional.embedding(owners, constant).to(x.dtype)], 1)
+
+
+def checked(owners: Tensor, rows: int, packed: int) -> Tensor:
+    """Owners (N) as compiled code may follow them; ValueError unless there are ``packed``, each one of ``rows``."""
+    if len(owners) != packed or (packed and not 0 <= int(owners.min()) <= int(owners.max()) < rows):
+        raise ValueError(f"{len(owners)} owners from {rows} rows do not fit {packed} packed rows")
+    return owners.contiguous()
 
 
 class GRU(nn.Module):
@@ -87,12 +95,14 @@ class GRU(nn.Module):
 
         x (N, I) packed, constant (R, C) or None where C is 0, h0 (B, H) -> outputs (N, H) packed, in the
         type of x; last state of every row (B, H), in the type of h0. Packed row i sees row owners[i] (N) int64
-        of constant; without owners, that of its sequence.
+        of constant; without owners, that of its sequence. ValueError for owners that do not fit.
         """
         device = x.device.type
         if device == "cpu" and kernels.AVAILABLE and h0.dtype == torch.float32 and x.dtype != torch.float64:
-            if owners is None:
-                owners = own_rows(sizes) if constant is not None else torch.zeros(len(x), dtype=torch.long)
+            if constant is None:
+                owners = torch.zeros(len(x), dtype=torch.long)  # of the one row that is fixed, the biases
+            else:
+                owners = checked(own_rows(sizes) if owners is None else owners, len(constant), len(x))
             weights = (self.weight_ih_l0, self.weight_hh_l0, self.bias_ih_l0, self.bias_hh_l0)
             outputs, last = Recurrence.apply(x, constant, h0, *weights, sizes, owners, self.precision)  # type: ignore[no-untyped-call]
             return outputs, last
@@ -158,14 +168,16 @@ class Stepper:
         weight, bias = layer.weight_hh_l0.detach(), layer.bias_hh_l0.detach()
         self.kind = torch.bfloat16 if layer.precision == "bf16" else weight.dtype
         self.size, self.bias = layer.hidden_size, bias
-        weights = layer.weight_ih_l0.detach().to(self.kind).tensor_split([layer.input_size], 1)
-        self.weight_x, self.weight_c, self.weight_h = weights[0].t(), weights[1].t(), weight.to(self.kind).t()
+        weight_x, weight_c = layer.weight_ih_l0.detach().to(self.kind).tensor_split([layer.input_size], 1)
+        self.weight_x, self.weight_c = weight_x.t(), weight_c.t()
         self.compiled = weight.device.type == "cpu" and weight.dtype == torch.float32 and kernels.AVAILABLE
         self.blocked = self.compiled and self.kind == torch.bfloat16 and has_vectors(layer.input_size, self.size)
         self.bias_x = layer.bias_ih_l0.detach().clone()
         if self.blocked:
             self.bias_x[: 2 * self.size] += bias[: 2 * self.size]
             self.panels = packed(self.weight_x), *packed_bytes(weight)
+        else:
+            self.weight_h = weight.to(self.kind).t()
 
     def filled(self, rows: int) -> int:
         """How many rows a step of ``rows`` takes: some more, which fill whole blocks."""
@@ -174,7 +186,7 @@ class Stepper:
     def begin(self, h: Tensor) -> State:
         """The state that steps start from: h (B, H). ValueError for one in blocks that lies beyond -1 and 1."""
         h = h.detach().clone(memory_format=torch.contiguous_format)  # steps are taken in place
-        if self.blocked and h.abs().amax() > stepping.LARGEST:
+        if self.blocked and bool((h.abs() > stepping.LARGEST).any()):
             raise ValueError("a state that is multiplied in bytes must lie between -1 and 1")
         # Fresh memory at every step would cost more than the gates: the system hands it out page by page.
         spare = h.new_empty(len(h), (1 if self.blocked else 6) * self.size, dtype=self.kind)
@@ -212,7 +224,8 @@ class Stepper:
         if len({self.filled(len(x)), len(x), len(state.h), len(owners)}) > 1:
             raise ValueError(f"{len(x)} rows, {len(state.h)} states, {len(owners)} owners do not make whole blocks")
         narrow, bias = state.spare[: len(x)], self.bias[2 * self.size :]
-        memory = torch.empty(stepping.CHUNK, self.size, dtype=torch.uint8), torch.empty(4 * stepping.PLANE)
+        bytes_of_a_chunk = torch.empty(stepping.CHUNK, stepping.depth(self.size), dtype=torch.uint8)
+        memory = bytes_of_a_chunk, torch.empty(4 * stepping.PLANE)
         inputs = [array(part) for part in (fixed, owners, bias, state.h, narrow, *memory)]
         stepping.step(array(x), *self.panels, *inputs)
         return narrow

@@ -1,9 +1,9 @@
 """What the arithmetic around the matrix products is compiled from: loads and stores, and functions.
 
 A kernel makes one pass over its arrays, in one thread, with the interpreter lock released, so that
-several Python threads can each work on rows of their own. Arrays are C-contiguous float32, or uint16
-that holds bfloat16 bits; sums and functions are always float32. Knows numpy arrays and numba, not torch,
-layers or molecules. Compilation happens at the first call and is kept on disk.
+several Python threads can each work on rows of their own. Arrays are C-contiguous float32, uint16
+that holds bfloat16 bits, or bytes; functions, and sums of all but bytes, are always float32. Knows numpy
+arrays and numba, not torch, layers or molecules. Compilation happens at the first call and is kept on disk.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ else:
     AVAILABLE = True
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-Array = NDArray[Any]  # float32, or uint16 holding bfloat16
+Array = NDArray[Any]  # float32, uint16 holding bfloat16, uint8, or places in other arrays
 F = np.float32
 
 # No "nnan" and no "ninf": a diverged training must show up as NaN, not as a plausible number.
@@ -54,7 +54,7 @@ if AVAILABLE:
     _TOLD = any(map(os.environ.get, ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES")))
     _HOST = {} if _TOLD else binding.get_host_cpu_features()
     # Elsewhere LLVM would call a runtime routine that is not there.
-    NATIVE_BF16 = bool(_HOST.get("avx512bf16")) and binding.llvm_version_info[0] >= 20
+    NATIVE_BF16 = bool(_HOST.get("avx512bf16"))
     NATIVE_BYTES = bool(_HOST.get("avx512vnni"))
     TILES = bool(_HOST.get("amx-bf16"))
 

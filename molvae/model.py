@@ -180,7 +180,7 @@ class MoleculeVAE(nn.Module):
         code = self.posterior.code(z, level)
         x = self.teller()(packed.inputs, packed.steps, packed.grammar)  # (N, E)
         x = x if self.in_bf16 else x.to(code.dtype)
-        hidden, _ = self.decoder(x, code, self.first_state(code), packed.sizes)  # (N, H)
+        hidden, _ = self.decoder(x, code, self.first_state(code), packed.sizes, packed.owners)  # (N, H)
         return self.predict(hidden, x)
 
     def predict(self, hidden: Tensor, told: Tensor) -> Tensor:

@@ -48,10 +48,10 @@ def has_blocks() -> bool:
     return has_tiles() if kernels.TILES else kernels.NATIVE_BF16
 
 
-def has_vectors(inputs: int, units: int) -> bool:
-    """Whether the steps of a layer of these sizes can be taken on vector registers here, see `stepping`."""
-    sizes = inputs > 0 and inputs % 32 == 0 and units % 64 == 0
-    return has_blocks() and kernels.NATIVE_BYTES and not kernels.TILES and sizes
+def has_vectors(*sizes: int) -> bool:
+    """Whether products of these sizes can be taken on vector registers here, of bf16 and of bytes: see `stepping`."""
+    whole = all(size and size % 32 == 0 for size in sizes)
+    return has_blocks() and kernels.NATIVE_BYTES and not kernels.TILES and whole
 
 
 def by_units(gates: Tensor) -> Tensor:

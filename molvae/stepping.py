@@ -1,8 +1,8 @@
 """One step of a GRU layer for many rows, and the linear layer after it, on vector registers: for sampling.
 
 Nothing of a step is kept but the state. Eight rows pass together, and what is fixed for a row is looked up by its
-owner, so rows may come and go. The state is multiplied in bytes, which is as exact as bf16 for numbers between -1 and 1
-and twice as fast (benchmarks/LOG.md). 32 divides I, 64 divides H, and 8 divides B.
+owner, so rows may come and go. The state, numbers between -1 and 1, is multiplied in bytes: twice as fast as in bf16,
+for about what bf16 costs elsewhere in exactness (benchmarks/LOG.md). 32 divides I and H, and 8 divides B.
 
     B rows, R owners, I input, H hidden units, V columns
 """
@@ -26,17 +26,27 @@ ZERO = 128
 """The byte of 0: products take their left bytes without a sign."""
 
 LARGEST = 1.003
-"""The largest number that a byte holds is so much more than 1 that what rounding adds to a tangent does no harm."""
+"""A number up to here, as rounding may leave a tangent, becomes the byte of 1; one from 1.004 on would become none."""
 
 _STEPS, _ROUNDED = F(STEPS), F(ZERO + 0.5)
 
 
+def depth(units: int) -> int:
+    """Bytes of a row of a chunk: products take 64 together, and the weights of what is beyond the units are 0."""
+    return -(-units // 64) * 64
+
+
 @compiled()
 def narrowed(state: Array, top: int, count: int, chunk: Array) -> None:
-    """Rows top..top+count of state (B, H), which lies between -1 and 1, as bytes: into chunk (CHUNK, H)."""
+    """Rows top..top+count of state (B, H), which lies between -1 and 1, as bytes: into chunk (CHUNK, `depth`).
+
+    No byte is NaN: one in the state stays there, and is seen in what follows the state.
+    """
     size = state.shape[1]
-    for i in range(count * size):
-        store(chunk, i, 7, load(state, top * size + i, 6) * _STEPS + _ROUNDED)
+    for i in range(count):
+        place, s = i * chunk.shape[1], (top + i) * size
+        for j in range(size):
+            store(chunk, place + j, 7, load(state, s + j, 6) * _STEPS + _ROUNDED)
 
 
 @compiled()
@@ -46,11 +56,11 @@ def gate_products(
 ) -> None:  # fmt: skip
     """The products in the gates r and z, in n's recurrent share and in n's input share of 8 rows x 32 units: rows of x
     from `first` on, and of chunk from `row` on."""
-    size, width = chunk.shape[1], x.shape[1]
+    size, deep, width = scales.size // 3, chunk.shape[1], x.shape[1]
     for gate in range(3):
         panel, place = gate * size + unit, gate * PLANE
         multiply_bytes(
-            chunk, row * size, size, recurrent, panel * (size // 2), size // 64, starts, scales, panel, block, place
+            chunk, row * deep, deep, recurrent, panel * (deep // 2), deep // 64, starts, scales, panel, block, place
         )
         if gate < 2:
             multiply(x, first * width, width, inputs, panel * width, width // 32, block, place)
@@ -93,7 +103,7 @@ def step(
     their sums start from (3H) int32 and are multiplied by (3H); bias (H): n's recurrent share; state (B, H) float32:
     replaced; narrow (B, H): the new one in bf16.
 
-    fixed and owners (B) as in `gates`; chunk (CHUNK, H) uint8 and block (4 * PLANE) float32: memory to work in.
+    fixed and owners (B) as in `gates`; chunk (CHUNK, `depth`) uint8 and block (4 * PLANE) float32: memory to work in.
     """
     rows, size = state.shape
     for top in range(0, rows, CHUNK):

@@ -1,6 +1,6 @@
 """A plugin for pytest that gives any processor tile registers, slow ones, so that what is written for them can be run.
 
-    pytest -p emulated_tiles tests/test_gru.py
+    PYTHONPATH=tests pytest -p emulated_tiles tests/test_gru.py
 
 The instructions that `molvae.tiles` uses are replaced by plain copies and sums in memory, as Intel's manual describes
 them (Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2: LDTILECFG to TILEZERO).
@@ -8,6 +8,7 @@ them (Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2: LD
 
 from __future__ import annotations
 
+import tempfile
 from typing import Any
 
 import numba
@@ -15,7 +16,10 @@ import numpy as np
 from llvmlite import ir
 from numba.extending import intrinsic
 
-from molvae import kernels
+_CACHE = tempfile.TemporaryDirectory()
+numba.config.CACHE_DIR = _CACHE.name  # what is compiled here must not be found by others, nor theirs here
+
+from molvae import kernels  # noqa: E402
 
 kernels.TILES = True  # before any other room asks
 
@@ -101,3 +105,9 @@ tiles.load_tile, tiles.store_tile = _mover(True), _mover(False)
 
 products.has_tiles = lambda: True
 products.mkl_product = lambda: None
+
+
+def pytest_sessionfinish() -> None:
+    """Laws that were kept by other means say nothing of tiles."""
+    if not REGISTERS.any():
+        raise RuntimeError("no test has used the tile registers")

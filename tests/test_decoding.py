@@ -186,6 +186,26 @@ def test_bf16_stays_near_fp32_while_rows_come_and_go(wide: MoleculeVAE) -> None:
         torch.testing.assert_close(near, exact, rtol=0, atol=0.03)
 
 
+def test_in_bf16_too_a_molecule_is_written_alike_in_any_company(tiny_dataset: Any, wide: MoleculeVAE) -> None:
+    wide.set_precision("bf16")
+    z = standard_normal((50, 8), torch.Generator().manual_seed(3))
+    alphabet = tiny_dataset.vocabulary.alphabet
+    together = write(wide, alphabet, z, 1.0, 4, 0, 0.5)
+    for size in (1, 7, 33):
+        for first in range(0, 50, size):
+            apart = write(wide, alphabet, z[first : first + size], 1.0, 4, first, 0.5)
+            assert (apart.ids == together.ids[first : first + size]).all()
+            np.testing.assert_allclose(apart.log_likelihood, together.log_likelihood[first : first + size], rtol=1e-5)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_nothing_is_written_for_no_latents(tiny_dataset: Any, wide: MoleculeVAE, precision: str) -> None:
+    wide.set_precision(precision)  # type: ignore[arg-type]
+    written = write(wide, tiny_dataset.vocabulary.alphabet, torch.zeros(0, 8), level=0.5)
+    assert written.ids.shape == (0, wide.max_steps)
+    assert not written.molecules()
+
+
 def test_what_does_not_fill_blocks_is_refused(wide: MoleculeVAE) -> None:
     wide.set_precision("bf16")
     stepper = Stepper(wide.decoder)

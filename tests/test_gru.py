@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from molvae import kernels, recurrence
-from molvae.gru import GRU, Precision, Stepper, beside, combine
-from molvae.products import has_blocks, has_vectors
+from molvae.gru import GRU, Precision, beside
+from molvae.products import has_blocks
 
 SHAPES = [
     ([7, 7, 5, 2, 1], 6, 3, 16),
@@ -120,13 +120,13 @@ def test_steps_in_blocks_equal_torch_and_the_other_way(
 
 
 @pytest.mark.skipif(not kernels.AVAILABLE or kernels.TILES, reason="numba is missing, or there are tile registers")
-def test_steps_on_tile_registers_keep_the_same_laws_where_these_are_emulated(tmp_path: Path) -> None:
+def test_steps_on_tile_registers_keep_the_same_laws_where_these_are_emulated() -> None:
     paths = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
-    surroundings = os.environ | {"PYTHONPATH": paths, "NUMBA_CACHE_DIR": str(tmp_path)}
+    surroundings = os.environ | {"PYTHONPATH": paths}
     laws = "blocks_equal_torch or rows_that_steps_choose"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "emulated_tiles", __file__, "-k", laws]
     done = subprocess.run(command, env=surroundings, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
+    assert done.returncode == 0, done.stdout + done.stderr
     assert "skipped" not in done.stdout
 
 
@@ -159,6 +159,14 @@ def test_rows_that_steps_choose_are_as_good_as_inputs(
     assert distance([part for part in fast if part.numel()], [part for part in expected if part.numel()]) < tolerance
 
 
+@pytest.mark.parametrize("owners", [[0, 1], [0, 1, 2], [0, -1, 1], []])
+def test_owners_that_do_not_fit_are_refused(owners: list[int]) -> None:
+    mine = layer(2, 3, 4)
+    x, _, h0 = arguments(mine, [2, 1])
+    with pytest.raises(ValueError, match="do not fit 3 packed rows"):
+        mine(x, torch.zeros(2, 3), h0, [2, 1], torch.tensor(owners, dtype=torch.long))
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=5), st.integers(1, 20), st.integers(0, 3))
 def test_any_lengths_and_widths_agree_with_the_reference(lengths: list[int], hidden: int, constant: int) -> None:
@@ -175,8 +183,9 @@ def test_what_a_gpu_is_asked_for_is_right_when_a_cpu_is_asked(
 ) -> None:
     mine = layer(inputs, constant, hidden)
     x, c, h0 = arguments(mine, sizes)
-    asked = numbers(mine, [x, c, h0], mine._on_cuda(beside(x, c, sizes, None), h0, sizes))
-    assert distance(asked, numbers(mine, [x, c, h0], mine.reference(x, c, h0, sizes))) < 1e-5
+    for owners in (None, torch.arange(sum(sizes)) % sizes[0]):
+        asked = numbers(mine, [x, c, h0], mine._on_cuda(beside(x, c, sizes, owners), h0, sizes))
+        assert distance(asked, numbers(mine, [x, c, h0], mine.reference(x, c, h0, sizes, owners))) < 1e-5
 
 
 def test_gradients_pass_the_finite_difference_test() -> None:
@@ -235,66 +244,6 @@ def test_weights_load_into_and_from_torch() -> None:
     assert list(judge.state_dict()) == list(mine.state_dict())
     judge.load_state_dict(mine.state_dict())
     mine.load_state_dict(judge.state_dict())
-
-
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-@pytest.mark.parametrize("compiled", [True, False])
-@pytest.mark.parametrize(("rows", "inputs", "hidden"), [(5, 6, 16), (16, 32, 64), (264, 64, 128), (264, 64, 32)])
-def test_stepping_equals_running(
-    precision: Precision, compiled: bool, rows: int, inputs: int, hidden: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(kernels, "AVAILABLE", compiled)
-    mine = layer(inputs, 3, hidden, precision)
-    sizes = [rows] * 3
-    x, constant, start = arguments(mine, sizes)
-    assert constant is not None
-    h0 = start.tanh()
-    outputs, last = mine(x, constant, h0, sizes)
-    stepper = Stepper(mine)
-    state, fixed = stepper.begin(h0), stepper.fixed(constant.flip(0))
-    for now in x.detach().to(stepper.kind).split(rows):
-        operand = stepper(now, state, fixed, torch.arange(rows).flip(0))
-    tolerance = 1e-6 if precision == "fp32" else 2e-2
-    torch.testing.assert_close(state.h, last, rtol=0, atol=tolerance)
-    torch.testing.assert_close(operand.float(), state.h, rtol=0, atol=1e-2)
-    torch.testing.assert_close(state.h, outputs[-rows:], rtol=0, atol=tolerance)
-
-
-@pytest.mark.skipif(not has_vectors(32, 64), reason="the processor has no products of bytes")
-def test_a_state_in_bytes_is_rounded_and_nothing_else() -> None:
-    mine = layer(32, 3, 64, "bf16")
-    with torch.no_grad():
-        mine.bias_ih_l0.zero_()  # what is fixed is told in bf16, which is exact for 0
-        mine.bias_hh_l0[:128] = 0.0
-        mine.weight_hh_l0[5] = 0.0  # has no largest number
-    x, _, start = arguments(mine, [24])
-    stepper = Stepper(mine)
-    state, fixed = stepper.begin(start.tanh()), stepper.fixed(torch.zeros(24, 3))
-    rounded = (state.h * 127).round().double() / 127
-    exact = mine.weight_hh_l0.detach().double()
-    steps = exact.abs().amax(1, keepdim=True).clamp(min=1e-9) / 127
-    recurrent = rounded @ ((exact / steps).round() * steps).T + mine.bias_hh_l0.detach().double()
-    inputs = x.detach().bfloat16().double() @ mine.weight_ih_l0[:, :32].detach().bfloat16().double().T
-    expected = combine(inputs, recurrent, state.h.double())
-    stepper(x.detach().bfloat16(), state, fixed, torch.arange(24))
-    torch.testing.assert_close(state.h.double(), expected, rtol=0, atol=1e-5)
-
-
-@pytest.mark.skipif(not has_vectors(32, 64), reason="the processor has no products of bytes")
-def test_a_state_that_no_byte_holds_is_refused() -> None:
-    with pytest.raises(ValueError, match="between -1 and 1"):
-        Stepper(layer(32, 3, 64, "bf16")).begin(torch.full((8, 64), 1.01))
-
-
-def test_what_is_fixed_for_one_row_is_fixed_for_all() -> None:
-    mine = layer(6, 3, 16)
-    x, constant, h0 = arguments(mine, [4])
-    assert constant is not None
-    stepper = Stepper(mine)
-    one, each = stepper.begin(h0), stepper.begin(h0)
-    stepper(x.detach(), one, stepper.fixed(constant[:1]), torch.arange(4))
-    stepper(x.detach(), each, stepper.fixed(constant[:1].expand(4, -1)), torch.arange(4))
-    torch.testing.assert_close(one.h, each.h)
 
 
 def test_the_plain_form_runs_where_numba_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

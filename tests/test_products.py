@@ -85,7 +85,7 @@ def test_gradients_of_the_linear_layer_are_exact_in_float64() -> None:
     assert torch.autograd.gradcheck(linear, inputs)
 
 
-@pytest.mark.skipif(not has_vectors(32, 64), reason="the processor has no vectors of bf16")
+@pytest.mark.skipif(not has_vectors(32, 64), reason="the processor has no such vectors")
 @pytest.mark.parametrize("columns", [32, 50, 7])
 @pytest.mark.parametrize("rows", [8, 40])
 def test_a_packed_linear_layer_is_right_but_for_its_operands(rows: int, columns: int) -> None:
