@@ -37,10 +37,6 @@ _NONMETAL = Chem.MolFromSmarts("[#1,#2,#5,#6,#7,#8,#9,#10,#14,#15,#16,#17,#18,#3
 _CHARGED = rdqueries.FormalChargeEqualsQueryAtom(0, negate=True)
 _MAPPED = rdqueries.HasPropQueryAtom("molAtomMapNumber")
 _UNCHARGER = rdMolStandardize.Uncharger()
-# Only these can hold several fragments, metals, charges or atom-map numbers.
-_WORTH_STANDARDISING = re.compile(r"\.|\[(?!nH\])")
-# Only SMILES with double-bond stereo or a bracket atom other than [nH] were ever seen not to read back.
-_WORTH_READING_BACK = re.compile(r"[/\\]|\[(?!nH\])")
 _PROBLEMS = {
     "AtomValenceException": "valence",
     "KekulizeException": "kekulisation",
@@ -140,7 +136,7 @@ def canonical(mol: Mol) -> str:
     'CCO'
     """
     smiles: str = Chem.MolToSmiles(mol)
-    return _settled(mol, smiles) if _WORTH_READING_BACK.search(smiles) else smiles
+    return _settled(mol, smiles) if _worth_reading_back(smiles) else smiles
 
 
 def standard_smiles(smiles: str, limits: Limits = DEFAULT_LIMITS, neutralise: bool = True) -> str:
@@ -153,11 +149,11 @@ def standard_smiles(smiles: str, limits: Limits = DEFAULT_LIMITS, neutralise: bo
     """
     mol, anew = parse(smiles, limits, read_to_write), smiles
     try:
-        if _WORTH_STANDARDISING.search(smiles):
+        if "." in smiles or "[" in smiles.replace("[nH]", ""):  # else no fragments, metals, charges, map numbers
             mol, anew = _standardised(mol, neutralise)
         written: str = Chem.MolToSmiles(mol)
         # A text that comes back as itself has just been proven to be a fixed point.
-        if written in (smiles, anew) or not _WORTH_READING_BACK.search(written):
+        if written in (smiles, anew) or not _worth_reading_back(written):
             return written
         return _settled(mol, written)
     except MoleculeError as error:
@@ -166,7 +162,7 @@ def standard_smiles(smiles: str, limits: Limits = DEFAULT_LIMITS, neutralise: bo
 
 def read_to_write(smiles: str) -> Mol | None:
     """A molecule for writing it, None if RDKit refuses it: stereo, where there is none, is not looked for."""
-    if _WORTH_READING_BACK.search(smiles):
+    if _worth_reading_back(smiles):
         return Chem.MolFromSmiles(smiles)
     mol = Chem.MolFromSmiles(smiles, sanitize=False)
     return None if mol is None or Chem.SanitizeMol(mol, catchErrors=True) else mol
@@ -258,6 +254,11 @@ def _anew(mol: Mol) -> tuple[Mol, str]:
         return again, smiles
     smiles = _without_aromaticity(mol)
     return _read_back(smiles), smiles
+
+
+def _worth_reading_back(smiles: str) -> bool:
+    """Only SMILES with double-bond stereo or a bracket atom other than [nH] were ever seen not to read back."""
+    return "[" in smiles.replace("[nH]", "") or "/" in smiles or "\\" in smiles
 
 
 def _settled(mol: Mol, smiles: str) -> str:

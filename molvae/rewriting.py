@@ -14,8 +14,9 @@ from rdkit.Chem import Mol, SanitizeFlags
 from .chemistry import canonical
 from .errors import MoleculeError
 
-_PLAIN = re.compile(r"(?:[BCNOSF()=#0-9%]|Cl|Br|\[NH1\])*")
-"""No charges, no stereo, and no atoms that RDKit would change, as it does phosphorus, iodine and hydrogens."""
+_ODD = re.compile(r"[^BCNOSFlr()=#0-9%]")
+"""Charges, stereo, and atoms that RDKit would change, as it does phosphorus, iodine and hydrogens: what a plain text is
+without, but for [NH1]. The decoder writes no l or r but in Cl and Br."""
 
 _PLAIN_CHECKS = int(
     SanitizeFlags.SANITIZE_PROPERTIES | SanitizeFlags.SANITIZE_SETAROMATICITY | SanitizeFlags.SANITIZE_ADJUSTHS
@@ -50,7 +51,7 @@ def canonical_or_empty(text: str) -> str:
     """
     if not text:
         return ""
-    mol = read_plain(text) if _PLAIN.fullmatch(text) else None
+    mol = None if _ODD.search(text.replace("[NH1]", "N")) else read_plain(text)
     mol = Chem.MolFromSmiles(text) if mol is None else mol
     if mol is None:
         return ""
