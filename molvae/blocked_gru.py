@@ -13,6 +13,7 @@ from typing import Any
 
 from .blocks import accumulate, begin, configure, finish, release
 from .kernels import ONE, Array, F, compiled, exponential, hyperbolic_tangent, inverse, load, store
+from .row_gru import slopes
 
 CHUNK = 128
 """Rows that pass all units before the next rows do: their inputs, and the panels of 32 units, stay in the cache."""
@@ -116,12 +117,9 @@ def gates_backward(
         for j in range(32):
             dh = load(state, s + j, 6) + load(block, q + j, 3) + load(slope, d + j, 4)
             r, z, hn = load(gates, g + j, 0), load(gates, g + size + j, 1), load(gates, g + 2 * size + j, 2)
-            n = load(candidate, o + j, 7)
-            kept = dh * z
-            dn = (dh - kept) * (ONE - n * n)
-            dhn = dn * r
-            store(gates, g + j, 0, dhn * hn * (ONE - r))
-            store(gates, g + size + j, 1, kept * (load(carried, o + j, 9) - n) * (ONE - z))
+            dr, dz, dhn, dn, kept = slopes(dh, r, z, hn, load(candidate, o + j, 7), load(carried, o + j, 9))
+            store(gates, g + j, 0, dr)
+            store(gates, g + size + j, 1, dz)
             store(gates, g + 2 * size + j, 2, dhn)
             store(candidate, o + j, 7, dn)
             store(state, s + j, 6, kept)

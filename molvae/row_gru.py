@@ -7,6 +7,8 @@ Knows numpy arrays, no products.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .kernels import ONE, Array, F, compiled, exponential, hyperbolic_tangent, inverse, load, store
@@ -53,6 +55,15 @@ def forward(
 
 
 @compiled()
+def slopes(dh: Any, r: Any, z: Any, hn: Any, n: Any, before: Any) -> Any:
+    """The gradients of what goes into r, z, n's recurrent share and n, and what goes straight to the state before."""
+    kept = dh * z
+    dn = (dh - kept) * (ONE - n * n)
+    dhn = dn * r
+    return dhn * hn * (ONE - r), kept * (before - n) * (ONE - z), dhn, dn, kept
+
+
+@compiled()
 def backward(
     start: int, alive: int, following: int,
     gates: Array, candidate: Array, recurrent: Array, carried: Array, slope: Array, state: Array,
@@ -74,12 +85,9 @@ def backward(
         for j in range(size):
             dh = load(state, s + j, 6) + load(recurrent, q + j, 3) + load(slope, d + j, 4)
             r, z, hn = load(gates, g + j, 0), load(gates, g + size + j, 1), load(gates, g + 2 * size + j, 2)
-            n = load(candidate, o + j, 7)
-            kept = dh * z
-            dn = (dh - kept) * (ONE - n * n)
-            dhn = dn * r
-            store(gates, g + j, 0, dhn * hn * (ONE - r))
-            store(gates, g + size + j, 1, kept * (load(carried, o + j, 9) - n) * (ONE - z))
+            dr, dz, dhn, dn, kept = slopes(dh, r, z, hn, load(candidate, o + j, 7), load(carried, o + j, 9))
+            store(gates, g + j, 0, dr)
+            store(gates, g + size + j, 1, dz)
             store(gates, g + 2 * size + j, 2, dhn)
             store(candidate, o + j, 7, dn)
             store(state, s + j, 6, kept)
