@@ -13,7 +13,7 @@ from .output import note
 
 SETTINGS = (
     "--embedding 64 --encoder 128 --decoder 256 --latent 64 --epochs 8 --batch-size 128 --learning-rate 3e-3 "
-    "--warmup 100 --beta 0.02"
+    "--warmup 100"
 )
 ENDS = ("CC(=O)Nc1ccc(OCC(N)=O)cc1", "Cc1ccc(S(=O)(=O)N2CCOCC2)cc1")
 

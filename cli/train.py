@@ -19,7 +19,7 @@ from .prepare import summary
     epilog="""\b
 Examples:
   molvae train molecules.csv -o model/
-  molvae train prepared/ -o model/ --epochs 30 --beta 0.1
+  molvae train prepared/ -o model/ --epochs 30 --posterior gaussian --beta 0.1
   molvae train molecules.csv.gz -o model/ --minutes 20
   molvae train molecules.csv -o model/ --config recipe.toml
   molvae train molecules.csv -o model/ --resume

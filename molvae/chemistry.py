@@ -149,7 +149,7 @@ def standard_smiles(smiles: str, limits: Limits = DEFAULT_LIMITS, neutralise: bo
     """
     mol, anew = parse(smiles, limits, read_to_write), smiles
     try:
-        if "." in smiles or "[" in smiles.replace("[nH]", ""):  # else no fragments, metals, charges, map numbers
+        if "." in smiles or _worth_reading_back(smiles):  # else no fragments, metals, charges, map numbers
             mol, anew = _standardised(mol, neutralise)
         written: str = Chem.MolToSmiles(mol)
         # A text that comes back as itself has just been proven to be a fixed point.

@@ -95,13 +95,15 @@ class TrainingConfig:
     weight_decay: float = dial(0.01, "AdamW weight decay on matrices", low=0.0, high=10.0)
     clip: float = dial(5.0, "largest gradient norm", low=1e-6, high=1e6)
     ema: float = dial(0.999, "decay of the averaged weights that are validated and kept", low=0.0, high=0.999999)
-    beta: float = dial(0.05, "weight of the KL in the loss; 1 is the ELBO, 0 a plain autoencoder", low=0.0, high=1000.0)
+    beta: float = dial(
+        0.05, "with gaussian, weight of the KL in the loss; 1 is the ELBO, 0 a plain autoencoder", low=0.0, high=1000.0
+    )
     beta_schedule: str = dial("linear", "how beta is warmed up", choices=("constant", "linear", "cyclical"))
     beta_warmup: float = dial(
         0.2, "share of training over which beta rises (of each cycle when cyclical)", low=0.0, high=1.0
     )
     beta_cycles: int = dial(4, "cycles of the cyclical warm-up", low=1, high=10_000)
-    free_bits: float = dial(0.0, "nats of KL per latent dimension that cost nothing", low=0.0, high=100.0)
+    free_bits: float = dial(0.0, "with gaussian, nats of KL a latent dimension that cost nothing", low=0.0, high=100.0)
     sharp_share: float = dial(0.4, "with levels, share of the molecules trained at the sharpest", low=0.0, high=1.0)
     blank_share: float = dial(0.35, "with levels, share trained at level 0, without latent", low=0.0, high=1.0)
     level_power: float = dial(

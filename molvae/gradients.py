@@ -46,7 +46,7 @@ def terms(model: MoleculeVAE, dataset: Dataset, part: Part, free_bits: float) ->
     """Loss and gradients of part of a batch.
 
     The loss is -E[log p(x|z)] + beta KL(q(z|x) ‖ N(0, I)), summed over symbols and dimensions, a mean over
-    molecules. With beta = 0 the model is a plain autoencoder: z is the posterior's mean, without noise.
+    molecules. Noise of zeros makes a plain autoencoder: z is the posterior's mean.
     """
     batch = dataset.batch(part.rows, model.config.grammar)
     packed = Packed.from_batch(batch, model.device)

@@ -142,9 +142,9 @@ def one_step(state: State, dataset: Dataset, rows: Rows, threads: Threads, group
     config, model = state.config.training, state.model
     beta = kl_weight(state.progress, config.beta, config.beta_schedule, config.beta_warmup, config.beta_cycles)
     noise = noise_of_step(config.seed, state.step, (config.mc_samples, len(rows), model.config.latent))
-    if config.beta == 0.0:
-        noise.zero_()
     level = levels_of_step(state.config, state.step, len(rows))
+    if config.beta == 0.0 and level is None:
+        noise.zero_()
     if dataset.spellings and level is not None:
         rows = dataset.spelled(rows, spellings_of_step(state.config, state.step, level, dataset.spellings).numpy())
     batch = Part(rows, noise, beta, len(rows), level)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,18 @@ def levelled(tiny_dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) ->
     run = tmp_path_factory.mktemp("levels")
     checkpoint.save(run, state, tiny_dataset, {"unconditional": last.validation.unconditional}, best=True)
     return Codec.load(str(run))
+
+
+def test_beta_changes_nothing_where_a_levels_kl_is_the_same_for_every_molecule(tiny_dataset: Dataset) -> None:
+    weights = []
+    for beta in (0.0, 0.05, 1.0):
+        config = from_dict({"model": SIZES, "training": {"batch_size": 32, "beta": beta}}, "tests")
+        state = begin(tiny_dataset, config, CPU)
+        for _ in itertools.islice(train(state, tiny_dataset), 3):
+            pass
+        weights.append(torch.cat([one.detach().flatten() for one in state.model.parameters()]))
+    for other in weights[1:]:  # but for the rounding of a KL that is computed all the same
+        torch.testing.assert_close(other, weights[0], rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("level", [0.0, 0.3, 0.7, 0.866])
