@@ -86,6 +86,7 @@ def train(
                     say(line)
                 state = begun(run, plan, dataset, place, say, force, group)
             group.check_same(dataset.fingerprint, "molecules")
+            group.check_same(state.mark, "weights")
             return go_through(run, plan, state, dataset, rejected, group)
         except distributed.LostError:
             if group.leads:

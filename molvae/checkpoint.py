@@ -101,12 +101,17 @@ def save(run: Path, state: State, dataset: Dataset, info: dict[str, Any], *, bes
         }
         commit_folder(folder, files, kind="model", version=FORMAT)
     if best:
-        replace_file(run / "BEST", folder.name.encode())
+        name_best(run, folder)
     keep = {folder.name, best_name(run)}
     for other in steps_of(run):
         if other.name not in keep:
             shutil.rmtree(other, ignore_errors=True)
     return folder
+
+
+def name_best(run: Path, folder: Path) -> None:
+    """Have the step ``folder`` be the best one of ``run``."""
+    replace_file(run / "BEST", folder.name.encode())
 
 
 def finite(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -38,7 +38,7 @@ def choose_column(name: str, rows: list[list[str]], column: str | None) -> tuple
     names = [_plain(cell) for cell in head]
     if column is not None:
         at = _asked_for(name, head, column)
-        has_header = column in head or bool(set(names) & set(SMILES_NAMES)) or not _is_molecule(head[at])
+        has_header = column in head or bool(set(names) & set(SMILES_NAMES)) or _is_name(head[at])
         return at, has_header, "by --column"
     data = rows[1:] or rows
     holding = [at for at in range(len(head)) if _holds_molecules(row[at] for row in data if at < len(row))]
@@ -51,7 +51,7 @@ def choose_column(name: str, rows: list[list[str]], column: str | None) -> tuple
     if len(holding) != 1:
         found = "more than one column holds" if holding else "no column holds"
         raise UsageError(f"{name}: {found} SMILES, of {_listed(head)}. Name the column with --column.")
-    return holding[0], not _is_molecule(head[holding[0]]), "by content"
+    return holding[0], _is_name(head[holding[0]]), "by content"
 
 
 def refuse_other_notations(name: str, column: str, cells: Iterable[str]) -> None:
@@ -89,6 +89,16 @@ def _holds_molecules(cells: Iterable[str]) -> bool:
     """Tell whether more than half of the cells with anything in them are molecules."""
     verdicts = [_is_molecule(cell) for cell in cells if cell.strip()]
     return sum(verdicts) * 2 > len(verdicts)
+
+
+def _is_name(cell: str) -> bool:
+    """Tell a column's name from a SMILES, also from one that cannot be read, which is a row to be counted.
+
+    A name has a letter that SMILES lacks, or is nothing but small letters.
+    """
+    outside = re.sub(r"\[[^\]]*\]?|Cl|Br", "", cell)
+    foreign = re.search(r"[^\W\dBCNOPSFIHbcnops]", outside) is not None
+    return not cell.strip() or (not _is_molecule(cell) and (foreign or (cell.isalpha() and cell.islower())))
 
 
 def _is_molecule(cell: str) -> bool:

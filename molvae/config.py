@@ -185,7 +185,18 @@ def from_dict(values: Mapping[str, Any], origin: str) -> Config:
             hint = next((s for s, c in SECTIONS.items() if name in {f.name for f in fields(c)}), name)
             raise UsageError(f"{origin}: {name} must be a section of keys, such as [{hint}]")
     built: dict[str, Any] = {name: build(cls, values.get(name, {}), origin) for name, cls in SECTIONS.items()}
-    return Config(**built)
+    config = Config(**built)
+    check_together(config, origin)
+    return config
+
+
+def check_together(config: Config, origin: str) -> None:
+    """UsageError for values that are sound alone and senseless together."""
+    sharp, blank = config.training.sharp_share, config.training.blank_share
+    if config.data.spellings and (config.model.posterior == "gaussian" or not sharp):
+        raise UsageError(f"{origin}: spellings are rebuilt at the sharpest noise level, and nothing is trained there")
+    if sharp + blank > 1.0 + 1e-9:
+        raise UsageError(f"{origin}: sharp_share and blank_share together are {sharp + blank:g}, more than 1")
 
 
 def read_toml(path: str | Path) -> dict[str, dict[str, Any]]:

@@ -23,6 +23,9 @@ from .grammar import TIERS, features
 from .vocabulary import END, Ids, Vocabulary
 
 FORMAT = 1
+VALIDATED = 5_000
+"""Molecules, at most, that are held out, and that one validation looks at."""
+
 FILES = ("arrays.safetensors", "vocabulary.json", "report.json")
 Rows = NDArray[np.int64]
 

@@ -23,12 +23,11 @@ from rdkit.rdBase import BlockLogs
 from .chemistry import TOO_LARGE
 from .columns import SMILES_NAMES, choose_column, refuse_other_notations
 from .errors import InputError, UsageError
-from .streams import Lines
+from .streams import LONGEST_LINE, Lines
 
 WRONG_WIDTH = "wrong number of fields"
 BAD_ENTRY = "unreadable SDF entry"
 EXTENDED = "extended SMILES"
-REASONS = (WRONG_WIDTH, BAD_ENTRY, EXTENDED)
 
 _FORMATS = {
     ".csv": "csv",
@@ -42,6 +41,8 @@ _FORMATS = {
 _SAMPLE = 100
 _MAX_ENTRY = 10_000_000  # characters
 _MAX_MOL_BLOCK = 100_000  # characters, enough for more than a thousand atoms
+
+csv.field_size_limit(LONGEST_LINE)  # the module's own limit would end at the first long cell of any column
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +119,13 @@ def _format_by_name(path: str | Path) -> str | None:
 
 
 def _read_head(lines: Lines, format: str | None, column: str | None) -> Table:
-    head = [line for line in lines.peek(_SAMPLE) if line.strip()]
+    count, head = _SAMPLE, lines.peek(_SAMPLE)
+    while len(head) == count and not any(line.strip() for line in head):
+        count *= 10
+        head = lines.peek(count)
+    what = "holds nothing but blank lines" if head else "is empty"
+    head = [line for line in head if line.strip()]
     if not head:
-        what = "holds nothing but blank lines" if lines.peek(1) else "is empty"
         raise InputError(f"{lines.name} {what}.")
     match format or _format_by_content(head):
         case "sdf":
@@ -181,8 +186,8 @@ def _rows(lines: Lines, delimiter: str) -> Iterator[tuple[int, list[str]]]:
         try:
             row = next(reader, None)
         except csv.Error as error:
-            hint = f"a quote opened at line {line} is not closed, or a quote stands inside a quoted cell"
-            raise InputError(f"{lines.name}, line {lines.number}: {error}; {hint}.") from None
+            hint = f"; a quote opened at line {line} is not closed, or a quote stands inside a quoted cell"
+            raise InputError(f"{lines.name}, line {lines.number}: {error}{hint}.") from None
         if row is None:
             return
         if row:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from .compilation import prepare_to_fork
 from .config import DataConfig
-from .dataset import Dataset
+from .dataset import VALIDATED, Dataset
 from .errors import InputError
 from .intake import open_table
 from .notation import constraints_for
@@ -32,7 +32,6 @@ CHUNK = 1000
 MERGE_SAMPLE = 100_000
 """Molecules, at most, from which merges are learned."""
 
-VALIDATED = 5_000
 DUPLICATE = "seen before"
 
 
@@ -232,7 +231,7 @@ def nothing_left(sources: list[dict[str, Any]], rejections: list[Rejection]) -> 
     if not rows:
         return f"{names}: there are no molecules in it"
     (reason, count), *_ = Counter(rejection.reason for rejection in rejections).most_common(1)
-    first = rejections[0]
+    first = next(one for one in rejections if one.reason == reason)
     shown = legible(first.smiles)[:60]
     return (
         f"{names}: none of {rows} rows is a usable molecule; {count}: {reason} "

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from torch import Tensor
 
-from .checkpoint import COUNTERS, FORMAT, STATE_FILES, Saved, load, load_info, steps_of
+from .checkpoint import COUNTERS, FORMAT, STATE_FILES, Saved, load, load_info, name_best, steps_of
 from .config import Config
 from .dataset import Dataset
 from .errors import ModelError, TrainingError, UsageError
@@ -45,6 +45,8 @@ def resume(run: Path, dataset: Dataset, device: torch.device, said: Callable[[st
         for other, problem in damaged.items():
             other.rename(run / f"damaged-{secrets.token_hex(4)}-{other.name}")
             said(f"{problem}; {folder.name} before it is sound")
+        if load_info(folder)[2].get("metrics", {}).get("best") == "1":
+            name_best(run, folder)  # what saved it may have ended before it said so
         return state
     found = f" ({'; '.join(damaged.values())})" if damaged else ""
     raise TrainingError(f"{run}: holds no training to resume{found}")

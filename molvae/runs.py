@@ -93,24 +93,40 @@ def open_dataset(
     for path in paths:
         if is_prepared(path):
             raise UsageError(f"{path}: a prepared folder must be the only input")
-    readable = all(str(path) != "-" and Path(path).is_file() for path in paths)
-    kept = cache_folder() / cache_key(paths, config, column, base) if cached and readable else None
-    if kept is not None and is_prepared(kept):
-        try:
-            found = read_prepared(kept)
-        except InputError:
-            pass  # A damaged cache is only a cache: prepare again.
-        else:
-            said(f"prepared before, read from {kept}")
-            return found
+    kept = place_in_cache(paths, config, column, base) if cached else None
+    if kept is not None and (before := read_cache(kept)):
+        said(f"prepared before, read from {kept}")
+        return before
     prepared = prepare(paths, config, column=column, workers=workers, base=base, said=said, progress=progress)
     rejected = prepared.rejected_csv()
-    if kept is not None and not kept.exists():
+    if kept is not None:
         try:
-            prepared.dataset.save(kept, rejected=rejected)
+            if not kept.exists():
+                prepared.dataset.save(kept, rejected=rejected)
         except OSError as error:
             said(f"the prepared data could not be kept for next time: {error}")
     return prepared.dataset, rejected
+
+
+def place_in_cache(
+    paths: Sequence[str | Path], config: DataConfig, column: str | None, base: Vocabulary | None
+) -> Path | None:
+    """Where the data set of these files is kept; None for a stream, which cannot be read twice, and without a home."""
+    if any(str(path) == "-" or not Path(path).is_file() for path in paths):
+        return None
+    try:
+        return cache_folder() / cache_key(paths, config, column, base)
+    except RuntimeError:
+        return None
+
+
+def read_cache(kept: Path) -> tuple[Dataset, str] | None:
+    """What is kept in a folder of the cache, if anything; what is damaged is removed, as it can be made again."""
+    try:
+        return read_prepared(kept) if is_prepared(kept) else None
+    except (InputError, OSError):
+        shutil.rmtree(kept, ignore_errors=True)
+        return None
 
 
 def read_prepared(path: Path) -> tuple[Dataset, str]:
@@ -160,6 +176,12 @@ def clear(run: Path, config: Config, force: bool) -> None:
             if path.name != LOCK:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
         replace_file(run / "config.toml", to_toml(config).encode())
+
+
+def clear_leftovers(run: Path) -> None:
+    """Remove what a process that was killed while it saved has left half-written."""
+    for path in run.glob(".tmp-*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def is_ours(run: Path) -> bool:
@@ -223,6 +245,8 @@ def run_training(
     process of a group saves for all, and all stop after the same step when one of them is to stop.
     """
     with locked(run) if group.leads else nullcontext():
+        if group.leads:
+            clear_leftovers(run)
         if group.leads and rejected:
             replace_file(run / "rejected.csv", rejected.encode("utf-8", errors="replace"))
         metrics = [row for row in read_metrics(run) if int(row["step"]) <= state.validated_step]

@@ -33,7 +33,7 @@ _NOT_TEXT = {
 _FORMULA = re.compile("[ \\0]*[=+@\t\r\n\uff1d\uff0b\uff0d\uff20-]")
 """How a cell begins that a spreadsheet may run: also after blanks, and with the signs of full width."""
 
-_MAX_LINE_BYTES = 1 << 20
+LONGEST_LINE = 1 << 20
 _BOM = b"\xef\xbb\xbf"
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|\Z)")
 
@@ -80,18 +80,18 @@ class Lines:
 
     def _fetch(self) -> bool:
         try:
-            block = self._carry + self._stream.readline(_MAX_LINE_BYTES)
+            block = self._carry + self._stream.readline(LONGEST_LINE)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             where = f"{self.name} is gzip, truncated or damaged, before line {self._next}"
             raise InputError(f"{where}: {str(error).rstrip('.')}.") from None
         except OSError as error:
             raise InputError(f"{self.name} cannot be read: {error.strerror or error}.") from None
         self._carry = b""
-        if len(block) >= _MAX_LINE_BYTES and not block.endswith(b"\n"):
+        if len(block) >= LONGEST_LINE and not block.endswith(b"\n"):
             # Either a line beyond all measure or a file whose lines end in carriage returns alone.
             cut = block.rfind(b"\r", 0, len(block) - 1) + 1
             if not cut:
-                raise InputError(f"{self.name}, line {self._next}: longer than {_MAX_LINE_BYTES} bytes.")
+                raise InputError(f"{self.name}, line {self._next}: longer than {LONGEST_LINE} bytes.")
             block, self._carry = block[:cut], block[cut:]
         if not block:
             return False

@@ -8,6 +8,7 @@ ends with the same bits on a CPU. Knows no files and no click.
 from __future__ import annotations
 
 import copy
+import hashlib
 import math
 import time
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ import torch
 from torch import Tensor
 
 from .config import Config
-from .dataset import Dataset, Rows
+from .dataset import VALIDATED, Dataset, Rows
 from .distributed import ALONE, Group
 from .errors import TrainingError
 from .gradients import Part, of_batch
@@ -32,9 +33,6 @@ from .validation import Validation, validate
 
 MEASURED_STEPS = (20, 50)
 """With ``minutes``, the steps whose speed decides how many there will be; earlier ones compile and warm up."""
-
-VALIDATED = 5_000
-"""Molecules, at most, that one validation looks at."""
 
 
 class Step(NamedTuple):
@@ -94,6 +92,14 @@ class State:
         return worn_out or bool(self.total_steps and self.step >= self.total_steps)
 
     @property
+    def mark(self) -> str:
+        """A hash of the weights and the step, the same in all processes that are to go on together."""
+        digest = hashlib.sha256(str(self.step).encode())
+        for weight in self.model.parameters():
+            digest.update(weight.detach().cpu().numpy().tobytes())
+        return digest.hexdigest()
+
+    @property
     def progress(self) -> float:
         """Share of the planned steps that are done."""
         return self.step / self.total_steps if self.total_steps else 0.0
@@ -137,14 +143,25 @@ def assemble(model: MoleculeVAE, config: Config, fingerprint: str) -> State:
     return State(model, average, optimiser, config, fingerprint)
 
 
+def full_beta(config: Config) -> float:
+    """Weight of the KL in the loss once it is warmed up: none with levels, whose KL is the same for every molecule."""
+    return config.training.beta if config.model.posterior == "gaussian" else 0.0
+
+
+def is_autoencoder(config: Config) -> bool:
+    """Whether z is the posterior's mean, without noise: the Gaussian posterior with a beta of 0."""
+    return config.model.posterior == "gaussian" and config.training.beta == 0.0
+
+
 def one_step(state: State, dataset: Dataset, rows: Rows, threads: Threads, group: Group = ALONE) -> Step:
     """One optimiser step on the molecules ``rows``; a step whose gradient is not finite changes no weight."""
     config, model = state.config.training, state.model
-    beta = kl_weight(state.progress, config.beta, config.beta_schedule, config.beta_warmup, config.beta_cycles)
+    full = full_beta(state.config)
+    beta = kl_weight(state.progress, full, config.beta_schedule, config.beta_warmup, config.beta_cycles)
     noise = noise_of_step(config.seed, state.step, (config.mc_samples, len(rows), model.config.latent))
-    level = levels_of_step(state.config, state.step, len(rows))
-    if config.beta == 0.0 and level is None:
+    if is_autoencoder(state.config):
         noise.zero_()
+    level = levels_of_step(state.config, state.step, len(rows))
     if dataset.spellings and level is not None:
         rows = dataset.spelled(rows, spellings_of_step(state.config, state.step, level, dataset.spellings).numpy())
     batch = Part(rows, noise, beta, len(rows), level)
@@ -154,7 +171,8 @@ def one_step(state: State, dataset: Dataset, rows: Rows, threads: Threads, group
     rate = learning_rate(state.step, state.total_steps, config)
     if math.isfinite(length):
         update(state, gradients, rate, min(1.0, config.clip / (length + 1e-6)), threads)
-    state.sums = [a + b for a, b in zip(state.sums, (likelihood, kl, len(rows)), strict=True)]
+    if math.isfinite(length + likelihood + kl):
+        state.sums = [a + b for a, b in zip(state.sums, (likelihood, kl, len(rows)), strict=True)]
     state.step += 1
     elbo, reconstruction, kl = ((likelihood - kl) / len(rows), likelihood / len(rows), kl / len(rows))
     return Step(state.step, state.total_steps, 0, elbo, reconstruction, kl, beta, rate, length, 0.0, 0.0)
@@ -186,19 +204,19 @@ def end_of_epoch(state: State, dataset: Dataset, epoch: int, threads: Threads, g
     """Validate the averaged weights, and remember whether they are the best so far."""
     began = time.monotonic()
     held_out = dataset.validation_rows if dataset.validation.any() else dataset.training_rows
-    figures = validate(state.average, dataset, held_out[:VALIDATED], threads, group)
+    noisy = not is_autoencoder(state.config)
+    figures = validate(state.average, dataset, held_out[:VALIDATED], threads, group, noisy=noisy)
     # A training that is taken up again has in both models what validation fits to the averaged one.
     for fitted, validated in zip(state.model.buffers(), state.average.buffers(), strict=True):
         fitted.copy_(validated)
     # Judged as trained: the KL counts as much as in the loss at full weight, level 0 as much as the sharpest.
-    judged = figures.reconstruction - state.config.training.beta * figures.kl + (figures.unconditional or 0.0)
-    judged = group.first(judged)
+    beta = full_beta(state.config)
+    judged = group.first(figures.reconstruction - beta * figures.kl + (figures.unconditional or 0.0))
     best = judged > state.best
-    state.best, state.since_best = max(judged, state.best), 0 if best else state.since_best + 1
+    state.best, state.since_best = judged if best else state.best, 0 if best else state.since_best + 1
     likelihood, kl, count = state.sums[0], state.sums[1], max(1.0, state.sums[2])
     state.sums, state.validated_step = [0.0, 0.0, 0.0], state.step
     state.seconds += group.first(time.monotonic() - began)
-    beta = state.config.training.beta
     means = ((likelihood - kl) / count, likelihood / count, kl / count)
     return Epoch(epoch, state.step, state.seconds, beta, *means, figures, best)
 
@@ -214,7 +232,7 @@ def train(state: State, dataset: Dataset, group: Group = ALONE) -> Iterator[Step
     per_epoch = steps_per_epoch(state, dataset)
     if not config.minutes:
         state.total_steps = config.epochs * per_epoch
-    bad_steps, pace = 0, 0.0
+    bad_steps, pace, ended = 0, 0.0, time.monotonic()
     with Threads(state.model.device, config.batch_size // group.world.size) as threads:
         while True:
             epoch, place = divmod(state.step, per_epoch)
@@ -225,9 +243,10 @@ def train(state: State, dataset: Dataset, group: Group = ALONE) -> Iterator[Step
             for rows in dataset.epoch(config.seed, epoch, config.batch_size)[place:]:
                 began = time.monotonic()
                 record = one_step(state, dataset, rows, threads, group)
-                taken = group.first(time.monotonic() - began)
+                taken, whole = group.first(time.monotonic() - began), group.first(time.monotonic() - ended)
+                ended = time.monotonic()
                 pace = 0.95 * pace + 0.05 * taken if pace else taken
-                keep_time(state, taken)
+                keep_time(state, taken, whole)
                 bad_steps = 0 if math.isfinite(record.gradient_norm) else bad_steps + 1
                 if bad_steps == 10:
                     raise TrainingError(f"the gradient was not finite ten times in a row, up to step {state.step}")
@@ -243,14 +262,18 @@ def train(state: State, dataset: Dataset, group: Group = ALONE) -> Iterator[Step
                     break
 
 
-def keep_time(state: State, taken: float) -> None:
-    """Count the seconds of a step; with ``minutes``, fix the number of steps once their speed is known."""
+def keep_time(state: State, taken: float, whole: float) -> None:
+    """Count the seconds that a step has taken; with ``minutes``, fix the number of steps once their speed is known.
+
+    For that it is the ``whole`` time since the step before that counts: of few molecules, validating and saving, which
+    come with every epoch, take longer than training.
+    """
     state.seconds += taken
     first, last = MEASURED_STEPS
     if not state.config.training.minutes or state.total_steps:
         return
     if first < state.step <= last:
-        state.measured_seconds += taken
+        state.measured_seconds += whole
     if state.step == last:
         pace = state.measured_seconds / (last - first)
         state.total_steps = max(last + 1, round(state.config.training.minutes * 60 / pace))

@@ -68,8 +68,12 @@ def figures(model: MoleculeVAE, batch: Batch, noise: Tensor) -> tuple[Tensor, Ga
     return torch.tensor([float(value) for value in sums], dtype=torch.float64), posterior
 
 
-def validate(model: MoleculeVAE, dataset: Dataset, rows: Rows, threads: Threads, group: Group = ALONE) -> Validation:
+def validate(
+    model: MoleculeVAE, dataset: Dataset, rows: Rows, threads: Threads, group: Group = ALONE, *, noisy: bool = True
+) -> Validation:
     """The figures of ``rows`` of a data set; z is drawn once for the ELBO, its mean rebuilds.
+
+    Unless ``noisy``, for a model that was trained without noise, z is the mean throughout.
 
     Batches are divided among the processes of a group, which all get the same figures. The model's learned prior is
     fitted to the posteriors on the way.
@@ -79,7 +83,7 @@ def validate(model: MoleculeVAE, dataset: Dataset, rows: Rows, threads: Threads,
     by_length = rows[np.argsort(dataset.lengths[rows], kind="stable")]
     batches = [by_length[start : start + BATCH] for start in range(0, len(rows), BATCH)]
     # Noise for every batch, also those of other processes: the figures hang on no division.
-    noise = [standard_normal((len(batch), latent), generator) for batch in batches]
+    noise = [standard_normal((len(batch), latent), generator) * noisy for batch in batches]
 
     def sums_of(part: tuple[Rows, Tensor]) -> Tensor:
         sums, q = figures(model, dataset.batch(part[0], model.config.grammar), part[1].to(model.device))

@@ -47,6 +47,16 @@ def test_a_table_without_header_loses_no_row(put: Any) -> None:
             assert [record.smiles for record in table] == ["CCO", "CCN"]
 
 
+def test_a_first_row_that_cannot_be_read_is_a_row_and_not_a_header(put: Any) -> None:
+    for text in ("C1CC,1\nCCO,2\nCCN,3\n", "c1ccccc1[Xx,1\nCCO,2\nCCN,3\n", "CFF,1\nCCO,2\nCCN,3\n"):
+        with open_table(put(text)) as table:
+            assert table.columns == ("column1", "column2")
+            assert [record.line for record in table] == [1, 2, 3]
+    for name in ("smi", "Col_1", "b", "SMILES (canonical)", "분자", "prop"):
+        with open_table(put(f"{name},n\nCCO,2\nCCN,3\n")) as table:
+            assert (table.columns, len(list(table))) == ((name, "n"), 2)
+
+
 @pytest.mark.parametrize(
     ("column", "expected"),
     [("a", "C"), ("A", "CC"), ("b", "CCC"), ("B", "CCC"), ("1", "C"), ("3", "CCC"), ("2", "CC")],

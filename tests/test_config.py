@@ -44,6 +44,9 @@ def test_every_default_keeps_its_own_rule_and_has_words(section: str, item: obje
         ({"data": {"neutralise": 1}}, "neutralise must be true or false, not 1"),
         ({"data": {"validation": 1.5}}, "validation must be between 0 and 0.5, not 1.5"),
         ({"data": {"split_seed": -1}}, "split_seed must be between"),
+        ({"data": {"spellings": 2}, "model": {"posterior": "gaussian"}}, "spellings are rebuilt at the sharpest"),
+        ({"data": {"spellings": 2}, "training": {"sharp_share": 0}}, "spellings are rebuilt at the sharpest"),
+        ({"training": {"sharp_share": 0.8, "blank_share": 0.8}}, "together are 1.6, more than 1"),
     ],
 )
 def test_what_breaks_a_rule_is_refused_by_name(values: dict[str, object], words: str) -> None:

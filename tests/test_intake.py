@@ -172,6 +172,11 @@ def test_sdf_with_crlf_and_without_a_last_separator(put: Any) -> None:
     assert smiles(put(text, "x.sdf")) == ["C[C@H](O)F"]
 
 
+def test_a_long_cell_of_another_column_and_blank_lines_before_the_first_row_lose_nothing(put: Any) -> None:
+    assert smiles(put('smiles,n\nC,"' + "x" * 500_000 + '"\nCC,y\n')) == ["C", "CC"]
+    assert smiles(put("\n" * 2_500 + "smiles,n\nC,x\nCC,y\n")) == ["C", "CC"]
+
+
 BAD_FILES = [
     (b"", "is empty"),
     (b"\n\r\n  \n", "nothing but blank lines"),
@@ -187,7 +192,8 @@ BAD_FILES = [
     (b"\x1f\x8bnot gzip at all", "truncated or damaged"),
     (b'smiles,n\nC,"never closed\nCC,x\n', "opened at line 2"),
     (b'smiles,n\nC,"closed"early\n', "line 2"),
-    (b'smiles,n\nC,"' + b"x" * 200_000, "line 2: field larger than"),
+    (b'smiles,n\nC,"' + b"x" * 200_000, "opened at line 2 is not closed"),
+    (b'smiles,n\nC,"' + b"xxxxxxx\n" * 200_000, "field larger than"),
     (b"smiles\n" + b"C" * (1 << 21), "line 2: longer than"),
 ]
 

@@ -37,16 +37,17 @@ def levelled(tiny_dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) ->
     return Codec.load(str(run))
 
 
-def test_beta_changes_nothing_where_a_levels_kl_is_the_same_for_every_molecule(tiny_dataset: Dataset) -> None:
+def test_beta_and_free_bits_change_nothing_where_a_levels_kl_is_the_same_for_every_molecule(
+    tiny_dataset: Dataset,
+) -> None:
     weights = []
-    for beta in (0.0, 0.05, 1.0):
-        config = from_dict({"model": SIZES, "training": {"batch_size": 32, "beta": beta}}, "tests")
+    for changed in ({}, {"beta": 0.0}, {"beta": 1.0, "beta_schedule": "constant"}, {"free_bits": 0.7}):
+        config = from_dict({"model": SIZES, "training": {"batch_size": 32} | changed}, "tests")
         state = begin(tiny_dataset, config, CPU)
         for _ in itertools.islice(train(state, tiny_dataset), 3):
             pass
         weights.append(torch.cat([one.detach().flatten() for one in state.model.parameters()]))
-    for other in weights[1:]:  # but for the rounding of a KL that is computed all the same
-        torch.testing.assert_close(other, weights[0], rtol=0, atol=1e-6)
+    assert all(torch.equal(other, weights[0]) for other in weights[1:])
 
 
 @pytest.mark.parametrize("level", [0.0, 0.3, 0.7, 0.866])

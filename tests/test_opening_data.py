@@ -29,6 +29,42 @@ def test_the_same_files_are_prepared_once(molecules_csv: Path, tmp_path: Path, m
     for folder in (tmp_path / "cache" / "molvae" / "prepared").iterdir():
         (folder / "arrays.safetensors").write_bytes(b"")
     assert runs.open_dataset([molecules_csv], data, workers=1)[0].fingerprint == first.fingerprint
+    for harm in ("rejected.csv", "report.json"):
+        (found,) = (one for one in (tmp_path / "cache" / "molvae" / "prepared").iterdir() if reads(one))
+        (found / harm).unlink()
+        for _ in range(2):
+            runs.open_dataset([molecules_csv], data, workers=1, said=said.append)
+        assert "prepared before" in said[-1], "what was damaged is made anew, and then read"
+
+
+def reads(folder: Path) -> bool:
+    """Whether a folder of the cache is sound."""
+    try:
+        runs.read_prepared(folder)
+    except (InputError, OSError):
+        return False
+    return True
+
+
+def test_a_cache_that_nobody_may_read_or_that_has_no_home_is_done_without(
+    molecules_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(_: object) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    said: list[str] = []
+    data = DataConfig(vocabulary=64)
+    with monkeypatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path / "closed"))
+        patch.setattr(Path, "exists", forbidden)
+        first = runs.open_dataset([molecules_csv], data, workers=1, said=said.append)[0]
+    assert "could not be kept" in said[-1]
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", homeless)
+    assert runs.open_dataset([molecules_csv], data, workers=1)[0].fingerprint == first.fingerprint
 
 
 def test_a_prepared_folder_is_the_only_input(tiny_dataset: Dataset, tmp_path: Path, molecules_csv: Path) -> None:

@@ -176,6 +176,7 @@ def test_a_disk_that_fails_at_any_write_leaves_the_state_before(
     finish(run, resumption.resume(run, tiny_dataset, CPU), tiny_dataset)
     assert metrics(run) == metrics(whole)
     assert weights(run) == weights(whole)
+    assert checkpoint.best_name(run) == checkpoint.best_name(whole)
 
 
 def test_two_trainers_never_share_a_folder(tiny_dataset: Dataset, config: Any, tmp_path: Path) -> None:
@@ -292,3 +293,5 @@ def test_a_training_killed_at_any_moment_loses_nothing_it_has_saved(
     assert done.returncode == 0, done.stderr
     assert metrics(run) == metrics(whole)
     assert weights(run) == weights(whole)
+    assert checkpoint.best_name(run) == checkpoint.best_name(whole)
+    assert not list(run.glob(".tmp-*"))

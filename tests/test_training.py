@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from molvae import gradients, training
+from molvae import checkpoint, gradients, resumption, training
 from molvae import threads as threads_module
 from molvae.dataset import Dataset
 from molvae.errors import TrainingError
@@ -146,7 +147,11 @@ def test_patience_ends_a_training_that_gets_no_better(
     state = begin(tiny_dataset, make_config(epochs=50, batch_size=270, patience=2), CPU)
     real = training.validate
     worse = itertools.count()
-    monkeypatch.setattr(training, "validate", lambda *args: real(*args)._replace(reconstruction=-1000.0 - next(worse)))
+    monkeypatch.setattr(
+        training,
+        "validate",
+        lambda *args, **options: real(*args, **options)._replace(reconstruction=-1000.0 - next(worse)),
+    )
     epochs = [record for record in train(state, tiny_dataset) if isinstance(record, Epoch)]
     assert [epoch.best for epoch in epochs] == [True, False, False]
 
@@ -159,6 +164,21 @@ def test_minutes_fix_the_number_of_steps_once_the_speed_is_known(
     steps = [record for record in train(state, tiny_dataset) if isinstance(record, Step)]
     assert [step.total_steps for step in steps] == [0, 0, 0, 5, 5]
     assert state.out_of_steps
+
+
+def test_minutes_count_what_comes_with_every_epoch_too(
+    tiny_dataset: Dataset, make_config: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = itertools.count(0.0, 0.001)
+    waited = [0.0]
+    monkeypatch.setattr(training, "MEASURED_STEPS", (3, 9))
+    monkeypatch.setattr(training.time, "monotonic", lambda: next(clock) + waited[0])
+    state = begin(tiny_dataset, make_config(minutes=10, batch_size=100), CPU)  # three steps an epoch
+    for record in train(state, tiny_dataset):
+        waited[0] += 3.0 if isinstance(record, Epoch) else 0.0  # a slow disk
+        if record.step > 9:
+            break
+    assert state.total_steps == pytest.approx(600 / 1.0, rel=0.05)
 
 
 @pytest.mark.parametrize("total", [0, 7, 1000])
@@ -189,6 +209,48 @@ def test_a_gradient_that_is_not_finite_changes_no_weight_and_ten_end_the_trainin
     with pytest.raises(TrainingError, match="not finite ten times in a row, up to step 10"):
         list(train(state, tiny_dataset))
     assert (weights(state.model), weights(state.average)) == before
+
+
+def test_a_step_whose_likelihood_is_not_finite_leaves_a_state_that_can_be_saved_and_taken_up(
+    tiny_dataset: Dataset, make_config: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    state = begin(tiny_dataset, make_config(batch_size=100), CPU)
+    real, calls = gradients.of_batch, itertools.count(1)
+
+    def broken(*arguments: Any) -> Any:
+        found = real(*arguments)
+        bad = math.nan if next(calls) == 1 else 1.0
+        return found._replace(
+            log_likelihood=found.log_likelihood * bad, gradients=tuple(one * bad for one in found.gradients)
+        )
+
+    monkeypatch.setattr(training, "of_batch", broken)
+    for _ in itertools.islice(train(state, tiny_dataset), 2):
+        pass
+    assert state.sums[2] == 100
+    checkpoint.save(tmp_path, state, tiny_dataset, {}, best=True)
+    assert resumption.resume(tmp_path, tiny_dataset, CPU).sums == state.sums
+
+
+def test_the_mark_of_a_state_is_that_of_its_weights_and_its_step(tiny_dataset: Dataset, make_config: Any) -> None:
+    one, other = (begin(tiny_dataset, make_config(), CPU) for _ in range(2))
+    assert one.mark == other.mark
+    other.step += 1
+    assert one.mark != other.mark
+    other.step -= 1
+    with torch.no_grad():
+        next(other.model.parameters()).view(-1)[0] += 1e-6
+    assert one.mark != other.mark
+
+
+def test_an_autoencoder_is_validated_without_noise_too(tiny_dataset: Dataset, make_config: Any) -> None:
+    state = begin(tiny_dataset, make_config(beta=0.0, epochs=1), CPU)
+    *_, last = train(state, tiny_dataset)
+    assert isinstance(last, Epoch)
+    rows = tiny_dataset.validation_rows
+    packed = Packed.from_batch(tiny_dataset.batch(rows, state.average.config.grammar), CPU)
+    mean = state.average.log_likelihood(packed, state.average.encode(packed).mean).mean()
+    assert last.validation.reconstruction == pytest.approx(float(mean), rel=1e-5)
 
 
 def test_gradients_are_clipped_to_their_norm(tiny_dataset: Dataset, make_config: Any) -> None:
