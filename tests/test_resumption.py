@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ import torch
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from molvae import checkpoint, resumption, training
+from molvae import checkpoint, resumption, runs, training
 from molvae import threads as threads_module
 from molvae.dataset import Dataset
 from molvae.errors import ModelError, TrainingError, UsageError
@@ -151,3 +152,24 @@ def test_resuming_plans_the_same_steps(copied_run: Path, tiny_dataset: Dataset) 
     assert list(train(state, tiny_dataset)) == []
     assert state.best > -np.inf
     assert training.validation_due(state, tiny_dataset) is False
+
+
+def test_a_best_step_that_was_saved_but_not_named_is_named_by_resuming(
+    tiny_dataset: Dataset, make_config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    state = runs.create(run, tiny_dataset, make_config(epochs=3, batch_size=100), CPU)
+
+    def failing(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    records = runs.run_training(run, state, tiny_dataset, {"data": tiny_dataset.report})
+    next(record for record in records if isinstance(record, Epoch))
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "name_best", failing)
+        with pytest.raises(OSError, match="No space"):
+            list(records)
+    saved = checkpoint.steps_of(run)[0].name
+    assert checkpoint.best_name(run) != saved
+    resumption.resume(run, tiny_dataset, CPU)
+    assert checkpoint.best_name(run) == saved
