@@ -195,7 +195,6 @@ def molecules(
 
 def draw_molecules(codec: Codec, law: Law, filters: Filters | None, numbers: Iterable[int]) -> list[Sample | str]:
     """The draws of the blocks ``numbers`` as :func:`to_molecules` gives them; runs in a worker process."""
-    torch.set_num_threads(1)
     drawn = [pair for number in numbers for pair in pairs(draw_block(codec, law, number))]
     return to_molecules(drawn, codec.vocabulary, filters)
 
