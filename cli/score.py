@@ -70,7 +70,7 @@ def score(
     .tsv, TSV; each also .gz.
     """
     from molvae.intake import open_table
-    from molvae.scoring import Counts, free_names, plan_scores, stream
+    from molvae.scoring import OK, Counts, free_names, plan_scores, stream
     from molvae.streams import cell, row_writer
 
     from .output import check_output, note, open_output, progress
@@ -78,7 +78,7 @@ def score(
     plan = plan_scores(scores, scorers, parent)
     check_output(output, force, inputs=[molecules])
     counts = Counts()
-    with open_table(molecules, column) as table, open_output(output, force) as out:
+    with open_table(molecules, column, whole=True) as table, open_output(output, force) as out:
         note(f"{table.name}: SMILES in column {table.smiles_column!r} (chosen {table.chosen_by})")
         write = row_writer(out, delimiter(output), excel_safe)
         write([*table.columns, *free_names([*plan.columns, "status"], taken=table.columns)])
@@ -87,7 +87,8 @@ def score(
         with progress(label="scoring", total=None) as advance:
             for record, row in rows:
                 if record.problem:
-                    row = row._replace(status=record.problem, reason=record.problem)
+                    also = f"{row.status}; " if record.smiles and row.status != OK else ""
+                    row = row._replace(status=also + record.problem, reason=record.problem.partition(":")[0])
                 counts.add(row)
                 own = ["" if value is None else str(value) for value in row.values[properties:]]
                 scored = [*map(cell, row.values[:properties]), *own, row.status]
