@@ -92,11 +92,11 @@ def interpolate(
 
 def check_image(image: str, output: str, force: bool) -> None:
     """UsageError unless a picture can be written to ``image``, besides the table in ``output``."""
+    from molvae.drawing import check_picture_path
     from molvae.errors import UsageError
 
+    check_picture_path(image)
     check_output(image, force)
-    if not image.lower().endswith((".svg", ".png")):
-        raise UsageError(f"--image: {image} must end in .svg or .png")
     if Path(image).absolute() == Path(output).absolute():
         raise UsageError(f"{output}: is the name of the picture too; give two names")
 
