@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from .options import Count, chosen_device, device_option, force_option, model_option, output_option
-from .output import check_output, note, note_terminal, open_output
+from .output import check_output, check_table, delimiter_of, note, note_terminal, open_output
 
 
 @click.command(
@@ -47,7 +47,7 @@ def interpolate(
     the model writes them itself: yes; refined, from a latent found by gradient; or no. Each row between is one of
     the molecules that the model holds likeliest there: consistent (see molvae sample -h), not on the path yet
     as far as there are such, and most similar to the row before. Tanimoto similarities are of Morgan fingerprints,
-    radius 2.
+    radius 2. Writes CSV or, to a file named .tsv, TSV.
     """
     from molvae.codec import Codec
     from molvae.errors import MoleculeError, UsageError
@@ -57,7 +57,7 @@ def interpolate(
 
     if (pairs is None) == (start is None) or (start is None) != (end is None):
         raise UsageError("give two SMILES, START and END, or --pairs with a table of them")
-    check_output(output, force, [pairs] if pairs else [])
+    check_table(output, force, [pairs] if pairs else [])
     if image:
         check_image(image, output, force)
     note_terminal(pairs or "")
@@ -67,7 +67,7 @@ def interpolate(
         codec.read([str(start), str(end)])  # an end that cannot be read is an error before anything is written
     failed = 0
     with open_output(output, force) as handle:
-        write = row_writer(handle)
+        write = row_writer(handle, delimiter_of(output))
         write(["pair", *Point._fields] if pairs else Point._fields)
         for number, (line, first, last) in enumerate(ends, start=1):
             try:

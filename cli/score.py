@@ -73,14 +73,14 @@ def score(
     from molvae.scoring import OK, Counts, free_names, plan_scores, stream
     from molvae.streams import cell, row_writer
 
-    from .output import check_output, note, open_output, progress
+    from .output import check_table, delimiter_of, note, open_output, progress
 
     plan = plan_scores(scores, scorers, parent)
-    check_output(output, force, inputs=[molecules])
+    check_table(output, force, inputs=[molecules])
     counts = Counts()
     with open_table(molecules, column, whole=True) as table, open_output(output, force) as out:
         note(f"{table.name}: SMILES in column {table.smiles_column!r} (chosen {table.chosen_by})")
-        write = row_writer(out, delimiter(output), excel_safe)
+        write = row_writer(out, delimiter_of(output), excel_safe)
         write([*table.columns, *free_names([*plan.columns, "status"], taken=table.columns)])
         rows = stream(((record.smiles, record) for record in table), plan, workers)
         properties = len(plan.names)
@@ -108,8 +108,3 @@ def fitted(fields: Sequence[str], width: int) -> list[str]:
     (['CCO', ''], ['CCO', 'a,b'])
     """
     return [*fields[: width - 1], ",".join(fields[width - 1 :]), *[""] * (width - len(fields) - 1)][:width]
-
-
-def delimiter(output: str) -> str:
-    """Tab for files named .tsv or .tsv.gz, else a comma."""
-    return "\t" if output.lower().removesuffix(".gz").endswith(".tsv") else ","
