@@ -62,7 +62,7 @@ def score(
     column: str | None,
     workers: int | None,
     force: bool,
-) -> None:
+) -> int:
     """Add scores to the rows of MOLECULES, a file of SMILES or structures, or - for standard input.
 
     Every row is kept, in its order and with all its columns; a column per score is added, and a column
@@ -95,8 +95,10 @@ def score(
                 write([*fitted(record.fields, len(table.columns)), *scored])
                 advance(1)
     note(str(counts))
-    if counts.not_scored.total() == counts.rows:
-        note(f"no row could be scored: does {table.smiles_column!r} hold SMILES? --column names another column")
+    if counts.not_scored.total() < counts.rows or not counts.rows:
+        return 0
+    note(f"Error: no row could be scored: does {table.smiles_column!r} hold SMILES? --column names another column")
+    return 1
 
 
 def fitted(fields: Sequence[str], width: int) -> list[str]:

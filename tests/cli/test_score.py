@@ -221,6 +221,18 @@ def test_a_file_without_molecules_is_an_error_and_writes_nothing(
     assert "empty.csv" in err
 
 
+def test_rows_none_of_which_can_be_scored_are_an_error_and_still_written(
+    molvae: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    (tmp_path / "in.csv").write_text("smiles\nC1CC\nnonsense\n")
+    code, out, err = molvae("score", tmp_path / "in.csv", "--scores", "hbd")
+    assert code == 1
+    assert [row[0] for row in rows_of(out)] == ["smiles", "C1CC", "nonsense"]
+    assert "no row could be scored: does 'smiles' hold SMILES?" in err
+    (tmp_path / "in.csv").write_text("smiles\nC1CC\nCCO\n")
+    assert molvae("score", tmp_path / "in.csv", "--scores", "hbd")[0] == 0
+
+
 def test_no_property_of_an_sdf_is_lost_in_silence(
     molvae: Callable[..., Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
