@@ -61,7 +61,7 @@ def interpolate(
     if image:
         check_image(image, output, force)
     note_terminal(pairs or "")
-    ends = [(0, str(start), str(end))] if pairs is None else list(read_pairs(pairs))
+    ends = [(0, str(start), str(end), "")] if pairs is None else list(read_pairs(pairs))
     codec = Codec.load(model, chosen_device(device))
     if pairs is None:
         codec.read([str(start), str(end)])  # an end that cannot be read is an error before anything is written
@@ -69,8 +69,10 @@ def interpolate(
     with open_output(output, force) as handle:
         write = row_writer(handle, delimiter_of(output))
         write(["pair", *Point._fields] if pairs else Point._fields)
-        for number, (line, first, last) in enumerate(ends, start=1):
+        for number, (line, first, last, problem) in enumerate(ends, start=1):
             try:
+                if problem:
+                    raise MoleculeError(problem, first)
                 points = walk(codec, first, last, steps=steps, path=kind)
             except MoleculeError as error:
                 failed += 1
@@ -107,8 +109,9 @@ SAID = {
 }
 
 
-def read_pairs(path: str) -> Iterator[tuple[int, str, str]]:
-    """Line, start and end of every row of a table; its first two columns, or those named start and end."""
+def read_pairs(path: str) -> Iterator[tuple[int, str, str, str]]:
+    """Line, start and end of every row of a table, its first two columns or those named start and end, and what is
+    wrong with the row, if anything is; all of it then stands for its start."""
     from molvae.errors import UsageError
     from molvae.intake import open_table
 
@@ -118,8 +121,8 @@ def read_pairs(path: str) -> Iterator[tuple[int, str, str]]:
             raise UsageError(f"{table.name}: needs two columns, the start and the end of each path")
         a, b = (names.index("start"), names.index("end")) if {"start", "end"} <= set(names) else (0, 1)
         for record in table:
-            fields = (*record.fields, "", "")  # a row that is too short has empty ends, which the walk refuses
-            yield record.line, fields[a], fields[b]
+            fields = (",".join(record.fields), "") if record.problem else (record.fields[a], record.fields[b])
+            yield record.line, *fields, record.problem
 
 
 def picture(points: list, path: str) -> None:  # type: ignore[type-arg]

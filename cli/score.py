@@ -73,10 +73,11 @@ def score(
     from molvae.scoring import OK, Counts, free_names, plan_scores, stream
     from molvae.streams import cell, row_writer
 
-    from .output import check_table, delimiter_of, note, open_output, progress
+    from .output import check_table, delimiter_of, note, note_terminal, open_output, progress
 
     plan = plan_scores(scores, scorers, parent)
     check_table(output, force, inputs=[molecules])
+    note_terminal(molecules)
     counts = Counts()
     with open_table(molecules, column, whole=True) as table, open_output(output, force) as out:
         note(f"{table.name}: SMILES in column {table.smiles_column!r} (chosen {table.chosen_by})")
