@@ -28,6 +28,9 @@ UNPACKED = 256 << 20
 EXPANSION = 20
 """How many times its own size a larger file may unpack to: numbers shrink to a half, SMILES to a tenth."""
 
+LONGEST_ID = 1000
+"""Characters: an array of texts gives every one the room of the longest."""
+
 PIECE = 1 << 16
 
 UNREADABLE = (
