@@ -63,7 +63,12 @@ Examples:
     "and say of each which it is. [default: consistent]",
 )
 @click.option("--all", "keep_all", is_flag=True, help="Keep every draw: repeats, empty and inconsistent ones too.")
-@click.option("--novel", is_flag=True, help="Leave out molecules of the training set.")
+@click.option(
+    "--novel",
+    is_flag=True,
+    help="Leave out the molecules that the model was last trained on; of one trained with --from, not those of the "
+    "model that it began with.",
+)
 @click.option("--scores", metavar="NAMES", help="Properties to add, such as qed,sa,logp (see molvae score --list).")
 @click.option(
     "-o",
@@ -80,7 +85,8 @@ Examples:
     "--precision",
     type=click.Choice(("auto", "fp32", "bf16")),
     default="auto",
-    help="Of matrix products; auto takes bf16 where it is fast. The same seed gives the same molecules for each.",
+    help="Of matrix products; auto takes bf16 where it is fast. A seed gives the same molecules within one precision "
+    "and, in bf16, on one kind of processor.",
 )
 def sample(
     model: str,
