@@ -7,7 +7,7 @@ import sys
 import click
 
 from .options import chosen_device, device_option, excel_safe_option, force_option, model_option, output_option
-from .output import check_output, note, note_terminal, open_output, progress
+from .output import check_table, delimiter_of, note, note_terminal, open_output, progress
 
 
 @click.command(
@@ -25,14 +25,15 @@ Examples:
 def decode(latents: str, model: str, output: str, excel_safe: bool, force: bool, device: str) -> int:
     """Decode latent vectors, from npz, csv, csv.gz or parquet, to the likeliest molecule of each.
 
-    Writes a row for every vector, with its id; a vector that decodes to no atoms has an empty SMILES.
+    Writes CSV or, to a file named .tsv, TSV: a row for every vector, with its id; a vector that decodes to no atoms
+    has an empty SMILES.
     """
     from molvae.codec import BATCH, Codec
     from molvae.errors import InputError
     from molvae.latents import read_latents
     from molvae.streams import row_writer
 
-    check_output(output, force, [latents])
+    check_table(output, force, [latents])
     note_terminal(latents)
     if latents == "-":
         if sys.stdin is None:
@@ -48,7 +49,7 @@ def decode(latents: str, model: str, output: str, excel_safe: bool, force: bool,
     codec.check_latents(table.z)
     empty = 0
     with open_output(output, force) as out, progress("vectors", len(table.ids)) as advance:
-        write = row_writer(out, excel_safe=excel_safe)
+        write = row_writer(out, delimiter_of(output), excel_safe)
         write(["id", "smiles", "selfies"])
         for start in range(0, len(table.ids), BATCH):
             part = slice(start, start + BATCH)

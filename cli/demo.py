@@ -41,8 +41,8 @@ def demo(output: str, force: bool) -> int:
     if folder.exists():
         if not force:
             raise UsageError(f"{folder}: already exists; --force makes it anew")
-        if not is_demo(folder):
-            raise UsageError(f"{folder}: is not a folder of an earlier demo; choose another")
+        if folder.is_symlink() or not is_demo(folder):
+            raise UsageError(f"{folder}: is a link, or not a folder of an earlier demo; choose another")
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
     (folder / "README.txt").write_text(CONTENTS, encoding="utf-8")

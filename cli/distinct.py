@@ -12,7 +12,7 @@ from .options import force_option
 from .output import check_output, note, open_bytes, progress
 
 UNITS = {"M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
-LEAST = 200
+LEAST, MOST = 200 * UNITS["M"], 1000 * UNITS["T"]
 
 
 class Size(click.ParamType[int]):
@@ -25,10 +25,10 @@ class Size(click.ParamType[int]):
         found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([MGT])i?B", str(value), re.IGNORECASE)
         if not found:
             self.fail(f"{value!r} is not an amount of memory such as 500MB or 4GB.", param, ctx)
-        size = int(float(found[1]) * UNITS[found[2].upper()])
-        if size < LEAST * UNITS["M"]:
-            self.fail(f"{value!r} is less than {LEAST}MB.", param, ctx)
-        return size
+        size = float(found[1]) * UNITS[found[2].upper()]
+        if not LEAST <= size <= MOST:
+            self.fail(f"{value!s:.40} is not between 200MB and 1000TB.", param, ctx)
+        return int(size)
 
 
 @click.command(

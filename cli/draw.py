@@ -7,7 +7,7 @@ from itertools import islice
 import click
 
 from .options import column_option, force_option
-from .output import check_output, note
+from .output import check_output, note, note_terminal
 
 
 @click.command(
@@ -36,6 +36,7 @@ def draw(
 
     check_picture_path(output)
     check_output(output, force, [molecules])
+    note_terminal(molecules)
     wanted = [name.strip() for name in legend.split(",")] if legend else []
     with open_table(molecules, column) as table:
         lacking = [name for name in wanted if name not in table.columns]

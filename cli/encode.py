@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import click
 
@@ -81,7 +82,7 @@ def encode(
                     dropped[error.reason] += 1
                     note(f"{table.name}, line {record.line}: {error}")
                     continue
-                ids.append((record.fields[place] if place is not None else "") or str(record.line))
+                ids.append(id_of(record, place, table.name))
             parts.append(codec.encode_readings(readings, refine))
             smiles += [reading.smiles for reading in readings]
             advance(len(records))
@@ -91,3 +92,15 @@ def encode(
         f"{len(ids):,} encoded" + "".join(f", {count:,} left out ({reason})" for reason, count in dropped.most_common())
     )
     return 0 if ids or not dropped else 1
+
+
+def id_of(record: Any, place: int | None, table: str) -> str:
+    """The id of a row, in its cell at ``place`` or else the line; InputError for one past all measure."""
+    from molvae.errors import InputError
+    from molvae.latents import LONGEST_ID
+
+    found = (record.fields[place] if place is not None else "") or str(record.line)
+    if len(found) > LONGEST_ID:
+        rule = f"an id has at most {LONGEST_ID:,} characters, not {len(found):,}"
+        raise InputError(f"{table}, line {record.line}: {rule}; --id-column names another column")
+    return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -118,7 +117,7 @@ def evaluate(
     held_out = read_smiles(test, column, note)
     others = [None if path is None else read_smiles(path, column, note) for path in (test_scaffolds, train, samples)]
     second, training, judged = others
-    sets, more = prepare_sets(held_out, second, training, known, workers=workers, fcd=fcd, said=stage)
+    sets, more = prepare_sets(held_out, second, training, known, workers=workers, fcd=fcd, said=live)
     remarks += more
     files = {"model": model, "test": test, "test_scaffolds": test_scaffolds, "train": train, "samples": samples}
     report: dict[str, Any] = {
@@ -144,19 +143,17 @@ def evaluate(
 
 
 def write_out(report: dict[str, Any], lines: list[str], output: str | None, force: bool) -> None:
-    """The tables to stdout and the report to its file; the tables make way where the report goes to stdout."""
-    stage("")
-    click.echo("\n".join(lines), err=output == "-")
+    """The report to its file, then the tables to stdout, whose reader may have left; they make way where the report
+    goes there."""
+    live("")
+    if output == "-":
+        note("\n".join(lines))
     if output:
         with open_output(output, force) as handle:
             json.dump(report, handle, indent=1, ensure_ascii=False, allow_nan=False)
             handle.write("\n")
-
-
-def stage(text: str) -> None:
-    """What is being measured, on a terminal."""
-    if sys.stderr.isatty():
-        live(text)
+    if output != "-":
+        click.echo("\n".join(lines))
 
 
 def versions() -> dict[str, str]:
@@ -190,7 +187,7 @@ def sample_table(
     from molvae.evaluation import as_json, judge
     from molvae.tables import compared
 
-    table = judge(raw, sets, kept=kept, workers=given.workers, fcd=given.fcd, seed=given.seed, said=stage)
+    table = judge(raw, sets, kept=kept, workers=given.workers, fcd=given.fcd, seed=given.seed, said=live)
     if share is not None:
         table.rows["samples"]["consistency"] = share
     told = [*remarks, *table.remarks]
@@ -212,7 +209,7 @@ def drawn_table(
         level = drawn_at(codec, given.level)
         told = "" if level else ", where the decoder is told nothing of z and writes as a language model"
         remarks = [*remarks, f"drawn at noise level {level:g}{told}"]
-    stage("samples: drawing")
+    live("samples: drawing")
     # As many draws again are there to fill the consistent ones up to the same number.
     with closing(
         sample(codec, 2 * count, keep_all=True, seed=given.seed, level=given.level, workers=given.workers)
@@ -235,7 +232,7 @@ def latent_table(
 
     chosen = np.sort(np.random.default_rng(given.seed).permutation(len(held_out))[:limit]).tolist()
     readings, unreadable = read_molecules(codec, [held_out[place] for place in chosen], given.workers)
-    space = measure(codec, readings, iwae=iwae, seed=given.seed, workers=given.workers, said=stage)
+    space = measure(codec, readings, iwae=iwae, seed=given.seed, workers=given.workers, said=live)
     lines = [f"2 Latent space: {len(readings):,} of {len(held_out):,} held-out molecules, drawn at random", ""]
     lines += [f"  {count:,} could not be read: {reason}" for reason, count in unreadable.items()]
     seen = 0 if known is None else int(np.isin(smiles_hashes([one.smiles for one in readings]), known).sum())
@@ -283,7 +280,7 @@ def speed_table(codec: Any, held_out: list[str], given: Options) -> tuple[dict[s
 
     smiles = held_out[:PREPARED]
     readings, _ = read_molecules(codec, smiles[:500], given.workers)
-    figures = measure(codec, smiles, readings, workers=given.workers, said=stage)
+    figures = measure(codec, smiles, readings, workers=given.workers, said=live)
     where = machine(codec, given.workers)
     told = ", ".join(
         f"{name} {value:,}" if isinstance(value, int) else f"{name} {value}" for name, value in where.items()

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from .options import Count, chosen_device, device_option, force_option, model_option, output_option
-from .output import check_output, note, note_terminal, open_output
+from .output import check_output, check_table, delimiter_of, note, note_terminal, open_output
 
 
 @click.command(
@@ -47,7 +47,7 @@ def interpolate(
     the model writes them itself: yes; refined, from a latent found by gradient; or no. Each row between is one of
     the molecules that the model holds likeliest there: consistent (see molvae sample -h), not on the path yet
     as far as there are such, and most similar to the row before. Tanimoto similarities are of Morgan fingerprints,
-    radius 2.
+    radius 2. Writes CSV or, to a file named .tsv, TSV.
     """
     from molvae.codec import Codec
     from molvae.errors import MoleculeError, UsageError
@@ -57,20 +57,22 @@ def interpolate(
 
     if (pairs is None) == (start is None) or (start is None) != (end is None):
         raise UsageError("give two SMILES, START and END, or --pairs with a table of them")
-    check_output(output, force, [pairs] if pairs else [])
+    check_table(output, force, [pairs] if pairs else [])
     if image:
         check_image(image, output, force)
     note_terminal(pairs or "")
-    ends = [(0, str(start), str(end))] if pairs is None else list(read_pairs(pairs))
+    ends = [(0, str(start), str(end), "")] if pairs is None else list(read_pairs(pairs))
     codec = Codec.load(model, chosen_device(device))
     if pairs is None:
         codec.read([str(start), str(end)])  # an end that cannot be read is an error before anything is written
     failed = 0
     with open_output(output, force) as handle:
-        write = row_writer(handle)
+        write = row_writer(handle, delimiter_of(output))
         write(["pair", *Point._fields] if pairs else Point._fields)
-        for number, (line, first, last) in enumerate(ends, start=1):
+        for number, (line, first, last, problem) in enumerate(ends, start=1):
             try:
+                if problem:
+                    raise MoleculeError(problem, first)
                 points = walk(codec, first, last, steps=steps, path=kind)
             except MoleculeError as error:
                 failed += 1
@@ -92,11 +94,11 @@ def interpolate(
 
 def check_image(image: str, output: str, force: bool) -> None:
     """UsageError unless a picture can be written to ``image``, besides the table in ``output``."""
+    from molvae.drawing import check_picture_path
     from molvae.errors import UsageError
 
+    check_picture_path(image)
     check_output(image, force)
-    if not image.lower().endswith((".svg", ".png")):
-        raise UsageError(f"--image: {image} must end in .svg or .png")
     if Path(image).absolute() == Path(output).absolute():
         raise UsageError(f"{output}: is the name of the picture too; give two names")
 
@@ -107,8 +109,9 @@ SAID = {
 }
 
 
-def read_pairs(path: str) -> Iterator[tuple[int, str, str]]:
-    """Line, start and end of every row of a table; its first two columns, or those named start and end."""
+def read_pairs(path: str) -> Iterator[tuple[int, str, str, str]]:
+    """Line, start and end of every row of a table, its first two columns or those named start and end, and what is
+    wrong with the row, if anything is; all of it then stands for its start."""
     from molvae.errors import UsageError
     from molvae.intake import open_table
 
@@ -118,8 +121,8 @@ def read_pairs(path: str) -> Iterator[tuple[int, str, str]]:
             raise UsageError(f"{table.name}: needs two columns, the start and the end of each path")
         a, b = (names.index("start"), names.index("end")) if {"start", "end"} <= set(names) else (0, 1)
         for record in table:
-            fields = (*record.fields, "", "")  # a row that is too short has empty ends, which the walk refuses
-            yield record.line, fields[a], fields[b]
+            fields = (",".join(record.fields), "") if record.problem else (record.fields[a], record.fields[b])
+            yield record.line, *fields, record.problem
 
 
 def picture(points: list, path: str) -> None:  # type: ignore[type-arg]

@@ -116,6 +116,8 @@ def main(args: list[str] | None = None) -> NoReturn:
     gc.set_threshold(10_000, *limits[1:])  # what starting makes is there to stay: looking through it often is in vain
     try:
         sys.exit(run(args))
+    except Terminated as stop:
+        sys.exit(stop.code)
     finally:
         signal.signal(signal.SIGTERM, before)
         gc.set_threshold(*limits)
@@ -166,6 +168,12 @@ def run(args: list[str] | None) -> int:
     return result if isinstance(result, int) else 0
 
 
-def end(number: int, _: Any) -> NoReturn:
+class Terminated(BaseException):
+    """SIGTERM came; no SystemExit, for that of a scorer of the user's is caught."""
+
+    code = 128 + signal.SIGTERM
+
+
+def end(*_: Any) -> NoReturn:
     """Answer SIGTERM by unwinding, so that no half-written file and no worker stays behind."""
-    sys.exit(128 + number)
+    raise Terminated

@@ -19,7 +19,7 @@ Examples:
 def models(as_json: bool) -> None:
     """List the trained models that come with molvae: every -m takes their names.
 
-    Exact is the share of held-out molecules that are rebuilt exactly; molvae info NAME tells the rest.
+    Exact is the share of validation molecules that are rebuilt exactly; molvae info NAME tells the rest.
     """
     from molvae import shipped
     from molvae.model_folder import summarise

@@ -21,6 +21,13 @@ from molvae.errors import InputError, UsageError
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """Errors of writing that the system reports without the name of the file."""
 
+NO_TABLES = (
+    *(".parquet", ".npz", ".npy", ".feather", ".arrow", ".pkl", ".pickle", ".h5", ".hdf5", ".db", ".sqlite"),
+    *(".xlsx", ".xls", ".ods", ".json", ".jsonl", ".sdf", ".sd", ".smi", ".smiles", ".mol", ".html"),
+    *(".svg", ".png", ".pdf", ".zip", ".bz2", ".xz", ".zst", ".7z"),
+)
+"""Names of other formats: CSV under one of them would be read as what it is not."""
+
 
 class Closed(io.RawIOBase):
     """What stands in for a closed stdout: whatever is written to it is an error, not lost in silence."""
@@ -83,6 +90,24 @@ def check_output(path: str, force: bool, inputs: Sequence[str] = ()) -> None:
     if not target.parent.is_dir():
         raise UsageError(f"{path}: there is no folder {target.parent}")
     check_writable(path, target.parent if not target.exists() or target.is_file() else target)
+
+
+def check_table(path: str, force: bool, inputs: Sequence[str] = ()) -> None:
+    """UsageError before any work if ``path`` cannot become the output, or its name is that of another format."""
+    delimiter_of(path)
+    check_output(path, force, inputs)
+
+
+def delimiter_of(path: str) -> str:
+    """What stands between the cells of a table, by its name: tabs or commas; UsageError for that of another format.
+
+    >>> delimiter_of("new.TSV.gz"), delimiter_of("new.csv"), delimiter_of("-")
+    ('\\t', ',', ',')
+    """
+    ending = Path(path.lower().removesuffix(".gz")).suffix
+    if ending in NO_TABLES:
+        raise UsageError(f"{path}: a table is written as CSV or TSV, not as {ending}; end its name with .csv or .tsv")
+    return "\t" if ending in (".tsv", ".tab") else ","
 
 
 def check_new_folder(path: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from molvae.config import PRIOR_LEVEL
+from molvae.config import HOTTEST, PRIOR_LEVEL
 
 from .options import (
     Count,
@@ -19,7 +19,7 @@ from .options import (
     seed_option,
     workers_option,
 )
-from .output import check_output, check_writable, note, open_output, progress
+from .output import check_table, check_writable, delimiter_of, note, open_output, progress
 
 
 @click.command(
@@ -38,7 +38,7 @@ Examples:
 )
 @click.option(
     "--temperature",
-    type=Number(0.0, 100.0),
+    type=Number(0.0, HOTTEST),
     default=1.0,
     metavar="X",
     help="Below 1 keeps to likelier symbols, 0 takes the likeliest; z is drawn all the same.",
@@ -63,14 +63,20 @@ Examples:
     "and say of each which it is. [default: consistent]",
 )
 @click.option("--all", "keep_all", is_flag=True, help="Keep every draw: repeats, empty and inconsistent ones too.")
-@click.option("--novel", is_flag=True, help="Leave out molecules of the training set.")
+@click.option(
+    "--novel",
+    is_flag=True,
+    help="Leave out the molecules that the model was last trained on; of one trained with --from, not those of the "
+    "model that it began with.",
+)
 @click.option("--scores", metavar="NAMES", help="Properties to add, such as qed,sa,logp (see molvae score --list).")
 @click.option(
     "-o",
     "--output",
     default="-",
     metavar="PATH",
-    help="File to write, - for stdout, compressed if it ends in .gz; or a folder, / at its end, for parquet parts.",
+    help="File to write, - for stdout: CSV, or TSV if named .tsv, compressed if it ends in .gz; or a folder, / at its "
+    "end, for parquet parts.",
 )
 @force_option
 @workers_option
@@ -79,7 +85,8 @@ Examples:
     "--precision",
     type=click.Choice(("auto", "fp32", "bf16")),
     default="auto",
-    help="Of matrix products; auto takes bf16 where it is fast. The same seed gives the same molecules for each.",
+    help="Of matrix products; auto takes bf16 where it is fast. A seed gives the same molecules within one precision "
+    "and, in bf16, on one kind of processor.",
 )
 def sample(
     model: str,
@@ -123,7 +130,7 @@ def sample(
     elif here.size > 1:
         raise UsageError("several processes share the parts of a folder; name one with -o, and end it with /")
     else:
-        check_output(output, force)
+        check_table(output, force)
     plan = None if scores is None else plan_scores(scores)
     chosen = chosen_device(device)
     if chosen == "cuda" and here.size > 1:
@@ -168,7 +175,7 @@ def check_parts(output: str) -> None:
 def write_table(
     codec: Any, number: int, output: str, force: bool, options: dict[str, Any], known: Any, plan: Any, workers: Any
 ) -> int:
-    """Write so many molecules as CSV, and say what was drawn and left out."""
+    """Write so many molecules as a table, and say what was drawn and left out."""
     from molvae import sampling
     from molvae.scoring import stream
     from molvae.streams import cell, row_writer
@@ -178,7 +185,7 @@ def write_table(
     flagged = options["keep_all"] or not options["consistent"]
     names = sampling.Sample._fields if flagged else sampling.Sample._fields[:-1]
     with open_output(output, force) as handle, progress("molecules", number) as advance:
-        write = row_writer(handle)
+        write = row_writer(handle, delimiter_of(output))
         write([*names, *(plan.columns if plan else ())])
         found = sampling.sample(codec, number, known=known, workers=workers, tally=tally, progress=advance, **options)
         rows = stream(((one.smiles, one) for one in found), plan, workers) if plan else ((one, None) for one in found)

@@ -62,7 +62,7 @@ def score(
     column: str | None,
     workers: int | None,
     force: bool,
-) -> None:
+) -> int:
     """Add scores to the rows of MOLECULES, a file of SMILES or structures, or - for standard input.
 
     Every row is kept, in its order and with all its columns; a column per score is added, and a column
@@ -70,32 +70,36 @@ def score(
     .tsv, TSV; each also .gz.
     """
     from molvae.intake import open_table
-    from molvae.scoring import Counts, free_names, plan_scores, stream
+    from molvae.scoring import OK, Counts, free_names, plan_scores, stream
     from molvae.streams import cell, row_writer
 
-    from .output import check_output, note, open_output, progress
+    from .output import check_table, delimiter_of, note, note_terminal, open_output, progress
 
     plan = plan_scores(scores, scorers, parent)
-    check_output(output, force, inputs=[molecules])
+    check_table(output, force, inputs=[molecules])
+    note_terminal(molecules)
     counts = Counts()
-    with open_table(molecules, column) as table, open_output(output, force) as out:
+    with open_table(molecules, column, whole=True) as table, open_output(output, force) as out:
         note(f"{table.name}: SMILES in column {table.smiles_column!r} (chosen {table.chosen_by})")
-        write = row_writer(out, delimiter(output), excel_safe)
+        write = row_writer(out, delimiter_of(output), excel_safe)
         write([*table.columns, *free_names([*plan.columns, "status"], taken=table.columns)])
         rows = stream(((record.smiles, record) for record in table), plan, workers)
         properties = len(plan.names)
         with progress(label="scoring", total=None) as advance:
             for record, row in rows:
                 if record.problem:
-                    row = row._replace(status=record.problem, reason=record.problem)
+                    also = f"{row.status}; " if record.smiles and row.status != OK else ""
+                    row = row._replace(status=also + record.problem, reason=record.problem.partition(":")[0])
                 counts.add(row)
                 own = ["" if value is None else str(value) for value in row.values[properties:]]
                 scored = [*map(cell, row.values[:properties]), *own, row.status]
                 write([*fitted(record.fields, len(table.columns)), *scored])
                 advance(1)
     note(str(counts))
-    if counts.not_scored.total() == counts.rows:
-        note(f"no row could be scored: does {table.smiles_column!r} hold SMILES? --column names another column")
+    if counts.not_scored.total() < counts.rows or not counts.rows:
+        return 0
+    note(f"Error: no row could be scored: does {table.smiles_column!r} hold SMILES? --column names another column")
+    return 1
 
 
 def fitted(fields: Sequence[str], width: int) -> list[str]:
@@ -107,8 +111,3 @@ def fitted(fields: Sequence[str], width: int) -> list[str]:
     (['CCO', ''], ['CCO', 'a,b'])
     """
     return [*fields[: width - 1], ",".join(fields[width - 1 :]), *[""] * (width - len(fields) - 1)][:width]
-
-
-def delimiter(output: str) -> str:
-    """Tab for files named .tsv or .tsv.gz, else a comma."""
-    return "\t" if output.lower().removesuffix(".gz").endswith(".tsv") else ","

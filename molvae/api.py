@@ -39,7 +39,8 @@ class Model(Codec):
         keep_all: bool = False,
         consistent: bool = True,
     ) -> list[Sample]:
-        """``n`` distinct valid molecules from the prior; ``novel`` leaves out those of the training set.
+        """``n`` distinct valid molecules from the prior; ``novel`` leaves out those that the model was last trained on:
+        of one trained with ``start``, not those of the model that it began with.
 
         An exported or shipped model knows these by a filter: one novel molecule in a hundred is left out with them.
         ``keep_all`` gives the first ``n`` draws as they are, and without ``consistent`` slips of the model are kept;

@@ -113,6 +113,8 @@ class Codec:
 
     def read(self, smiles: Sequence[str]) -> list[Reading]:
         """Every molecule as the model reads it; MoleculeError for the first that it cannot."""
+        if isinstance(smiles, str):
+            raise UsageError("`smiles` is one text; give a list of SMILES, of one if need be")
         return [self.reader.read(one) for one in smiles]
 
     def packed(self, readings: Sequence[Reading]) -> tuple[Packed, Batch]:
@@ -253,6 +255,8 @@ class Codec:
         Then it is estimated by importance sampling: the average, over ``samples`` draws z from q(z|x), of
         p(x|z) p(z) / q(z|x) (IWAE, Burda et al. 2015).
         """
+        if samples < 1:
+            raise UsageError(f"`samples` (={samples}) must be at least 1")
         readings = self.read(smiles)
         values = np.empty(len(readings))
         generator = torch.Generator().manual_seed(seed)

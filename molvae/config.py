@@ -20,6 +20,9 @@ PRIOR_LEVEL = 0.21
 """Where a model with noise levels samples unless told otherwise: the least level at which a draw hangs on its latent,
 which costs a molecule over 5 nats when exchanged; samples are nearly as good as at level 0 (benchmarks/LOG.md)."""
 
+HOTTEST = 100.0
+"""The highest temperature to sample at: far below it symbols are drawn all but evenly."""
+
 Section = TypeVar("Section", bound="DataConfig | ModelConfig | TrainingConfig")
 
 

@@ -25,6 +25,9 @@ from .posterior import Level
 from .products import PackedLinear, tanh_linear
 from .vocabulary import END
 
+COLDEST = 1e-6
+"""The least temperature that logits are divided by: below it their last digits would decide, or they overflow."""
+
 
 class Written(NamedTuple):
     """What the decoder wrote: ``ids`` ``(B, T)``, the end symbol after each molecule and beyond; the number of
@@ -53,10 +56,10 @@ def write(
 
     ``alphabet`` is that of the model's vocabulary.
 
-    Temperature 0 takes the likeliest symbol at every step; otherwise one is drawn from the logits divided by
-    the temperature, by noise that depends on the ``seed`` and on the molecule's number alone; ``first`` is
-    the number of the first. A molecule cannot end before it has an atom; one that reaches the model's ``max_steps``
-    is ended there.
+    Temperature 0, or less than :data:`COLDEST`, takes the likeliest symbol at every step; otherwise one is drawn from
+    the logits divided by the temperature, by noise that depends on the ``seed`` and on the molecule's number alone;
+    ``first`` is the number of the first. A molecule cannot end before it has an atom; one that reaches the model's
+    ``max_steps`` is ended there.
     """
     total, code = len(z), model.posterior.code(z, level)
     alike = isinstance(level, float) and level == 0.0  # nothing is told of the latent there
@@ -72,7 +75,7 @@ def write(
         if step == model.max_steps - 1:
             logits[:, :END] = logits[:, END + 1 :] = -torch.inf
         logits = prefixes.spread(logits)  # (B, V)
-        last, chosen = pick(logits) if temperature == 0.0 else draw(logits, temperature, seed, first + rows, step)
+        last, chosen = pick(logits) if temperature < COLDEST else draw(logits, temperature, seed, first + rows, step)
         written.append((rows, last, chosen if spared is None else chosen + spared))
         alive = (last != END).nonzero()[:, 0]
         if not len(alive):

@@ -22,6 +22,7 @@ from rdkit.Geometry import Point2D
 
 from .chemistry import parse
 from .errors import MoleculeError, UsageError
+from .folder import replace_file
 
 BOND_LENGTH = 24.0  # pixels at scale 1, where the molecules of a picture are small enough for it
 SMALLEST_BOND = 11.0  # below it atom labels run into each other; a larger molecule shrinks alone
@@ -34,6 +35,7 @@ LINE_WIDTH = 1.6  # pixels
 CORE_ATOMS = 6  # neighbours sharing fewer atoms than this are not laid over each other ...
 CORE_SHARE = 0.45  # ... nor those sharing less than this of the smaller one
 TURN = 30.0  # degrees
+LONGEST_SIDE = 32_767  # pixels of a PNG, by cairo
 MCS_SECONDS = 1  # after it the largest common core found so far is taken
 FRAME_COLOUR = (0.13, 0.38, 0.62)
 PALETTE = {9: (0.10, 0.55, 0.35), 16: (0.70, 0.52, 0.0), 17: (0.0, 0.52, 0.10), 35: (0.50, 0.20, 0.10)}
@@ -62,13 +64,25 @@ class Picture:
         return text[text.index("<svg") :]
 
     def png(self, scale: float = 2.0) -> bytes:
-        """The picture as PNG, each pixel of ``size`` given ``scale`` pixels in width and height."""
-        return bytes(self._drawn(rdMolDraw2D.MolDraw2DCairo, scale))
+        """The picture as PNG, each pixel of ``size`` given ``scale`` pixels in width and height; fewer, down to one,
+        where :data:`LONGEST_SIDE` has not so many. Raises ``UsageError`` where it has not even that."""
+        counts = (self.columns, self.rows)
+        fitting = min(LONGEST_SIDE // count / side for count, side in zip(counts, self.size, strict=True))
+        if fitting < 1.0:
+            raise UsageError(
+                f"{self.rows:,} rows of {self.columns} molecules are more than a PNG, of at most {LONGEST_SIDE:,} "
+                "pixels a side, can show; write .svg, or fewer molecules"
+            )
+        return bytes(self._drawn(rdMolDraw2D.MolDraw2DCairo, min(scale, fitting)))
+
+    @property
+    def rows(self) -> int:
+        """Rows of cells; the last one may be shorter."""
+        return -(-len(self.cells) // self.columns)
 
     def _drawn(self, canvas: Any, scale: float) -> Any:
         width, height = (round(side * scale) for side in self.size)
-        rows = -(-len(self.cells) // self.columns)
-        drawer = canvas(width * self.columns, height * rows, width, height)
+        drawer = canvas(width * self.columns, height * self.rows, width, height)
         _set_style(drawer.drawOptions(), _bond_length(self.cells, self.size) * scale, scale)
         drawer.DrawMolecules(
             [cell.mol or _nothing() for cell in self.cells],
@@ -128,13 +142,7 @@ def save_picture(picture: Picture, path: str | Path) -> None:
     """
     path = Path(path)
     check_picture_path(path)
-    content = picture.png() if path.suffix.lower() == ".png" else picture.svg().encode()
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        beside.write_bytes(content)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    replace_file(path, picture.png() if path.suffix.lower() == ".png" else picture.svg().encode())
 
 
 def check_picture_path(path: str | Path) -> None:

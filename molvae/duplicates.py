@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from .errors import InputError, MolvaeError, UsageError
 from .parallel import default_workers
-from .parts import COLUMNS, arrow, parts_of
+from .parts import COLUMNS, arrow, differences, notes_of, parts_of
 from .streams import cell
 
 PER_THREAD = 128 << 20
@@ -41,22 +41,34 @@ class Parts(NamedTuple):
 
 
 def open_parts(folder: Path) -> Parts:
-    """The parts of a folder; InputError if there are none, or they have not all the same columns."""
-    pa, parquet = arrow()
-    paths = list(parts_of(folder).values())
-    if not paths:
+    """The parts of a folder; InputError if there are none, or they are not of one series with the same columns."""
+    _, parquet = arrow()
+    numbered = parts_of(folder)
+    if not numbered:
         raise InputError(f"{folder}: holds no parts of samples; molvae sample -o {folder}/ makes them")
-    schema, rows = None, 0
-    for path in paths:
-        try:
-            shape = parquet.read_metadata(path)
-        except (OSError, pa.ArrowException) as error:
-            raise InputError(f"{path}: is not a readable part of samples") from error
+    paths = list(numbered.values())
+    schema, rows, settings = None, 0, notes_of(paths[0])["settings"]
+    for number, path in numbered.items():
+        check_series(number, path, settings, paths[0].name)
+        shape = parquet.read_metadata(path)
         columns = shape.schema.to_arrow_schema()
         schema, rows = schema or columns, rows + shape.num_rows
         if not columns.equals(schema) or tuple(columns.names[:2]) != COLUMNS[:2]:
             raise InputError(f"{path}: has other columns than {paths[0].name}")
     return Parts(paths, schema, rows)
+
+
+def check_series(number: int, path: Path, settings: dict[str, Any], first: str) -> None:
+    """InputError unless a part has the ``settings`` of the ``first`` one, and the draws that belong under its number:
+    those of two series would be taken for each other's."""
+    notes = notes_of(path)
+    if other := differences(notes["settings"], settings):
+        raise InputError(f"{path}: is of another series than {first} ({other}); give each a folder of its own")
+    if notes.get("first") != number * settings["draws"]:
+        raise InputError(
+            f"{path}: begins with draw {notes.get('first')}, part {number} with {number * settings['draws']}; "
+            "give it back its own name, in a folder of its own series"
+        )
 
 
 def distinct(

@@ -10,24 +10,21 @@ except that a few are tried to find the column they are in.
 from __future__ import annotations
 
 import csv
-import io
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 
-from rdkit import Chem
-from rdkit.rdBase import BlockLogs
-
-from .chemistry import TOO_LARGE
+from . import sdf
 from .columns import SMILES_NAMES, choose_column, refuse_other_notations
 from .errors import InputError, UsageError
 from .streams import LONGEST_LINE, Lines
 
 WRONG_WIDTH = "wrong number of fields"
-BAD_ENTRY = "unreadable SDF entry"
 EXTENDED = "extended SMILES"
+LATE = "property too late in the stream for a column of its own"
 
 _FORMATS = {
     ".csv": "csv",
@@ -39,15 +36,13 @@ _FORMATS = {
     ".sd": "sdf",
 }
 _SAMPLE = 100
-_MAX_ENTRY = 10_000_000  # characters
-_MAX_MOL_BLOCK = 100_000  # characters, enough for more than a thousand atoms
 
 csv.field_size_limit(LONGEST_LINE)  # the module's own limit would end at the first long cell of any column
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One row: its first line in the file (from 1), its SMILES, all its fields, and why it is unusable."""
+    """One row: its first line in the file (from 1), its SMILES, its fields, and why it is unusable, or not whole."""
 
     line: int
     smiles: str
@@ -96,16 +91,18 @@ class Table:
         self._lines.close()
 
 
-def open_table(path: str | Path, column: str | None = None) -> Table:
+def open_table(path: str | Path, column: str | None = None, whole: bool = False) -> Table:
     """Open a file of molecules, or standard input for ``-``, and find its SMILES column.
 
     ``column`` is the name of a column or its number from 1; without it the column is found by name
     (``SMILES_NAMES``, in any case) or else by content, as the only one in which most cells are molecules.
+    The columns of an SDF are the properties of its first entries; with ``whole`` those of all, for which a file
+    is gone through once more, and an entry of a stream that has others has a problem that names them.
     Raises InputError for what cannot be read and UsageError for a column that cannot be found.
     """
     lines = Lines(path)
     try:
-        return _read_head(lines, _format_by_name(path), column)
+        return _read_head(lines, _format_by_name(path), column, whole)
     except BaseException:
         lines.close()
         raise
@@ -118,7 +115,7 @@ def _format_by_name(path: str | Path) -> str | None:
     return _FORMATS.get(suffixes[-1]) if suffixes else None
 
 
-def _read_head(lines: Lines, format: str | None, column: str | None) -> Table:
+def _read_head(lines: Lines, format: str | None, column: str | None, whole: bool) -> Table:
     count, head = _SAMPLE, lines.peek(_SAMPLE)
     while len(head) == count and not any(line.strip() for line in head):
         count *= 10
@@ -129,7 +126,7 @@ def _read_head(lines: Lines, format: str | None, column: str | None) -> Table:
         raise InputError(f"{lines.name} {what}.")
     match format or _format_by_content(head):
         case "sdf":
-            return _sdf_table(lines, column)
+            return _sdf_table(lines, column, whole)
         case "smi":
             return _smi_table(lines, column)
         case "tsv":
@@ -218,60 +215,22 @@ def _refuse_column(name: str, column: str | None, kind: str, place: str) -> None
         raise UsageError(f"{name} is {kind}, where the molecule is {place}: --column {column!r} has no place.")
 
 
-def _sdf_table(lines: Lines, column: str | None) -> Table:
+def _sdf_table(lines: Lines, column: str | None, whole: bool) -> Table:
     _refuse_column(lines.name, column, "an SDF", "the structure of each entry")
-    entries = _sdf_entries(lines)
+    entries = sdf.entries(lines)
     sample = list(islice(entries, _SAMPLE))
-    properties = tuple(dict.fromkeys(key for entry in sample for key in entry.properties))
+    properties = dict.fromkeys(key for entry in sample for key in entry.properties)
+    if whole and (again := lines.reopened()):
+        with closing(again):
+            properties = dict.fromkeys(sdf.property_names(again))
     # The structure counts: a property that is called like one of the two columns made here steps aside.
     taken = ("smiles", "name")
     columns = taken + tuple(f"{key}_property" if key in taken else key for key in properties)
-    records = (
-        Record(
-            entry.line,
-            entry.smiles,
-            (entry.smiles, entry.name, *(entry.properties.get(key, "") for key in properties)),
-            entry.problem,
-        )
-        for entry in chain(sample, entries)
-    )
+    records = (_sdf_record(entry, properties, whole) for entry in chain(sample, entries))
     return Table(lines, "sdf", columns, 0, "by format", records)
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    line: int
-    smiles: str
-    name: str
-    properties: dict[str, str]
-    problem: str
-
-
-def _sdf_entries(lines: Lines) -> Iterator[_Entry]:
-    """Cut an SDF at its ``$$$$`` lines, so that one bad entry cannot take its neighbours along."""
-    block: list[str] = []
-    start, size = 1, 0
-    for text in lines:
-        size += len(text)
-        if size > _MAX_ENTRY:
-            raise InputError(f"{lines.name}, line {start}: an SDF entry of over {_MAX_ENTRY} characters.")
-        if text.startswith("$$$$"):
-            yield _sdf_entry(start, block)
-            block, start, size = [], lines.number + 1, 0
-        else:
-            block.append(text)
-    if any(text.strip() for text in block):
-        yield _sdf_entry(start, block)
-
-
-def _sdf_entry(line: int, block: list[str]) -> _Entry:
-    text = "".join(block).replace("\r\n", "\n").replace("\r", "\n")
-    name = text.partition("\n")[0].strip()
-    if len(text.partition("\nM  END")[0]) > _MAX_MOL_BLOCK:
-        return _Entry(line, "", name, {}, TOO_LARGE)
-    with BlockLogs():
-        mol = next(Chem.ForwardSDMolSupplier(io.BytesIO(f"{text}$$$$\n".encode())), None)
-    if mol is None:
-        return _Entry(line, "", name, {}, BAD_ENTRY)
-    properties = {key: mol.GetProp(key) for key in mol.GetPropNames()}
-    return _Entry(line, Chem.MolToSmiles(mol), name, properties, "")
+def _sdf_record(entry: sdf.Entry, properties: dict[str, None], whole: bool) -> Record:
+    fields = (entry.smiles, entry.name, *(entry.properties.get(key, "") for key in properties))
+    late = [key for key in entry.properties if key not in properties] if whole else []
+    return Record(entry.line, entry.smiles, fields, f"{LATE}: {', '.join(late)}" if late else entry.problem)

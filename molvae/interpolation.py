@@ -20,6 +20,7 @@ from rdkit import Chem
 
 from .beam import Candidate, beam_search
 from .codec import Codec, Latents
+from .errors import UsageError
 from .fingerprints import Fingerprints, packed_fingerprint, similarity
 
 WIDTH = 20
@@ -79,6 +80,10 @@ def interpolate(codec: Codec, start: str, end: str, *, steps: int = 11, path: st
     Those between are chosen by :func:`distinct_path` from beams of :data:`WIDTH`. Raises MoleculeError for an end that
     the model cannot read.
     """
+    if steps < 2:
+        raise UsageError(f"`steps` (={steps}) must be at least 2, the two ends")
+    if path not in PATHS:
+        raise UsageError(f"`path` (={path!r}) must be {' or '.join(PATHS)}")
     first, last = codec.read([start, end])
     ends = codec.invert(first), codec.invert(last)
     places = [step / (steps - 1) for step in range(steps)]

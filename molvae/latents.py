@@ -28,10 +28,13 @@ UNPACKED = 256 << 20
 EXPANSION = 20
 """How many times its own size a larger file may unpack to: numbers shrink to a half, SMILES to a tenth."""
 
+LONGEST_ID = 1000
+"""Characters: an array of texts gives every one the room of the longest."""
+
 PIECE = 1 << 16
 
 UNREADABLE = (
-    *(OSError, ValueError, KeyError, EOFError, csv.Error, BadZipFile, zlib.error),
+    *(OSError, TypeError, ValueError, KeyError, EOFError, csv.Error, BadZipFile, zlib.error),
     *(MemoryError, OverflowError, RuntimeError),  # arrays said to be larger than any memory; archives with a password
 )
 """What reading a damaged or foreign file raises."""
@@ -145,14 +148,15 @@ def from_arrays(path: str, content: bytes, limit: int) -> Latents:
 
 
 def from_parquet(path: str, content: bytes, limit: int) -> Latents:
-    """Latents from a parquet file."""
-    pandas = pandas_with_parquet()
+    """Latents from a parquet file; a value that is missing is an empty cell."""
+    pandas_with_parquet()
     from pyarrow import parquet
 
-    shape = parquet.ParquetFile(io.BytesIO(content)).metadata
-    check_size(path, 4 * shape.num_rows * shape.num_columns, limit)
-    frame = pandas.read_parquet(io.BytesIO(content))
-    return from_rows(path, [str(name) for name in frame.columns], frame.astype(str).values.tolist())
+    file = parquet.ParquetFile(io.BytesIO(content))
+    check_size(path, 4 * file.metadata.num_rows * file.metadata.num_columns, limit)
+    table = file.read()
+    columns = (["" if value is None else str(value) for value in column.to_pylist()] for column in table.columns)
+    return from_rows(path, table.column_names, list(zip(*columns, strict=True)))
 
 
 def from_rows(path: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Latents:

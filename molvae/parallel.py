@@ -208,6 +208,9 @@ def _work(function: Callable[[list[Any]], Any], pipe: Connection, inherited: lis
     # Ctrl-C reaches the whole process group; the parent alone answers it, and ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if torch := sys.modules.get("torch"):
+        # Of the threads that torch had in the parent none came along: the first operation on several waits for ever.
+        torch.set_num_threads(1)
     try:
         while True:
             while not pipe.poll(_SECONDS_BETWEEN_LOOKS_AT_PARENT):

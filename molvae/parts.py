@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +42,9 @@ class Settings:
     rdkit: str
 
 
-def differences(stored: dict[str, Any], wanted: Settings) -> str:
+def differences(stored: dict[str, Any], wanted: dict[str, Any]) -> str:
     """In which settings a part differs from those wanted, in words; nothing if it was made with the same."""
-    same = json.loads(json.dumps(asdict(wanted)))
+    same = json.loads(json.dumps(wanted))
     names = [name for name in same.keys() | stored.keys() if same.get(name) != stored.get(name)]
     return ", ".join(
         "another model" if name == "model" else f"{name} {stored.get(name)}, not {same.get(name)}"
@@ -75,9 +75,8 @@ def notes_of(path: Path) -> dict[str, Any]:
         notes: dict[str, Any] = json.loads(content)
     except (OSError, ValueError, pa.ArrowException) as error:
         raise InputError(f"{path}: is not a readable part of samples; remove it, and it is drawn again") from error
-    if not (
-        isinstance(notes, dict) and isinstance(notes.get("settings"), dict) and isinstance(notes.get("draws"), int)
-    ):
+    settings = notes.get("settings") if isinstance(notes, dict) else None
+    if not (isinstance(settings, dict) and all(isinstance(one.get("draws"), int) for one in (settings, notes))):
         raise InputError(f"{path}: is not a part of samples as molvae writes them")
     return notes
 

@@ -23,9 +23,10 @@ from numpy.typing import NDArray
 
 from .codec import Codec, molecules_of
 from .compilation import prepare_to_fork
-from .config import PRIOR_LEVEL
+from .config import HOTTEST, PRIOR_LEVEL
 from .consistency import consistent_draws
 from .decoding import Written
+from .errors import UsageError
 from .known import KnownMolecules, smiles_hash
 from .noise import generator_of
 from .parallel import chunked, default_workers, map_chunks
@@ -112,7 +113,11 @@ def drawn_at(codec: Codec, level: float | None) -> float | None:
 
 
 def law_for(codec: Codec, law: Law) -> Law:
-    """The law with the level that it means for this model."""
+    """The law with the level that it means for this model; UsageError if it is none."""
+    if not 0.0 <= law.temperature <= HOTTEST:
+        raise UsageError(f"`temperature` (={law.temperature}) must lie between 0 and {HOTTEST:g}")
+    if not 0 <= law.seed < 2**63:
+        raise UsageError(f"`seed` (={law.seed}) must lie between 0 and 2^63 - 1")
     return law._replace(level=drawn_at(codec, law.level))
 
 
@@ -195,7 +200,6 @@ def molecules(
 
 def draw_molecules(codec: Codec, law: Law, filters: Filters | None, numbers: Iterable[int]) -> list[Sample | str]:
     """The draws of the blocks ``numbers`` as :func:`to_molecules` gives them; runs in a worker process."""
-    torch.set_num_threads(1)
     drawn = [pair for number in numbers for pair in pairs(draw_block(codec, law, number))]
     return to_molecules(drawn, codec.vocabulary, filters)
 
@@ -227,6 +231,8 @@ def sample(
     when :data:`PATIENCE` draws for each have not found them; ``tally`` tells what was drawn and dropped, and why.
     ``temperature``, ``level``, ``learned`` and ``seed`` are those of :class:`Law`.
     """
+    if n < 0:
+        raise UsageError(f"`n` (={n}) must be at least 0")
     tally = Tally() if tally is None else tally
     seen = None if keep_all else Seen()
     blocks = -(-n // BLOCK) * (1 if keep_all else PATIENCE)

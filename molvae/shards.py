@@ -107,7 +107,7 @@ class Shards:
             if not mine and (force or number != min(there)):
                 continue
             notes = notes_of(path)
-            other = differences(notes["settings"], self.settings)
+            other = differences(notes["settings"], asdict(self.settings))
             if other and not force:
                 raise InputError(f"{path}: was made with {other}; choose another folder, or --force to make it anew")
             if other:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import os
 import re
 import sys
 import zlib
@@ -71,6 +72,10 @@ class Lines:
         """Close the file; standard input is left open."""
         if not self._is_stdin:
             self._file.close()
+
+    def reopened(self) -> Lines | None:
+        """The same lines from the first one on, if they are those of a file, which can be read twice."""
+        return Lines(self.name) if not self._is_stdin and os.path.isfile(self.name) else None
 
     def peek(self, count: int) -> list[str]:
         """Return up to ``count`` coming lines without taking them."""

@@ -96,6 +96,27 @@ def test_an_option_that_cannot_be_is_refused_before_anything_is_read(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda model: model.encode("CCO"), "`smiles` is one text; give a list"),
+        (lambda model: model.log_likelihood("CCO"), "`smiles` is one text; give a list"),
+        (lambda model: model.log_likelihood(["CCO"], samples=0), r"`samples` \(=0\)"),
+        (lambda model: model.sample(-1), r"`n` \(=-1\) must be at least 0"),
+        (lambda model: model.sample(2, seed=-1), r"`seed` \(=-1\) must lie between 0 and"),
+        (lambda model: model.sample(2, seed=2**63), "`seed`"),
+        (lambda model: model.sample(2, temperature=-0.1), r"`temperature` \(=-0.1\) must lie between 0 and 100"),
+        (lambda model: model.sample(2, temperature=101), "`temperature`"),
+        (lambda model: model.sample(2, temperature=float("nan")), r"`temperature` \(=nan\)"),
+        (lambda model: model.interpolate("CCO", "CCN", steps=1), r"`steps` \(=1\) must be at least 2"),
+        (lambda model: model.interpolate("CCO", "CCN", path="arc"), r"`path` \(='arc'\) must be slerp or lerp"),
+    ],
+)
+def test_an_argument_that_cannot_be_is_refused_in_words(tiny_model: Any, call: Any, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        call(tiny_model)
+
+
 def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "missing"):
         with pytest.raises(ModelError):

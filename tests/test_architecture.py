@@ -21,7 +21,7 @@ ROOMS = (
     # how canonical SMILES stand to symbols
     *("spelling", "kekule", "consistency", "transcription"),
     # files and processes
-    *("streams", "columns", "intake", "parallel", "processes"),
+    *("streams", "columns", "sdf", "intake", "parallel", "processes"),
     # data sets
     *("known", "folder", "dataset", "reading", "preparation"),
     # model folders, as far as they can be told without weights

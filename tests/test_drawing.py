@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from rdkit.Chem import rdFMCS
 
-from molvae.drawing import Picture, draw_grid, draw_strip, save_picture
+from molvae.drawing import Cell, Picture, draw_grid, draw_strip, save_picture
 from molvae.errors import UsageError
 
 PATH = (
@@ -39,6 +39,22 @@ def test_png_has_the_pixels_asked_for() -> None:
     assert png.startswith(b"\x89PNG")
     assert int.from_bytes(png[16:20]) == 600
     assert int.from_bytes(png[20:24]) == 240
+
+
+def sides(png: bytes) -> tuple[int, int]:
+    return int.from_bytes(png[16:20]), int.from_bytes(png[20:24])
+
+
+def test_a_png_that_would_be_too_long_is_drawn_smaller_and_past_reading_refused() -> None:
+    def column(count: int) -> Picture:
+        return Picture((Cell(None),) * count, 1, (20, 180))
+
+    assert sides(column(91).png()) == (40, 32_760)
+    assert sides(column(100).png()) == (36, 32_700)
+    assert sides(column(182).png()) == (20, 32_760)
+    with pytest.raises(UsageError, match=r"183 rows of 1 .* 32,767 pixels a side, can show; write \.svg"):
+        column(183).png()
+    assert ElementTree.fromstring(column(183).svg()).attrib["height"] == "32940px"
 
 
 def test_a_molecule_that_cannot_be_read_leaves_its_legend_and_the_other_cells_alone() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import random
 import sys
 from pathlib import Path
@@ -18,8 +19,16 @@ from pyarrow import parquet
 
 from molvae.duplicates import Ascending, distinct, format_of, open_parts, write_tables
 from molvae.errors import InputError, MolvaeError, UsageError
+from molvae.parts import KEY
 
 MEMORY = 200 << 20
+
+
+def write_part(folder: Path, number: int, columns: dict[str, Any], draws: int, **settings: Any) -> None:
+    """A part of so many draws, with its notes."""
+    notes = {"settings": {"seed": 0, "draws": draws} | settings, "first": number * draws, "draws": draws}
+    marked = pa.table(columns).replace_schema_metadata({KEY: json.dumps(notes)})
+    parquet.write_table(marked, folder / f"part-{number:06d}.parquet")
 
 
 def make_parts(folder: Path, smiles: list[list[str]], gap: int = 3) -> Path:
@@ -33,7 +42,7 @@ def make_parts(folder: Path, smiles: list[list[str]], gap: int = 3) -> Path:
             "selfies": pa.array([f"[{draw}]" for draw in draws], pa.string()),
             "log_likelihood": pa.array([-draw / 8 for draw in draws], pa.float32()),
         }
-        parquet.write_table(pa.table(columns), folder / f"part-{number:06d}.parquet")
+        write_part(folder, number, columns, 1000)
     return folder
 
 
@@ -75,7 +84,7 @@ def test_what_does_not_fit_in_memory_goes_to_disk_and_comes_back(
     for number, some in enumerate(parts):
         draws = pa.array(np.arange(20_000 * number, 20_000 * (number + 1)))
         columns = {"draw": draws, "smiles": some, "selfies": some, "log_likelihood": np.zeros(len(some))}
-        parquet.write_table(pa.table(columns), folder / f"part-{number:06d}.parquet")
+        write_part(folder, number, columns, 20_000)
     spilled = []
 
     def look(_: int) -> None:
@@ -138,12 +147,24 @@ def test_a_folder_without_parts_or_with_unlike_ones_is_refused(tmp_path: Path) -
         with pytest.raises(InputError, match="holds no parts of samples"):
             open_parts(folder)
     folder = make_parts(tmp_path / "parts", [["C"], ["C"]])
-    parquet.write_table(pa.table({"draw": [1], "smiles": ["C"]}), folder / "part-000002.parquet")
+    write_part(folder, 2, {"draw": [2000], "smiles": ["C"]}, 1000)
     with pytest.raises(InputError, match=r"part-000002.parquet: has other columns than part-000000.parquet"):
         open_parts(folder)
     (folder / "part-000001.parquet").write_bytes(b"PAR1")
     with pytest.raises(InputError, match=r"part-000001.parquet: is not a readable part"):
         open_parts(folder)
+
+
+def test_parts_of_two_series_or_under_a_wrong_name_are_refused_with_what_to_do(tmp_path: Path) -> None:
+    folder = make_parts(tmp_path / "parts", [["C"], ["CC"]])
+    write_part(folder, 2, {"draw": [2000], "smiles": ["CCC"]}, 1000, seed=1)
+    with pytest.raises(InputError, match=r"part-000002\.parquet: is of another .* \(seed 1, not 0\); give each"):
+        open_parts(folder)
+    (folder / "part-000001.parquet").rename(folder / "part-000002.parquet")
+    with pytest.raises(InputError, match=r"part-000002\.parquet: begins with draw 1000, part 2 with 2000; give"):
+        open_parts(folder)
+    (folder / "part-000002.parquet").rename(folder / "part-000001.parquet")
+    assert open_parts(folder).rows == 2
 
 
 @pytest.mark.parametrize("name", ["molecules", "molecules.txt", "molecules.parquet.gz", "molecules.csv.bz2"])

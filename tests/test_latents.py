@@ -95,6 +95,20 @@ def test_rows_without_ids_are_numbered() -> None:
     assert read_latents("latents.npz", handle).ids == ["1", "2"]
 
 
+def test_what_is_missing_in_parquet_is_an_empty_cell() -> None:
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    def read(z: list[float | None]) -> Latents:
+        handle = io.BytesIO()
+        parquet.write_table(pa.table({"id": ["a", None, "b"], "number": [1, None, 3], "z1": z}), handle)
+        return read_latents("latents.parquet", io.BytesIO(handle.getvalue()))
+
+    assert read([1.0, 2.0, 0.1]) == (["a", "", "b"], ["", "", ""], pytest.approx(np.array([[1], [2], [0.1]])))
+    with pytest.raises(InputError, match="row 2, z1: '' is not a number"):
+        read([1.0, None, 3.0])
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -130,7 +144,8 @@ class Bomb:
 
 
 @pytest.mark.parametrize(
-    "kind", ["pickle", "pickled array", "text", "empty", "truncated", "no z", "ids", "numbers", "bytes"]
+    "kind",
+    ["pickle", "pickled array", "text", "empty", "truncated", "no z", "ids", "one id", "numbers", "records", "bytes"],
 )
 def test_what_is_no_array_file_is_refused_and_never_run(tmp_path: Path, kind: str) -> None:
     touched = tmp_path / "touched"
@@ -142,6 +157,8 @@ def test_what_is_no_array_file_is_refused_and_never_run(tmp_path: Path, kind: st
         "truncated": lambda: npz(z=np.ones((5, 5)))[:-30],
         "no z": lambda: npz(x=np.ones((5, 5))),
         "ids": lambda: npz(z=np.ones((5, 5)), id=np.array(["a"])),
+        "one id": lambda: npz(z=np.ones((1, 5)), id=np.array("a")),
+        "records": lambda: npz(z=np.zeros(3, dtype=[("a", "f4"), ("b", "f4")])),
         "numbers": lambda: npz(z=np.array([["a", "b"]])),
         "bytes": lambda: b"PK\x03\x04" + bytes(50),
     }[kind]()

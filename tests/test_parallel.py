@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import multiprocessing
 import os
@@ -177,3 +178,30 @@ def test_no_worker_outlives_its_parent(tmp_path: Path, ended_by: signal.Signals,
         while any(Path("/proc", pid).exists() for pid in workers) and time.monotonic() < until:
             time.sleep(0.05)
         assert not [pid for pid in workers if Path("/proc", pid).exists()]
+
+
+AFTER_TORCH = """
+    import torch
+    from molvae.parallel import map_chunks
+
+    def work(chunk):
+        return float(torch.ones(1_000_000).sigmoid().sum())  # large enough for several threads
+
+    if __name__ == "__main__":
+        torch.set_num_threads(2)
+        assert len({*map_chunks(work, [[n] for n in range(4)], 2), work([])}) == 1, "before torch had threads"
+        assert len({*map_chunks(work, [[n] for n in range(4)], 2)}) == 1, "after"
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux only")
+def test_torch_works_in_workers_also_when_it_had_threads_before(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(textwrap.dedent(AFTER_TORCH))
+    run = subprocess.Popen([sys.executable, str(script)], stderr=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        assert (run.communicate(timeout=60)[1], run.returncode) == ("", 0)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(run.pid, signal.SIGKILL)  # workers that wait for ever too
+        run.communicate()

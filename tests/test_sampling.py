@@ -116,10 +116,12 @@ def test_sampling_gives_up_where_there_is_no_more_to_find(tiny_model: Any, monke
     assert tally.drawn == tally.dropped["drawn before"] == 2 * 64 * 2
 
 
-def test_temperature_zero_is_greedy(tiny_model: Any) -> None:
+def test_temperature_zero_is_greedy_and_so_is_one_that_logits_cannot_be_divided_by(tiny_model: Any) -> None:
     cold = drawn(tiny_model, 10, temperature=0.0, keep_all=True)
     block = sampling.draw_block(tiny_model, sampling.Law(temperature=0.0), 0)
     assert [one.selfies for one in cold] == [tiny_model.vocabulary.decode(ids) for ids in block.molecules()[:10]]
+    for almost in (1e-310, 1e-40, 1e-7):
+        assert drawn(tiny_model, 10, temperature=almost, keep_all=True) == cold
 
 
 def test_stopping_early_stops_the_drawing(tiny_model: Any) -> None:

@@ -38,14 +38,20 @@ def test_the_demo_runs_every_step_as_a_command_and_leaves_what_it_says(
 
 @pytest.mark.parametrize("force", [[], ["--force"]])
 def test_what_is_not_a_demo_is_never_removed(molvae: Any, tmp_path: Path, force: list[str]) -> None:
+    from molvae_cli import demo
+
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "README.txt").write_text("precious")
     (tmp_path / "file").write_text("precious")
-    for name in ("mine", "file"):
+    (tmp_path / "demo").mkdir()
+    (tmp_path / "demo" / "README.txt").write_text(demo.CONTENTS)
+    (tmp_path / "link").symlink_to(tmp_path / "demo")
+    for name in ("mine", "file", "link"):
         code, _, err = molvae("demo", "-o", tmp_path / name, *force)
         assert code == 2
         assert name in err
     assert (tmp_path / "mine" / "README.txt").read_text() == (tmp_path / "file").read_text() == "precious"
+    assert (tmp_path / "link" / "README.txt").read_text() == demo.CONTENTS
 
 
 def test_a_step_that_fails_ends_the_demo_with_its_exit_code(

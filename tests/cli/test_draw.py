@@ -38,3 +38,12 @@ def test_what_cannot_be_drawn_is_said_in_words(molvae: Molvae, tmp_path: Path) -
     header = tmp_path / "none.csv"
     header.write_text("smiles\n", encoding="utf-8")
     assert molvae("draw", header, "-o", tmp_path / "c.svg").code == 1
+
+
+def test_more_rows_than_a_png_can_hold_are_refused_in_words(molvae: Molvae, tmp_path: Path) -> None:
+    table = tmp_path / "many.smi"
+    table.write_text("C\n" * 183, encoding="utf-8")
+    code, _, err = molvae("draw", table, "-o", tmp_path / "a.png", "-n", 183, "--per-row", 1)
+    assert code == 2
+    assert "write .svg, or fewer molecules" in err
+    assert not (tmp_path / "a.png").exists()

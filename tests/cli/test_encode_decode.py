@@ -90,6 +90,16 @@ def test_an_id_is_that_of_its_column_or_the_line(
     assert [row[0] for row in outcome.rows[1:]] == ids
 
 
+def test_one_endless_id_is_refused_with_its_line(molvae: Any, tiny_run: Path, tmp_path: Path) -> None:
+    """As an array of texts, it would be given to every row."""
+    for length, expected in ((1000, 0), (1001, 1)):
+        (tmp_path / "in.csv").write_text(f"id,smiles\na,CCO\n{'x' * length},CCN\n")
+        code, _, err = molvae("encode", "-m", tiny_run, tmp_path / "in.csv", "-o", tmp_path / f"{length}.npz")
+        assert code == expected
+        assert (tmp_path / f"{length}.npz").exists() == (not expected)
+    assert "in.csv, line 3: an id has at most 1,000 characters, not 1,001" in err
+
+
 def test_a_file_in_which_no_row_can_be_encoded_is_an_error(molvae: Any, tiny_run: Path) -> None:
     code, out, err = molvae("encode", "-m", tiny_run, "-", "--column", "1", stdin=b"smiles\nC1CC\nCCI\n")
     assert code == 1

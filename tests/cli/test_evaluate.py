@@ -116,6 +116,19 @@ def test_the_report_may_go_to_stdout_and_the_tables_make_way(run: Run, molecules
     assert "1 Samples: 2 of" in err
 
 
+@pytest.mark.parametrize(("redirection", "expected"), [("| true", 0), ("> /dev/full", 1)])
+def test_the_report_is_written_whatever_becomes_of_the_tables(
+    command: Any, molecules_csv: Path, tmp_path: Path, redirection: str, expected: int
+) -> None:
+    (tmp_path / "samples.smi").write_text("CCO\nCCN\n")
+    args = ("--samples", "samples.smi", "--test", molecules_csv, "--no-fcd", "--workers", 1, "-o", "report.json")
+    script = f'set -o pipefail; "$@" {redirection}'
+    line = ["bash", "-c", script, "bash", *command("evaluate", *args)]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True)
+    assert done.returncode == expected, done.stderr
+    assert strict(tmp_path / "report.json")["samples"]["rows"]["samples"]["valid"]["value"] == 1.0
+
+
 def test_only_the_first_n_of_a_file_are_judged(run: Run, molecules_csv: Path, tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     code, *_ = run(

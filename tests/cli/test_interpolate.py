@@ -55,11 +55,20 @@ def test_pairs_are_walked_one_by_one_and_bad_rows_are_named(molvae: Any, tiny_ru
     assert [rows[0][3], rows[2][3], rows[3][3], rows[5][3]] == ["CCO", "Cc1ccccc1", "CCN", "CCO"]
     assert [f"line {line}: " in outcome.err for line in (2, 3, 4, 5, 6)] == [False, True, True, False, True]
     assert "[I] never occurred in training" in outcome.err
+    assert "line 4: wrong number of fields\n    CCN\n" in outcome.err
     assert "3 of 5 pairs could not be walked" in outcome.err
     content = gzip.compress(table.replace("\nCCN\n", "\nCCN,,\n").encode())
     piped = molvae("interpolate", "-m", tiny_run, "--pairs", "-", "--steps", 3, stdin=content)
     assert piped.out == outcome.out
     assert "standard input, line 3: does not parse" in piped.err
+
+
+def test_a_row_of_another_width_is_not_walked(molvae: Any, tiny_run: Path, tmp_path: Path) -> None:
+    (tmp_path / "pairs.csv").write_text("a,b\nCCO,CCN,CCC\nCCO,CCN\n")
+    outcome = molvae("interpolate", "-m", tiny_run, "--pairs", tmp_path / "pairs.csv", "--steps", 2)
+    assert outcome.code == 0
+    assert [row[0] for row in outcome.rows] == ["pair", "2", "2"]
+    assert "line 2: wrong number of fields\n    CCO,CCN,CCC\n" in outcome.err
 
 
 def test_pairs_none_of_which_can_be_walked_are_an_error(molvae: Any, tiny_run: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import subprocess
 import sys
@@ -190,6 +191,9 @@ def test_an_output_that_cannot_be_is_refused_before_any_work(
         ("there.csv", 1, "--force overwrites it"),
         ("locked/out.csv", 2, "locked cannot be written to"),
         (f"{'n' * 300}.csv", 1, "name too long"),
+        ("out.XLSX", 2, "out.XLSX"),
+        ("out.sdf.gz", 2, "out.sdf.gz"),
+        *([("out.parquet", 2, "as CSV or TSV, not as .parquet")] if verb != "encode" else []),
     ]:
         code, out, err = molvae(verb, *rest, "-o", output)
         assert (code, out) == (expected, ""), (output, err)
@@ -200,6 +204,26 @@ def test_an_output_that_cannot_be_is_refused_before_any_work(
         assert code == 2
         assert "is the input" in err
     assert sorted(os.listdir()) == ["in.csv", "locked", "there.csv"]
+
+
+@pytest.mark.parametrize("verb", ["sample", "score", "decode", "interpolate"])
+def test_a_table_named_tsv_has_tabs_and_is_otherwise_the_same(
+    molvae: Any, tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("in.csv").write_text("smiles,z1,z2,z3,z4,z5,z6,z7,z8\nCCO,0,0,0,0,0,0,0,0\n")
+    rest = {
+        "sample": ["-n", 2, "-m", tiny_run],
+        "score": ["in.csv", "--scores", "hbd"],
+        "decode": ["in.csv", "-m", tiny_run],
+        "interpolate": ["CCO", "CCN", "--steps", 2, "-m", tiny_run],
+    }[verb]
+    for name in ("out.csv", "out.tsv"):
+        assert molvae(verb, *rest, "-o", name).code == 0
+    with open("out.csv", newline="") as commas, open("out.tsv", newline="") as tabs:
+        rows = list(csv.reader(commas))
+        assert list(csv.reader(tabs, delimiter="\t")) == rows
+    assert len(rows[0]) > 2
 
 
 def test_paths_are_taken_as_they_are(

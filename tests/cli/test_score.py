@@ -221,6 +221,38 @@ def test_a_file_without_molecules_is_an_error_and_writes_nothing(
     assert "empty.csv" in err
 
 
+def test_rows_none_of_which_can_be_scored_are_an_error_and_still_written(
+    molvae: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    (tmp_path / "in.csv").write_text("smiles\nC1CC\nnonsense\n")
+    code, out, err = molvae("score", tmp_path / "in.csv", "--scores", "hbd")
+    assert code == 1
+    assert [row[0] for row in rows_of(out)] == ["smiles", "C1CC", "nonsense"]
+    assert "no row could be scored: does 'smiles' hold SMILES?" in err
+    (tmp_path / "in.csv").write_text("smiles\nC1CC\nCCO\n")
+    assert molvae("score", tmp_path / "in.csv", "--scores", "hbd")[0] == 0
+
+
+def test_no_property_of_an_sdf_is_lost_in_silence(
+    molvae: Callable[..., Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rdkit import Chem
+
+    block = Chem.MolToMolBlock(Chem.MolFromSmiles("CCO"))
+    text = f"{block}$$$$\n" * 150 + f"{block}> <activity>\n7.5\n\n$$$$\n"
+    (tmp_path / "in.sdf").write_text(text)
+    code, out, _ = molvae("score", tmp_path / "in.sdf", "--scores", "hbd")
+    assert code == 0
+    assert rows_of(out)[0] == ["smiles", "name", "activity", "HBD", "status"]
+    assert rows_of(out)[-1] == ["CCO", "", "7.5", "1", "ok"]
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    code, out, err = molvae("score", "-", "--scores", "hbd")
+    assert code == 0
+    said = "property too late in the stream for a column of its own"
+    assert rows_of(out)[-1] == ["CCO", "", "1", f"{said}: activity"]
+    assert f"151 rows: 150 scored, 1 scored in part ({said} 1)" in err
+
+
 def command(*args: object) -> list[str]:
     code = "from importlib.metadata import entry_points; (e,) = entry_points(group='console_scripts', name='molvae')"
     return [sys.executable, "-c", f"{code}; e.load()()", *map(str, args)]

@@ -104,6 +104,18 @@ def test_a_signal_leaves_no_half_written_file_and_its_exit_code(
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+KILLED = "import os, signal\n\n\ndef f(mol):\n    os.kill(os.getpid(), signal.SIGTERM)\n    return 1.0\n"
+
+
+@pytest.mark.parametrize("more", ["", "\n\nf(None)\n"], ids=["as it scores", "as it is loaded"])
+def test_a_scorer_keeps_no_command_from_being_terminated(molvae: Any, tmp_path: Path, more: str) -> None:
+    (tmp_path / "own.py").write_text(KILLED + more)
+    (tmp_path / "in.csv").write_text("smiles\nCCO\nCCN\n")
+    args = ("--scorer", f"{tmp_path / 'own.py'}:f", "--workers", 1, "-o", tmp_path / "new.csv")
+    assert molvae("score", tmp_path / "in.csv", *args).code == 143
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["in.csv", "own.py"]
+
+
 def test_a_narrow_terminal_and_a_narrow_encoding_change_nothing_but_letters(command: Any, tmp_path: Path) -> None:
     narrow = {"LC_ALL": "C", "PYTHONIOENCODING": "ascii", "COLUMNS": "1", "TERM": "dumb", "NO_COLOR": "1"}
     (tmp_path / "ü.csv").write_text("smiles,name\nCCO,é\n", encoding="utf-8")
@@ -160,11 +172,12 @@ class Keyboard(io.TextIOWrapper):
         return True
 
 
+@pytest.mark.parametrize("args", [["encode", "-", "-m"], ["score", "-"], ["draw", "-", "-o", "new.svg"]])
 def test_a_terminal_that_is_waited_for_is_told_what_ends_the_input(
-    molvae: Any, tiny_run: Path, monkeypatch: pytest.MonkeyPatch
+    molvae: Any, tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, args: list[str]
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "stdin", Keyboard(io.BytesIO(b"smiles\nCCO\n")))
-    code, out, err = molvae("encode", "-m", tiny_run, "-")
+    code, _, err = molvae(*args, *([tiny_run] if args[0] == "encode" else []))
     assert code == 0
     assert "Ctrl-D" in err
-    assert out.count("\n") == 2

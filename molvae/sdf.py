@@ -1,0 +1,98 @@
+"""An SDF as entries: each a structure as SMILES with its name and its properties, one at a time.
+
+Memory does not grow with the file. Knows nothing of tables.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rdkit import Chem
+from rdkit.rdBase import BlockLogs
+
+from .chemistry import TOO_LARGE
+from .errors import InputError
+from .streams import Lines
+
+BAD_ENTRY = "unreadable SDF entry"
+
+MAX_ENTRY = 10_000_000
+"""Characters."""
+
+MAX_MOL_BLOCK = 100_000
+"""Characters, enough for more than a thousand atoms."""
+
+MAX_PROPERTIES = 10_000
+"""Different names of properties in a file; each becomes a column."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One structure, from its first line in the file (from 1); ``problem`` says why it is unusable."""
+
+    line: int
+    smiles: str
+    name: str
+    properties: dict[str, str]
+    problem: str
+
+
+def entries(lines: Lines) -> Iterator[Entry]:
+    """Every entry of an SDF."""
+    return (read_entry(start, block) for start, block in blocks(lines))
+
+
+def property_names(lines: Lines) -> tuple[str, ...]:
+    """The names of the properties of all entries, as they come first.
+
+    Entries are read only where they name what has not been read in another one.
+    """
+    names: dict[str, None] = {}
+    for start, block in blocks(lines):
+        if any(label not in names for label in labels(block)):
+            names |= dict.fromkeys(read_entry(start, block).properties)
+        if len(names) > MAX_PROPERTIES:
+            raise InputError(f"{lines.name}, line {start}: over {MAX_PROPERTIES} different properties up to here.")
+    return tuple(names)
+
+
+def labels(block: list[str]) -> Iterator[str]:
+    """What may be the names of an entry's properties, as RDKit finds them: from the first < to the last > of a line
+    that begins with >. Some stand in the text of another property."""
+    for line in block:
+        head = line.strip()
+        if head.startswith(">") and (label := head[1:].partition("<")[2].rpartition(">")[0]):
+            yield label
+
+
+def blocks(lines: Lines) -> Iterator[tuple[int, list[str]]]:
+    """Cut an SDF at its ``$$$$`` lines, so that one bad entry cannot take its neighbours along."""
+    block: list[str] = []
+    start, size = 1, 0
+    for text in lines:
+        size += len(text)
+        if size > MAX_ENTRY:
+            raise InputError(f"{lines.name}, line {start}: an SDF entry of over {MAX_ENTRY} characters.")
+        if text.startswith("$$$$"):
+            yield start, block
+            block, start, size = [], lines.number + 1, 0
+        else:
+            block.append(text)
+    if any(text.strip() for text in block):
+        yield start, block
+
+
+def read_entry(line: int, block: list[str]) -> Entry:
+    """An entry from its lines."""
+    text = "".join(block).replace("\r\n", "\n").replace("\r", "\n")
+    name = text.partition("\n")[0].strip()
+    if len(text.partition("\nM  END")[0]) > MAX_MOL_BLOCK:
+        return Entry(line, "", name, {}, TOO_LARGE)
+    with BlockLogs():
+        mol = next(Chem.ForwardSDMolSupplier(io.BytesIO(f"{text}$$$$\n".encode())), None)
+    if mol is None:
+        return Entry(line, "", name, {}, BAD_ENTRY)
+    properties = {key: mol.GetProp(key) for key in mol.GetPropNames()}
+    return Entry(line, Chem.MolToSmiles(mol), name, properties, "")
