@@ -171,8 +171,8 @@ def versions() -> dict[str, str]:
 
 def known_to(model: str) -> tuple[Any, list[str]]:
     """Hashes of the molecules that a model's training data held, and a remark where it does not tell."""
-    from molvae.checkpoint import known_hashes
     from molvae.errors import ModelError
+    from molvae.model_folder import known_hashes
 
     try:
         return known_hashes(model), []

@@ -114,7 +114,7 @@ def sample(
     second start writes only the parts that are missing, and under torchrun the processes share them; molvae
     distinct removes the repeats of all parts.
     """
-    from molvae import checkpoint
+    from molvae import model_folder
     from molvae.codec import Codec
     from molvae.errors import UsageError
     from molvae.processes import world
@@ -136,7 +136,7 @@ def sample(
     if chosen == "cuda" and here.size > 1:
         chosen = chosen_device(f"cuda:{here.local_rank}")
     codec = Codec.load(model, chosen, precision)
-    known = checkpoint.load_known(model) if novel else None
+    known = model_folder.load_known(model) if novel else None
     drawn = {"temperature": temperature, "level": level, "learned": prior == "learned", "seed": seed}
     options = drawn | {"keep_all": keep_all, "consistent": consistent is not False}
     if parts:

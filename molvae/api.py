@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from . import checkpoint, finetuning, interpolation, runs, sampling, shipped
+from . import checkpoint, finetuning, interpolation, model_folder, runs, sampling, shipped
 from .codec import Codec
 from .config import SECTIONS, Config, from_dict, nearest
 from .errors import UsageError
@@ -47,7 +47,7 @@ class Model(Codec):
         ``level`` is for models with several noise levels; ``learned`` draws z from the prior learned in training. See
         :func:`molvae.sampling.sample`.
         """
-        known = checkpoint.load_known(self.saved.path) if novel else None
+        known = model_folder.load_known(self.saved.path) if novel else None
         drawn = {"temperature": temperature, "level": level, "learned": learned, "seed": seed}
         kept = {"keep_all": keep_all, "consistent": consistent, "known": known}
         return list(sampling.sample(self, n, **drawn, **kept, workers=1))  # type: ignore[arg-type]

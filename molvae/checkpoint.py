@@ -1,7 +1,7 @@
 """A model with its weights, in and out of its folder: committed whole, verified before anything is trusted.
 
-What the folder holds is told in :mod:`molvae.model_folder`, whose names are offered here too. Nothing is ever
-unpickled or executed, and shapes are compared with the configuration before memory is taken.
+What the folder holds is told in :mod:`molvae.model_folder`. Nothing is ever unpickled or executed, and
+shapes are compared with the configuration before memory is taken.
 """
 
 from __future__ import annotations
@@ -29,27 +29,9 @@ from .dataset import Dataset
 from .errors import ModelError, TrainingError
 from .folder import commit_folder, read_folder, replace_file
 from .model import MoleculeVAE
-from .model_folder import (
-    FORMAT,
-    KNOWN,
-    MODEL_FILES,
-    STATE_FILES,
-    WRITTEN,
-    best_name,
-    describe,
-    known_hashes,
-    load_info,
-    load_known,
-    locate,
-    parse,
-    steps_of,
-)
+from .model_folder import FORMAT, KNOWN, MODEL_FILES, best_name, locate, parse, steps_of
 from .training import State
 from .vocabulary import Vocabulary
-
-__all__ = ["COUNTERS", "LARGEST_MODEL", "Saved", "compare_shapes", "finite", "load", "save", "step_name", "versions"]
-__all__ += ["FORMAT", "MODEL_FILES", "STATE_FILES", "WRITTEN", "best_name", "locate", "steps_of"]
-__all__ += ["describe", "known_hashes", "load_info", "load_known"]
 
 LARGEST_MODEL = 4_000_000_000
 """Weights, in numbers, that a folder may ask for."""

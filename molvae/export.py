@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
-from . import checkpoint, known
+from . import checkpoint, known, model_folder
 from .card import write_card
 from .errors import ModelError, UsageError
 from .folder import commit_folder
@@ -40,7 +40,7 @@ def export_model(run: str | Path, folder: str | Path, *, licence: str = "", text
         raise UsageError(f"{target}: already exists; choose a new folder")
     saved = checkpoint.load(run)
     weights, trained = rounded(saved.model), [name for name, _ in saved.model.named_parameters()]
-    molecules = checkpoint.load_known(run)
+    molecules = model_folder.load_known(run)
     if isinstance(molecules, SortedHashes):
         molecules = BloomFilter.of(molecules.hashes)
     info = without_folders(saved.info) | {

@@ -16,11 +16,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from torch import Tensor
 
-from .checkpoint import COUNTERS, FORMAT, STATE_FILES, Saved, load, load_info, name_best, steps_of
+from .checkpoint import COUNTERS, Saved, load, name_best
 from .config import Config
 from .dataset import Dataset
 from .errors import ModelError, TrainingError, UsageError
 from .folder import read_folder, read_json
+from .model_folder import FORMAT, STATE_FILES, load_info, steps_of
 from .training import State, assemble
 from .vocabulary import Vocabulary
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 
-from . import checkpoint, finetuning, resumption
+from . import checkpoint, finetuning, model_folder, resumption
 from .checkpoint import Saved
 from .config import SECTIONS, Config, DataConfig, to_toml
 from .dataset import FORMAT as DATASET_FORMAT
@@ -139,7 +139,7 @@ def check_new(run: Path, force: bool = False) -> None:
     if run.exists() and not run.is_dir():
         raise UsageError(f"{run}: is a file; a training needs a folder of its own")
     # What was stopped before its first save holds nothing to lose.
-    free = run.is_dir() and is_ours(run) and (force or not checkpoint.steps_of(run))
+    free = run.is_dir() and is_ours(run) and (force or not model_folder.steps_of(run))
     if run.is_dir() and any(run.iterdir()) and not free:
         hint = "--resume goes on with it, --force starts it anew" if is_ours(run) else "choose another folder"
         raise UsageError(f"{run}: already exists and is not empty; {hint}")
@@ -187,14 +187,14 @@ def clear_leftovers(run: Path) -> None:
 def is_ours(run: Path) -> bool:
     """Whether a folder holds nothing but what trainings write."""
     names = {path.name for path in run.iterdir()}
-    return all(name in OURS or checkpoint.WRITTEN.fullmatch(name) or name.startswith(".tmp-") for name in names)
+    return all(name in OURS or model_folder.WRITTEN.fullmatch(name) or name.startswith(".tmp-") for name in names)
 
 
 def config_of(run: Path, given: dict[str, dict[str, Any]]) -> Config:
     """The configuration of the training in ``run``; UsageError if options ``given`` anew differ from it."""
     if not run.is_dir():
         raise UsageError(f"{run}: there is no training to resume")
-    steps = checkpoint.steps_of(run)
+    steps = model_folder.steps_of(run)
     if not steps:
         raise UsageError(f"{run}: there is no training to resume; it has not been saved yet")
     config = resumption.newest_info(run)[0]
@@ -262,7 +262,7 @@ def run_training(
                 checkpoint.save(run, state, dataset, info | {"metrics": metrics[-1]}, best=record.best)
                 saved = time.monotonic()
             elif group.leads and (stop or (whole and time.monotonic() - saved > SAVE_SECONDS)):
-                checkpoint.save(run, state, dataset, info, best=not checkpoint.best_name(run))
+                checkpoint.save(run, state, dataset, info, best=not model_folder.best_name(run))
                 saved = time.monotonic()
             yield record
             if stop:

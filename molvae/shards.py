@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from . import sampling
-from .checkpoint import FORMAT, MODEL_FILES
 from .chemistry import parse
 from .codec import Codec
 from .errors import InputError
 from .folder import manifest_of, replace_file
 from .known import KnownMolecules
+from .model_folder import FORMAT, MODEL_FILES
 from .parts import COLUMNS, FLAG, KEY, Settings, arrow, differences, notes_of, parts_of
 from .processes import World
 from .sampling import Filters, Sample, Tally

@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from molvae import checkpoint, resumption
+from molvae import checkpoint, model_folder, resumption
 from molvae.dataset import Dataset
 from molvae.errors import ModelError, TrainingError
 from molvae.folder import MANIFEST
@@ -49,7 +49,7 @@ def in_tensors(change: Any) -> Any:
 
 @pytest.fixture
 def folder(tiny_run: Path) -> Path:
-    return checkpoint.locate(tiny_run)
+    return model_folder.locate(tiny_run)
 
 
 def test_what_was_saved_is_loaded(tiny_dataset: Dataset, make_config: Any, tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_what_was_saved_is_loaded(tiny_dataset: Dataset, make_config: Any, tmp_p
     assert loaded.info["versions"]["torch"] == torch.__version__
     assert loaded.model.max_steps == state.model.max_steps
     assert not any(parameter.requires_grad for parameter in loaded.model.parameters())
-    assert checkpoint.locate(tmp_path) == saved
+    assert model_folder.locate(tmp_path) == saved
 
 
 def test_the_best_and_the_newest_step_stay(tiny_dataset: Dataset, make_config: Any, tmp_path: Path) -> None:
@@ -71,22 +71,22 @@ def test_the_best_and_the_newest_step_stay(tiny_dataset: Dataset, make_config: A
     for step, best in ((1, False), (2, True), (3, False), (12, False)):
         state.step = step
         checkpoint.save(tmp_path, state, tiny_dataset, {}, best=best)
-    assert [path.name for path in checkpoint.steps_of(tmp_path)] == ["step-00000012", "step-00000002"]
-    assert checkpoint.locate(tmp_path).name == "step-00000002"
+    assert [path.name for path in model_folder.steps_of(tmp_path)] == ["step-00000012", "step-00000002"]
+    assert model_folder.locate(tmp_path).name == "step-00000002"
 
 
 def test_steps_are_ordered_by_number_not_by_time(tiny_run: Path, tmp_path: Path) -> None:
     for place, name in enumerate(("step-00000009", "step-100000000", "step-00000010")):
         (tmp_path / name).mkdir()
         os.utime(tmp_path / name, (place, place))
-    names = [path.name for path in checkpoint.steps_of(tmp_path)]
+    names = [path.name for path in model_folder.steps_of(tmp_path)]
     assert names == ["step-100000000", "step-00000010", "step-00000009"]
 
 
 @pytest.mark.parametrize("content", [b"", b"step-99999999", b"../../etc", b"\xff\xfe", b"/etc/passwd"])
 def test_a_wrong_best_is_passed_over(copied_run: Path, content: bytes) -> None:
     (copied_run / "BEST").write_bytes(content)
-    assert checkpoint.locate(copied_run) == checkpoint.steps_of(copied_run)[0]
+    assert model_folder.locate(copied_run) == model_folder.steps_of(copied_run)[0]
 
 
 def test_weights_that_are_not_finite_are_never_written(tiny_dataset: Dataset, make_config: Any, tmp_path: Path) -> None:
@@ -101,13 +101,13 @@ def test_weights_that_are_not_finite_are_never_written(tiny_dataset: Dataset, ma
 def test_the_training_molecules_are_known_by_their_hashes(
     tiny_run: Path, tiny_dataset: Dataset, few: list[str]
 ) -> None:
-    known = checkpoint.known_hashes(tiny_run)
+    known = model_folder.known_hashes(tiny_run)
     assert known.tolist() == sorted(tiny_dataset.hashes.tolist())
     assert set(map(smiles_hash, few)) <= set(known.tolist())
 
 
 def test_a_model_describes_itself(tiny_run: Path) -> None:
-    described = checkpoint.describe(tiny_run)
+    described = model_folder.describe(tiny_run)
     assert list(described) == ["model", "data", "vocabulary", "training", "metrics", "versions"]
     assert described["data"]["rows"] == 300
     assert described["model"]["latent"] == 8
@@ -115,7 +115,7 @@ def test_a_model_describes_itself(tiny_run: Path) -> None:
     json.dumps(described)
 
 
-@pytest.mark.parametrize("name", [*checkpoint.MODEL_FILES, MANIFEST])
+@pytest.mark.parametrize("name", [*model_folder.MODEL_FILES, MANIFEST])
 def test_a_damaged_file_is_refused(folder: Path, tmp_path: Path, name: str) -> None:
     copy = Path(shutil.copytree(folder, tmp_path / "model"))
     content = (copy / name).read_bytes()
@@ -245,12 +245,12 @@ def test_what_is_no_model_is_refused(tmp_path: Path, folder: Path) -> None:
 
 def test_a_model_loads_through_a_link_and_without_its_training_state(folder: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(folder, tmp_path / "a folder with ünusual names"))
-    for name in (*checkpoint.STATE_FILES, "known.safetensors"):
+    for name in (*model_folder.STATE_FILES, "known.safetensors"):
         (copy / name).unlink()
     (tmp_path / "link").symlink_to(copy)
     assert weights(checkpoint.load(tmp_path / "link").model) == weights(checkpoint.load(folder).model)
     with pytest.raises(ModelError, match=r"known\.safetensors: cannot be read"):
-        checkpoint.known_hashes(copy)
+        model_folder.known_hashes(copy)
     with pytest.raises(ModelError, match=r"training\.safetensors: cannot be read"):
         resumption.read_state(copy, CPU)
 

@@ -17,7 +17,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from molvae import checkpoint, distributed, gradients, resumption, runs, training
+from molvae import distributed, gradients, model_folder, resumption, runs, training
 from molvae.config import Config, from_dict
 from molvae.dataset import Dataset
 from molvae.distributed import ALONE, Group
@@ -97,7 +97,7 @@ def child(folder: Path) -> None:
         run = folder / "run"
         state = runs.create(run, dataset, config, CPU, group=group)
         found["stopped"] = train_in(run, state, dataset, group, stop_at=4)
-        found["saved"] = [path.name for path in checkpoint.steps_of(run)]
+        found["saved"] = [path.name for path in model_folder.steps_of(run)]
         with group.first_alone():
             state = resumption.resume(run, dataset, CPU)
         found["ended"] = train_in(run, state, dataset, group)

@@ -79,7 +79,7 @@ def test_rounding_costs_next_to_nothing_and_less_than_bfloat16_would(tiny_run: P
 def test_only_what_is_needed_to_use_the_model_is_there(tiny_run: Path, exported: Path) -> None:
     assert {path.name for path in exported.iterdir()} == FILES
     assert set(json.loads((exported / MANIFEST).read_text())["files"]) == FILES - {MANIFEST}
-    step = checkpoint.locate(tiny_run)
+    step = model_folder.locate(tiny_run)
     sizes = [sum(path.stat().st_size for path in folder.iterdir()) for folder in (exported, step)]
     assert sizes[0] < sizes[1] / 4
     with pytest.raises(ModelError, match=r"training\.safetensors is missing"):
@@ -87,7 +87,7 @@ def test_only_what_is_needed_to_use_the_model_is_there(tiny_run: Path, exported:
 
 
 def test_the_training_molecules_are_still_known(exported: Path, tiny_dataset: Dataset, few: list[str]) -> None:
-    known = checkpoint.load_known(exported)
+    known = model_folder.load_known(exported)
     assert isinstance(known, BloomFilter)
     assert known.contains(tiny_dataset.hashes).all()
     assert known.contains(smiles_hashes(few)).all()
@@ -96,13 +96,13 @@ def test_the_training_molecules_are_still_known(exported: Path, tiny_dataset: Da
 
 
 def test_a_figure_never_takes_a_filter_for_the_molecules(exported: Path, tiny_run: Path) -> None:
-    assert len(checkpoint.known_hashes(tiny_run)) == 300
+    assert len(model_folder.known_hashes(tiny_run)) == 300
     with pytest.raises(ModelError, match=r"one molecule in 1\d\d for known by mistake; a figure needs the"):
-        checkpoint.known_hashes(exported)
+        model_folder.known_hashes(exported)
 
 
 def test_nothing_tells_where_it_was_made(exported: Path, tiny_run: Path, molecules_csv: Path) -> None:
-    assert str(molecules_csv) in (checkpoint.locate(tiny_run) / "info.json").read_text()
+    assert str(molecules_csv) in (model_folder.locate(tiny_run) / "info.json").read_text()
     for path in exported.iterdir():
         for folder in (molecules_csv.parent, tiny_run.parent):
             assert str(folder).encode() not in path.read_bytes(), path.name

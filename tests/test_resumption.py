@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from molvae import checkpoint, resumption, runs, training
+from molvae import checkpoint, model_folder, resumption, runs, training
 from molvae import threads as threads_module
 from molvae.dataset import Dataset
 from molvae.errors import ModelError, TrainingError, UsageError
@@ -94,13 +94,13 @@ def test_resuming_takes_the_newest_step_that_is_sound(tiny_dataset: Dataset, mak
     assert (weights(state.model), weights(state.average)) == whole[:2]
     checkpoint.save(tmp_path, state, tiny_dataset, {}, best=False)
     kept = {path.name for path in tmp_path.iterdir()}
-    assert any(checkpoint.WRITTEN.fullmatch(name) and name.startswith("damaged-") for name in kept), (
+    assert any(model_folder.WRITTEN.fullmatch(name) and name.startswith("damaged-") for name in kept), (
         "nothing is deleted"
     )
 
 
 def test_nothing_sound_to_resume_is_an_error_that_deletes_nothing(copied_run: Path, tiny_dataset: Dataset) -> None:
-    for step in checkpoint.steps_of(copied_run):
+    for step in model_folder.steps_of(copied_run):
         (step / "state.json").write_bytes(b"{}")
     before = sorted(path.name for path in copied_run.iterdir())
     with pytest.raises(TrainingError, match=r"holds no training to resume .*state\.json: damaged"):
@@ -140,7 +140,7 @@ def no_weights(content: bytes) -> bytes:
 def test_a_training_state_that_does_not_fit_is_refused_but_its_model_loads(
     copied_run: Path, rebuilt: Any, name: str, change: Any
 ) -> None:
-    model = rebuilt(checkpoint.steps_of(copied_run)[0], **{name: change})
+    model = rebuilt(model_folder.steps_of(copied_run)[0], **{name: change})
     with pytest.raises(ModelError, match="does not fit its model"):
         resumption.read_state(model, CPU)
     checkpoint.load(model)
@@ -169,7 +169,7 @@ def test_a_best_step_that_was_saved_but_not_named_is_named_by_resuming(
         patch.setattr(checkpoint, "name_best", failing)
         with pytest.raises(OSError, match="No space"):
             list(records)
-    saved = checkpoint.steps_of(run)[0].name
-    assert checkpoint.best_name(run) != saved
+    saved = model_folder.steps_of(run)[0].name
+    assert model_folder.best_name(run) != saved
     resumption.resume(run, tiny_dataset, CPU)
-    assert checkpoint.best_name(run) == saved
+    assert model_folder.best_name(run) == saved

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import torch
 
-from molvae import checkpoint, resumption, runs
+from molvae import checkpoint, model_folder, resumption, runs
 from molvae.config import from_dict, read_toml
 from molvae.dataset import Dataset
 from molvae.errors import TrainingError, UsageError
@@ -36,7 +36,7 @@ def finish(run: Path, state: Any, dataset: Dataset, **options: Any) -> list[Any]
 
 def weights(run: Path) -> dict[str, bytes]:
     """What the newest step of a run holds: its weights and its training state."""
-    newest = checkpoint.steps_of(run)[0]
+    newest = model_folder.steps_of(run)[0]
     return {name: (newest / name).read_bytes() for name in ("weights.safetensors", "training.safetensors")}
 
 
@@ -66,14 +66,14 @@ def test_a_training_leaves_its_best_and_last_state_metrics_and_options(
 ) -> None:
     names = {path.name for path in whole.iterdir()}
     assert names >= {"BEST", "metrics.csv", "config.toml", "run.lock", "step-00000009"}
-    assert len(checkpoint.steps_of(whole)) <= 2
+    assert len(model_folder.steps_of(whole)) <= 2
     assert from_dict(read_toml(whole / "config.toml"), "test") == config
     rows = metrics(whole)
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
     assert [row["step"] for row in rows] == ["3", "6", "9"]
     best = max((row for row in rows if row["best"] == "1"), key=lambda row: int(row["step"]))
-    assert checkpoint.best_name(whole) == checkpoint.step_name(int(best["step"]))
-    told = checkpoint.load_info(whole / "step-00000009")[2]["metrics"]
+    assert model_folder.best_name(whole) == checkpoint.step_name(int(best["step"]))
+    told = model_folder.load_info(whole / "step-00000009")[2]["metrics"]
     assert told["validation_elbo"] == rows[-1]["validation_elbo"]
 
 
@@ -93,7 +93,7 @@ def test_a_training_stopped_after_any_record_goes_on_to_the_same_end(
         if next(seen) == stop_after:
             stop.append(True)
     # What is asked while a record is handled is done with the next: at most one step is in between.
-    assert checkpoint.steps_of(run)[0].name == checkpoint.step_name(state.step)
+    assert model_folder.steps_of(run)[0].name == checkpoint.step_name(state.step)
     resumed = resumption.resume(run, tiny_dataset, CPU)
     finish(run, resumed, tiny_dataset)
     assert metrics(run) == metrics(whole)
@@ -123,7 +123,7 @@ def test_a_training_is_saved_every_few_minutes(
     for record in runs.run_training(run, start(run, tiny_dataset, config), tiny_dataset, {}):
         if isinstance(record, Epoch):
             break
-        steps.append(checkpoint.steps_of(run)[0].name if checkpoint.steps_of(run) else "")
+        steps.append(model_folder.steps_of(run)[0].name if model_folder.steps_of(run) else "")
     assert steps == ["step-00000001", "step-00000002", "step-00000002"], "the last step waits for its validation"
 
 
@@ -171,12 +171,12 @@ def test_a_disk_that_fails_at_any_write_leaves_the_state_before(
         with pytest.raises(OSError, match="Input/output"):
             list(records)
     assert not [path.name for path in run.iterdir() if path.name.startswith(".tmp-")]
-    for step in checkpoint.steps_of(run):
+    for step in model_folder.steps_of(run):
         checkpoint.load(step)
     finish(run, resumption.resume(run, tiny_dataset, CPU), tiny_dataset)
     assert metrics(run) == metrics(whole)
     assert weights(run) == weights(whole)
-    assert checkpoint.best_name(run) == checkpoint.best_name(whole)
+    assert model_folder.best_name(run) == model_folder.best_name(whole)
 
 
 def test_two_trainers_never_share_a_folder(tiny_dataset: Dataset, config: Any, tmp_path: Path) -> None:
@@ -243,9 +243,9 @@ def test_options_given_anew_must_be_those_of_the_training(whole: Path, config: A
 
 
 def test_the_options_of_a_run_are_known_though_its_newest_step_is_damaged(copied_run: Path) -> None:
-    newest = checkpoint.steps_of(copied_run)[0]
+    newest = model_folder.steps_of(copied_run)[0]
     older = copied_run / "step-00000001"
-    if len(checkpoint.steps_of(copied_run)) == 1:
+    if len(model_folder.steps_of(copied_run)) == 1:
         os.rename(newest, older)
         newest.mkdir()
     (newest / "config.json").write_text("{}")
@@ -287,11 +287,11 @@ def test_a_training_killed_at_any_moment_loses_nothing_it_has_saved(
             child.kill()
             lines = [line.split() for line in child.stdout.read().splitlines()]
         told = max([told, *(int(line[1]) for line in lines if line[0] == "saved" and len(line) == 2)])
-        found = [checkpoint.load(step).info["step"] for step in checkpoint.steps_of(run)]
+        found = [checkpoint.load(step).info["step"] for step in model_folder.steps_of(run)]
         assert max(found, default=0) >= told, "a step that was said to be saved is gone"
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert metrics(run) == metrics(whole)
     assert weights(run) == weights(whole)
-    assert checkpoint.best_name(run) == checkpoint.best_name(whole)
+    assert model_folder.best_name(run) == model_folder.best_name(whole)
     assert not list(run.glob(".tmp-*"))

@@ -110,9 +110,9 @@ def test_every_file_of_golden_molecules_has_its_model() -> None:
 def test_a_model_is_whole_and_holds_nothing_else(folder: Path) -> None:
     saved = checkpoint.load(folder)
     assert all(bool(torch.isfinite(tensor).all()) for tensor in saved.model.state_dict().values())
-    assert set(os.listdir(folder)) == {*checkpoint.MODEL_FILES, "known.safetensors", "card.md", MANIFEST}
+    assert set(os.listdir(folder)) == {*model_folder.MODEL_FILES, "known.safetensors", "card.md", MANIFEST}
     assert sum(path.stat().st_size for path in folder.iterdir()) < LARGEST
-    assert len(checkpoint.load_known(folder)) >= 270
+    assert len(model_folder.load_known(folder)) >= 270
 
 
 def test_a_model_says_where_it_comes_from_and_what_may_be_done_with_it(folder: Path) -> None:
@@ -129,7 +129,7 @@ def test_a_model_of_moses_knows_the_bundled_molecules(home: Path, molecules: lis
     from molvae.known import smiles_hashes
 
     for folder in (home / "moses", *(real_home() / name for name in shipped.names() if name == "moses")):
-        known = checkpoint.load_known(folder)
+        known = model_folder.load_known(folder)
         assert known.contains(smiles_hashes([standard_smiles(smiles) for smiles in molecules])).all(), folder
 
 
