@@ -117,7 +117,7 @@ def test_what_is_missing_in_parquet_is_an_empty_cell() -> None:
         ("z1,z2\n1,two\n", "row 1, z2: 'two' is not a number"),
         ("z1,z2\n1,2\n1\n", "row 2: has 1 fields, its header 2"),
         ("z1,z2\n1,2,3\n", "row 1: has 3 fields, its header 2"),
-        ('z1\n"' + "1" * 200_000 + '"\n', "not a readable csv"),
+        ('z1\n"' + "1" * 2_000_000 + '"\n', "not a readable csv"),
     ],
 )
 def test_a_bad_table_is_refused_with_row_and_column(text: str, words: str) -> None:
