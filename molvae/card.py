@@ -18,9 +18,9 @@ LONGEST = 100_000
 """Bytes, at most, of the words that are added to a card."""
 
 FIGURES = {
-    "validation_exact": ("exact reconstruction of held-out molecules", "{:.1%}"),
-    "validation_elbo": ("held-out ELBO", "{:.2f} nats per molecule"),
-    "validation_unconditional": ("held-out log p(x), at noise level 0", "{:.2f} nats per molecule"),
+    "validation_exact": ("exact reconstruction of validation molecules", "{:.1%}"),
+    "validation_elbo": ("validation ELBO", "{:.2f} nats per molecule"),
+    "validation_unconditional": ("validation log p(x), at noise level 0", "{:.2f} nats per molecule"),
     "validation_active_units": ("active latent dimensions", "{:.0f}"),
 }
 """Figures of the last validation, by the columns of ``metrics.csv``: how they are called and written."""
@@ -91,4 +91,4 @@ def reached(metrics: dict[str, Any]) -> dict[str, str]:
     length += [f"{seconds / 60:,.0f} minutes"] if seconds and seconds >= 60 else []
     found = {name: (form, figure(metrics, name)) for name, (_, form) in FIGURES.items()}
     told = {FIGURES[name][0]: form.format(value) for name, (form, value) in found.items() if value is not None}
-    return {"training": ", ".join(length)} | told
+    return {"training, its last run": ", ".join(length)} | told

@@ -73,8 +73,8 @@ class ModelConfig:
     )
     surroundings: int = dial(
         4096,
-        "rows of the table of each hash of what surrounds the current atom; with --from, one more than a multiple of "
-        "the model's less one",
+        "rows of the table of each hash of what surrounds the current atom; with --from, k times those of the "
+        "model less one, and one: 8191 or 16381 from 4096",
         low=2,
         high=32761,
     )
