@@ -134,10 +134,11 @@ def draw(codec: Codec, law: sampling.Law, numbers: list[int]) -> int:
     return sum(len(sampling.draw_block(codec, law, number).lengths) for number in numbers)
 
 
-def symbols_rate(codec: Codec, blocks: int) -> float:
-    """Molecules per second from the prior to decoded symbols."""
-    draw(codec, sampling.law_for(codec, sampling.Law()), [0])  # the processes below find loaded what this process has
-    work = partial(draw, codec, sampling.law_for(codec, sampling.Law()))
+def symbols_rate(codec: Codec, level: float | None, blocks: int) -> float:
+    """Molecules per second from the prior to decoded symbols, at a noise level or at the one that is sampled at."""
+    law = sampling.law_for(codec, sampling.Law(level=level))
+    draw(codec, law, [0])  # the processes below find loaded what this process has
+    work = partial(draw, codec, law)
     return fastest(lambda: sum(map_chunks(work, ([number] for number in range(blocks)), CORES)), 3)
 
 
@@ -172,15 +173,17 @@ def main(model: str, data: str, rows: int, batch: int, rounds: int) -> None:
         rates = f"training {training:,.0f}/s, sampling {drawing:,.0f}/s"
         print(f"the VAE that molsets carries ({weights:,} weights): {rates}\n")
     ours_train, flops, ours_weights = training_rate(dataset, codec.saved.config.model, batch, rounds)
-    ours_symbols, alone = symbols_rate(codec, 64), rdkit_rate(smiles)
+    alone = rdkit_rate(smiles)
     print(
         f"| work | reference VAE ({theirs_weights:,} weights) | molvae ({ours_weights:,} weights) | ratio | hardware |"
     )
     print("|---|---|---|---|---|")
     share = f"{flops:,.0f} GFLOP/s needed, {flops / bf16:.0%} of the bf16 product rate"
     print(f"| training | {theirs_train:,.0f}/s | {ours_train:,.0f}/s | {ours_train / theirs_train:.0f} x | {share} |")
-    ratio = ours_symbols / theirs_sample
-    print(f"| sampling, prior to symbols | {theirs_sample:,.0f}/s | {ours_symbols:,.0f}/s | {ratio:.0f} x | |")
+    for kind, level in (("", None), (", at level 0", 0.0))[: 1 + codec.levels]:
+        rate = symbols_rate(codec, level, 64)
+        ratio = f"{rate / theirs_sample:.0f} x"
+        print(f"| sampling, prior to symbols{kind} | {theirs_sample:,.0f}/s | {rate:,.0f}/s | {ratio} | |")
     for kind, consistent in (("", False), (", consistent", True)):
         rate = smiles_rate(codec, 30_000, consistent)
         share = f"{rate / alone:.0%} of RDKit alone, which parses and canonicalises {alone:,.0f}/s"
