@@ -15,29 +15,16 @@ from molvae import checkpoint, gradients, resumption, training
 from molvae import threads as threads_module
 from molvae.dataset import Dataset
 from molvae.errors import TrainingError
-from molvae.gradients import Part, terms
 from molvae.model import Packed
-from molvae.posterior import standard_normal
 from molvae.schedules import learning_rate
 from molvae.threads import Threads
 from molvae.training import Epoch, Step, begin, noise_of_step, train
-from molvae.validation import figures, validate
 
 CPU = torch.device("cpu")
 
 
-@pytest.fixture
-def state(tiny_dataset: Dataset, make_config: Any) -> training.State:
-    return begin(tiny_dataset, make_config(), CPU)
-
-
 def weights(model: torch.nn.Module) -> bytes:
     return b"".join(parameter.detach().numpy().tobytes() for parameter in model.parameters())
-
-
-def part_of(rows: Any, samples: int = 1, beta: float = 0.5, seed: int = 0) -> Part:
-    noise = standard_normal((samples, len(rows), 8), torch.Generator().manual_seed(seed))
-    return Part(np.asarray(rows), noise, beta, len(rows))
 
 
 def test_the_seed_alone_decides_the_first_weights(tiny_dataset: Dataset, make_config: Any) -> None:
@@ -57,44 +44,6 @@ def test_the_same_seed_trains_the_same_weights(tiny_dataset: Dataset, make_confi
         list(itertools.islice(train(state, tiny_dataset), 4))
         ends.append(weights(state.model))
     assert ends[0] == ends[1] != ends[2]
-
-
-def test_the_terms_of_a_part_are_sums_of_nats_per_molecule(state: training.State, tiny_dataset: Dataset) -> None:
-    part = part_of([3, 100, 250])
-    batch = tiny_dataset.batch(part.rows, state.model.config.grammar)
-    packed = Packed.from_batch(batch, CPU)
-    q = state.model.encode(packed)
-    likelihood = state.model.log_likelihood(packed, q.draw(part.noise[0][batch.order])).sum()
-    found = terms(state.model, tiny_dataset, part, 0.0)
-    assert found.log_likelihood == pytest.approx(float(likelihood.detach()), rel=1e-5)
-    assert found.kl == pytest.approx(float(q.kl().sum().detach()), rel=1e-5)
-    loss = (0.5 * q.kl().sum() - likelihood) / 3
-    for mine, gradient in zip(torch.autograd.grad(loss, state.model.parameters()), found.gradients, strict=True):
-        torch.testing.assert_close(gradient, mine, rtol=1e-3, atol=1e-5)
-
-
-def test_parts_of_a_batch_add_up_to_the_whole(state: training.State, tiny_dataset: Dataset) -> None:
-    whole = part_of(range(10))
-    parts = [Part(whole.rows[i::3], whole.noise[:, i::3], whole.beta, whole.total) for i in range(3)]
-    found = terms(state.model, tiny_dataset, whole, 0.0)
-    shares = [terms(state.model, tiny_dataset, part, 0.0) for part in parts]
-    assert sum(share.log_likelihood for share in shares) == pytest.approx(found.log_likelihood, rel=1e-5)
-    for place, gradient in enumerate(found.gradients):
-        total = sum(share.gradients[place] for share in shares)
-        torch.testing.assert_close(total, gradient, rtol=1e-3, atol=1e-5)
-
-
-def test_several_draws_of_z_are_averaged(state: training.State, tiny_dataset: Dataset) -> None:
-    several = part_of(range(6), samples=3)
-    singles = [
-        terms(state.model, tiny_dataset, several._replace(noise=several.noise[i : i + 1]), 0.0) for i in range(3)
-    ]
-    found = terms(state.model, tiny_dataset, several, 0.0)
-    mean = np.mean([single.log_likelihood for single in singles])
-    assert found.log_likelihood == pytest.approx(float(mean), rel=1e-5)
-    for place, gradient in enumerate(found.gradients):
-        average = torch.stack([single.gradients[place] for single in singles]).mean(0)
-        torch.testing.assert_close(gradient, average, rtol=1e-3, atol=1e-5)
 
 
 def test_beta_zero_is_an_autoencoder_without_noise(tiny_dataset: Dataset, make_config: Any) -> None:
@@ -243,16 +192,6 @@ def test_the_mark_of_a_state_is_that_of_its_weights_and_its_step(tiny_dataset: D
     assert one.mark != other.mark
 
 
-def test_an_autoencoder_is_validated_without_noise_too(tiny_dataset: Dataset, make_config: Any) -> None:
-    state = begin(tiny_dataset, make_config(beta=0.0, epochs=1), CPU)
-    *_, last = train(state, tiny_dataset)
-    assert isinstance(last, Epoch)
-    rows = tiny_dataset.validation_rows
-    packed = Packed.from_batch(tiny_dataset.batch(rows, state.average.config.grammar), CPU)
-    mean = state.average.log_likelihood(packed, state.average.encode(packed).mean).mean()
-    assert last.validation.reconstruction == pytest.approx(float(mean), rel=1e-5)
-
-
 def test_gradients_are_clipped_to_their_norm(tiny_dataset: Dataset, make_config: Any) -> None:
     state = begin(tiny_dataset, make_config(clip=1e-6), CPU)
     moments = []
@@ -295,52 +234,6 @@ def test_threads_keep_the_order_pass_errors_on_and_give_torch_back(monkeypatch: 
     assert torch.get_num_threads() == before
     assert Threads(CPU, 1).count == 1
     assert Threads(torch.device("meta"), 10_000).count == 1
-
-
-def test_validation_is_repeatable_and_adds_up(tiny_model: Any, tiny_dataset: Dataset) -> None:
-    with Threads(CPU, 1) as threads:
-        first = validate(tiny_model.model, tiny_dataset, tiny_dataset.training_rows, threads)
-        again = validate(tiny_model.model, tiny_dataset, tiny_dataset.training_rows[::-1].copy(), threads)
-    assert first.elbo == pytest.approx(first.reconstruction - first.kl)
-    assert again[:6] == pytest.approx(first[:6], rel=0.05, abs=0.02)
-    assert first.unconditional is again.unconditional is None
-    assert 0 <= first.exact <= first.symbol_accuracy <= 1
-    assert 0 <= first.active_units <= 8
-
-
-def test_exchanging_latents_costs_what_the_decoder_reads_from_them(memorised: Any, few: list[str]) -> None:
-    packed, batch = memorised.packed(memorised.read(few))
-    sums, q = figures(memorised.model, batch, torch.zeros(len(few), 8))
-    with torch.no_grad():
-        own = memorised.model.log_likelihood(packed, q.mean).sum()
-        neighbours = memorised.model.log_likelihood(packed, q.mean.roll(1, 0)).sum()
-    assert float(sums[5]) == pytest.approx(float(own - neighbours), rel=1e-4)
-    assert sums[5] > len(few)
-
-
-def test_exact_is_the_share_that_greedy_decoding_rebuilds(memorised: Any, few: list[str]) -> None:
-    readings = memorised.read(few)
-    packed, batch = memorised.packed(readings)
-    sums, q = figures(memorised.model, batch, torch.zeros(len(few), 8))
-    rebuilt = memorised.decode(memorised.encode(few))
-    assert int(sums[2]) == sum(a == b for a, b in zip(rebuilt, few, strict=True)) == len(few)
-    assert q.mean.shape == (len(few), 8)
-    assert sums[4] == len(packed.targets)
-
-
-def test_one_molecule_can_be_validated_and_trained_on(tiny_dataset: Dataset, make_config: Any) -> None:
-    alone = Dataset(
-        tiny_dataset.vocabulary,
-        tiny_dataset.ids[: tiny_dataset.lengths[0]],
-        tiny_dataset.lengths[:1],
-        tiny_dataset.hashes[:1],
-        np.zeros(1, bool),
-        {},
-    )
-    state = begin(alone, make_config(epochs=2), CPU)
-    epochs = [record for record in train(state, alone) if isinstance(record, Epoch)]
-    assert len(epochs) == 2
-    assert epochs[-1].validation.active_units == 0
 
 
 def test_nothing_to_train_on_is_said(tiny_dataset: Dataset, make_config: Any) -> None:
