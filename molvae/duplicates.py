@@ -47,9 +47,11 @@ def open_parts(folder: Path) -> Parts:
     if not numbered:
         raise InputError(f"{folder}: holds no parts of samples; molvae sample -o {folder}/ makes them")
     paths = list(numbered.values())
-    schema, rows, settings = None, 0, notes_of(paths[0])["settings"]
+    schema, rows, settings = None, 0, None
     for number, path in numbered.items():
-        check_series(number, path, settings, paths[0].name)
+        notes = notes_of(path)
+        settings = settings or notes["settings"]
+        check_series(number, path, notes, settings, paths[0].name)
         shape = parquet.read_metadata(path)
         columns = shape.schema.to_arrow_schema()
         schema, rows = schema or columns, rows + shape.num_rows
@@ -58,10 +60,9 @@ def open_parts(folder: Path) -> Parts:
     return Parts(paths, schema, rows)
 
 
-def check_series(number: int, path: Path, settings: dict[str, Any], first: str) -> None:
-    """InputError unless a part has the ``settings`` of the ``first`` one, and the draws that belong under its number:
-    those of two series would be taken for each other's."""
-    notes = notes_of(path)
+def check_series(number: int, path: Path, notes: dict[str, Any], settings: dict[str, Any], first: str) -> None:
+    """InputError unless a part's notes tell the ``settings`` of the ``first`` one, and the draws that belong under its
+    number: those of two series would be taken for each other's."""
     if other := differences(notes["settings"], settings):
         raise InputError(f"{path}: is of another series than {first} ({other}); give each a folder of its own")
     if notes.get("first") != number * settings["draws"]:

@@ -183,8 +183,8 @@ def _rows(lines: Lines, delimiter: str) -> Iterator[tuple[int, list[str]]]:
         try:
             row = next(reader, None)
         except csv.Error as error:
-            hint = f"; a quote opened at line {line} is not closed, or a quote stands inside a quoted cell"
-            raise InputError(f"{lines.name}, line {lines.number}: {error}{hint}.") from None
+            hint = f"a quote opened at line {line} is not closed, or a quote stands inside a quoted cell"
+            raise InputError(f"{lines.name}, line {lines.number}: {error}; {hint}.") from None
         if row is None:
             return
         if row:

@@ -11,7 +11,7 @@ import io
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 from zipfile import BadZipFile, ZipFile
 
 import numpy as np
@@ -72,7 +72,9 @@ def write_latents(handle: BinaryIO, table: Latents, format: str) -> None:
         return
     names = [f"z{i}" for i in range(1, 1 + table.z.shape[1])]
     if format == "parquet":
-        pandas = pandas_with_parquet()
+        check_parquet()
+        import pandas
+
         columns = {"id": table.ids, "smiles": table.smiles} | dict(zip(names, table.z.T, strict=True))
         pandas.DataFrame(columns).to_parquet(handle, index=False)
         return
@@ -149,7 +151,7 @@ def from_arrays(path: str, content: bytes, limit: int) -> Latents:
 
 def from_parquet(path: str, content: bytes, limit: int) -> Latents:
     """Latents from a parquet file; a value that is missing is an empty cell."""
-    pandas_with_parquet()
+    check_parquet()
     from pyarrow import parquet
 
     file = parquet.ParquetFile(io.BytesIO(content))
@@ -182,12 +184,9 @@ def from_rows(path: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -
     return Latents(ids, smiles, z)
 
 
-def pandas_with_parquet() -> Any:
-    """pandas, if it can write parquet."""
-    import pandas
-
+def check_parquet() -> None:
+    """UsageError unless parquet can be read and written."""
     try:
         import pyarrow  # noqa: F401
     except ImportError as error:
         raise UsageError("parquet needs the extra: pip install 'molvae[parquet]'") from error
-    return pandas

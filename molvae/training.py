@@ -243,10 +243,10 @@ def train(state: State, dataset: Dataset, group: Group = ALONE) -> Iterator[Step
             for rows in dataset.epoch(config.seed, epoch, config.batch_size)[place:]:
                 began = time.monotonic()
                 record = one_step(state, dataset, rows, threads, group)
-                taken, whole = group.first(time.monotonic() - began), group.first(time.monotonic() - ended)
+                taken, whole = group.first(time.monotonic() - began), time.monotonic() - ended
                 ended = time.monotonic()
                 pace = 0.95 * pace + 0.05 * taken if pace else taken
-                keep_time(state, taken, whole)
+                keep_time(state, taken, whole, group)
                 bad_steps = 0 if math.isfinite(record.gradient_norm) else bad_steps + 1
                 if bad_steps == 10:
                     raise TrainingError(f"the gradient was not finite ten times in a row, up to step {state.step}")
@@ -262,7 +262,7 @@ def train(state: State, dataset: Dataset, group: Group = ALONE) -> Iterator[Step
                     break
 
 
-def keep_time(state: State, taken: float, whole: float) -> None:
+def keep_time(state: State, taken: float, whole: float, group: Group) -> None:
     """Count the seconds that a step has taken; with ``minutes``, fix the number of steps once their speed is known.
 
     For that it is the ``whole`` time since the step before that counts: of few molecules, validating and saving, which
@@ -275,5 +275,5 @@ def keep_time(state: State, taken: float, whole: float) -> None:
     if first < state.step <= last:
         state.measured_seconds += whole
     if state.step == last:
-        pace = state.measured_seconds / (last - first)
+        pace = group.first(state.measured_seconds) / (last - first)
         state.total_steps = max(last + 1, round(state.config.training.minutes * 60 / pace))
