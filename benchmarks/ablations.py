@@ -1,11 +1,12 @@
 """Trainings side by side at equal time.
 
-    python benchmarks/ablations.py prepared/ --minutes 10 '' 'grammar=none' 'decoder=640,batch_size=256'
+    python benchmarks/ablations.py prepared/ --minutes 10 '' 'grammar=none'
+    'decoder=640,batch_size=256'
 
-Every arm is a set of options over the defaults, as ``name=value`` separated by commas; an empty arm is the
-defaults. Arms run one after the other, with the same seed and data. Prints one table of what each reached: on the
-held-out molecules, and in samples, whose FCD to the held-out molecules is shown as its excess over that of as many
-molecules of the training set. (Needs the extra ``eval``.)
+Every arm is a set of options over the defaults, as ``name=value`` separated by commas; an empty arm
+is the defaults. Arms run one after the other, with the same seed and data. Prints one table of what
+each reached: on the held-out molecules, and in samples, whose FCD to the held-out molecules is
+shown as its excess over that of as many molecules of the training set. (Needs the extra ``eval``.)
 """
 
 from __future__ import annotations
@@ -20,14 +21,15 @@ import click
 import numpy as np
 import torch
 
-from molvae import runs, sampling
 from molvae.api import configured
-from molvae.checkpoint import Saved
-from molvae.codec import Codec, molecules_of
-from molvae.dataset import Dataset, Rows
-from molvae.fcd_distance import chemnet_moments, frechet_distance
-from molvae.parallel import default_workers
-from molvae.training import Epoch, State, begin, train
+from molvae.datasets.dataset import Dataset, Rows
+from molvae.evaluation.fcd import chemnet_moments, frechet_distance
+from molvae.generation import sampling
+from molvae.generation.codec import Codec, molecules_of
+from molvae.runtime.process_pool import default_workers
+from molvae.storage.checkpoint import Saved
+from molvae.training import run_folder
+from molvae.training.loop import Epoch, State, begin, train
 
 SAMPLES = 10_240
 CORES = default_workers()
@@ -72,7 +74,9 @@ def samples(state: State, dataset: Dataset) -> list[sampling.Sample]:
 
 
 class Judge:
-    """The held-out molecules as a reference, and what molecules of the training set score against it."""
+    """The held-out molecules as a reference, and what molecules of the training set score against
+    it.
+    """
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
@@ -81,10 +85,16 @@ class Judge:
         self.moments = chemnet_moments(smiles_of(dataset, rows), CORES)
 
     def excess(self, smiles: Sequence[str]) -> float:
-        """FCD of molecules over that of as many honest ones, whose bias falls as one over their number."""
+        """FCD of molecules over that of as many honest ones, whose bias falls as one over their
+        number.
+        """
         moments = chemnet_moments(smiles, CORES)
         floor = frechet_distance(self.moments, self.reference)
-        grown = floor * (1 / moments.count + 1 / self.reference.count) / (1 / SAMPLES + 1 / self.reference.count)
+        grown = (
+            floor
+            * (1 / moments.count + 1 / self.reference.count)
+            / (1 / SAMPLES + 1 / self.reference.count)
+        )
         return frechet_distance(moments, self.reference) - grown
 
 
@@ -118,14 +128,19 @@ def row(arm: str, dataset: Dataset, judge: Judge, options: dict[str, Any]) -> li
 @click.option("--minutes", type=float, default=10.0, show_default=True, help="Time of every arm.")
 def main(data: str, arms: tuple[str, ...], minutes: float) -> None:
     """Run the arms and print the table."""
-    dataset, _ = runs.open_dataset([data], configured({}).data)
+    dataset, _ = run_folder.open_dataset([data], configured({}).data)
     print(f"{platform.machine()}, {CORES} cores, torch {torch.__version__}")
-    print(f"{data}: {len(dataset.training_rows):,} molecules, {minutes:g} minutes an arm, {SAMPLES:,} samples\n")
+    print(
+        f"{data}: {len(dataset.training_rows):,} molecules, {minutes:g} minutes an arm, {SAMPLES:,} samples\n"
+    )
     judge = Judge(dataset)
     print(f"| {' | '.join(COLUMNS)} |")
     print("|---" * len(COLUMNS) + "|", flush=True)
     for arm in arms:
-        print(f"| {' | '.join(row(arm, dataset, judge, {'minutes': minutes, **parse(arm)}))} |", flush=True)
+        print(
+            f"| {' | '.join(row(arm, dataset, judge, {'minutes': minutes, **parse(arm)}))} |",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
-"""What the grammar costs, and the proof that its SMILES are those of selfies.decoder, string for string.
+"""What the grammar costs, and the proof that its SMILES are those of selfies.decoder, string for
+string.
 
     python benchmarks/grammar.py FILE.csv.gz [--proof STRINGS] [--seed SEED]
 
-FILE has SMILES in its first column. The proof draws strings of six kinds: real molecules, mutated and
-recombined ones, symbols drawn by frequency and uniformly, and strings over an alphabet of everything rare;
-half of all in tokens merged at random. A difference is printed and ends the run with status 1.
-"""
+FILE has SMILES in its first column. The proof draws strings of six kinds: real molecules, mutated
+and recombined ones, symbols drawn by frequency and uniformly, and strings over an alphabet of
+everything rare; half of all in tokens merged at random. A difference is printed and ends the run
+with status 1."""
 
 from __future__ import annotations
 
@@ -24,11 +25,18 @@ import numpy as np
 import selfies
 from numpy.typing import NDArray
 
-from molvae.alphabet import Alphabet
-from molvae.grammar import TIERS, advance, feature_sizes, features, features_now, start
-from molvae.place import GROUPS
-from molvae.smiles import decode_smiles
-from molvae.vocabulary import learn_merges, merge
+from molvae.language.ids_to_smiles import decode_smiles
+from molvae.language.place import GROUPS
+from molvae.language.prefix_features import (
+    TIERS,
+    advance,
+    feature_sizes,
+    features,
+    features_now,
+    start,
+)
+from molvae.language.symbols import Alphabet
+from molvae.language.vocabulary import learn_merges, merge
 
 ODD = tuple(
     selfies.split_selfies(
@@ -44,7 +52,10 @@ def read(path: Path, count: int, rng: random.Random) -> list[list[str]]:
     """Symbols of ``count`` molecules drawn from a file."""
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         rows = [line.split(",")[0].strip() for line in lines][1:]
-    return [list(selfies.split_selfies(selfies.encoder(row))) for row in rng.sample(rows, min(count, len(rows)))]
+    return [
+        list(selfies.split_selfies(selfies.encoder(row)))
+        for row in rng.sample(rows, min(count, len(rows)))
+    ]
 
 
 def drawn(real: list[list[str]], symbols: list[str], rng: random.Random) -> Iterator[list[str]]:
@@ -74,7 +85,9 @@ def random_alphabet(symbols: list[str], rng: random.Random, merges: int) -> Alph
 
 
 def prove(real: list[list[str]], strings: int, rng: random.Random) -> None:
-    """Compare ``strings`` strings with selfies.decoder; exits with status 1 at the first difference."""
+    """Compare ``strings`` strings with selfies.decoder; exits with status 1 at the first
+    difference.
+    """
     symbols = sorted({symbol for string in real for symbol in string})
     source, done, begun, widest = drawn(real, symbols, rng), 0, time.perf_counter(), 0
     everything = sorted({*symbols, *ODD})
@@ -95,7 +108,10 @@ def prove(real: list[list[str]], strings: int, rng: random.Random) -> None:
                 print(f"DIFFERENT\n  {''.join(string)}\n  {smiles}\n  {expected}")
                 sys.exit(1)
         done += len(batch)
-        print(f"{done} strings equal, {time.perf_counter() - begun:.0f} s, longest SMILES {widest}", flush=True)
+        print(
+            f"{done} strings equal, {time.perf_counter() - begun:.0f} s, longest SMILES {widest}",
+            flush=True,
+        )
 
 
 def timed(work: Callable[[], object], molecules: int) -> float:
@@ -135,7 +151,9 @@ def measure(real: list[list[str]]) -> None:
     def line(label: str, work: Callable[[], object]) -> None:
         print(f"  {label:40}{timed(work, len(real)):8.1f}")
 
-    print(f"{len(real)} molecules of {single.mean():.1f} symbols, {lengths.mean():.1f} tokens; us a molecule")
+    print(
+        f"{len(real)} molecules of {single.mean():.1f} symbols, {lengths.mean():.1f} tokens; us a molecule"
+    )
     line("selfies.decoder", lambda: [selfies.decoder(text) for text in texts])
     line("decode_smiles", lambda: decode_smiles(ids, lengths, alphabet))
     for label, groups in (
@@ -152,9 +170,9 @@ COMPILE = """
 import os, tempfile, time
 os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp()
 import numpy as np
-from molvae.alphabet import Alphabet
-from molvae.grammar import advance, features, features_now, start
-from molvae.smiles import decode_smiles
+from molvae.language.symbols import Alphabet
+from molvae.language.prefix_features import advance, features, features_now, start
+from molvae.language.ids_to_smiles import decode_smiles
 alphabet = Alphabet(("[C]",), (), {"?": 4})
 ids, lengths, rows = np.array([1], np.uint16), np.array([1]), np.array([0])
 begun = time.perf_counter()
@@ -169,7 +187,9 @@ print(f"  all compiled in     {time.perf_counter() - begun:8.1f} s")
 
 def main() -> None:
     """Read the options and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("file", type=Path)
     parser.add_argument("--molecules", type=int, default=5000)
     parser.add_argument("--proof", type=int, default=0, metavar="STRINGS")

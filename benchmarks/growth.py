@@ -1,12 +1,13 @@
-"""Whether time and memory grow with the number of molecules: prepare, sample and score at powers of ten.
+"""Whether time and memory grow with the number of molecules: prepare, sample and score at powers of
+ten.
 
     python benchmarks/growth.py molecules.csv.gz -m model/ --largest 1e6
 
-Every size is a run of the installed command in a process of its own. A molecule's time is that of the molecules
-beyond the size before, so starting is not in it; memory is what is resident at its highest, of the process itself and
-together with its workers (what they share is counted in each). The goal is one time per molecule at every size, and for
-sample and score one memory. A file that is too short is repeated: prepare then counts most rows as seen before.
-"""
+Every size is a run of the installed command in a process of its own. A molecule's time is that of
+the molecules beyond the size before, so starting is not in it; memory is what is resident at its
+highest, of the process itself and together with its workers (what they share is counted in each).
+The goal is one time per molecule at every size, and for sample and score one memory. A file that is
+too short is repeated: prepare then counts most rows as seen before."""
 
 from __future__ import annotations
 
@@ -24,8 +25,8 @@ from typing import NamedTuple
 
 import click
 
-from molvae.intake import open_table
-from molvae.parallel import default_workers
+from molvae.datasets.table_reader import open_table
+from molvae.runtime.process_pool import default_workers
 
 COMMAND = str(Path(sys.executable).with_name("molvae"))
 CORES = default_workers()
@@ -72,10 +73,14 @@ def measured(*args: str) -> Cost:
     """Run the command and watch its memory."""
     began, alone, together = time.perf_counter(), 0.0, 0.0
     with tempfile.TemporaryFile("w+") as said:
-        run = subprocess.Popen([COMMAND, *args], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said)
+        run = subprocess.Popen(
+            [COMMAND, *args], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said
+        )
         while run.poll() is None:
             alone = max(alone, megabytes(run.pid, "VmHWM"))
-            together = max(together, sum(megabytes(one, "VmRSS") for one in (run.pid, *descendants(run.pid))))
+            together = max(
+                together, sum(megabytes(one, "VmRSS") for one in (run.pid, *descendants(run.pid)))
+            )
             time.sleep(LOOKS)
         seconds = time.perf_counter() - began
         if run.returncode:
@@ -92,7 +97,9 @@ def write_rows(source: list[str], count: int, path: Path) -> None:
         rows.writerows([one] for one in itertools.islice(itertools.cycle(source), count))
 
 
-def cost_of(verb: str, count: int, source: list[str], model: str, scores: str, folder: Path) -> Cost:
+def cost_of(
+    verb: str, count: int, source: list[str], model: str, scores: str, folder: Path
+) -> Cost:
     """What one verb costs for so many molecules."""
     if verb.startswith("sample"):
         return measured(*verb.split(), "-m", model, "-n", str(count), "-o", "/dev/null")
@@ -104,38 +111,71 @@ def cost_of(verb: str, count: int, source: list[str], model: str, scores: str, f
 
 
 def sizes(largest: int) -> list[int]:
-    """The smallest size, which is mostly starting, then every power of ten from 10,000 to the largest."""
-    powers = itertools.takewhile(lambda size: size <= largest, (10**power for power in itertools.count(4)))
+    """The smallest size, which is mostly starting, then every power of ten from 10,000 to the
+    largest.
+    """
+    powers = itertools.takewhile(
+        lambda size: size <= largest, (10**power for power in itertools.count(4))
+    )
     return [SMALLEST, *powers]
 
 
 @click.command(help=__doc__)
 @click.argument("molecules")
 @click.option("-m", "--model", metavar="FOLDER", help="Trained model to sample from.")
-@click.option("--largest", type=float, default=1e5, show_default=True, help="Molecules of the largest run.")
-@click.option("--scores", default="all", show_default=True, help="What to score, as `molvae score --scores` takes it.")
-@click.option("--only", "chosen", type=click.Choice(VERBS), multiple=True, help="Measure this alone; repeatable.")
-def main(molecules: str, model: str | None, largest: float, scores: str, chosen: tuple[str, ...]) -> None:
+@click.option(
+    "--largest", type=float, default=1e5, show_default=True, help="Molecules of the largest run."
+)
+@click.option(
+    "--scores",
+    default="all",
+    show_default=True,
+    help="What to score, as `molvae score --scores` takes it.",
+)
+@click.option(
+    "--only",
+    "chosen",
+    type=click.Choice(VERBS),
+    multiple=True,
+    help="Measure this alone; repeatable.",
+)
+def main(
+    molecules: str, model: str | None, largest: float, scores: str, chosen: tuple[str, ...]
+) -> None:
     """Run everything and print the table as it grows."""
     verbs = chosen or VERBS
     if model is None and any(verb.startswith("sample") for verb in verbs):
-        raise click.UsageError("--model is needed for sampling; --only prepare --only score do without")
+        raise click.UsageError(
+            "--model is needed for sampling; --only prepare --only score do without"
+        )
     with open_table(molecules) as table:
         source = [record.smiles for record in itertools.islice(table, int(largest))]
-    versions = ", ".join(f"{name} {version(name)}" for name in ("rdkit", "selfies", "numpy", "numba", "torch"))
+    versions = ", ".join(
+        f"{name} {version(name)}" for name in ("rdkit", "selfies", "numpy", "numba", "torch")
+    )
     print(f"{platform.machine()}, {CORES} cores, python {platform.python_version()}, {versions}")
-    repeated = f"; the file's {len(source):,} are repeated beyond that" if len(source) < largest else ""
+    repeated = (
+        f"; the file's {len(source):,} are repeated beyond that" if len(source) < largest else ""
+    )
     print(f"up to {largest:,.0f} molecules{repeated}\n")
-    print("| verb | molecules | seconds | microseconds a further molecule | MB at most, process | with its workers |")
+    print(
+        "| verb | molecules | seconds | microseconds a further molecule | MB at most, process | with its workers |"
+    )
     print("|---|---|---|---|---|---|")
     for verb in verbs:
         before = (0, 0.0)
         for count in sizes(int(largest)):
             with tempfile.TemporaryDirectory() as folder:
                 cost = cost_of(verb, count, source, str(model), scores, Path(folder))
-            further = f"{(cost.seconds - before[1]) / (count - before[0]) * 1e6:,.0f}" if before[0] else ""
+            further = (
+                f"{(cost.seconds - before[1]) / (count - before[0]) * 1e6:,.0f}"
+                if before[0]
+                else ""
+            )
             memory = f"{cost.alone:,.0f} | {cost.together:,.0f}"
-            print(f"| {verb} | {count:,} | {cost.seconds:,.1f} | {further} | {memory} |", flush=True)
+            print(
+                f"| {verb} | {count:,} | {cost.seconds:,.1f} | {further} | {memory} |", flush=True
+            )
             before = (count, cost.seconds)
 
 

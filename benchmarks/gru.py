@@ -1,13 +1,14 @@
-"""Speed of one GRU layer, forward and backward, against torch's own and against the machine's products.
+"""Speed of one GRU layer, forward and backward, against torch's own and against the machine's
+products.
 
     python benchmarks/gru.py [--rows 512] [--hidden 512]
 
-Only the operations the model needs are counted: 2 a multiply-accumulate forward, 4 backward, the constant
-input once per sequence. "all cores in one" is one Python thread and torch's threads inside every product;
-"one a core" is a Python thread per core with its own part of the batch; "one alone" is one of those threads
-by its own processor time, which holds on a machine that does other work too. Rates are the best of several
-runs, shares those of the fastest bf16 product measured the same way.
-"""
+Only the operations the model needs are counted: 2 a multiply-accumulate forward, 4 backward, the
+constant input once per sequence. "all cores in one" is one Python thread and torch's threads inside
+every product; "one a core" is a Python thread per core with its own part of the batch; "one alone"
+is one of those threads by its own processor time, which holds on a machine that does other work
+too. Rates are the best of several runs, shares those of the fastest bf16 product measured the same
+way."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from molvae.gru import GRU
+from molvae.nn.gru import GRU
 
 INPUT, CONSTANT = 128, 128
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -60,13 +61,19 @@ def step_counts(rows: int, seed: int) -> list[int]:
     return [int((lengths > step).sum()) for step in range(int(lengths.max()))]
 
 
-def inputs(rows: int, hidden: int, seed: int, kind: torch.dtype) -> tuple[list[int], list[Tensor], float]:
+def inputs(
+    rows: int, hidden: int, seed: int, kind: torch.dtype
+) -> tuple[list[int], list[Tensor], float]:
     """Step counts, leaves (x, constant, h0), and the FLOPs of forward and backward."""
     sizes = step_counts(rows, seed)
     shapes = ((sum(sizes), INPUT), (rows, CONSTANT), (rows, hidden))
     x, constant, h0 = (torch.randn(shape) for shape in shapes)
     flops = 6.0 * 3 * hidden * ((INPUT + hidden) * sum(sizes) + CONSTANT * rows)
-    return sizes, [x.to(kind).requires_grad_(), constant.requires_grad_(), h0.requires_grad_()], flops
+    return (
+        sizes,
+        [x.to(kind).requires_grad_(), constant.requires_grad_(), h0.requires_grad_()],
+        flops,
+    )
 
 
 def of_torch(rows: int, hidden: int, seed: int, autocast: bool) -> Job:
@@ -99,7 +106,9 @@ def of_molvae(rows: int, hidden: int, seed: int, precision: str, reference: bool
 
 
 def together(make: Callable[[int], Job]) -> float:
-    """FLOP/s of one job per core, all started at once, each on one thread; until the last is done."""
+    """FLOP/s of one job per core, all started at once, each on one thread; until the last is
+    done.
+    """
     torch.set_num_threads(1)
     jobs = [make(seed) for seed in range(CORES)]
     barrier = threading.Barrier(CORES + 1)
@@ -138,12 +147,18 @@ def main() -> None:
     whole = {shape: product_rate(*shape, time.perf_counter) for shape in shapes}
     torch.set_num_threads(1)
     single = {shape: product_rate(*shape, time.thread_time) for shape in shapes}
-    print(f"{CORES} cores, torch {torch.__version__}, {rows} rows of 6 to 20 steps, mean 11, hidden {hidden}")
-    print("\n| GFLOP/s, forward and backward | all cores in one | one a core | share | one alone | share |")
+    print(
+        f"{CORES} cores, torch {torch.__version__}, {rows} rows of 6 to 20 steps, mean 11, hidden {hidden}"
+    )
+    print(
+        "\n| GFLOP/s, forward and backward | all cores in one | one a core | share | one alone | share |"
+    )
     print("|---|---|---|---|---|---|")
     for shape in shapes:
         name = " x ".join(map(str, shape))
-        print(f"| bf16 product {name} | {whole[shape] / 1e9:,.0f} | | | {single[shape] / 1e9:,.0f} | |")
+        print(
+            f"| bf16 product {name} | {whole[shape] / 1e9:,.0f} | | | {single[shape] / 1e9:,.0f} | |"
+        )
     top, top_single = max(whole.values()), max(single.values())
     layers: dict[str, Callable[[int, int], Job]] = {
         "nn.GRU fp32": lambda r, seed: of_torch(r, hidden, seed, False),

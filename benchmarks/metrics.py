@@ -1,12 +1,12 @@
-"""Check molvae.metrics against the published MOSES figures, and time it.
+"""Check molvae.evaluation.distribution_metrics against the published MOSES figures, and time it.
 
     python benchmarks/metrics.py --train moses_train.csv.gz --test moses_test.csv.gz --count 100000
 
-Draws random training molecules, measures them against the full test set, and prints every figure beside
-the row "Train" of the MOSES repository, which is the whole training set against the test set. FCD falls and
-Scaf rises with the number of molecules, so those two reach the published row only in its size; SNN, Frag,
-IntDiv and IntDiv2 do not depend on it and must agree within their intervals.
-"""
+Draws random training molecules, measures them against the full test set, and prints every figure
+beside the row "Train" of the MOSES repository, which is the whole training set against the test
+set. FCD falls and Scaf rises with the number of molecules, so those two reach the published row
+only in its size; SNN, Frag, IntDiv and IntDiv2 do not depend on it and must agree within their
+intervals."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ import resource
 import time
 from pathlib import Path
 
-from molvae.fcd_distance import chemnet_moments, fcd_installed, frechet_distance
-from molvae.figures import Figure
-from molvae.known import smiles_hashes
-from molvae.metrics import evaluate_samples, random_molecules
-from molvae.parallel import default_workers
-from molvae.reference_sets import reference_set
+from molvae.evaluation.distribution_metrics import evaluate_samples, random_molecules
+from molvae.evaluation.estimates import Figure
+from molvae.evaluation.fcd import chemnet_moments, fcd_installed, frechet_distance
+from molvae.evaluation.reference_statistics import reference_set
+from molvae.runtime.process_pool import default_workers
+from molvae.storage.known_molecules import smiles_hashes
 
 # github.com/molecularsets/moses, README and data/samples/train_metrics.csv, read in 2026
 PUBLISHED_TRAIN = {
@@ -46,20 +46,27 @@ def read(path: Path) -> list[str]:
 
 def peak_gigabytes() -> tuple[float, float]:
     """Peak resident memory of this process, and of the largest worker that has ended, in GB."""
-    usage = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    usage = (
+        resource.getrusage(who).ru_maxrss
+        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
     own, largest_worker = (kilobytes / 1e6 for kilobytes in usage)
     return own, largest_worker
 
 
 class Stopwatch:
-    """Seconds passed, and seconds of processor time spent by this process and the workers that have ended."""
+    """Seconds passed, and seconds of processor time spent by this process and the workers that have
+    ended.
+    """
 
     def __init__(self) -> None:
         self.start, self.spent = time.perf_counter(), self._processor()
 
     @staticmethod
     def _processor() -> float:
-        usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        usages = [
+            resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+        ]
         return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
     def __str__(self) -> str:
@@ -75,15 +82,21 @@ def print_figures(figures: dict[str, Figure]) -> None:
             for number in (figure.value, figure.low, figure.high, PUBLISHED_TRAIN.get(name))
         ]
         value, low, high, published = cells
-        print(f"{name:<14} {value:>10} {low:>9} {high:>9} {figure.n:>8}  {published:>9}  {figure.note}")
+        print(
+            f"{name:<14} {value:>10} {low:>9} {high:>9} {figure.n:>8}  {published:>9}  {figure.note}"
+        )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--train", type=Path, required=True)
     parser.add_argument("--test", type=Path, required=True)
     parser.add_argument("--test-scaffolds", type=Path)
-    parser.add_argument("--count", type=int, default=30_000, help="random training molecules to measure")
+    parser.add_argument(
+        "--count", type=int, default=30_000, help="random training molecules to measure"
+    )
     parser.add_argument("--cache", type=Path, help="folder for the statistics of the test sets")
     parser.add_argument("--workers", type=int, default=default_workers())
     parser.add_argument("--seed", type=int, default=0)
@@ -102,7 +115,10 @@ def main() -> None:
     second = None
     if options.test_scaffolds:
         second = reference_set(
-            read(options.test_scaffolds), cache_folder=options.cache, workers=options.workers, fcd=fcd
+            read(options.test_scaffolds),
+            cache_folder=options.cache,
+            workers=options.workers,
+            fcd=fcd,
         )
 
     samples = random_molecules(train, options.count, options.seed)
@@ -126,7 +142,9 @@ def main() -> None:
         print("\nFCD of the first n of them, and n x FCD / (1 + n / N):")
         for size in (1_000, 3_000, 10_000):
             if size < options.count:
-                distance = frechet_distance(chemnet_moments(samples[:size], options.workers), prepared.moments)
+                distance = frechet_distance(
+                    chemnet_moments(samples[:size], options.workers), prepared.moments
+                )
                 constant = distance * size / (1 + size / prepared.moments.count)
                 print(f"{size:>8,} {distance:.4f} {constant:.0f}")
 

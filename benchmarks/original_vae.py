@@ -1,9 +1,9 @@
-"""The VAE of MOSES as the package `molsets` carries it, if that is installed (`pip install --no-deps molsets`).
+"""The VAE of MOSES as the package `molsets` carries it, if that is installed (`pip install
+--no-deps molsets`).
 
-The package as a whole no longer imports beside today's RDKit, and needs others that no longer install; its model is two
-files that need nothing but torch. These are loaded by their place, and their vocabulary is written here. Knows nothing
-of molvae.
-"""
+The package as a whole no longer imports beside today's RDKit, and needs others that no longer
+install; its model is two files that need nothing but torch. These are loaded by their place, and
+their vocabulary is written here. Knows nothing of molvae."""
 
 from __future__ import annotations
 
@@ -31,7 +31,11 @@ class Characters:
 
     def string2ids(self, string: str, add_bos: bool = False, add_eos: bool = False) -> list[int]:
         """Ids of a SMILES."""
-        return [self.bos] * add_bos + [self.index.get(one, self.unk) for one in string] + [self.eos] * add_eos
+        return (
+            [self.bos] * add_bos
+            + [self.index.get(one, self.unk) for one in string]
+            + [self.eos] * add_eos
+        )
 
     def ids2string(self, ids: Sequence[int], rem_bos: bool = True, rem_eos: bool = True) -> str:
         """A SMILES of ids."""
@@ -54,7 +58,9 @@ class OriginalVAE(nn.Module):
         super().__init__()
         config = _loaded(folder / "config.py").get_parser().parse_args([])
         model: Any = _loaded(folder / "model.py")
-        model.torch = SimpleNamespace(**{**vars(torch), "uint8": torch.bool})  # torch takes no bytes as masks any more
+        model.torch = SimpleNamespace(
+            **{**vars(torch), "uint8": torch.bool}
+        )  # torch takes no bytes as masks any more
         self.inner: Any = model.VAE(Characters(alphabet), config)
 
     def ids(self, smiles: str) -> Tensor:

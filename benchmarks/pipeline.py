@@ -1,12 +1,13 @@
-"""How fast everything is that is not the network: reading, scoring and starting, beside the bare work.
+"""How fast everything is that is not the network: reading, scoring and starting, beside the bare
+work.
 
     python benchmarks/pipeline.py molecules.csv.gz -m model/
 
-Both sides of a comparison work on the same molecules in the same number of processes, in turn, several times, and the
-fastest of each is shown. Bare preparing is RDKit's parsing and canonical SMILES and ``selfies.encoder``, nothing else;
-bare scoring is the descriptors' own functions on molecules that have been parsed, the parsing not counted. Rates are
-molecules per second on all cores.
-"""
+Both sides of a comparison work on the same molecules in the same number of processes, in turn,
+several times, and the fastest of each is shown. Bare preparing is RDKit's parsing and canonical
+SMILES and ``selfies.encoder``, nothing else; bare scoring is the descriptors' own functions on
+molecules that have been parsed, the parsing not counted. Rates are molecules per second on all
+cores."""
 
 from __future__ import annotations
 
@@ -27,14 +28,14 @@ import click
 import selfies
 from rdkit import Chem, RDLogger
 
-from molvae import runs
+from molvae.chem.properties import DEFAULT_SCORES, PROPERTIES
+from molvae.chem.scoring import CHUNK_SIZE, plan_scores, stream
 from molvae.config import DataConfig
+from molvae.datasets.prepare import CHUNK, prepare
+from molvae.datasets.table_reader import open_table
 from molvae.errors import MoleculeError
-from molvae.intake import open_table
-from molvae.parallel import chunked, default_workers, map_chunks
-from molvae.preparation import CHUNK, prepare
-from molvae.properties import DEFAULT_SCORES, PROPERTIES
-from molvae.scoring import CHUNK_SIZE, plan_scores, stream
+from molvae.runtime.process_pool import chunked, default_workers, map_chunks
+from molvae.training import run_folder
 
 CORES = default_workers()
 COMMAND = str(Path(sys.executable).with_name("molvae"))
@@ -49,8 +50,13 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def in_turn(rounds: int, *works: Callable[[], float]) -> list[float]:
-    """The least of each work's figures; the works take turns, so that a busy machine is unjust to none."""
-    return [min(figures) for figures in zip(*([work() for work in works] for _ in range(rounds)), strict=True)]
+    """The least of each work's figures; the works take turns, so that a busy machine is unjust to
+    none.
+    """
+    return [
+        min(figures)
+        for figures in zip(*([work() for work in works] for _ in range(rounds)), strict=True)
+    ]
 
 
 def encode_bare(smiles: list[str]) -> int:
@@ -63,7 +69,9 @@ def encode_bare(smiles: list[str]) -> int:
 
 
 def encode_bare_in_passes(smiles: list[str]) -> int:
-    """The same, all molecules through RDKit before any goes through selfies, which spares the processor's caches."""
+    """The same, all molecules through RDKit before any goes through selfies, which spares the
+    processor's caches.
+    """
     RDLogger.DisableLog("rdApp.*")
     for one in [Chem.MolToSmiles(Chem.MolFromSmiles(one)) for one in smiles]:
         with suppress(selfies.EncoderError):
@@ -84,7 +92,9 @@ def describe_bare(smiles: list[str]) -> float:
 
 
 def measure_prepare(smiles: list[str], folder: Path, rounds: int) -> None:
-    """Print what preparing gives, as a share of the bare work, and what finding it prepared costs."""
+    """Print what preparing gives, as a share of the bare work, and what finding it prepared
+    costs.
+    """
     path, count = folder / "molecules.csv", len(smiles)
     with open(path, "w", newline="", encoding="utf-8") as handle:
         csv.writer(handle, lineterminator="\n").writerows([["smiles"], *([one] for one in smiles)])
@@ -92,14 +102,24 @@ def measure_prepare(smiles: list[str], folder: Path, rounds: int) -> None:
         rounds,
         lambda: seconds(lambda: prepare([path])),
         lambda: seconds(lambda: sum(map_chunks(encode_bare, chunked(smiles, CHUNK), CORES))),
-        lambda: seconds(lambda: sum(map_chunks(encode_bare_in_passes, chunked(smiles, CHUNK), CORES))),
+        lambda: seconds(
+            lambda: sum(map_chunks(encode_bare_in_passes, chunked(smiles, CHUNK), CORES))
+        ),
     )
     os.environ["XDG_CACHE_HOME"] = str(folder)
-    runs.open_dataset([path], DataConfig())
-    (again,) = in_turn(rounds, lambda: seconds(lambda: runs.open_dataset([path], DataConfig())))
-    shares = f"{bare / ours:.0%} of the bare rate (goal: 90 %), {passes / ours:.0%} of that in passes"
-    print(f"| bare: RDKit's canonical SMILES, then SELFIES, of each molecule in turn | {count / bare:,.0f}/s | |")
-    print(f"| bare, in passes: RDKit for {CHUNK:,} molecules, then selfies for them | {count / passes:,.0f}/s | |")
+    run_folder.open_dataset([path], DataConfig())
+    (again,) = in_turn(
+        rounds, lambda: seconds(lambda: run_folder.open_dataset([path], DataConfig()))
+    )
+    shares = (
+        f"{bare / ours:.0%} of the bare rate (goal: 90 %), {passes / ours:.0%} of that in passes"
+    )
+    print(
+        f"| bare: RDKit's canonical SMILES, then SELFIES, of each molecule in turn | {count / bare:,.0f}/s | |"
+    )
+    print(
+        f"| bare, in passes: RDKit for {CHUNK:,} molecules, then selfies for them | {count / passes:,.0f}/s | |"
+    )
     print(f"| prepare, CSV to token ids | {count / ours:,.0f}/s | {shares} |")
     print(f"| the same file again, from the cache | {count / again:,.0f}/s | {again:.2f} s |")
 
@@ -110,18 +130,26 @@ def measure_score(smiles: list[str], folder: Path, rounds: int) -> None:
     with open(path, "w", newline="", encoding="utf-8") as handle:
         csv.writer(handle, lineterminator="\n").writerows([["smiles"], *([one] for one in smiles)])
     plan = plan_scores()
-    list(stream([("CCCCO", None)], plan, 1))  # loads the descriptors' tables, which the workers then share
+    list(
+        stream([("CCCCO", None)], plan, 1)
+    )  # loads the descriptors' tables, which the workers then share
     ours, command, nothing, bare = in_turn(
         rounds,
-        lambda: seconds(lambda: sum(1 for _ in stream(((one, None) for one in smiles), plan, CORES))),
+        lambda: seconds(
+            lambda: sum(1 for _ in stream(((one, None) for one in smiles), plan, CORES))
+        ),
         lambda: run("score", str(path), "-o", "/dev/null"),
         lambda: run("score", "-", "-o", "/dev/null", given="smiles\nCCCCO\n"),
         lambda: sum(map_chunks(describe_bare, chunked(smiles, CHUNK_SIZE), CORES)) / CORES,
     )
     command -= nothing
     print(f"| bare descriptors of parsed molecules | {count / bare:,.0f}/s | |")
-    print(f"| score, SMILES to values | {count / ours:,.0f}/s | overhead {ours / bare - 1:.1%} (goal: 10 %) |")
-    print(f"| `molvae score`, file to file, once started | {count / command:,.0f}/s | {command / bare - 1:.1%} |")
+    print(
+        f"| score, SMILES to values | {count / ours:,.0f}/s | overhead {ours / bare - 1:.1%} (goal: 10 %) |"
+    )
+    print(
+        f"| `molvae score`, file to file, once started | {count / command:,.0f}/s | {command / bare - 1:.1%} |"
+    )
 
 
 def run(*args: str, given: str = "", environment: dict[str, str] | None = None) -> float:
@@ -130,7 +158,11 @@ def run(*args: str, given: str = "", environment: dict[str, str] | None = None) 
     def work() -> None:
         # What it says goes to a pipe, as it would to a log: a terminal would be told of progress.
         done = subprocess.run(
-            [COMMAND, *args], input=given, capture_output=True, text=True, env=os.environ | (environment or {})
+            [COMMAND, *args],
+            input=given,
+            capture_output=True,
+            text=True,
+            env=os.environ | (environment or {}),
         )
         if done.returncode:
             sys.exit(f"molvae {' '.join(args)}: {done.stderr.strip()}")
@@ -142,15 +174,25 @@ def measure_start(model: str, folder: Path, rounds: int) -> None:
     """Print what starting costs, with nothing to do and with a thousand molecules."""
     one = folder / "one.csv"
     one.write_text("smiles\nCC(=O)Nc1ccc(O)cc1\n")
-    score, sample = ("score", str(one), "-o", "/dev/null"), ("sample", "-n", "1000", "-m", model, "-o", "/dev/null")
-    loaded = subprocess.run([sys.executable, "-X", "importtime", COMMAND, *score], capture_output=True, text=True)
+    score, sample = (
+        ("score", str(one), "-o", "/dev/null"),
+        ("sample", "-n", "1000", "-m", model, "-o", "/dev/null"),
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-X", "importtime", COMMAND, *score], capture_output=True, text=True
+    )
     torch = any(line.endswith(" torch") for line in loaded.stderr.splitlines())
     compiling = [
-        run(*sample, environment={"NUMBA_CACHE_DIR": str(folder / f"compiled{number}")}) for number in range(rounds)
+        run(*sample, environment={"NUMBA_CACHE_DIR": str(folder / f"compiled{number}")})
+        for number in range(rounds)
     ]
-    helping, scoring, sampling = in_turn(rounds, lambda: run("--help"), lambda: run(*score), lambda: run(*sample))
+    helping, scoring, sampling = in_turn(
+        rounds, lambda: run("--help"), lambda: run(*score), lambda: run(*sample)
+    )
     print(f"| `molvae --help` | {helping:.2f} s | goal: 0.3 s |")
-    print(f"| `molvae score` of one molecule | {scoring:.2f} s | torch is {'' if torch else 'not '}imported |")
+    print(
+        f"| `molvae score` of one molecule | {scoring:.2f} s | torch is {'' if torch else 'not '}imported |"
+    )
     print(f"| `molvae sample -n 1000` | {sampling:.1f} s | goal: 6 s |")
     print(f"| the same, the first time ever, kernels not yet compiled | {min(compiling):.1f} s | |")
 
@@ -158,22 +200,36 @@ def measure_start(model: str, folder: Path, rounds: int) -> None:
 @click.command(help=__doc__)
 @click.argument("molecules")
 @click.option("-m", "--model", metavar="FOLDER", help="Trained model, for the times of starting.")
-@click.option("--rows", type=int, default=100_000, show_default=True, help="Molecules of the file to prepare.")
-@click.option("--scored", type=int, default=10_000, show_default=True, help="Molecules of the file to score.")
-@click.option("--rounds", type=int, default=3, show_default=True, help="Rounds of each, the best counts.")
+@click.option(
+    "--rows", type=int, default=100_000, show_default=True, help="Molecules of the file to prepare."
+)
+@click.option(
+    "--scored", type=int, default=10_000, show_default=True, help="Molecules of the file to score."
+)
+@click.option(
+    "--rounds", type=int, default=3, show_default=True, help="Rounds of each, the best counts."
+)
 @click.option("--only", type=click.Choice(PARTS), help="Measure this alone.")
-def main(molecules: str, model: str | None, rows: int, scored: int, rounds: int, only: str | None) -> None:
+def main(
+    molecules: str, model: str | None, rows: int, scored: int, rounds: int, only: str | None
+) -> None:
     """Measure everything and print the table."""
     parts = (only,) if only else PARTS
     if "start" in parts and model is None:
-        raise click.UsageError("--model is needed for the times of starting; --only prepare does without")
+        raise click.UsageError(
+            "--model is needed for the times of starting; --only prepare does without"
+        )
     with open_table(molecules) as table:
         smiles = [record.smiles for record in itertools.islice(table, max(rows, scored))]
     smiles = [one for one in smiles if Chem.MolFromSmiles(one) is not None]
-    versions = ", ".join(f"{name} {version(name)}" for name in ("rdkit", "selfies", "numpy", "numba", "torch"))
+    versions = ", ".join(
+        f"{name} {version(name)}" for name in ("rdkit", "selfies", "numpy", "numba", "torch")
+    )
     print(f"{platform.machine()}, {CORES} cores, python {platform.python_version()}, {versions}")
     prepared, judged = smiles[:rows], smiles[:scored]
-    print(f"{len(prepared):,} molecules prepared, {len(judged):,} scored; the best of {rounds} rounds\n")
+    print(
+        f"{len(prepared):,} molecules prepared, {len(judged):,} scored; the best of {rounds} rounds\n"
+    )
     print("| work | speed | |\n|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         if "prepare" in parts:

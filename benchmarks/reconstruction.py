@@ -1,9 +1,10 @@
-"""How many molecules models rebuild exactly, greedily from the posterior's mean: of more than `molvae evaluate` takes.
+"""How many molecules models rebuild exactly, greedily from the posterior's mean: of more than
+`molvae evaluate` takes.
 
     python benchmarks/reconstruction.py moses_test.csv.gz -m moses --count 20000
 
-Molecules are drawn at random and compared as standard SMILES; all must be such that the models can read them.
-"""
+Molecules are drawn at random and compared as standard SMILES; all must be such that the models can
+read them."""
 
 from __future__ import annotations
 
@@ -12,10 +13,10 @@ import random
 import click
 
 from molvae.api import load
-from molvae.codec import Codec
-from molvae.figures import share
-from molvae.intake import open_table
-from molvae.parallel import chunked
+from molvae.datasets.table_reader import open_table
+from molvae.evaluation.estimates import share
+from molvae.generation.codec import Codec
+from molvae.runtime.process_pool import chunked
 
 TOGETHER = 2_000
 
@@ -29,7 +30,15 @@ def rebuilt(codec: Codec, molecules: list[str]) -> int:
 
 @click.command(help=__doc__)
 @click.argument("molecules")
-@click.option("-m", "--model", "models", required=True, multiple=True, metavar="MODEL", help="Several may be given.")
+@click.option(
+    "-m",
+    "--model",
+    "models",
+    required=True,
+    multiple=True,
+    metavar="MODEL",
+    help="Several may be given.",
+)
 @click.option("--count", type=int, default=20_000, show_default=True, help="Molecules to rebuild.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the choice of molecules.")
 def main(molecules: str, models: tuple[str, ...], count: int, seed: int) -> None:
@@ -41,8 +50,15 @@ def main(molecules: str, models: tuple[str, ...], count: int, seed: int) -> None
     print("|---|---|---|---|")
     for name in models:
         codec = load(name)
-        exact = share(sum(rebuilt(codec, part) for part in chunked(chosen, TOGETHER)), len(chosen), interval=True)
-        print(f"| {name} | {exact.value:.2%} | {exact.low:.2%} to {exact.high:.2%} | {exact.n:,} |", flush=True)
+        exact = share(
+            sum(rebuilt(codec, part) for part in chunked(chosen, TOGETHER)),
+            len(chosen),
+            interval=True,
+        )
+        print(
+            f"| {name} | {exact.value:.2%} | {exact.low:.2%} to {exact.high:.2%} | {exact.n:,} |",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
-"""The reference VAE of MOSES, written from its published description, to be timed on the same machine.
+"""The reference VAE of MOSES, written from its published description, to be timed on the same
+machine.
 
-Polykovskiy et al., arXiv 1811.12823, in the default configuration of its implementation: characters of SMILES,
-one-hot embeddings, a GRU encoder of 256 units, a decoder of three GRU layers of 512 units that sees z beside every
-character and starts from a linear map of z, z of 128 dimensions, batches of 512, Adam, fp32, and a sampler that takes
-one hundred steps for every batch. Knows nothing of molvae.
-"""
+Polykovskiy et al., arXiv 1811.12823, in the default configuration of its implementation: characters
+of SMILES, one-hot embeddings, a GRU encoder of 256 units, a decoder of three GRU layers of 512
+units that sees z beside every character and starts from a linear map of z, z of 128 dimensions,
+batches of 512, Adam, fp32, and a sampler that takes one hundred steps for every batch. Knows
+nothing of molvae."""
 
 from __future__ import annotations
 
@@ -54,11 +55,16 @@ class ReferenceVAE(nn.Module):
         packed, _ = self.decoder(pack_padded_sequence(seen, lengths, batch_first=True), state)
         hidden, _ = pad_packed_sequence(packed, batch_first=True)
         logits = self.output(hidden)[:, :-1].reshape(-1, self.output.out_features)
-        return functional.cross_entropy(logits, padded[:, 1:].reshape(-1), ignore_index=PAD) + weight * kl
+        return (
+            functional.cross_entropy(logits, padded[:, 1:].reshape(-1), ignore_index=PAD)
+            + weight * kl
+        )
 
     @torch.no_grad()
     def sample(self, count: int) -> Tensor:
-        """``count`` strings of at most a hundred characters, ``(count, 100)``; ended ones go on as padding."""
+        """``count`` strings of at most a hundred characters, ``(count, 100)``; ended ones go on as
+        padding.
+        """
         z = torch.randn(count, LATENT)
         state = self.start(z)[None].repeat(LAYERS, 1, 1)
         written = torch.full((count, LONGEST), PAD)

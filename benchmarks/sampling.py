@@ -1,11 +1,13 @@
-"""What noise level, temperature and prior to sample a model at, judged on molecules held out of its training.
+"""What noise level, temperature and prior to sample a model at, judged on molecules held out of its
+training.
 
-    python benchmarks/sampling.py -m model/ --data prepared/ --level 0 --level 0.3 --temperature 1 --temperature 0.9
+    python benchmarks/sampling.py -m model/ --data prepared/ --level 0 --level 0.3 --temperature 1
+    --temperature 0.9
 
-For every combination 10,240 draws: the share that is consistent, and the FCD to the held-out molecules of the
-prepared data set, as its excess over that of as many molecules of its training set; raw, and of as many consistent
-draws. Nothing here may be given a test set: it is for choosing. (Needs the extra ``eval``.)
-"""
+For every combination 10,240 draws: the share that is consistent, and the FCD to the held-out
+molecules of the prepared data set, as its excess over that of as many molecules of its training
+set; raw, and of as many consistent draws. Nothing here may be given a test set: it is for choosing.
+(Needs the extra ``eval``.)"""
 
 from __future__ import annotations
 
@@ -17,26 +19,44 @@ import click
 import torch
 from ablations import SAMPLES, Judge
 
-from molvae import runs, sampling
 from molvae.api import configured, load
+from molvae.generation import sampling
+from molvae.training import run_folder
 
 
 @click.command(help=__doc__)
 @click.option("-m", "--model", required=True, metavar="MODEL", help="Model to sample from.")
-@click.option("--data", required=True, metavar="FOLDER", help="Prepared data set it was trained on.")
-@click.option("--level", "levels", type=float, multiple=True, help="Noise level; several may be given.")
-@click.option("--temperature", "temperatures", type=float, multiple=True, default=(1.0,), help="Several may be given.")
+@click.option(
+    "--data", required=True, metavar="FOLDER", help="Prepared data set it was trained on."
+)
+@click.option(
+    "--level", "levels", type=float, multiple=True, help="Noise level; several may be given."
+)
+@click.option(
+    "--temperature",
+    "temperatures",
+    type=float,
+    multiple=True,
+    default=(1.0,),
+    help="Several may be given.",
+)
 @click.option("--learned", is_flag=True, help="Also draw z from the learned prior.")
-def main(model: str, data: str, levels: tuple[float, ...], temperatures: tuple[float, ...], learned: bool) -> None:
+def main(
+    model: str, data: str, levels: tuple[float, ...], temperatures: tuple[float, ...], learned: bool
+) -> None:
     """Measure every combination and print the table."""
     codec = load(model)
-    dataset, _ = runs.open_dataset([data], configured({}).data)
+    dataset, _ = run_folder.open_dataset([data], configured({}).data)
     judge = Judge(dataset)
-    print(f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, torch {torch.__version__}\n")
+    print(
+        f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, torch {torch.__version__}\n"
+    )
     print("| level | temperature | prior | consistent | FCD excess | of consistent ones | unique |")
     print("|---" * 7 + "|")
     chosen = levels or ((0.0,) if codec.levels else (None,))
-    for level, temperature, trained in itertools.product(chosen, temperatures, (False, True) if learned else (False,)):
+    for level, temperature, trained in itertools.product(
+        chosen, temperatures, (False, True) if learned else (False,)
+    ):
         found = sampling.sample(
             codec, 2 * SAMPLES, temperature=temperature, level=level, learned=trained, keep_all=True
         )

@@ -1,13 +1,14 @@
-"""How fast molvae is on this machine, beside the reference VAE and what the hardware gives, in one run.
+"""How fast molvae is on this machine, beside the reference VAE and what the hardware gives, in one
+run.
 
     python benchmarks/speed.py -m model/ --data molecules.csv.gz
 
-Everything is measured in turn, several times, and the fastest of each is shown: on a machine that others use too the
-fastest is what says most. What is loaded or compiled at the first use is there before, for all that is measured. The
-reference is `reference_vae.py`; where the package molsets is installed its own VAE is measured too.
-Trained is a new model of the size of the one that is sampled from, with the reference's batches unless told otherwise.
-Rates are molecules per second on all cores.
-"""
+Everything is measured in turn, several times, and the fastest of each is shown: on a machine that
+others use too the fastest is what says most. What is loaded or compiled at the first use is there
+before, for all that is measured. The reference is `reference_vae.py`; where the package molsets is
+installed its own VAE is measured too. Trained is a new model of the size of the one that is sampled
+from, with the reference's batches unless told otherwise. Rates are molecules per second on all
+cores."""
 
 from __future__ import annotations
 
@@ -26,23 +27,27 @@ from original_vae import OriginalVAE, original
 from rdkit import Chem, RDLogger
 from reference_vae import BATCH, ReferenceVAE
 
-from molvae import runs, sampling
 from molvae.api import configured, load
-from molvae.codec import Codec
 from molvae.config import ModelConfig
-from molvae.dataset import Dataset
-from molvae.intake import open_table
-from molvae.model import MoleculeVAE
-from molvae.parallel import chunked, map_chunks
-from molvae.training import begin, train
+from molvae.datasets.dataset import Dataset
+from molvae.datasets.table_reader import open_table
+from molvae.generation import sampling
+from molvae.generation.codec import Codec
+from molvae.nn.model import MoleculeVAE
+from molvae.runtime.process_pool import chunked, map_chunks
+from molvae.training import run_folder
+from molvae.training.loop import begin, train
 
 CORES = len(os.sched_getaffinity(0))
 STEPS = 3
-"""Steps of a round of a reference's training: single ones differ by half, for the memory that they ask for anew."""
+"""Steps of a round of a reference's training: single ones differ by half, for the memory that they
+ask for anew.
+"""
 
 TOGETHER = 10
-"""Steps of a round of our training. Few, so that few rounds hold the validation that ends an epoch: of so few molecules
-that is every hundredth step or so, of all of MOSES it would be every three thousandth."""
+"""Steps of a round of our training. Few, so that few rounds hold the validation that ends an epoch:
+of so few molecules that is every hundredth step or so, of all of MOSES it would be every three
+thousandth."""
 
 
 def fastest(work: Callable[[], int], rounds: int) -> float:
@@ -56,7 +61,9 @@ def fastest(work: Callable[[], int], rounds: int) -> float:
 
 
 def product_rate(kind: torch.dtype) -> float:
-    """GFLOP/s of a matrix product of the shape of a decoder step, (2048, 512) by (512, 1536), on all cores."""
+    """GFLOP/s of a matrix product of the shape of a decoder step, (2048, 512) by (512, 1536), on
+    all cores.
+    """
     a, b = torch.randn(2048, 512).to(kind), torch.randn(1536, 512).to(kind)
     out = torch.empty(2048, 1536, dtype=kind)
 
@@ -80,8 +87,12 @@ def rdkit_rate(smiles: list[str]) -> float:
     return fastest(lambda: sum(len(part) for part in map_chunks(canonicalise, chunks, CORES)), 3)
 
 
-def training_rate(dataset: Dataset, sizes: ModelConfig, batch: int, rounds: int) -> tuple[float, float, int]:
-    """Molecules per second of a new model, trained in batches of a size; GFLOP/s needed; its weights."""
+def training_rate(
+    dataset: Dataset, sizes: ModelConfig, batch: int, rounds: int
+) -> tuple[float, float, int]:
+    """Molecules per second of a new model, trained in batches of a size; GFLOP/s needed; its
+    weights.
+    """
     config = replace(configured({"batch_size": batch}), model=sizes)
     state = begin(dataset, config, torch.device("cpu"))
     records = train(state, dataset)
@@ -98,20 +109,30 @@ def training_rate(dataset: Dataset, sizes: ModelConfig, batch: int, rounds: int)
 
 
 def needed_products(model: MoleculeVAE, steps: float, read: float, batch: int) -> float:
-    """Multiplications that a molecule of so many steps needs, forward; both gradients need as many each.
+    """Multiplications that a molecule of so many steps needs, forward; both gradients need as many
+    each.
 
-    ``read`` is the share of molecules that are encoded, for those at level 0 are not. The encoder's inputs are rows of
-    a table, which a batch needs once.
-    """
+    ``read`` is the share of molecules that are encoded, for those at level 0 are not. The encoder's
+    inputs are rows of a table, which a batch needs once."""
     sizes, code = model.config, model.posterior.code_size
-    width, units, posterior = sizes.embedding, sizes.decoder, [p for p in model.posterior.parameters() if p.ndim == 2]
-    encoder = 2 * 3 * sizes.encoder * sizes.encoder * steps + sum(weight.numel() for weight in posterior)
+    width, units, posterior = (
+        sizes.embedding,
+        sizes.decoder,
+        [p for p in model.posterior.parameters() if p.ndim == 2],
+    )
+    encoder = 2 * 3 * sizes.encoder * sizes.encoder * steps + sum(
+        weight.numel() for weight in posterior
+    )
     table = 2 * model.vocabulary * width * 3 * sizes.encoder / batch
-    decoder = (width + units) * (3 * units + model.vocabulary) * (steps + 1) + code * (units + 3 * units)
+    decoder = (width + units) * (3 * units + model.vocabulary) * (steps + 1) + code * (
+        units + 3 * units
+    )
     return encoder * read + table + decoder
 
 
-def reference_rates(model: ReferenceVAE | OriginalVAE, smiles: list[str]) -> tuple[float, float, int]:
+def reference_rates(
+    model: ReferenceVAE | OriginalVAE, smiles: list[str]
+) -> tuple[float, float, int]:
     """Molecules per second of a reference VAE in training and in sampling, and its weights."""
     optimiser = torch.optim.Adam(model.parameters(), lr=3e-4)
     batch = [model.ids(one) for one in smiles[:BATCH]]
@@ -135,7 +156,9 @@ def draw(codec: Codec, law: sampling.Law, numbers: list[int]) -> int:
 
 
 def symbols_rate(codec: Codec, level: float | None, blocks: int) -> float:
-    """Molecules per second from the prior to decoded symbols, at a noise level or at the one that is sampled at."""
+    """Molecules per second from the prior to decoded symbols, at a noise level or at the one that
+    is sampled at.
+    """
     law = sampling.law_for(codec, sampling.Law(level=level))
     draw(codec, law, [0])  # the processes below find loaded what this process has
     work = partial(draw, codec, law)
@@ -143,7 +166,9 @@ def symbols_rate(codec: Codec, level: float | None, blocks: int) -> float:
 
 
 def smiles_rate(codec: Codec, count: int, consistent: bool) -> float:
-    """Molecules per second from the prior to distinct canonical SMILES, of consistent draws or of any."""
+    """Molecules per second from the prior to distinct canonical SMILES, of consistent draws or of
+    any.
+    """
     sample = partial(sampling.sample, codec, consistent=consistent)
     list(sample(100, workers=1))  # as above
     return fastest(lambda: sum(1 for _ in sample(count, workers=CORES)), 2)
@@ -152,16 +177,32 @@ def smiles_rate(codec: Codec, count: int, consistent: bool) -> float:
 @click.command(help=__doc__)
 @click.option("-m", "--model", required=True, metavar="MODEL", help="Model to sample from.")
 @click.option("--data", required=True, metavar="FILE", help="Molecules to train on and to parse.")
-@click.option("--rows", type=int, default=60_000, show_default=True, help="Molecules of the file to use.")
-@click.option("--batch", type=int, default=BATCH, show_default=True, help="Molecules of a step of our training.")
-@click.option("--rounds", type=int, default=12, show_default=True, help="Rounds of training steps, the best counts.")
+@click.option(
+    "--rows", type=int, default=60_000, show_default=True, help="Molecules of the file to use."
+)
+@click.option(
+    "--batch",
+    type=int,
+    default=BATCH,
+    show_default=True,
+    help="Molecules of a step of our training.",
+)
+@click.option(
+    "--rounds",
+    type=int,
+    default=12,
+    show_default=True,
+    help="Rounds of training steps, the best counts.",
+)
 def main(model: str, data: str, rows: int, batch: int, rounds: int) -> None:
     """Measure everything and print the table."""
     with open_table(data) as table:
         smiles = [record.smiles for record in itertools.islice(table, rows)]
-    dataset, _ = runs.open_dataset([data], configured({"rows": rows}).data)
+    dataset, _ = run_folder.open_dataset([data], configured({"rows": rows}).data)
     codec = load(model)
-    print(f"{platform.machine()}, {CORES} cores, torch {torch.__version__}, rdkit {Chem.rdBase.rdkitVersion}")
+    print(
+        f"{platform.machine()}, {CORES} cores, torch {torch.__version__}, rdkit {Chem.rdBase.rdkitVersion}"
+    )
     bf16, fp32 = product_rate(torch.bfloat16), product_rate(torch.float32)
     print(f"matrix products: {bf16:,.0f} GFLOP/s in bf16, {fp32:,.0f} in fp32\n")
     torch.manual_seed(0)
@@ -172,22 +213,30 @@ def main(model: str, data: str, rows: int, batch: int, rounds: int) -> None:
         training, drawing, weights = reference_rates(carried, smiles)
         rates = f"training {training:,.0f}/s, sampling {drawing:,.0f}/s"
         print(f"the VAE that molsets carries ({weights:,} weights): {rates}\n")
-    ours_train, flops, ours_weights = training_rate(dataset, codec.saved.config.model, batch, rounds)
+    ours_train, flops, ours_weights = training_rate(
+        dataset, codec.saved.config.model, batch, rounds
+    )
     alone = rdkit_rate(smiles)
     print(
         f"| work | reference VAE ({theirs_weights:,} weights) | molvae ({ours_weights:,} weights) | ratio | hardware |"
     )
     print("|---|---|---|---|---|")
     share = f"{flops:,.0f} GFLOP/s needed, {flops / bf16:.0%} of the bf16 product rate"
-    print(f"| training | {theirs_train:,.0f}/s | {ours_train:,.0f}/s | {ours_train / theirs_train:.0f} x | {share} |")
+    print(
+        f"| training | {theirs_train:,.0f}/s | {ours_train:,.0f}/s | {ours_train / theirs_train:.0f} x | {share} |"
+    )
     for kind, level in (("", None), (", at level 0", 0.0))[: 1 + codec.levels]:
         rate = symbols_rate(codec, level, 64)
         ratio = f"{rate / theirs_sample:.0f} x"
-        print(f"| sampling, prior to symbols{kind} | {theirs_sample:,.0f}/s | {rate:,.0f}/s | {ratio} | |")
+        print(
+            f"| sampling, prior to symbols{kind} | {theirs_sample:,.0f}/s | {rate:,.0f}/s | {ratio} | |"
+        )
     for kind, consistent in (("", False), (", consistent", True)):
         rate = smiles_rate(codec, 30_000, consistent)
         share = f"{rate / alone:.0%} of RDKit alone, which parses and canonicalises {alone:,.0f}/s"
-        print(f"| sampling, prior to distinct canonical SMILES{kind} | | {rate:,.0f}/s | | {share} |")
+        print(
+            f"| sampling, prior to distinct canonical SMILES{kind} | | {rate:,.0f}/s | | {share} |"
+        )
 
 
 if __name__ == "__main__":

@@ -6,7 +6,14 @@ import sys
 
 import click
 
-from .options import chosen_device, device_option, excel_safe_option, force_option, model_option, output_option
+from .options import (
+    chosen_device,
+    device_option,
+    excel_safe_option,
+    force_option,
+    model_option,
+    output_option,
+)
 from .output import check_table, delimiter_of, note, note_terminal, open_output, progress
 
 
@@ -22,16 +29,17 @@ Examples:
 @excel_safe_option
 @force_option
 @device_option
-def decode(latents: str, model: str, output: str, excel_safe: bool, force: bool, device: str) -> int:
+def decode(
+    latents: str, model: str, output: str, excel_safe: bool, force: bool, device: str
+) -> int:
     """Decode latent vectors, from npz, csv, csv.gz or parquet, to the likeliest molecule of each.
 
-    Writes CSV or, to a file named .tsv, TSV: a row for every vector, with its id; a vector that decodes to no atoms
-    has an empty SMILES.
-    """
-    from molvae.codec import BATCH, Codec
+    Writes CSV or, to a file named .tsv, TSV: a row for every vector, with its id; a vector that
+    decodes to no atoms has an empty SMILES."""
+    from molvae.datasets.text_files import row_writer
     from molvae.errors import InputError
-    from molvae.latents import read_latents
-    from molvae.streams import row_writer
+    from molvae.generation.codec import BATCH, Codec
+    from molvae.generation.latent_files import read_latents
 
     check_table(output, force, [latents])
     note_terminal(latents)
@@ -53,7 +61,9 @@ def decode(latents: str, model: str, output: str, excel_safe: bool, force: bool,
         write(["id", "smiles", "selfies"])
         for start in range(0, len(table.ids), BATCH):
             part = slice(start, start + BATCH)
-            for number, decoded in zip(table.ids[part], codec.molecules(table.z[part]), strict=True):
+            for number, decoded in zip(
+                table.ids[part], codec.molecules(table.z[part]), strict=True
+            ):
                 empty += not decoded.smiles
                 write([number, *decoded])
                 advance(1)

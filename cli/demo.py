@@ -29,10 +29,9 @@ Examples:
 def demo(output: str, force: bool) -> int:
     """Run the whole job on a small bundled data set, in about a minute on two cores.
 
-    Trains a small model on 10,000 MOSES molecules, samples, interpolates, scores and draws. It shows the
-    way, not the quality: a minute of training is far from enough for either good samples or good
-    reconstruction.
-    """
+    Trains a small model on 10,000 MOSES molecules, samples, interpolates, scores and draws. It
+    shows the way, not the quality: a minute of training is far from enough for either good samples
+    or good reconstruction."""
     import shutil
 
     from molvae.errors import UsageError
@@ -42,7 +41,9 @@ def demo(output: str, force: bool) -> int:
         if not force:
             raise UsageError(f"{folder}: already exists; --force makes it anew")
         if folder.is_symlink() or not is_demo(folder):
-            raise UsageError(f"{folder}: is a link, or not a folder of an earlier demo; choose another")
+            raise UsageError(
+                f"{folder}: is a link, or not a folder of an earlier demo; choose another"
+            )
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
     (folder / "README.txt").write_text(CONTENTS, encoding="utf-8")
@@ -56,7 +57,9 @@ def demo(output: str, force: bool) -> int:
     step("4. Walk from one molecule to another", "interpolate", "-m", model, *ENDS, *drawn)
     note("\n5. Draw the first samples")
     pictures(folder)
-    note(f"\nAll of it is in {folder}/: open samples.svg, path.svg and scored.csv; README.txt says what else there is.")
+    note(
+        f"\nAll of it is in {folder}/: open samples.svg, path.svg and scored.csv; README.txt says what else there is."
+    )
     return 0
 
 
@@ -81,10 +84,12 @@ def pictures(folder: Path) -> None:
     """Draw twenty of the scored samples, the highest QED first."""
     import pandas
 
-    from molvae.drawing import draw_grid, save_picture
+    from molvae.chem.drawing import draw_grid, save_picture
 
     best = pandas.read_csv(folder / "scored.csv").sort_values("QED", ascending=False).head(20)
-    legends = [f"QED {qed:.2f}   SA {sa:.1f}" for qed, sa in zip(best["QED"], best["SA"], strict=True)]
+    legends = [
+        f"QED {qed:.2f}   SA {sa:.1f}" for qed, sa in zip(best["QED"], best["SA"], strict=True)
+    ]
     save_picture(draw_grid(best["smiles"].tolist(), legends), folder / "samples.svg")
 
 

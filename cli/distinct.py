@@ -46,22 +46,29 @@ Examples:
     help="File to write, parquet or csv by its extension, csv also as .csv.gz; - is csv to stdout.",
 )
 @click.option(
-    "--memory", type=Size(), default="4GB", metavar="SIZE", help="Memory to find repeats in, such as 500MB or 64GB."
+    "--memory",
+    type=Size(),
+    default="4GB",
+    metavar="SIZE",
+    help="Memory to find repeats in, such as 500MB or 64GB.",
 )
 @click.option(
-    "--temp", metavar="FOLDER", help="Where to keep what does not fit in memory. [default: beside the output]"
+    "--temp",
+    metavar="FOLDER",
+    help="Where to keep what does not fit in memory. [default: beside the output]",
 )
 @force_option
 def distinct(folder: str, output: str, memory: int, temp: str | None, force: bool) -> int:
-    """Leave each molecule of the parts in FOLDER once: the row with the lowest draw, in the order of draws.
+    """Leave each molecule of the parts in FOLDER once: the row with the lowest draw, in the order
+    of draws.
 
-    FOLDER is one that molvae sample -o shards/ has filled. Any number of molecules will do: what does not fit in
-    memory is kept on disk, about 100 bytes for each molecule, as long as it is needed.
-    """
+    FOLDER is one that molvae sample -o shards/ has filled. Any number of molecules will do: what
+    does not fit in memory is kept on disk, about 100 bytes for each molecule, as long as it is
+    needed."""
     from tempfile import TemporaryDirectory
 
-    from molvae.duplicates import distinct, format_of, open_parts, write_tables
     from molvae.errors import UsageError
+    from molvae.generation.deduplication import distinct, format_of, open_parts, write_tables
 
     format = format_of(output)
     check_output(output, force)
@@ -75,7 +82,9 @@ def distinct(folder: str, output: str, memory: int, temp: str | None, force: boo
         progress("rows, each read twice", 2 * parts.rows) as advance,
         open_bytes(output, force) as handle,
     ):
-        left = write_tables(handle, distinct(parts, memory, Path(spill), advance), parts.schema, format)
+        left = write_tables(
+            handle, distinct(parts, memory, Path(spill), advance), parts.schema, format
+        )
     note(
         f"{parts.rows:,} rows in {len(parts.paths):,} parts: {left:,} distinct, {parts.rows - left:,} repeats left out"
     )
@@ -84,11 +93,13 @@ def distinct(folder: str, output: str, memory: int, temp: str | None, force: boo
 
 def remark_gaps(folder: str) -> None:
     """Say which parts are missing between the first and the last."""
-    from molvae.parts import parts_of
+    from molvae.generation.parts import parts_of
 
     numbers = parts_of(Path(folder))
     gaps = [number for number in range(max(numbers)) if number not in numbers]
     if gaps:
         some = ", ".join(map(str, gaps[:5])) + (", …" if len(gaps) > 5 else "")
         are = "part is" if len(gaps) == 1 else "parts are"
-        note(f"Warning: {len(gaps):,} {are} not there ({some}); molvae sample, started again, writes what is missing")
+        note(
+            f"Warning: {len(gaps):,} {are} not there ({some}); molvae sample, started again, writes what is missing"
+        )

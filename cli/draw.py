@@ -17,22 +17,41 @@ Examples:
   molvae sample -m model/ -n 12 | molvae draw - -o new.png --per-row 4"""
 )
 @click.argument("molecules", metavar="FILE")
-@click.option("-o", "--output", required=True, metavar="PATH", help="Picture to write: .svg or .png.")
-@click.option("-n", "--number", type=click.IntRange(1, 1000), default=20, metavar="N", help="Molecules to draw.")
-@click.option("--per-row", type=click.IntRange(1, 50), default=5, metavar="N", help="Molecules in a row.")
-@click.option("--legend", metavar="NAMES", help="Columns to write under each molecule, such as QED,SA.")
+@click.option(
+    "-o", "--output", required=True, metavar="PATH", help="Picture to write: .svg or .png."
+)
+@click.option(
+    "-n",
+    "--number",
+    type=click.IntRange(1, 1000),
+    default=20,
+    metavar="N",
+    help="Molecules to draw.",
+)
+@click.option(
+    "--per-row", type=click.IntRange(1, 50), default=5, metavar="N", help="Molecules in a row."
+)
+@click.option(
+    "--legend", metavar="NAMES", help="Columns to write under each molecule, such as QED,SA."
+)
 @column_option
 @force_option
 def draw(
-    molecules: str, output: str, number: int, per_row: int, legend: str | None, column: str | None, force: bool
+    molecules: str,
+    output: str,
+    number: int,
+    per_row: int,
+    legend: str | None,
+    column: str | None,
+    force: bool,
 ) -> None:
     """Draw the first molecules of a table, side by side.
 
-    FILE is CSV, TSV, SMI or SDF, each also gzipped; - is stdin. A molecule that cannot be drawn leaves its place empty.
-    """
-    from molvae.drawing import check_picture_path, draw_grid, save_picture
+    FILE is CSV, TSV, SMI or SDF, each also gzipped; - is stdin. A molecule that cannot be drawn
+    leaves its place empty."""
+    from molvae.chem.drawing import check_picture_path, draw_grid, save_picture
+    from molvae.datasets.table_reader import open_table
     from molvae.errors import InputError, UsageError
-    from molvae.intake import open_table
 
     check_picture_path(output)
     check_output(output, force, [molecules])
@@ -41,16 +60,21 @@ def draw(
     with open_table(molecules, column) as table:
         lacking = [name for name in wanted if name not in table.columns]
         if lacking:
-            raise UsageError(f"--legend: {table.name} has no column {lacking[0]!r}, but {', '.join(table.columns)}")
+            raise UsageError(
+                f"--legend: {table.name} has no column {lacking[0]!r}, but {', '.join(table.columns)}"
+            )
         records = list(islice(table, number))
         places = [table.columns.index(name) for name in wanted]
     if not records:
         raise InputError(f"{molecules}: there are no molecules in it")
     rows = [(*record.fields, *[""] * (1 + max(places, default=0))) for record in records]
     legends = [
-        "   ".join(f"{name} {short(fields[at])}" for name, at in zip(wanted, places, strict=True)) for fields in rows
+        "   ".join(f"{name} {short(fields[at])}" for name, at in zip(wanted, places, strict=True))
+        for fields in rows
     ]
-    save_picture(draw_grid([record.smiles for record in records], legends if wanted else (), per_row), output)
+    save_picture(
+        draw_grid([record.smiles for record in records], legends if wanted else (), per_row), output
+    )
     note(f"{len(records):,} molecules drawn in {output}")
 
 

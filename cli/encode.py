@@ -7,7 +7,15 @@ from typing import Any
 
 import click
 
-from .options import Count, chosen_device, column_option, device_option, force_option, model_option, output_option
+from .options import (
+    Count,
+    chosen_device,
+    column_option,
+    device_option,
+    force_option,
+    model_option,
+    output_option,
+)
 from .output import check_output, note, note_terminal, open_bytes, progress
 
 
@@ -21,7 +29,9 @@ Examples:
 @click.argument("molecules", metavar="FILE")
 @model_option
 @click.option(
-    "--id-column", metavar="NAME", help="Column with the id of each row. [default: id or name, else the line]"
+    "--id-column",
+    metavar="NAME",
+    help="Column with the id of each row. [default: id or name, else the line]",
 )
 @click.option(
     "--refine",
@@ -46,16 +56,15 @@ def encode(
 ) -> int:
     """Encode molecules to latent vectors: the mean of each one's posterior.
 
-    Writes npz, csv, csv.gz or parquet by the extension, with an id for every row. Rows that cannot be encoded
-    are named on stderr and left out.
-    """
+    Writes npz, csv, csv.gz or parquet by the extension, with an id for every row. Rows that cannot
+    be encoded are named on stderr and left out."""
     import numpy as np
 
-    from molvae.codec import Codec, Reading
+    from molvae.datasets.table_reader import open_table
     from molvae.errors import MoleculeError, UsageError
-    from molvae.intake import open_table
-    from molvae.latents import Latents, format_of, write_latents
-    from molvae.parallel import chunked
+    from molvae.generation.codec import Codec, Reading
+    from molvae.generation.latent_files import Latents, format_of, write_latents
+    from molvae.runtime.process_pool import chunked
 
     check_output(output, force, [molecules])
     format = format_of(output)
@@ -70,7 +79,9 @@ def encode(
         wanted = [id_column.lower()] if id_column else ["id", "name"]
         place = next((names.index(name) for name in wanted if name in names), None)
         if id_column and place is None:
-            raise UsageError(f"--id-column: {table.name} has no column {id_column!r}, but {', '.join(table.columns)}")
+            raise UsageError(
+                f"--id-column: {table.name} has no column {id_column!r}, but {', '.join(table.columns)}"
+            )
         for records in chunked(table, 2048):
             readings: list[Reading] = []
             for record in records:
@@ -89,15 +100,18 @@ def encode(
     with open_bytes(output, force) as handle:
         write_latents(handle, Latents(ids, smiles, np.concatenate(parts)), format)
     note(
-        f"{len(ids):,} encoded" + "".join(f", {count:,} left out ({reason})" for reason, count in dropped.most_common())
+        f"{len(ids):,} encoded"
+        + "".join(f", {count:,} left out ({reason})" for reason, count in dropped.most_common())
     )
     return 0 if ids or not dropped else 1
 
 
 def id_of(record: Any, place: int | None, table: str) -> str:
-    """The id of a row, in its cell at ``place`` or else the line; InputError for one past all measure."""
+    """The id of a row, in its cell at ``place`` or else the line; InputError for one past all
+    measure.
+    """
     from molvae.errors import InputError
-    from molvae.latents import LONGEST_ID
+    from molvae.generation.latent_files import LONGEST_ID
 
     found = (record.fields[place] if place is not None else "") or str(record.line)
     if len(found) > LONGEST_ID:

@@ -44,11 +44,25 @@ Examples:
   molvae evaluate -m model/ --test held-out.csv -n 1000 --limit 500 --no-fcd
   molvae evaluate --samples other.csv --test held-out.csv --train train.csv"""
 )
-@click.option("-m", "--model", callback=named_model, metavar="MODEL", help="Folder or name of a trained model.")
-@click.option("--samples", metavar="FILE", help="Molecules from anywhere to judge, in place of draws from the model.")
+@click.option(
+    "-m",
+    "--model",
+    callback=named_model,
+    metavar="MODEL",
+    help="Folder or name of a trained model.",
+)
+@click.option(
+    "--samples",
+    metavar="FILE",
+    help="Molecules from anywhere to judge, in place of draws from the model.",
+)
 @click.option("--test", required=True, metavar="FILE", help="Held-out molecules.")
 @click.option("--test-scaffolds", metavar="FILE", help="A second test set, of other scaffolds.")
-@click.option("--train", metavar="FILE", help="Training molecules: for novelty, and for the honest reference row.")
+@click.option(
+    "--train",
+    metavar="FILE",
+    help="Training molecules: for novelty, and for the honest reference row.",
+)
 @click.option(
     "-n",
     "--number",
@@ -63,11 +77,30 @@ Examples:
     metavar="X",
     help=f"Noise level to draw at, for models trained with --posterior levels. [default: {PRIOR_LEVEL}]",
 )
-@click.option("--limit", type=Count(1), default=2000, metavar="N", help="Held-out molecules for the latent space.")
-@click.option("--iwae", type=Count(1), default=64, metavar="K", help="Draws from each posterior to estimate log p(x).")
-@click.option("--fcd/--no-fcd", default=True, help="The Fréchet ChemNet distance, the slowest figure.")
+@click.option(
+    "--limit",
+    type=Count(1),
+    default=2000,
+    metavar="N",
+    help="Held-out molecules for the latent space.",
+)
+@click.option(
+    "--iwae",
+    type=Count(1),
+    default=64,
+    metavar="K",
+    help="Draws from each posterior to estimate log p(x).",
+)
+@click.option(
+    "--fcd/--no-fcd", default=True, help="The Fréchet ChemNet distance, the slowest figure."
+)
 @click.option("--speed/--no-speed", default=True, help="The table of speeds.")
-@click.option("-o", "--output", metavar="PATH", help="JSON file to write; - is stdout, and the tables go to stderr.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="PATH",
+    help="JSON file to write; - is stdout, and the tables go to stderr.",
+)
 @column_option
 @force_option
 @workers_option
@@ -93,36 +126,49 @@ def evaluate(
 ) -> None:
     """Measure a model on molecules it has not seen, or judge molecules that come from anywhere.
 
-    Three tables: samples, by the definitions of MOSES (arXiv 1811.12823), beside as many random training
-    molecules; the latent space, with a verdict; speed. Nats are per molecule. With --samples and no model,
-    the first table alone. --column, where given, counts for every file.
-    """
+    Three tables: samples, by the definitions of MOSES (arXiv 1811.12823), beside as many random
+    training molecules; the latent space, with a verdict; speed. Nats are per molecule. With
+    --samples and no model, the first table alone. --column, where given, counts for every file."""
     from molvae.errors import UsageError
-    from molvae.evaluation import prepare_sets, read_smiles
+    from molvae.evaluation.sample_report import prepare_sets, read_smiles
 
     if model is None and samples is None:
         raise UsageError("give a model with -m, or molecules with --samples")
     if output:
-        check_output(output, force, [path for path in (test, test_scaffolds, train, samples) if path])
+        check_output(
+            output, force, [path for path in (test, test_scaffolds, train, samples) if path]
+        )
     given = Options(seed, workers, fcd, level)
     codec: Any = None
     known: Any = None
     remarks: list[str] = []
     if model is not None:
-        from molvae.codec import Codec
+        from molvae.generation.codec import Codec
 
         codec = Codec.load(model, chosen_device(device))
         codec.check_level(level)
         known, remarks = known_to(model)
     held_out = read_smiles(test, column, note)
-    others = [None if path is None else read_smiles(path, column, note) for path in (test_scaffolds, train, samples)]
+    others = [
+        None if path is None else read_smiles(path, column, note)
+        for path in (test_scaffolds, train, samples)
+    ]
     second, training, judged = others
-    sets, more = prepare_sets(held_out, second, training, known, workers=workers, fcd=fcd, said=live)
+    sets, more = prepare_sets(
+        held_out, second, training, known, workers=workers, fcd=fcd, said=live
+    )
     remarks += more
-    files = {"model": model, "test": test, "test_scaffolds": test_scaffolds, "train": train, "samples": samples}
+    files = {
+        "model": model,
+        "test": test,
+        "test_scaffolds": test_scaffolds,
+        "train": train,
+        "samples": samples,
+    }
     report: dict[str, Any] = {
         "versions": versions(),
-        "settings": files | {"seed": seed, "level": level, "limit": limit, "iwae": iwae, "fcd": fcd},
+        "settings": files
+        | {"seed": seed, "level": level, "limit": limit, "iwae": iwae, "fcd": fcd},
     }
     title = f"against {len(held_out):,} molecules of {test}"
     if judged is not None:
@@ -143,8 +189,8 @@ def evaluate(
 
 
 def write_out(report: dict[str, Any], lines: list[str], output: str | None, force: bool) -> None:
-    """The report to its file, then the tables to stdout, whose reader may have left; they make way where the report
-    goes there."""
+    """The report to its file, then the tables to stdout, whose reader may have left; they make way
+    where the report goes there."""
     live("")
     if output == "-":
         note("\n".join(lines))
@@ -170,9 +216,11 @@ def versions() -> dict[str, str]:
 
 
 def known_to(model: str) -> tuple[Any, list[str]]:
-    """Hashes of the molecules that a model's training data held, and a remark where it does not tell."""
+    """Hashes of the molecules that a model's training data held, and a remark where it does not
+    tell.
+    """
     from molvae.errors import ModelError
-    from molvae.model_folder import known_hashes
+    from molvae.storage.model_folder import known_hashes
 
     try:
         return known_hashes(model), []
@@ -181,13 +229,22 @@ def known_to(model: str) -> tuple[Any, list[str]]:
 
 
 def sample_table(
-    raw: list[str], sets: Any, remarks: list[str], given: Options, share: Any = None, kept: list[str] | None = None
+    raw: list[str],
+    sets: Any,
+    remarks: list[str],
+    given: Options,
+    share: Any = None,
+    kept: list[str] | None = None,
 ) -> tuple[dict[str, Any], list[str]]:
-    """The first table, as JSON and as text; of draws also which ``share`` is consistent, and those alone, ``kept``."""
-    from molvae.evaluation import as_json, judge
-    from molvae.tables import compared
+    """The first table, as JSON and as text; of draws also which ``share`` is consistent, and those
+    alone, ``kept``.
+    """
+    from molvae.evaluation.sample_report import as_json, judge
+    from molvae.evaluation.tables import compared
 
-    table = judge(raw, sets, kept=kept, workers=given.workers, fcd=given.fcd, seed=given.seed, said=live)
+    table = judge(
+        raw, sets, kept=kept, workers=given.workers, fcd=given.fcd, seed=given.seed, said=live
+    )
     if share is not None:
         table.rows["samples"]["consistency"] = share
     told = [*remarks, *table.remarks]
@@ -202,17 +259,28 @@ def drawn_table(
     """The first table for draws from the prior, with their consistency."""
     from itertools import islice
 
-    from molvae.evaluation import consistent_alone
-    from molvae.sampling import Sample, drawn_at, sample
+    from molvae.evaluation.sample_report import consistent_alone
+    from molvae.generation.sampling import Sample, drawn_at, sample
 
     if codec.levels:
         level = drawn_at(codec, given.level)
-        told = "" if level else ", where the decoder is told nothing of z and writes as a language model"
+        told = (
+            ""
+            if level
+            else ", where the decoder is told nothing of z and writes as a language model"
+        )
         remarks = [*remarks, f"drawn at noise level {level:g}{told}"]
     live("samples: drawing")
     # As many draws again are there to fill the consistent ones up to the same number.
     with closing(
-        sample(codec, 2 * count, keep_all=True, seed=given.seed, level=given.level, workers=given.workers)
+        sample(
+            codec,
+            2 * count,
+            keep_all=True,
+            seed=given.seed,
+            level=given.level,
+            workers=given.workers,
+        )
     ) as draws:  # type: ignore[type-var]
         first: list[Sample] = list(islice(draws, count))
         share, kept = consistent_alone(first, draws)
@@ -225,25 +293,37 @@ def latent_table(
     """The second table, as JSON and as text."""
     import numpy as np
 
-    from molvae.evaluation import as_json
-    from molvae.known import smiles_hashes
-    from molvae.latent_space import measure, read_molecules
-    from molvae.tables import aligned, listed, number
+    from molvae.evaluation.latent_diagnostics import measure, read_molecules
+    from molvae.evaluation.sample_report import as_json
+    from molvae.evaluation.tables import aligned, listed, number
+    from molvae.storage.known_molecules import smiles_hashes
 
     chosen = np.sort(np.random.default_rng(given.seed).permutation(len(held_out))[:limit]).tolist()
-    readings, unreadable = read_molecules(codec, [held_out[place] for place in chosen], given.workers)
+    readings, unreadable = read_molecules(
+        codec, [held_out[place] for place in chosen], given.workers
+    )
     space = measure(codec, readings, iwae=iwae, seed=given.seed, workers=given.workers, said=live)
-    lines = [f"2 Latent space: {len(readings):,} of {len(held_out):,} held-out molecules, drawn at random", ""]
+    lines = [
+        f"2 Latent space: {len(readings):,} of {len(held_out):,} held-out molecules, drawn at random",
+        "",
+    ]
     lines += [f"  {count:,} could not be read: {reason}" for reason, count in unreadable.items()]
-    seen = 0 if known is None else int(np.isin(smiles_hashes([one.smiles for one in readings]), known).sum())
+    seen = (
+        0
+        if known is None
+        else int(np.isin(smiles_hashes([one.smiles for one in readings]), known).sum())
+    )
     if seen:
-        lines.append(f"  Warning: {seen:,} of them were in the model's training data, and are not held out")
+        lines.append(
+            f"  Warning: {seen:,} of them were in the model's training data, and are not held out"
+        )
     for heading, figures in space.groups.items():
         lines += [heading, *(f"  {line}" for line in listed(figures))]
     if space.rings:
         cells = [["  radius, prior standard deviations", "Tanimoto to the seed", "unchanged"]]
         cells += [
-            [f"  {ring.radius:g}", number(ring.similarity.value), number(ring.unchanged.value)] for ring in space.rings
+            [f"  {ring.radius:g}", number(ring.similarity.value), number(ring.unchanged.value)]
+            for ring in space.rings
         ]
         cells.append(["  pairs of different molecules", number(space.random_pairs.value), ""])
         lines += [f"Locality around {space.rings[0].similarity.n:,} molecules", *aligned(cells)]
@@ -251,12 +331,14 @@ def latent_table(
         heads = ["reconstruction, nats", "KL, nats", "ELBO, nats", "shuffled-latent gap, nats"]
         cells = [["  noise level", *heads]]
         cells += [
-            [f"  {level:.3g}", *(number(figures[head].value) for head in heads)] for level, figures in space.levels
+            [f"  {level:.3g}", *(number(figures[head].value) for head in heads)]
+            for level, figures in space.levels
         ]
         lines += ["By noise level; all else is at the sharpest", *aligned(cells)]
     lines += ["", space.verdict]
     rings = [
-        {"radius": ring.radius} | as_json({"similarity": ring.similarity, "unchanged": ring.unchanged})
+        {"radius": ring.radius}
+        | as_json({"similarity": ring.similarity, "unchanged": ring.unchanged})
         for ring in space.rings
     ]
     return {
@@ -271,19 +353,22 @@ def latent_table(
     }, lines
 
 
-def speed_table(codec: Any, held_out: list[str], given: Options) -> tuple[dict[str, Any], list[str]]:
+def speed_table(
+    codec: Any, held_out: list[str], given: Options
+) -> tuple[dict[str, Any], list[str]]:
     """The third table, as JSON and as text."""
-    from molvae.evaluation import as_json
-    from molvae.latent_space import read_molecules
-    from molvae.speed import PREPARED, machine, measure
-    from molvae.tables import listed
+    from molvae.evaluation.latent_diagnostics import read_molecules
+    from molvae.evaluation.sample_report import as_json
+    from molvae.evaluation.speed import PREPARED, machine, measure
+    from molvae.evaluation.tables import listed
 
     smiles = held_out[:PREPARED]
     readings, _ = read_molecules(codec, smiles[:500], given.workers)
     figures = measure(codec, smiles, readings, workers=given.workers, said=live)
     where = machine(codec, given.workers)
     told = ", ".join(
-        f"{name} {value:,}" if isinstance(value, int) else f"{name} {value}" for name, value in where.items()
+        f"{name} {value:,}" if isinstance(value, int) else f"{name} {value}"
+        for name, value in where.items()
     )
     return {"machine": where, "figures": as_json(figures)}, [
         "3 Speed, molecules per second",

@@ -16,16 +16,18 @@ Examples:
 )
 @click.argument("model", metavar="RUN", callback=named_model)
 @click.option("-o", "--output", required=True, metavar="FOLDER", help="New folder to make.")
-@click.option("--licence", default="", metavar="TEXT", help="What others may do with the model, such as MIT.")
+@click.option(
+    "--licence", default="", metavar="TEXT", help="What others may do with the model, such as MIT."
+)
 @click.option("--card", metavar="FILE", help="Text in Markdown to include in the model's card.")
 def export(model: str, output: str, licence: str, card: str | None) -> None:
     """Make a trained model ready to give away: a folder of about a tenth of a training's size.
 
-    Weights go to half precision, the training molecules to a Bloom filter (sample --novel then drops one novel
-    molecule in a hundred by mistake), and what only resuming needs stays behind. card.md says what the model is.
-    """
-    from molvae.card import read_words
-    from molvae.export import export_model
+    Weights go to half precision, the training molecules to a Bloom filter (sample --novel then
+    drops one novel molecule in a hundred by mistake), and what only resuming needs stays behind.
+    card.md says what the model is."""
+    from molvae.storage.export import export_model
+    from molvae.storage.model_card import read_words
 
     check_new_folder(output)
     text = "" if card is None else read_words(card)

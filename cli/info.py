@@ -22,9 +22,9 @@ Examples:
 def info(model: str, as_json: bool) -> None:
     """Say what a model is: its data, sizes, vocabulary, training, metrics and versions.
 
-    MODEL is the folder of a trained model or the name of a shipped one. Where the model has a card, it stands last.
-    """
-    from molvae.model_folder import describe, load_card
+    MODEL is the folder of a trained model or the name of a shipped one. Where the model has a card,
+    it stands last."""
+    from molvae.storage.model_folder import describe, load_card
 
     description, card = describe(model), load_card(model)
     if as_json:
@@ -43,15 +43,23 @@ def shown(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, list):
-        return " ".join(map(str, value)) if all(isinstance(v, str) for v in value) else ", ".join(map(str, value))
+        return (
+            " ".join(map(str, value))
+            if all(isinstance(v, str) for v in value)
+            else ", ".join(map(str, value))
+        )
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
 def printable(text: str) -> str:
-    """Text of somebody else's as a terminal may be shown it: what would steer the terminal is spelt out.
+    """Text of somebody else's as a terminal may be shown it: what would steer the terminal is spelt
+    out.
 
     >>> printable("a card\\n\\x1b[2J")
     'a card\\n\\\\x1b[2J'
     """
-    kept = (one if one.isprintable() or one in "\n\t" else one.encode("unicode_escape").decode() for one in text)
+    kept = (
+        one if one.isprintable() or one in "\n\t" else one.encode("unicode_escape").decode()
+        for one in text
+    )
     return "".join(kept)

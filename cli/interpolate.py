@@ -22,9 +22,21 @@ Examples:
 @click.argument("start", required=False, metavar="[START")
 @click.argument("end", required=False, metavar="END]")
 @model_option
-@click.option("--pairs", metavar="CSV", help="Table whose first two columns are the ends of each path; - is stdin.")
-@click.option("--steps", type=Count(2, 10_001), default=11, metavar="N", help="Molecules, the ends included.")
-@click.option("--path", "kind", type=click.Choice(["slerp", "lerp"]), default="slerp", help="Arc or straight line.")
+@click.option(
+    "--pairs",
+    metavar="CSV",
+    help="Table whose first two columns are the ends of each path; - is stdin.",
+)
+@click.option(
+    "--steps", type=Count(2, 10_001), default=11, metavar="N", help="Molecules, the ends included."
+)
+@click.option(
+    "--path",
+    "kind",
+    type=click.Choice(["slerp", "lerp"]),
+    default="slerp",
+    help="Arc or straight line.",
+)
 @click.option("--image", metavar="PATH", help="Picture of the (first) path, .svg or .png.")
 @output_option
 @force_option
@@ -43,17 +55,17 @@ def interpolate(
 ) -> int:
     """Walk through latent space from START to END, two SMILES.
 
-    The first and the last row are always the two molecules given. The column reproduced says of them whether
-    the model writes them itself: yes; refined, from a latent found by gradient; or no. Each row between is one of
-    the molecules that the model holds likeliest there: consistent (see molvae sample -h), not on the path yet
-    as far as there are such, and most similar to the row before. Tanimoto similarities are of Morgan fingerprints,
-    radius 2. Writes CSV or, to a file named .tsv, TSV.
-    """
-    from molvae.codec import Codec
+    The first and the last row are always the two molecules given. The column reproduced says of
+    them whether the model writes them itself: yes; refined, from a latent found by gradient; or no.
+    Each row between is one of the molecules that the model holds likeliest there: consistent (see
+    molvae sample -h), not on the path yet as far as there are such, and most similar to the row
+    before. Tanimoto similarities are of Morgan fingerprints, radius 2. Writes CSV or, to a file
+    named .tsv, TSV."""
+    from molvae.datasets.text_files import row_writer
     from molvae.errors import MoleculeError, UsageError
-    from molvae.interpolation import Point
-    from molvae.interpolation import interpolate as walk
-    from molvae.streams import row_writer
+    from molvae.generation.codec import Codec
+    from molvae.generation.interpolation import Point
+    from molvae.generation.interpolation import interpolate as walk
 
     if (pairs is None) == (start is None) or (start is None) != (end is None):
         raise UsageError("give two SMILES, START and END, or --pairs with a table of them")
@@ -64,7 +76,9 @@ def interpolate(
     ends = [(0, str(start), str(end), "")] if pairs is None else list(read_pairs(pairs))
     codec = Codec.load(model, chosen_device(device))
     if pairs is None:
-        codec.read([str(start), str(end)])  # an end that cannot be read is an error before anything is written
+        codec.read(
+            [str(start), str(end)]
+        )  # an end that cannot be read is an error before anything is written
     failed = 0
     with open_output(output, force) as handle:
         write = row_writer(handle, delimiter_of(output))
@@ -82,7 +96,9 @@ def interpolate(
                 picture(points, image)
                 image = None
             for point in points:
-                cells = [f"{value:.4f}" if isinstance(value, float) else str(value) for value in point]
+                cells = [
+                    f"{value:.4f}" if isinstance(value, float) else str(value) for value in point
+                ]
                 write([str(number), *cells] if pairs else cells)
             for point, name in ((points[0], "start"), (points[-1], "end")):
                 if point.reproduced != "yes":
@@ -94,7 +110,7 @@ def interpolate(
 
 def check_image(image: str, output: str, force: bool) -> None:
     """UsageError unless a picture can be written to ``image``, besides the table in ``output``."""
-    from molvae.drawing import check_picture_path
+    from molvae.chem.drawing import check_picture_path
     from molvae.errors import UsageError
 
     check_picture_path(image)
@@ -110,26 +126,35 @@ SAID = {
 
 
 def read_pairs(path: str) -> Iterator[tuple[int, str, str, str]]:
-    """Line, start and end of every row of a table, its first two columns or those named start and end, and what is
-    wrong with the row, if anything is; all of it then stands for its start."""
+    """Line, start and end of every row of a table, its first two columns or those named start and
+    end, and what is wrong with the row, if anything is; all of it then stands for its start."""
+    from molvae.datasets.table_reader import open_table
     from molvae.errors import UsageError
-    from molvae.intake import open_table
 
     with open_table(path, "1") as table:
         names = [name.strip().lower() for name in table.columns]
         if len(names) < 2:
             raise UsageError(f"{table.name}: needs two columns, the start and the end of each path")
-        a, b = (names.index("start"), names.index("end")) if {"start", "end"} <= set(names) else (0, 1)
+        a, b = (
+            (names.index("start"), names.index("end")) if {"start", "end"} <= set(names) else (0, 1)
+        )
         for record in table:
-            fields = (",".join(record.fields), "") if record.problem else (record.fields[a], record.fields[b])
+            fields = (
+                (",".join(record.fields), "")
+                if record.problem
+                else (record.fields[a], record.fields[b])
+            )
             yield record.line, *fields, record.problem
 
 
 def picture(points: list, path: str) -> None:  # type: ignore[type-arg]
     """Draw a path as a strip of molecules; runs of the same molecule are drawn once."""
-    from molvae.drawing import draw_strip, save_picture
+    from molvae.chem.drawing import draw_strip, save_picture
 
     runs = [list(run) for _, run in groupby(points, key=lambda point: point.smiles)]
     shown = [points[0], *(run[0] for run in runs[1:-1]), points[-1]]
-    legends = [f"t = {point.t:.2f}   {point.tanimoto_start:.2f} | {point.tanimoto_end:.2f}" for point in shown]
+    legends = [
+        f"t = {point.t:.2f}   {point.tanimoto_start:.2f} | {point.tanimoto_end:.2f}"
+        for point in shown
+    ]
     save_picture(draw_strip([point.smiles for point in shown], legends), path)

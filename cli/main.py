@@ -92,11 +92,20 @@ def show_versions(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 
 @click.group(
     cls=Verbs,
-    context_settings={"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 100},
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "show_default": True,
+        "max_content_width": 100,
+    },
     epilog='Shell completion: eval "$(_MOLVAE_COMPLETE=bash_source molvae)"',
 )
 @click.option(
-    "--version", is_flag=True, callback=show_versions, expose_value=False, is_eager=True, help="Versions, and exit."
+    "--version",
+    is_flag=True,
+    callback=show_versions,
+    expose_value=False,
+    is_eager=True,
+    help="Versions, and exit.",
 )
 def cli() -> None:
     """Propose new molecules: train a variational autoencoder on SMILES, then sample and explore.
@@ -113,7 +122,9 @@ def main(args: list[str] | None = None) -> NoReturn:
     """Run the command line; this is the installed ``molvae``."""
     mend_streams()
     before, limits = signal.signal(signal.SIGTERM, end), gc.get_threshold()
-    gc.set_threshold(10_000, *limits[1:])  # what starting makes is there to stay: looking through it often is in vain
+    gc.set_threshold(
+        10_000, *limits[1:]
+    )  # what starting makes is there to stay: looking through it often is in vain
     try:
         sys.exit(run(args))
     except Terminated as stop:

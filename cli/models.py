@@ -19,12 +19,12 @@ Examples:
 def models(as_json: bool) -> None:
     """List the trained models that come with molvae: every -m takes their names.
 
-    Exact is the share of validation molecules that are rebuilt exactly; molvae info NAME tells the rest.
-    """
-    from molvae import shipped
-    from molvae.model_folder import summarise
+    Exact is the share of validation molecules that are rebuilt exactly; molvae info NAME tells the
+    rest."""
+    from molvae.storage import pretrained
+    from molvae.storage.model_folder import summarise
 
-    found = {name: summarise(shipped.folder_of(name)) for name in shipped.names()}
+    found = {name: summarise(pretrained.folder_of(name)) for name in pretrained.names()}
     if as_json:
         click.echo(json.dumps(found, indent=1))
         return
@@ -36,11 +36,21 @@ def models(as_json: bool) -> None:
         exact = "-" if one["exact"] is None else f"{one['exact']:.1%}"
         size = f"{one['bytes'] / 1e6:.1f} MB"
         rows.append(
-            [name, count(one["molecules"]), count(one["weights"]), size, exact, one["licence"] or "-", one["data"]]
+            [
+                name,
+                count(one["molecules"]),
+                count(one["weights"]),
+                size,
+                exact,
+                one["licence"] or "-",
+                one["data"],
+            ]
         )
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        click.echo(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        )
 
 
 def count(number: int | None) -> str:

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 import click
 
-from molvae import shipped
 from molvae.config import SECTIONS
 from molvae.errors import UsageError
+from molvae.storage import pretrained
 
 from .output import note
 
@@ -24,10 +24,14 @@ class Number(click.ParamType[float]):
 
     name = "number"
 
-    def __init__(self, low: float = -math.inf, high: float = math.inf, *, open_low: bool = False) -> None:
+    def __init__(
+        self, low: float = -math.inf, high: float = math.inf, *, open_low: bool = False
+    ) -> None:
         self.low, self.high, self.open_low = low, high, open_low
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
         """The number in ``value``, or a usage error."""
         try:
             number = plain_float(value)
@@ -54,7 +58,11 @@ class Count(click.ParamType[int]):
             if not number.is_integer():
                 raise ValueError
             # A float has no room for every digit of a large seed.
-            count = int(value) if isinstance(value, int) or value.lstrip("+-").isdigit() else int(number)
+            count = (
+                int(value)
+                if isinstance(value, int) or value.lstrip("+-").isdigit()
+                else int(number)
+            )
         except (ValueError, OverflowError):
             self.fail(f"{value!r} is not a whole number.", param, ctx)
         if count < self.low:
@@ -74,33 +82,45 @@ def plain_float(value: Any) -> float:
 def model_option(command: Command) -> Command:
     """``-m``: the model, by default the shipped one."""
     text = "Folder of a trained model, or the name of a shipped one (see molvae models)."
-    shown = f"{text} [default: {shipped.DEFAULT}]" if shipped.default() else text
-    return click.option("-m", "--model", callback=chosen_model, metavar="MODEL", help=shown)(command)
+    shown = f"{text} [default: {pretrained.DEFAULT}]" if pretrained.default() else text
+    return click.option("-m", "--model", callback=chosen_model, metavar="MODEL", help=shown)(
+        command
+    )
 
 
 def chosen_model(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    """The folder of the model that is named, else of the default; UsageError where there is none."""
+    """The folder of the model that is named, else of the default; UsageError where there is
+    none.
+    """
     if value is not None or ctx.resilient_parsing:
         return named_model(ctx, param, value)
     try:
-        return str(shipped.find())
+        return str(pretrained.find())
     except UsageError as error:
         raise click.UsageError(f"Missing {param.get_error_hint(ctx)}: {error}.", ctx) from error
 
 
 def named_model(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    """The folder of the model that is named, if any is; a folder that a shipped one hides is told of."""
+    """The folder of the model that is named, if any is; a folder that a shipped one hides is told
+    of.
+    """
     if value is None or ctx.resilient_parsing:
         return value
-    if value in shipped.names() and Path(value).exists():
-        note(f"{value} is the model shipped with molvae; for what stands here under that name write ./{value}")
-    return str(shipped.find(value))
+    if value in pretrained.names() and Path(value).exists():
+        note(
+            f"{value} is the model shipped with molvae; for what stands here under that name write ./{value}"
+        )
+    return str(pretrained.find(value))
 
 
 def output_option(command: Command) -> Command:
     """``-o``: where the result goes."""
     return click.option(
-        "-o", "--output", default="-", metavar="PATH", help="File to write, - for stdout; compressed if it ends in .gz."
+        "-o",
+        "--output",
+        default="-",
+        metavar="PATH",
+        help="File to write, - for stdout; compressed if it ends in .gz.",
     )(command)
 
 
@@ -110,7 +130,9 @@ def force_option(command: Command) -> Command:
 
 
 def excel_safe_option(command: Command) -> Command:
-    """``--excel-safe``: for verbs that write text of the user's; what molvae itself writes is no formula."""
+    """``--excel-safe``: for verbs that write text of the user's; what molvae itself writes is no
+    formula.
+    """
     return click.option(
         "--excel-safe",
         is_flag=True,
@@ -130,14 +152,21 @@ def column_option(command: Command) -> Command:
 def workers_option(command: Command) -> Command:
     """``--workers``: processes."""
     return click.option(
-        "--workers", type=Count(1, 1024), metavar="N", help="Worker processes, at most 1024. [default: every core]"
+        "--workers",
+        type=Count(1, 1024),
+        metavar="N",
+        help="Worker processes, at most 1024. [default: every core]",
     )(command)
 
 
 def seed_option(command: Command) -> Command:
     """``--seed``: randomness."""
     return click.option(
-        "--seed", type=Count(0, 2**63 - 1), default=0, metavar="N", help="The same seed, the same result."
+        "--seed",
+        type=Count(0, 2**63 - 1),
+        default=0,
+        metavar="N",
+        help="The same seed, the same result.",
     )(command)
 
 
@@ -166,13 +195,16 @@ def chosen_device(name: str) -> str:
         usable.append("mps")
     if name not in usable or not re.fullmatch(r"[a-z]+(:\d+)?", name):
         raise click.BadParameter(
-            f"{name!r} is not usable here; usable are auto, {', '.join(usable)}.", param_hint="--device"
+            f"{name!r} is not usable here; usable are auto, {', '.join(usable)}.",
+            param_hint="--device",
         )
     return name
 
 
 def dials(*sections: str) -> Callable[[Command], Command]:
-    """One option for every field of the named configuration sections, its default and bounds shown."""
+    """One option for every field of the named configuration sections, its default and bounds
+    shown.
+    """
 
     def decorate(command: Command) -> Command:
         for section in reversed(sections):
@@ -184,7 +216,9 @@ def dials(*sections: str) -> Callable[[Command], Command]:
 
 
 def dial(name: str, default: Any, rule: dict[str, Any]) -> Callable[[Command], Command]:
-    """The option of one configuration field; not given means the configuration file's value or the default."""
+    """The option of one configuration field; not given means the configuration file's value or the
+    default.
+    """
     flag = f"--{name.replace('_', '-')}"
     shown = str(default).lower() if isinstance(default, bool) else default
     bounds = "" if rule["low"] is None else f"; {rule['low']:g} to {rule['high']:g}"
@@ -196,5 +230,9 @@ def dial(name: str, default: Any, rule: dict[str, Any]) -> Callable[[Command], C
         float: Number(rule["low"], rule["high"]),
         str: click.Choice(rule["choices"]),
     }
-    metavar = "|".join(rule["choices"]) if rule["choices"] else ("N" if isinstance(default, int) else "X")
-    return click.option(flag, name, type=kinds[type(default)], default=None, metavar=metavar, help=text)
+    metavar = (
+        "|".join(rule["choices"]) if rule["choices"] else ("N" if isinstance(default, int) else "X")
+    )
+    return click.option(
+        flag, name, type=kinds[type(default)], default=None, metavar=metavar, help=text
+    )

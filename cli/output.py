@@ -22,15 +22,41 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """Errors of writing that the system reports without the name of the file."""
 
 NO_TABLES = (
-    *(".parquet", ".npz", ".npy", ".feather", ".arrow", ".pkl", ".pickle", ".h5", ".hdf5", ".db", ".sqlite"),
-    *(".xlsx", ".xls", ".ods", ".json", ".jsonl", ".sdf", ".sd", ".smi", ".smiles", ".mol", ".html"),
+    *(
+        ".parquet",
+        ".npz",
+        ".npy",
+        ".feather",
+        ".arrow",
+        ".pkl",
+        ".pickle",
+        ".h5",
+        ".hdf5",
+        ".db",
+        ".sqlite",
+    ),
+    *(
+        ".xlsx",
+        ".xls",
+        ".ods",
+        ".json",
+        ".jsonl",
+        ".sdf",
+        ".sd",
+        ".smi",
+        ".smiles",
+        ".mol",
+        ".html",
+    ),
     *(".svg", ".png", ".pdf", ".zip", ".bz2", ".xz", ".zst", ".7z"),
 )
 """Names of other formats: CSV under one of them would be read as what it is not."""
 
 
 class Closed(io.RawIOBase):
-    """What stands in for a closed stdout: whatever is written to it is an error, not lost in silence."""
+    """What stands in for a closed stdout: whatever is written to it is an error, not lost in
+    silence.
+    """
 
     def writable(self) -> bool:
         """Writing is what is refused in words."""
@@ -42,20 +68,26 @@ class Closed(io.RawIOBase):
 
 
 def mend_streams() -> None:
-    """Stand in for standard streams that were closed (``>&-``), and let stdout survive a narrow encoding."""
+    """Stand in for standard streams that were closed (``>&-``), and let stdout survive a narrow
+    encoding.
+    """
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass  # a closed number stays taken, or the next file opened would receive what a library prints
     os.close(number)
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     if sys.stdout is None:
-        sys.stdout = io.TextIOWrapper(cast(BinaryIO, Closed()), encoding="utf-8", write_through=True)
+        sys.stdout = io.TextIOWrapper(
+            cast(BinaryIO, Closed()), encoding="utf-8", write_through=True
+        )
     elif isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def silence(name: str) -> None:
-    """Let what is still unwritten to ``stdout`` or ``stderr`` go nowhere: Python would complain at its end."""
+    """Let what is still unwritten to ``stdout`` or ``stderr`` go nowhere: Python would complain at
+    its end.
+    """
     nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     os.dup2(nowhere.fileno(), {"stdout": 1, "stderr": 2}[name])
     setattr(sys, name, nowhere)
@@ -81,7 +113,12 @@ def check_output(path: str, force: bool, inputs: Sequence[str] = ()) -> None:
         return
     target = Path(path)
     for source in inputs:
-        if source != "-" and Path(source).exists() and target.exists() and os.path.samefile(source, target):
+        if (
+            source != "-"
+            and Path(source).exists()
+            and target.exists()
+            and os.path.samefile(source, target)
+        ):
             raise UsageError(f"{path}: is the input; writing over it would destroy it")
     if target.is_dir():
         raise UsageError(f"{target}: is a folder; give the name of a file")
@@ -93,25 +130,32 @@ def check_output(path: str, force: bool, inputs: Sequence[str] = ()) -> None:
 
 
 def check_table(path: str, force: bool, inputs: Sequence[str] = ()) -> None:
-    """UsageError before any work if ``path`` cannot become the output, or its name is that of another format."""
+    """UsageError before any work if ``path`` cannot become the output, or its name is that of
+    another format.
+    """
     delimiter_of(path)
     check_output(path, force, inputs)
 
 
 def delimiter_of(path: str) -> str:
-    """What stands between the cells of a table, by its name: tabs or commas; UsageError for that of another format.
+    """What stands between the cells of a table, by its name: tabs or commas; UsageError for that of
+    another format.
 
     >>> delimiter_of("new.TSV.gz"), delimiter_of("new.csv"), delimiter_of("-")
     ('\\t', ',', ',')
     """
     ending = Path(path.lower().removesuffix(".gz")).suffix
     if ending in NO_TABLES:
-        raise UsageError(f"{path}: a table is written as CSV or TSV, not as {ending}; end its name with .csv or .tsv")
+        raise UsageError(
+            f"{path}: a table is written as CSV or TSV, not as {ending}; end its name with .csv or .tsv"
+        )
     return "\t" if ending in (".tsv", ".tab") else ","
 
 
 def check_new_folder(path: str) -> None:
-    """UsageError before any work if a folder cannot be made under ``path``, which must not exist yet."""
+    """UsageError before any work if a folder cannot be made under ``path``, which must not exist
+    yet.
+    """
     target = Path(path)
     if target.exists() or target.is_symlink():
         raise UsageError(f"{target}: already exists; choose a new folder")
@@ -129,7 +173,9 @@ def check_writable(path: str, place: Path) -> None:
 
 @contextmanager
 def open_bytes(path: str, force: bool = False) -> Iterator[BinaryIO]:
-    """A binary stream to ``path``, compressed if it ends in .gz, whole or not at all; ``-`` is stdout."""
+    """A binary stream to ``path``, compressed if it ends in .gz, whole or not at all; ``-`` is
+    stdout.
+    """
     try:
         with open_plain(path, force) as plain:
             if not path.lower().endswith(".gz"):

@@ -17,25 +17,32 @@ Examples:
   molvae prepare a.smi.gz b.sdf -o prepared/ --no-neutralise"""
 )
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@click.option("-o", "--output", required=True, metavar="FOLDER", help="Folder to make; it must not exist yet.")
+@click.option(
+    "-o", "--output", required=True, metavar="FOLDER", help="Folder to make; it must not exist yet."
+)
 @column_option
 @workers_option
 @dials("data")
-def prepare(files: tuple[str, ...], output: str, column: str | None, workers: int | None, **given: Any) -> None:
+def prepare(
+    files: tuple[str, ...], output: str, column: str | None, workers: int | None, **given: Any
+) -> None:
     """Read molecules once into a data set ready for training.
 
-    CSV, TSV, SMI or SDF, each also gzipped; - is stdin. Every molecule is guarded, reduced to its largest
-    fragment, neutralised, made canonical and written in SELFIES symbols. Rows that cannot be used are in
-    rejected.csv of the folder, with their line and reason.
-    """
+    CSV, TSV, SMI or SDF, each also gzipped; - is stdin. Every molecule is guarded, reduced to its
+    largest fragment, neutralised, made canonical and written in SELFIES symbols. Rows that cannot
+    be used are in rejected.csv of the folder, with their line and reason."""
     from molvae.config import DataConfig, build
-    from molvae.preparation import prepare as prepare_files
+    from molvae.datasets.prepare import prepare as prepare_files
 
     check_new_folder(output)
     note_terminal(*files)
-    config = build(DataConfig, {name: value for name, value in given.items() if value is not None}, "prepare")
+    config = build(
+        DataConfig, {name: value for name, value in given.items() if value is not None}, "prepare"
+    )
     with progress("molecules read", None) as advance:
-        prepared = prepare_files(files, config, column=column, workers=workers, said=note, progress=advance)
+        prepared = prepare_files(
+            files, config, column=column, workers=workers, said=note, progress=advance
+        )
     prepared.dataset.save(output, rejected=prepared.rejected_csv())
     for line in summary(prepared.dataset):
         note(line)
@@ -52,7 +59,9 @@ def summary(dataset: Any) -> list[str]:
     ]
     lines += [f"  {count:,}: {reason}" for reason, count in report["rejected"].items()]
     if report["rejected"] and report["molecules"] < 0.9 * report["rows"]:
-        lines.append("Warning: more than a tenth of the rows was rejected; rejected.csv tells which and why")
+        lines.append(
+            "Warning: more than a tenth of the rows was rejected; rejected.csv tells which and why"
+        )
     vocabulary = dataset.vocabulary
     lines.append(
         f"{len(vocabulary.symbols)} SELFIES symbols and {len(vocabulary.merges)} merges; "

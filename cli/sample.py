@@ -34,7 +34,12 @@ Examples:
 )
 @model_option
 @click.option(
-    "-n", "--number", type=Count(0), default=100, metavar="N", help="Molecules to write; into a folder, draws."
+    "-n",
+    "--number",
+    type=Count(0),
+    default=100,
+    metavar="N",
+    help="Molecules to write; into a folder, draws.",
 )
 @click.option(
     "--temperature",
@@ -62,14 +67,23 @@ Examples:
     help="Leave out draws that are not written in the SELFIES of their molecule, the slips of a model; or keep them "
     "and say of each which it is. [default: consistent]",
 )
-@click.option("--all", "keep_all", is_flag=True, help="Keep every draw: repeats, empty and inconsistent ones too.")
+@click.option(
+    "--all",
+    "keep_all",
+    is_flag=True,
+    help="Keep every draw: repeats, empty and inconsistent ones too.",
+)
 @click.option(
     "--novel",
     is_flag=True,
     help="Leave out the molecules that the model was last trained on; of one trained with --from, not those of the "
     "model that it began with.",
 )
-@click.option("--scores", metavar="NAMES", help="Properties to add, such as qed,sa,logp (see molvae score --list).")
+@click.option(
+    "--scores",
+    metavar="NAMES",
+    help="Properties to add, such as qed,sa,logp (see molvae score --list).",
+)
 @click.option(
     "-o",
     "--output",
@@ -107,28 +121,31 @@ def sample(
 ) -> int:
     """Draw new molecules from a model.
 
-    z is drawn from the prior and decoded; N distinct valid molecules are written, with their SELFIES and
-    log p(x|z) in nats. The same seed gives the same molecules.
+    z is drawn from the prior and decoded; N distinct valid molecules are written, with their
+    SELFIES and log p(x|z) in nats. The same seed gives the same molecules.
 
-    Into a folder, -o shards/, go parquet parts with what is left of N draws, repeats within a part removed. A
-    second start writes only the parts that are missing, and under torchrun the processes share them; molvae
-    distinct removes the repeats of all parts.
-    """
-    from molvae import model_folder
-    from molvae.codec import Codec
+    Into a folder, -o shards/, go parquet parts with what is left of N draws, repeats within a part
+    removed. A second start writes only the parts that are missing, and under torchrun the processes
+    share them; molvae distinct removes the repeats of all parts."""
+    from molvae.chem.scoring import plan_scores
     from molvae.errors import UsageError
-    from molvae.processes import world
-    from molvae.scoring import plan_scores
+    from molvae.generation.codec import Codec
+    from molvae.runtime.ranks import world
+    from molvae.storage import model_folder
 
     here = world()
     for other, given in (("--novel", novel), ("--consistent", consistent)):
         if keep_all and given:
-            raise UsageError(f"--all keeps every draw and {other} leaves some out: give one of them")
+            raise UsageError(
+                f"--all keeps every draw and {other} leaves some out: give one of them"
+            )
     parts = is_for_parts(output)
     if parts:
         check_parts(output)
     elif here.size > 1:
-        raise UsageError("several processes share the parts of a folder; name one with -o, and end it with /")
+        raise UsageError(
+            "several processes share the parts of a folder; name one with -o, and end it with /"
+        )
     else:
         check_table(output, force)
     plan = None if scores is None else plan_scores(scores)
@@ -137,7 +154,12 @@ def sample(
         chosen = chosen_device(f"cuda:{here.local_rank}")
     codec = Codec.load(model, chosen, precision)
     known = model_folder.load_known(model) if novel else None
-    drawn = {"temperature": temperature, "level": level, "learned": prior == "learned", "seed": seed}
+    drawn = {
+        "temperature": temperature,
+        "level": level,
+        "learned": prior == "learned",
+        "seed": seed,
+    }
     options = drawn | {"keep_all": keep_all, "consistent": consistent is not False}
     if parts:
         return write_parts(codec, number, Path(output), force, options, known, plan, workers)
@@ -145,14 +167,16 @@ def sample(
 
 
 def is_for_parts(output: str) -> bool:
-    """Whether ``-o`` names a folder: by a / at its end, or because parts and nothing else are in it."""
+    """Whether ``-o`` names a folder: by a / at its end, or because parts and nothing else are in
+    it.
+    """
     if output in ("", "-"):
         return False
     if output.endswith("/"):
         return True
     if not Path(output).is_dir():
         return False
-    from molvae.parts import parts_of, strangers
+    from molvae.generation.parts import parts_of, strangers
 
     return bool(parts_of(Path(output))) and not strangers(Path(output))
 
@@ -160,7 +184,7 @@ def is_for_parts(output: str) -> bool:
 def check_parts(output: str) -> None:
     """UsageError before any work if a folder cannot take parts."""
     from molvae.errors import UsageError
-    from molvae.parts import arrow, strangers
+    from molvae.generation.parts import arrow, strangers
 
     folder = Path(output)
     place = next(path for path in (folder, *folder.absolute().parents) if path.exists())
@@ -173,12 +197,19 @@ def check_parts(output: str) -> None:
 
 
 def write_table(
-    codec: Any, number: int, output: str, force: bool, options: dict[str, Any], known: Any, plan: Any, workers: Any
+    codec: Any,
+    number: int,
+    output: str,
+    force: bool,
+    options: dict[str, Any],
+    known: Any,
+    plan: Any,
+    workers: Any,
 ) -> int:
     """Write so many molecules as a table, and say what was drawn and left out."""
-    from molvae import sampling
-    from molvae.scoring import stream
-    from molvae.streams import cell, row_writer
+    from molvae.chem.scoring import stream
+    from molvae.datasets.text_files import cell, row_writer
+    from molvae.generation import sampling
 
     codec.check_level(options["level"])  # before anything is written
     tally = sampling.Tally()
@@ -187,8 +218,14 @@ def write_table(
     with open_output(output, force) as handle, progress("molecules", number) as advance:
         write = row_writer(handle, delimiter_of(output))
         write([*names, *(plan.columns if plan else ())])
-        found = sampling.sample(codec, number, known=known, workers=workers, tally=tally, progress=advance, **options)
-        rows = stream(((one.smiles, one) for one in found), plan, workers) if plan else ((one, None) for one in found)
+        found = sampling.sample(
+            codec, number, known=known, workers=workers, tally=tally, progress=advance, **options
+        )
+        rows = (
+            stream(((one.smiles, one) for one in found), plan, workers)
+            if plan
+            else ((one, None) for one in found)
+        )
         for one, scored in rows:
             cells = [*([one.consistent] if flagged else []), *(scored.values if scored else [])]
             write([one.smiles, one.selfies, f"{one.log_likelihood:.4f}", *map(cell, cells)])
@@ -196,22 +233,33 @@ def write_table(
     if tally.kept == number:
         return 0
     slips = tally.dropped[sampling.INCONSISTENT] > tally.drawn / 2
-    advice = "train longer, or take them as they are with --raw" if slips else "a higher --temperature finds more"
+    advice = (
+        "train longer, or take them as they are with --raw"
+        if slips
+        else "a higher --temperature finds more"
+    )
     note(f"Error: only {tally.kept:,} of {number:,} found in {tally.drawn:,} draws; {advice}")
     return 1
 
 
 def write_parts(
-    codec: Any, number: int, folder: Path, force: bool, options: dict[str, Any], known: Any, plan: Any, workers: Any
+    codec: Any,
+    number: int,
+    folder: Path,
+    force: bool,
+    options: dict[str, Any],
+    known: Any,
+    plan: Any,
+    workers: Any,
 ) -> int:
     """Write this process's share of the parts of so many draws, and say what was left out."""
-    from molvae import sampling, shards
-    from molvae.parallel import default_workers
-    from molvae.processes import world
+    from molvae.generation import large_scale, sampling
+    from molvae.runtime.process_pool import default_workers
+    from molvae.runtime.ranks import world
 
     here = world()
-    settings = shards.settings_of(codec, novel=known is not None, plan=plan, **options)
-    wanted = shards.Shards(folder, settings, number)
+    settings = large_scale.settings_of(codec, novel=known is not None, plan=plan, **options)
+    wanted = large_scale.Shards(folder, settings, number)
     missing = wanted.missing(here, force)
     folder.mkdir(parents=True, exist_ok=True)
     draws = sum(len(wanted.span(part)) for part in missing)
@@ -219,7 +267,9 @@ def write_parts(
         workers = max(1, default_workers() // here.local_size) if draws > 4 * sampling.BLOCK else 1
     total = sampling.Tally()
     with progress("draws", draws) as advance:
-        for tally in wanted.write(codec, missing, known=known, plan=plan, workers=workers, progress=advance):
+        for tally in wanted.write(
+            codec, missing, known=known, plan=plan, workers=workers, progress=advance
+        ):
             total.drawn += tally.drawn
             total.kept += tally.kept
             total.dropped += tally.dropped

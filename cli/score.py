@@ -22,7 +22,7 @@ def print_list(context: click.Context, _: click.Parameter, wanted: bool) -> None
     """Print what there is, a line each, and end."""
     if not wanted or context.resilient_parsing:
         return
-    from molvae.properties import PROPERTIES
+    from molvae.chem.properties import PROPERTIES
 
     for name, entry in PROPERTIES.items():
         aside = "" if entry.by_default else " (only when asked for)"
@@ -33,8 +33,17 @@ def print_list(context: click.Context, _: click.Parameter, wanted: bool) -> None
 @click.command(epilog=EXAMPLES, short_help="Add scores to the rows of a file of molecules.")
 @click.argument("molecules")
 @output_option
-@click.option("--scores", metavar="NAMES", help="Scores to compute, separated by commas.  [default: all]")
-@click.option("--list", is_flag=True, is_eager=True, expose_value=False, callback=print_list, help="Show the scores.")
+@click.option(
+    "--scores", metavar="NAMES", help="Scores to compute, separated by commas.  [default: all]"
+)
+@click.option(
+    "--list",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=print_list,
+    help="Show the scores.",
+)
 @click.option(
     "--scorer",
     "scorers",
@@ -65,13 +74,12 @@ def score(
 ) -> int:
     """Add scores to the rows of MOLECULES, a file of SMILES or structures, or - for standard input.
 
-    Every row is kept, in its order and with all its columns; a column per score is added, and a column
-    `status`: "ok", or why a score is missing. Reads CSV, TSV, SMI and SDF, writes CSV or, to a file named
-    .tsv, TSV; each also .gz.
-    """
-    from molvae.intake import open_table
-    from molvae.scoring import OK, Counts, free_names, plan_scores, stream
-    from molvae.streams import cell, row_writer
+    Every row is kept, in its order and with all its columns; a column per score is added, and a
+    column `status`: "ok", or why a score is missing. Reads CSV, TSV, SMI and SDF, writes CSV or, to
+    a file named .tsv, TSV; each also .gz."""
+    from molvae.chem.scoring import OK, Counts, free_names, plan_scores, stream
+    from molvae.datasets.table_reader import open_table
+    from molvae.datasets.text_files import cell, row_writer
 
     from .output import check_table, delimiter_of, note, note_terminal, open_output, progress
 
@@ -89,7 +97,9 @@ def score(
             for record, row in rows:
                 if record.problem:
                     also = f"{row.status}; " if record.smiles and row.status != OK else ""
-                    row = row._replace(status=also + record.problem, reason=record.problem.partition(":")[0])
+                    row = row._replace(
+                        status=also + record.problem, reason=record.problem.partition(":")[0]
+                    )
                 counts.add(row)
                 own = ["" if value is None else str(value) for value in row.values[properties:]]
                 scored = [*map(cell, row.values[:properties]), *own, row.status]
@@ -98,16 +108,21 @@ def score(
     note(str(counts))
     if counts.not_scored.total() < counts.rows or not counts.rows:
         return 0
-    note(f"Error: no row could be scored: does {table.smiles_column!r} hold SMILES? --column names another column")
+    note(
+        f"Error: no row could be scored: does {table.smiles_column!r} hold SMILES? --column names another column"
+    )
     return 1
 
 
 def fitted(fields: Sequence[str], width: int) -> list[str]:
-    """The fields of a row in as many columns as the header has, so that what is added stands where it belongs.
+    """The fields of a row in as many columns as the header has, so that what is added stands where
+    it belongs.
 
     Columns that a row lacks are empty; what it has too much of stays in its last column.
 
     >>> fitted(["CCO"], 2), fitted(["CCO", "a", "b"], 2)
     (['CCO', ''], ['CCO', 'a,b'])
     """
-    return [*fields[: width - 1], ",".join(fields[width - 1 :]), *[""] * (width - len(fields) - 1)][:width]
+    return [*fields[: width - 1], ",".join(fields[width - 1 :]), *[""] * (width - len(fields) - 1)][
+        :width
+    ]

@@ -10,7 +10,14 @@ from typing import Any, NamedTuple
 
 import click
 
-from .options import chosen_device, column_option, device_option, dials, force_option, workers_option
+from .options import (
+    chosen_device,
+    column_option,
+    device_option,
+    dials,
+    force_option,
+    workers_option,
+)
 from .output import clock, live, note, note_terminal, on_terminal, progress
 from .prepare import summary
 
@@ -27,8 +34,12 @@ Examples:
   torchrun --nproc-per-node 4 $(which molvae) train molecules.csv -o model/"""
 )
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@click.option("-o", "--output", required=True, metavar="FOLDER", help="Folder of the training and its model.")
-@click.option("--config", "config_file", metavar="TOML", help="File of options; those given here win over it.")
+@click.option(
+    "-o", "--output", required=True, metavar="FOLDER", help="Folder of the training and its model."
+)
+@click.option(
+    "--config", "config_file", metavar="TOML", help="File of options; those given here win over it."
+)
 @click.option(
     "--from",
     "start",
@@ -36,7 +47,9 @@ Examples:
     help="Begin with the weights of this model (a folder, or a shipped one's name), and add the symbols it lacks.",
 )
 @click.option("--resume", is_flag=True, help="Go on with the training in the folder.")
-@click.option("--cache/--no-cache", default=True, help="Keep what was prepared for the next training.")
+@click.option(
+    "--cache/--no-cache", default=True, help="Keep what was prepared for the next training."
+)
 @force_option
 @column_option
 @workers_option
@@ -57,19 +70,20 @@ def train(
 ) -> int:
     """Train a model on molecules.
 
-    FILE is CSV, TSV, SMI or SDF, each also gzipped, several of them, or one folder that molvae prepare made.
-    The folder keeps the best and the last state, metrics.csv, config.toml and rejected.csv. Ctrl-C saves and
-    stops; --resume goes on. Nats are per molecule, summed over its symbols.
+    FILE is CSV, TSV, SMI or SDF, each also gzipped, several of them, or one folder that molvae
+    prepare made. The folder keeps the best and the last state, metrics.csv, config.toml and
+    rejected.csv. Ctrl-C saves and stops; --resume goes on. Nats are per molecule, summed over its
+    symbols.
 
-    Started by torchrun, several processes divide every batch among them, one on each GPU or on some of the cores.
-    """
+    Started by torchrun, several processes divide every batch among them, one on each GPU or on some
+    of the cores."""
     import torch
 
-    from molvae import distributed, runs
     from molvae.config import from_dict, read_toml
+    from molvae.training import distributed, run_folder
 
     options = read_toml(config_file) if config_file else {}
-    for name, values in runs.sections(given).items():
+    for name, values in run_folder.sections(given).items():
         options[name] = options.get(name, {}) | values
     from_dict(options, "train")
     run, place = Path(output), torch.device(own_device(device))
@@ -79,14 +93,28 @@ def train(
                 plan = planned(files, run, options, start, resume, force, group)
                 say = note if group.leads else keep_quiet
                 note_terminal(*files)
-                reading = {"column": column, "workers": workers, "cached": cache, "base": plan.base, "said": say}
-                with progress("molecules read", None) if group.leads else nullcontext(keep_quiet) as advance:
-                    dataset, rejected = runs.open_dataset(files, plan.config.data, progress=advance, **reading)
+                reading = {
+                    "column": column,
+                    "workers": workers,
+                    "cached": cache,
+                    "base": plan.base,
+                    "said": say,
+                }
+                with (
+                    progress("molecules read", None)
+                    if group.leads
+                    else nullcontext(keep_quiet) as advance
+                ):
+                    dataset, rejected = run_folder.open_dataset(
+                        files, plan.config.data, progress=advance, **reading
+                    )
                 for line in summary(dataset):
                     say(line)
                 state = begun(run, plan, dataset, place, say, force, group)
             group.check_same(dataset.fingerprint, "molecules")
-            if group.world.size > 1:  # else there is nothing to compare, and hashing a large model takes its time
+            if (
+                group.world.size > 1
+            ):  # else there is nothing to compare, and hashing a large model takes its time
                 group.check_same(state.mark, "weights")
             return go_through(run, plan, state, dataset, rejected, group)
         except distributed.LostError:
@@ -109,60 +137,84 @@ class Plan(NamedTuple):
 
 
 def planned(
-    files: tuple[str, ...], run: Path, options: Any, start: str | None, resume: bool, force: bool, group: Any
+    files: tuple[str, ...],
+    run: Path,
+    options: Any,
+    start: str | None,
+    resume: bool,
+    force: bool,
+    group: Any,
 ) -> Plan:
     """What is asked for, checked before any molecule is read."""
-    from molvae import checkpoint, finetuning, resumption, runs, shipped
     from molvae.config import from_dict
     from molvae.errors import UsageError
+    from molvae.storage import checkpoint, pretrained
+    from molvae.training import checkpoints, fine_tuning, run_folder
 
     if group.world.size > 1 and "-" in files:
         raise UsageError("several processes cannot all read standard input: give a file")
     if resume:
-        config = runs.config_of(run, options)
-        _, vocabulary, info = resumption.newest_info(run)
+        config = run_folder.config_of(run, options)
+        _, vocabulary, info = checkpoints.newest_info(run)
         origin = info.get("started_from")
         if start is not None and origin is None:
-            raise UsageError(f"--from {start}: the training in {run} did not begin with a model; leave it out")
+            raise UsageError(
+                f"--from {start}: the training in {run} did not begin with a model; leave it out"
+            )
         return Plan(config, True, base=vocabulary if origin else None, origin=origin)
     if group.leads:
-        runs.check_new(run, force)
+        run_folder.check_new(run, force)
     if start is None:
         return Plan(from_dict(options, "train"), False)
-    model = shipped.find(start)
+    model = pretrained.find(start)
     if run.resolve() in (model.resolve(), *model.resolve().parents):
-        raise UsageError(f"{run}: holds the model that the training is to begin with; choose another folder")
+        raise UsageError(
+            f"{run}: holds the model that the training is to begin with; choose another folder"
+        )
     saved = checkpoint.load(model)
-    config = finetuning.configure(saved.config, options)
-    return Plan(config, False, saved, saved.vocabulary, finetuning.origin(saved, start))
+    config = fine_tuning.configure(saved.config, options)
+    return Plan(config, False, saved, saved.vocabulary, fine_tuning.origin(saved, start))
 
 
-def begun(run: Path, plan: Plan, dataset: Any, place: Any, say: Any, force: bool, group: Any) -> Any:
+def begun(
+    run: Path, plan: Plan, dataset: Any, place: Any, say: Any, force: bool, group: Any
+) -> Any:
     """The state of the training that is planned, new or as it was left."""
-    from molvae import resumption, runs
+    from molvae.training import checkpoints, run_folder
 
     if plan.resume:
-        state = resumption.resume(run, dataset, place, said=say)
+        state = checkpoints.resume(run, dataset, place, said=say)
         say(f"going on from step {state.step:,}" if not state.out_of_steps else "already complete")
     else:
-        state = runs.create(run, dataset, plan.config, place, force=force, start=plan.start, group=group)
+        state = run_folder.create(
+            run, dataset, plan.config, place, force=force, start=plan.start, group=group
+        )
     if plan.start is not None:
         new = plan.base.unknown(dataset.vocabulary.symbols)
-        say(f"beginning with {plan.start.path}" + (f"; new symbols: {' '.join(new)}" if new else ", no new symbols"))
+        say(
+            f"beginning with {plan.start.path}"
+            + (f"; new symbols: {' '.join(new)}" if new else ", no new symbols")
+        )
     processes = f", {group.world.size} processes" if group.world.size > 1 else ""
-    say(f"{state.model.weight_count:,} weights on {place}, {state.model.precision} products{processes}")
+    say(
+        f"{state.model.weight_count:,} weights on {place}, {state.model.precision} products{processes}"
+    )
     return state
 
 
 def go_through(run: Path, plan: Plan, state: Any, dataset: Any, rejected: str, group: Any) -> int:
     """Train to the end or to a signal; the exit code."""
-    from molvae import runs
+    from molvae.training import run_folder
 
-    info = {"data": dataset.report, "fingerprint": dataset.fingerprint, "molecules": len(dataset.training_rows)}
+    info = {
+        "data": dataset.report,
+        "fingerprint": dataset.fingerprint,
+        "molecules": len(dataset.training_rows),
+    }
     info |= {"started_from": plan.origin} if plan.origin else {}
     with stop_on_signal() as caught:
         options = {"rejected": rejected, "stopping": lambda: bool(caught), "group": group}
-        for record in runs.run_training(run, state, dataset, info, **options):
+        for record in run_folder.run_training(run, state, dataset, info, **options):
             if group.leads:
                 tell(record)
     stopped = bool(caught) or not state.out_of_steps
@@ -175,10 +227,12 @@ def go_through(run: Path, plan: Plan, state: Any, dataset: Any, rejected: str, g
 
 
 def own_device(name: str) -> str:
-    """The device that ``--device`` means for this process: of several processes each has a GPU of its own."""
+    """The device that ``--device`` means for this process: of several processes each has a GPU of
+    its own.
+    """
     import torch
 
-    from molvae.processes import world
+    from molvae.runtime.ranks import world
 
     if world().size > 1 and name in ("auto", "cuda") and torch.cuda.is_available():
         return chosen_device(f"cuda:{world().local_rank}")
@@ -196,7 +250,11 @@ def tell(record: Any) -> None:
         figures = record.validation
         if terminal:
             live("")
-        blank = "" if figures.unconditional is None else f", log p(x) {figures.unconditional:.2f} at level 0"
+        blank = (
+            ""
+            if figures.unconditional is None
+            else f", log p(x) {figures.unconditional:.2f} at level 0"
+        )
         note(
             f"epoch {record.epoch}  step {record.step:,}  {clock(record.seconds)}  "
             f"ELBO {record.elbo:.2f} = {record.reconstruction:.2f} - KL {record.kl:.2f}  |  "
@@ -204,7 +262,9 @@ def tell(record: Any) -> None:
             f"exact {figures.exact:.1%}, {figures.active_units} active units{blank}{'  best' if record.best else ''}"
         )
         if figures.kl < 1.0 and record.beta > 0:
-            note("Warning: the KL has collapsed: the decoder ignores its latent. Lower --beta, or give --free-bits")
+            note(
+                "Warning: the KL has collapsed: the decoder ignores its latent. Lower --beta, or give --free-bits"
+            )
     elif terminal and record.step % 5 == 0:
         total = f"/{record.total_steps:,}" if record.total_steps else ""
         left = f"{clock(record.seconds_left)} left" if record.total_steps else ""
@@ -217,7 +277,9 @@ def tell(record: Any) -> None:
 
 @contextmanager
 def stop_on_signal() -> Iterator[list[int]]:
-    """Note SIGINT and SIGTERM in the list instead of dying of the first; a second SIGINT ends at once."""
+    """Note SIGINT and SIGTERM in the list instead of dying of the first; a second SIGINT ends at
+    once.
+    """
     caught: list[int] = []
 
     def note_signal(number: int, _: Any) -> None:
@@ -225,7 +287,9 @@ def stop_on_signal() -> Iterator[list[int]]:
             raise KeyboardInterrupt
         caught.append(number)
 
-    before = {number: signal.signal(number, note_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {
+        number: signal.signal(number, note_signal) for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         yield caught
     finally:

@@ -1,4 +1,6 @@
-"""Draw the bundled sample from the MOSES training set: ``python data/make_moses_sample.py moses_train.csv.gz``."""
+"""Draw the bundled sample from the MOSES training set: ``python data/make_moses_sample.py
+moses_train.csv.gz``.
+"""
 
 from __future__ import annotations
 

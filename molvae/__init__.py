@@ -1,4 +1,5 @@
-"""molvae proposes new molecules: a SELFIES variational autoencoder to train, sample, interpolate and score.
+"""molvae proposes new molecules: a SELFIES variational autoencoder to train, sample, interpolate
+and score.
 
 >>> import molvae
 >>> molvae.score(["CCO"], ["tpsa"])["TPSA"].tolist()
@@ -11,16 +12,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .api import Model, load, train
+    from .chem.scoring import score
     from .errors import MolvaeError
-    from .scoring import score
 
 __all__ = ["Model", "MolvaeError", "load", "score", "train"]
 
-_HOMES = {"Model": "api", "load": "api", "train": "api", "score": "scoring", "MolvaeError": "errors"}
+_HOMES = {
+    "Model": "api",
+    "load": "api",
+    "train": "api",
+    "score": "chem.scoring",
+    "MolvaeError": "errors",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Import the public names when they are first used, so that ``import molvae`` loads no torch."""
+    """Import the public names when they are first used, so that ``import molvae`` loads no
+    torch.
+    """
     if name in _HOMES:
         from importlib import import_module
 

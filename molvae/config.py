@@ -1,8 +1,8 @@
-"""Every dial of molvae, with its default, its unit and its bounds, and the TOML file that sets them.
+"""Every dial of molvae, with its default, its unit and its bounds, and the TOML file that sets
+them.
 
-The command line makes its options from these fields, so a dial is added here and nowhere else. Knows
-neither torch nor click: both must stay out of the way of ``molvae --help``.
-"""
+The command line makes its options from these fields, so a dial is added here and nowhere else.
+Knows neither torch nor click: both must stay out of the way of ``molvae --help``."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from typing import Any, TypeVar
 from .errors import UsageError
 
 PRIOR_LEVEL = 0.21
-"""Where a model with noise levels samples unless told otherwise: the least level at which a draw hangs on its latent,
-which costs a molecule over 5 nats when exchanged; samples are nearly as good as at level 0 (benchmarks/LOG.md)."""
+"""Where a model with noise levels samples unless told otherwise: the least level at which a draw
+hangs on its latent, which costs a molecule over 5 nats when exchanged; samples are nearly as good
+as at level 0 (benchmarks/LOG.md)."""
 
 HOTTEST = 100.0
 """The highest temperature to sample at: far below it symbols are drawn all but evenly."""
@@ -34,20 +35,35 @@ def dial(
     high: float | None = None,
     choices: tuple[str, ...] = (),
 ) -> Any:
-    """A dataclass field that carries what a person must know of it: meaning, bounds (inclusive), choices."""
-    return field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices})
+    """A dataclass field that carries what a person must know of it: meaning, bounds (inclusive),
+    choices.
+    """
+    return field(
+        default=default, metadata={"help": help, "low": low, "high": high, "choices": choices}
+    )
 
 
 @dataclass(frozen=True)
 class DataConfig:
     """How molecules are read, standardised, split and written in symbols."""
 
-    rows: int = dial(0, "use only this many rows, drawn at random with the split's seed (0: all)", low=0, high=10**12)
+    rows: int = dial(
+        0,
+        "use only this many rows, drawn at random with the split's seed (0: all)",
+        low=0,
+        high=10**12,
+    )
     max_heavy_atoms: int = dial(100, "largest molecule accepted, in heavy atoms", low=1, high=200)
     neutralise: bool = dial(True, "neutralise charges where that leaves a sound molecule")
-    vocabulary: int = dial(256, "symbols at most, learned byte-pair merges included", low=1, high=4096)
-    spellings: int = dial(0, "other, random SMILES of each molecule that it also learns to rebuild", low=0, high=100)
-    validation: float = dial(0.05, "share of the molecules held out for validation (5,000 at most)", low=0.0, high=0.5)
+    vocabulary: int = dial(
+        256, "symbols at most, learned byte-pair merges included", low=1, high=4096
+    )
+    spellings: int = dial(
+        0, "other, random SMILES of each molecule that it also learns to rebuild", low=0, high=100
+    )
+    validation: float = dial(
+        0.05, "share of the molecules held out for validation (5,000 at most)", low=0.0, high=0.5
+    )
     split_seed: int = dial(0, "seed of the validation split", low=0, high=2**63 - 1)
 
 
@@ -94,21 +110,39 @@ class TrainingConfig:
     )
     batch_size: int = dial(256, "molecules per optimiser step", low=1, high=1_000_000)
     learning_rate: float = dial(2e-3, "peak learning rate of AdamW", low=1e-8, high=1.0)
-    warmup: int = dial(200, "steps of linear learning-rate warm-up, before the cosine", low=0, high=10**9)
+    warmup: int = dial(
+        200, "steps of linear learning-rate warm-up, before the cosine", low=0, high=10**9
+    )
     weight_decay: float = dial(0.01, "AdamW weight decay on matrices", low=0.0, high=10.0)
     clip: float = dial(5.0, "largest gradient norm", low=1e-6, high=1e6)
-    ema: float = dial(0.999, "decay of the averaged weights that are validated and kept", low=0.0, high=0.999999)
-    beta: float = dial(
-        0.05, "with gaussian, weight of the KL in the loss; 1 is the ELBO, 0 a plain autoencoder", low=0.0, high=1000.0
+    ema: float = dial(
+        0.999, "decay of the averaged weights that are validated and kept", low=0.0, high=0.999999
     )
-    beta_schedule: str = dial("linear", "how beta is warmed up", choices=("constant", "linear", "cyclical"))
+    beta: float = dial(
+        0.05,
+        "with gaussian, weight of the KL in the loss; 1 is the ELBO, 0 a plain autoencoder",
+        low=0.0,
+        high=1000.0,
+    )
+    beta_schedule: str = dial(
+        "linear", "how beta is warmed up", choices=("constant", "linear", "cyclical")
+    )
     beta_warmup: float = dial(
-        0.2, "share of training over which beta rises (of each cycle when cyclical)", low=0.0, high=1.0
+        0.2,
+        "share of training over which beta rises (of each cycle when cyclical)",
+        low=0.0,
+        high=1.0,
     )
     beta_cycles: int = dial(4, "cycles of the cyclical warm-up", low=1, high=10_000)
-    free_bits: float = dial(0.0, "with gaussian, nats of KL a latent dimension that cost nothing", low=0.0, high=100.0)
-    sharp_share: float = dial(0.4, "with levels, share of the molecules trained at the sharpest", low=0.0, high=1.0)
-    blank_share: float = dial(0.35, "with levels, share trained at level 0, without latent", low=0.0, high=1.0)
+    free_bits: float = dial(
+        0.0, "with gaussian, nats of KL a latent dimension that cost nothing", low=0.0, high=100.0
+    )
+    sharp_share: float = dial(
+        0.4, "with levels, share of the molecules trained at the sharpest", low=0.0, high=1.0
+    )
+    blank_share: float = dial(
+        0.35, "with levels, share trained at level 0, without latent", low=0.0, high=1.0
+    )
     level_power: float = dial(
         2.0,
         "with levels, the others' level is the sharpest times u**power, u uniform: 2 favours low ones",
@@ -118,7 +152,9 @@ class TrainingConfig:
     mc_samples: int = dial(1, "Monte-Carlo samples of z per molecule and step", low=1, high=1000)
     seed: int = dial(0, "seed of weights, batches and noise", low=0, high=2**63 - 1)
     precision: str = dial("auto", "operands of matrix products", choices=("auto", "fp32", "bf16"))
-    patience: int = dial(0, "stop after this many validations without a better one (0: never)", low=0, high=10**6)
+    patience: int = dial(
+        0, "stop after this many validations without a better one (0: never)", low=0, high=10**6
+    )
 
 
 @dataclass(frozen=True)
@@ -152,7 +188,9 @@ def nearest(name: str, valid: list[str]) -> str:
 
 
 def build(section: type[Section], values: Mapping[str, Any], origin: str) -> Section:
-    """The section with ``values`` over its defaults; UsageError names the key, the value and the rule."""
+    """The section with ``values`` over its defaults; UsageError names the key, the value and the
+    rule.
+    """
     known = {f.name: f for f in fields(section)}
     for name, value in values.items():
         if name not in known:
@@ -165,13 +203,19 @@ def build(section: type[Section], values: Mapping[str, Any], origin: str) -> Sec
 
 def check(name: str, value: Any, default: Any, rule: Mapping[str, Any], origin: str) -> None:
     """UsageError unless ``value`` has the type of ``default`` and keeps within the field's rule."""
-    wanted = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}[type(default)]
+    wanted = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}[
+        type(default)
+    ]
     accepted: tuple[type, ...] = (int, float) if isinstance(default, float) else (type(default),)
-    right_type = isinstance(value, accepted) and (isinstance(default, bool) or not isinstance(value, bool))
+    right_type = isinstance(value, accepted) and (
+        isinstance(default, bool) or not isinstance(value, bool)
+    )
     if not right_type or (isinstance(value, float) and not math.isfinite(value)):
         raise UsageError(f"{origin}: {name} must be {wanted}, not {value!r}")
     if rule["choices"] and value not in rule["choices"]:
-        raise UsageError(f"{origin}: {name} must be one of {', '.join(rule['choices'])}, not {value!r}")
+        raise UsageError(
+            f"{origin}: {name} must be one of {', '.join(rule['choices'])}, not {value!r}"
+        )
     low, high = rule["low"], rule["high"]
     if (low is not None and value < low) or (high is not None and value > high):
         raise UsageError(f"{origin}: {name} must be between {low:g} and {high:g}, not {value!r}")
@@ -185,9 +229,13 @@ def from_dict(values: Mapping[str, Any], origin: str) -> Config:
         if name not in SECTIONS:
             raise UsageError(f'{origin}: unknown section "{name}"; {nearest(name, list(SECTIONS))}')
         if not isinstance(section, Mapping):
-            hint = next((s for s, c in SECTIONS.items() if name in {f.name for f in fields(c)}), name)
+            hint = next(
+                (s for s, c in SECTIONS.items() if name in {f.name for f in fields(c)}), name
+            )
             raise UsageError(f"{origin}: {name} must be a section of keys, such as [{hint}]")
-    built: dict[str, Any] = {name: build(cls, values.get(name, {}), origin) for name, cls in SECTIONS.items()}
+    built: dict[str, Any] = {
+        name: build(cls, values.get(name, {}), origin) for name, cls in SECTIONS.items()
+    }
     config = Config(**built)
     check_together(config, origin)
     return config
@@ -197,9 +245,13 @@ def check_together(config: Config, origin: str) -> None:
     """UsageError for values that are sound alone and senseless together."""
     sharp, blank = config.training.sharp_share, config.training.blank_share
     if config.data.spellings and (config.model.posterior == "gaussian" or not sharp):
-        raise UsageError(f"{origin}: spellings are rebuilt at the sharpest noise level, and nothing is trained there")
+        raise UsageError(
+            f"{origin}: spellings are rebuilt at the sharpest noise level, and nothing is trained there"
+        )
     if sharp + blank > 1.0 + 1e-9:
-        raise UsageError(f"{origin}: sharp_share and blank_share together are {sharp + blank:g}, more than 1")
+        raise UsageError(
+            f"{origin}: sharp_share and blank_share together are {sharp + blank:g}, more than 1"
+        )
 
 
 def read_toml(path: str | Path) -> dict[str, dict[str, Any]]:
@@ -207,7 +259,11 @@ def read_toml(path: str | Path) -> dict[str, dict[str, Any]]:
     try:
         text = Path(path).read_text(encoding="utf-8")
         values = tomllib.loads(text)
-    except (OSError, ValueError, RecursionError) as error:  # also what tomllib raises, and a number of 5,000 digits
+    except (
+        OSError,
+        ValueError,
+        RecursionError,
+    ) as error:  # also what tomllib raises, and a number of 5,000 digits
         raise UsageError(f"{path}: not a readable TOML file ({error})") from error
     home = {f.name: name for name, cls in SECTIONS.items() for f in fields(cls)}
     for key in values:

@@ -30,9 +30,8 @@ class InputError(MolvaeError):
 class MoleculeError(MolvaeError):
     """One molecule that cannot be used.
 
-    ``reason`` is a short fixed phrase that rows are counted under ("does not parse"), ``detail`` what
-    was found in this molecule; the SMILES stands on a line of its own.
-    """
+    ``reason`` is a short fixed phrase that rows are counted under ("does not parse"), ``detail``
+    what was found in this molecule; the SMILES stands on a line of its own."""
 
     def __init__(self, reason: str, smiles: str, detail: str = "") -> None:
         self.reason = reason

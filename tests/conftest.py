@@ -1,7 +1,7 @@
 """What the tests share: real molecules, a tiny data set, and two tiny trained models.
 
-One thread for torch: several test machines share their cores, and tiny products gain nothing from more.
-"""
+One thread for torch: several test machines share their cores, and tiny products gain nothing from
+more."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ from hypothesis import settings
 settings.register_profile("molvae", deadline=None, derandomize=True)
 settings.load_profile("molvae")
 
-# A shell that runs the tests in the background has Ctrl-C ignored, and so would have all that they start.
+# A shell that runs the tests in the background has Ctrl-C ignored, and so would have all that they
+# start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SAMPLE = Path(__file__).parents[1] / "data" / "moses_sample.csv.gz"
@@ -91,7 +92,7 @@ def put(tmp_path: Path) -> Any:
 @pytest.fixture(scope="session")
 def tiny_dataset(molecules_csv: Path) -> Any:
     """The same as a prepared data set."""
-    from molvae.preparation import prepare
+    from molvae.datasets.prepare import prepare
 
     return prepare([molecules_csv], tiny_config().data, workers=1).dataset
 
@@ -106,11 +107,15 @@ def train_in(run: Path, dataset: Any, config: Any) -> Path:
     """Train in a folder, to the end."""
     import torch
 
-    from molvae import runs
+    from molvae.training import run_folder
 
-    state = runs.create(run, dataset, config, torch.device("cpu"))
-    info = {"data": dataset.report, "fingerprint": dataset.fingerprint, "molecules": len(dataset.training_rows)}
-    for _ in runs.run_training(run, state, dataset, info):
+    state = run_folder.create(run, dataset, config, torch.device("cpu"))
+    info = {
+        "data": dataset.report,
+        "fingerprint": dataset.fingerprint,
+        "molecules": len(dataset.training_rows),
+    }
+    for _ in run_folder.run_training(run, state, dataset, info):
         pass
     return run
 
@@ -134,9 +139,11 @@ def copied_run(_tiny_run: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def rebuilt(tmp_path: Path) -> Any:
-    """The function that copies a model folder, some of its files changed and a manifest that verifies."""
-    from molvae import model_folder
-    from molvae.folder import commit_folder
+    """The function that copies a model folder, some of its files changed and a manifest that
+    verifies.
+    """
+    from molvae.runtime.atomic_folder import commit_folder
+    from molvae.storage import model_folder
 
     def rebuild(folder: Path, **changes: Any) -> Path:
         names = (*model_folder.MODEL_FILES, *model_folder.STATE_FILES, model_folder.KNOWN)
@@ -152,7 +159,9 @@ def rebuilt(tmp_path: Path) -> Any:
 
 @pytest.fixture(scope="session")
 def tiny_model(tiny_run: Path) -> Any:
-    """A tiny trained model as a user has it; its samples are molecules, its reconstructions are poor."""
+    """A tiny trained model as a user has it; its samples are molecules, its reconstructions are
+    poor.
+    """
     from molvae.api import load
 
     return load(tiny_run)
@@ -161,7 +170,7 @@ def tiny_model(tiny_run: Path) -> Any:
 @pytest.fixture(scope="session")
 def few(molecules: list[str]) -> list[str]:
     """Twelve molecules, canonical, that the memorised model was trained on."""
-    from molvae.chemistry import standard_smiles
+    from molvae.chem.molecule import standard_smiles
 
     return [standard_smiles(smiles) for smiles in molecules[:120:10]]
 
@@ -171,16 +180,17 @@ def memorised_run(few: list[str], tmp_path_factory: pytest.TempPathFactory) -> P
     """The folder of a training that went on until twelve molecules were known by heart."""
     import torch
 
-    from molvae import checkpoint, training
-    from molvae.preparation import prepare
+    from molvae.datasets.prepare import prepare
+    from molvae.storage import checkpoint
+    from molvae.training import loop
 
     folder = tmp_path_factory.mktemp("memorised")
     (folder / "few.smi").write_text("\n".join(few) + "\n", encoding="ascii")
     config = tiny_config(epochs=250, beta=0.0)
     dataset = prepare([folder / "few.smi"], config.data, workers=1).dataset
     dataset.validation[:] = False
-    state = training.begin(dataset, config, torch.device("cpu"))
-    for _ in training.train(state, dataset):
+    state = loop.begin(dataset, config, torch.device("cpu"))
+    for _ in loop.train(state, dataset):
         pass
     checkpoint.save(folder / "run", state, dataset, {"data": dataset.report}, best=True)
     return folder / "run"
@@ -204,7 +214,8 @@ class Ended(NamedTuple):
 
 @pytest.fixture(scope="session")
 def two_processes() -> Any:
-    """The function that runs a command in two processes that find each other, as torchrun would start them.
+    """The function that runs a command in two processes that find each other, as torchrun would
+    start them.
 
     They meet at a free port of 127.0.0.1: torchrun itself listens on every address of the machine.
     """
@@ -214,7 +225,11 @@ def two_processes() -> Any:
         meeting = socket.create_server(("127.0.0.1", 0))
         port = meeting.getsockname()[1]
         store = dist.TCPStore(
-            "127.0.0.1", port, is_master=True, wait_for_workers=False, master_listen_fd=meeting.detach()
+            "127.0.0.1",
+            port,
+            is_master=True,
+            wait_for_workers=False,
+            master_listen_fd=meeting.detach(),
         )
         shared = {
             "MASTER_ADDR": "127.0.0.1",
@@ -242,6 +257,9 @@ def two_processes() -> Any:
                 child.kill()
                 child.communicate()
             del store
-        return [Ended(child.returncode, out, err) for child, (out, err) in zip(children, told, strict=True)]
+        return [
+            Ended(child.returncode, out, err)
+            for child, (out, err) in zip(children, told, strict=True)
+        ]
 
     return run

@@ -1,10 +1,11 @@
-"""A plugin for pytest that gives any processor tile registers, slow ones, so that what is written for them can be run.
+"""A plugin for pytest that gives any processor tile registers, slow ones, so that what is written
+for them can be run.
 
     PYTHONPATH=tests pytest -p emulated_tiles tests/test_gru.py
 
-The instructions that `molvae.tiles` uses are replaced by plain copies and sums in memory, as Intel's manual describes
-them (Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2: LDTILECFG to TILEZERO).
-"""
+The instructions that `molvae.nn.kernels.tiles` uses are replaced by plain copies and sums in
+memory, as Intel's manual describes them (Intel 64 and IA-32 Architectures Software Developer's
+Manual, volume 2: LDTILECFG to TILEZERO)."""
 
 from __future__ import annotations
 
@@ -17,13 +18,16 @@ from llvmlite import ir
 from numba.extending import intrinsic
 
 _CACHE = tempfile.TemporaryDirectory()
-numba.config.CACHE_DIR = _CACHE.name  # what is compiled here must not be found by others, nor theirs here
+numba.config.CACHE_DIR = (
+    _CACHE.name
+)  # what is compiled here must not be found by others, nor theirs here
 
-from molvae import kernels  # noqa: E402
+from molvae.nn.kernels import elementwise
 
-kernels.TILES = True  # before any other room asks
+elementwise.TILES = True  # before any other room asks
 
-from molvae import instructions, products, tiles  # noqa: E402
+from molvae.nn import products
+from molvae.nn.kernels import instructions, tiles
 
 REGISTERS = np.zeros((8, 16, 16), np.float32)
 """Eight tiles of 16 rows of 64 bytes."""
@@ -56,7 +60,9 @@ def _mover(loading: bool) -> Any:
 @intrinsic
 def _memory(typing: Any) -> Any:
     def generate(context: Any, builder: Any, _: Any, args: Any) -> Any:
-        return builder.inttoptr(instructions.I64(REGISTERS.ctypes.data), instructions.I8.as_pointer())
+        return builder.inttoptr(
+            instructions.I64(REGISTERS.ctypes.data), instructions.I8.as_pointer()
+        )
 
     return numba.types.voidptr(), generate
 
@@ -75,14 +81,18 @@ def clear(tile: int) -> None:
 
 @numba.njit
 def multiply(total: int, left: int, right: int) -> None:
-    """TDPBF16PS: each row of pairs of `left` by each column of pairs of `right`, added to `total`."""
+    """TDPBF16PS: each row of pairs of `left` by each column of pairs of `right`, added to
+    `total`.
+    """
     sums = numba.carray(_memory(), (8, 16, 16), np.float32)[total]
     halves = numba.carray(_memory(), (8, 16, 32), np.uint16)
     for row in range(16):
         for k in range(16):
             for column in range(16):
                 for half in range(2):
-                    product = _number(halves[left, row, 2 * k + half]) * _number(halves[right, k, 2 * column + half])
+                    product = _number(halves[left, row, 2 * k + half]) * _number(
+                        halves[right, k, 2 * column + half]
+                    )
                     sums[row, column] += product
 
 
@@ -99,7 +109,12 @@ def release() -> None:
     """TILERELEASE."""
 
 
-for name, function in {"clear": clear, "multiply": multiply, "configure": configure, "release": release}.items():
+for name, function in {
+    "clear": clear,
+    "multiply": multiply,
+    "configure": configure,
+    "release": release,
+}.items():
     setattr(tiles, name, function)
 tiles.load_tile, tiles.store_tile = _mover(True), _mover(False)
 

@@ -1,18 +1,19 @@
-"""The ten molecules that seed 0 gives of each shipped model on a CPU in fp32, kept in ``tests/golden/<name>.csv``.
+"""The ten molecules that seed 0 gives of each shipped model on a CPU in fp32, kept in
+``tests/golden/<name>.csv``.
 
-Whoever downloads another version should get the same molecules. ``python tests/golden.py`` writes the files anew: on
-purpose, with a line in the changelog, where a change of the samples is meant; ``tests/test_shipped.py`` compares.
-"""
+Whoever downloads another version should get the same molecules. ``python tests/golden.py`` writes
+the files anew: on purpose, with a line in the changelog, where a change of the samples is meant;
+``tests/test_shipped.py`` compares."""
 
 from __future__ import annotations
 
 import csv
 from pathlib import Path
 
-from molvae import shipped
 from molvae.api import load
-from molvae.chemistry import canonical, parse
-from molvae.sampling import Sample
+from molvae.chem.molecule import canonical, parse
+from molvae.generation.sampling import Sample
+from molvae.storage import pretrained
 
 FOLDER = Path(__file__).with_name("golden")
 NUMBER = 10
@@ -38,10 +39,14 @@ def write(path: Path, samples: list[Sample]) -> None:
 
 
 def differences(path: Path, samples: list[Sample]) -> list[str]:
-    """What is not as it was written down, a sentence for each molecule; SMILES are compared in canonical form."""
+    """What is not as it was written down, a sentence for each molecule; SMILES are compared in
+    canonical form.
+    """
     with open(path, newline="", encoding="ascii") as handle:
         rows = list(csv.DictReader(handle))
-    found = [f"{len(samples)} molecules in place of {len(rows)}"] if len(samples) != len(rows) else []
+    found = (
+        [f"{len(samples)} molecules in place of {len(rows)}"] if len(samples) != len(rows) else []
+    )
     for number, (row, one) in enumerate(zip(rows, samples, strict=False), start=1):
         same = one.selfies == row["selfies"] and one.smiles == canonical(parse(row["smiles"]))
         if not same or abs(one.log_likelihood - float(row["log_likelihood"])) > CLOSE:
@@ -50,5 +55,5 @@ def differences(path: Path, samples: list[Sample]) -> list[str]:
 
 
 if __name__ == "__main__":
-    for name in shipped.names():
-        write(FOLDER / f"{name}.csv", draw(shipped.folder_of(name)))
+    for name in pretrained.names():
+        write(FOLDER / f"{name}.csv", draw(pretrained.folder_of(name)))

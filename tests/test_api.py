@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import molvae
-from molvae import sampling
 from molvae.errors import ModelError, UsageError
+from molvae.generation import sampling
 
 
 def test_the_public_names_are_all_there() -> None:
@@ -25,12 +25,19 @@ def test_the_public_names_are_all_there() -> None:
 
 def test_importing_molvae_loads_no_heavy_package() -> None:
     code = "import sys, molvae; print({'torch', 'rdkit', 'pandas', 'numba', 'click'} & set(sys.modules))"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
+        == "set()\n"
+    )
 
 
-def test_a_file_becomes_a_model_that_samples_and_explores(molecules_csv: Path, tmp_path: Path, few: list[str]) -> None:
+def test_a_file_becomes_a_model_that_samples_and_explores(
+    molecules_csv: Path, tmp_path: Path, few: list[str]
+) -> None:
     dials = {"embedding": 8, "encoder": 8, "decoder": 16, "latent": 4, "vocabulary": 64}
-    model = molvae.train(molecules_csv, tmp_path / "run", epochs=1, batch_size=100, learning_rate=0.02, **dials)
+    model = molvae.train(
+        molecules_csv, tmp_path / "run", epochs=1, batch_size=100, learning_rate=0.02, **dials
+    )
     assert isinstance(model, molvae.Model)
     samples = model.sample(20, seed=3)
     assert len({one.smiles for one in samples}) == 20
@@ -43,12 +50,20 @@ def test_a_file_becomes_a_model_that_samples_and_explores(molecules_csv: Path, t
     with pytest.raises(UsageError, match="already exists"):
         molvae.train(molecules_csv, tmp_path / "run")
     again = molvae.train(
-        [molecules_csv], tmp_path / "run", force=True, epochs=1, batch_size=100, learning_rate=0.02, **dials
+        [molecules_csv],
+        tmp_path / "run",
+        force=True,
+        epochs=1,
+        batch_size=100,
+        learning_rate=0.02,
+        **dials,
     )
     np.testing.assert_array_equal(again.encode(few), z)
 
 
-def test_novel_samples_are_not_training_molecules(tiny_model: Any, tiny_run: Path, molecules: list[str]) -> None:
+def test_novel_samples_are_not_training_molecules(
+    tiny_model: Any, tiny_run: Path, molecules: list[str]
+) -> None:
     assert not {one.smiles for one in tiny_model.sample(30, novel=True)} & set(molecules)
     assert len(tiny_model.sample(30, keep_all=True, temperature=0.0)) == 30
 
@@ -62,12 +77,16 @@ def test_the_learned_prior_draws_what_the_command_line_draws_from_it(tiny_model:
 def test_an_exported_model_leaves_out_its_training_molecules_too(
     memorised: Any, memorised_run: Path, few: list[str], tmp_path: Path
 ) -> None:
-    from molvae.export import export_model
+    from molvae.storage.export import export_model
 
     exported = molvae.load(export_model(memorised_run, tmp_path / "exported"))
     assert {one.smiles for one in exported.sample(200, temperature=0.7)} & set(few)
-    novel = {one.smiles for one in exported.sample(200, temperature=1.3, novel=True, consistent=False)}
-    exact = {one.smiles for one in memorised.sample(200, temperature=1.3, novel=True, consistent=False)}
+    novel = {
+        one.smiles for one in exported.sample(200, temperature=1.3, novel=True, consistent=False)
+    }
+    exact = {
+        one.smiles for one in memorised.sample(200, temperature=1.3, novel=True, consistent=False)
+    }
     assert not novel & set(few)
     assert len(novel & exact) > 180, "few others are left out with them"
 
@@ -105,14 +124,25 @@ def test_an_option_that_cannot_be_is_refused_before_anything_is_read(
         (lambda model: model.sample(-1), r"`n` \(=-1\) must be at least 0"),
         (lambda model: model.sample(2, seed=-1), r"`seed` \(=-1\) must lie between 0 and"),
         (lambda model: model.sample(2, seed=2**63), "`seed`"),
-        (lambda model: model.sample(2, temperature=-0.1), r"`temperature` \(=-0.1\) must lie between 0 and 100"),
+        (
+            lambda model: model.sample(2, temperature=-0.1),
+            r"`temperature` \(=-0.1\) must lie between 0 and 100",
+        ),
         (lambda model: model.sample(2, temperature=101), "`temperature`"),
         (lambda model: model.sample(2, temperature=float("nan")), r"`temperature` \(=nan\)"),
-        (lambda model: model.interpolate("CCO", "CCN", steps=1), r"`steps` \(=1\) must be at least 2"),
-        (lambda model: model.interpolate("CCO", "CCN", path="arc"), r"`path` \(='arc'\) must be slerp or lerp"),
+        (
+            lambda model: model.interpolate("CCO", "CCN", steps=1),
+            r"`steps` \(=1\) must be at least 2",
+        ),
+        (
+            lambda model: model.interpolate("CCO", "CCN", path="arc"),
+            r"`path` \(='arc'\) must be slerp or lerp",
+        ),
     ],
 )
-def test_an_argument_that_cannot_be_is_refused_in_words(tiny_model: Any, call: Any, words: str) -> None:
+def test_an_argument_that_cannot_be_is_refused_in_words(
+    tiny_model: Any, call: Any, words: str
+) -> None:
     with pytest.raises(UsageError, match=words):
         call(tiny_model)
 

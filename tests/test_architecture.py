@@ -17,7 +17,17 @@ ROOMS = (
     # chemistry: text, molecules, SELFIES
     *("chemistry", "rewriting", "notation"),
     # symbols and what a prefix of them determines
-    *("alphabet", "merges", "vocabulary", "derivation", "closures", "surroundings", "place", "grammar", "smiles"),
+    *(
+        "alphabet",
+        "merges",
+        "vocabulary",
+        "derivation",
+        "closures",
+        "surroundings",
+        "place",
+        "grammar",
+        "smiles",
+    ),
     # how canonical SMILES stand to symbols
     *("spelling", "kekule", "consistency", "transcription"),
     # files and processes
@@ -88,16 +98,37 @@ ROOMS = (
 """The modules of molvae, ground floor first: each may import only those before it."""
 
 WITHOUT_TORCH = (
-    *("errors", "config", "chemistry", "notation", "vocabulary", "grammar", "intake", "parallel", "dataset"),
+    *(
+        "errors",
+        "config",
+        "chemistry",
+        "notation",
+        "vocabulary",
+        "grammar",
+        "intake",
+        "parallel",
+        "dataset",
+    ),
     *("known", "shipped", "model_folder", "card"),
     *("preparation", "properties", "scoring", "metrics", "drawing"),
 )
 EXECUTES = {"dill", "cloudpickle", "joblib", "marshal", "shelve"}
-EXECUTING = {"eval", "exec", "torch.load", "torch.save", "pickle.load", "pickle.loads", "pickle.Unpickler"}
+EXECUTING = {
+    "eval",
+    "exec",
+    "torch.load",
+    "torch.save",
+    "pickle.load",
+    "pickle.loads",
+    "pickle.Unpickler",
+}
 HEAVY = {"torch", "rdkit", "pandas", "numba", "selfies", "safetensors"}
 MODULES = {path.stem: path for path in sorted((ROOT / "molvae").glob("*.py"))}
 VERBS = {path.stem: path for path in sorted((ROOT / "cli").glob("*.py"))}
-ALL = [pytest.param(path, id=f"{path.parent.name}/{path.name}") for path in [*MODULES.values(), *VERBS.values()]]
+ALL = [
+    pytest.param(path, id=f"{path.parent.name}/{path.name}")
+    for path in [*MODULES.values(), *VERBS.values()]
+]
 LIBRARY = [pytest.param(path, id=path.name) for path in MODULES.values()]
 
 
@@ -110,11 +141,15 @@ def rooms_imported(tree: ast.AST) -> set[str]:
     found: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.level == 1:
-            found |= {node.module.split(".")[0]} if node.module else {alias.name for alias in node.names}
+            found |= (
+                {node.module.split(".")[0]} if node.module else {alias.name for alias in node.names}
+            )
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("molvae."):
             found.add(str(node.module).split(".")[1])
         elif isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("molvae.")}
+            found |= {
+                alias.name.split(".")[1] for alias in node.names if alias.name.startswith("molvae.")
+            }
     return found
 
 
@@ -131,8 +166,12 @@ def packages_imported(nodes: list[ast.stmt] | ast.AST) -> set[str]:
 
 def test_every_module_has_its_place_in_the_order() -> None:
     missing, gone = set(MODULES) - set(ROOMS) - {"__init__"}, set(ROOMS) - set(MODULES)
-    assert not missing, f"put {', '.join(sorted(missing))} in the list of rooms, above all that import it"
-    assert not gone, f"take {', '.join(sorted(gone))} out of the list of rooms: there is no such module"
+    assert not missing, (
+        f"put {', '.join(sorted(missing))} in the list of rooms, above all that import it"
+    )
+    assert not gone, (
+        f"take {', '.join(sorted(gone))} out of the list of rooms: there is no such module"
+    )
     assert len(set(ROOMS)) == len(ROOMS)
 
 
@@ -140,19 +179,27 @@ def test_every_module_has_its_place_in_the_order() -> None:
 def test_a_module_imports_only_modules_above_it(name: str) -> None:
     allowed = set(ROOMS[: ROOMS.index(name)])
     wrong = rooms_imported(tree_of(MODULES[name])) - allowed
-    assert not wrong, f"{name} imports {', '.join(sorted(wrong))}, which stand(s) below it in the order of rooms"
+    assert not wrong, (
+        f"{name} imports {', '.join(sorted(wrong))}, which stand(s) below it in the order of rooms"
+    )
 
 
 @pytest.mark.parametrize("path", LIBRARY)
 def test_the_library_prints_nothing_and_knows_no_command_line(path: Path) -> None:
     tree = tree_of(path)
-    assert not packages_imported(tree) & {"click", "argparse", "molvae_cli"}, f"{path.name} belongs in cli/"
+    assert not packages_imported(tree) & {"click", "argparse", "molvae_cli"}, (
+        f"{path.name} belongs in cli/"
+    )
     prints = [
         node.lineno
         for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "print"
     ]
-    assert not prints, f"{path.name} prints in line {prints}: the library returns, the command line tells"
+    assert not prints, (
+        f"{path.name} prints in line {prints}: the library returns, the command line tells"
+    )
 
 
 @pytest.mark.parametrize("path", ALL)
@@ -166,10 +213,14 @@ def test_nothing_is_unpickled_or_executed(path: Path) -> None:
         if not isinstance(node, ast.Call):
             continue
         said = ast.unparse(node.func)
-        assert said not in EXECUTING, f"{path.name}, line {node.lineno}: {said} can run what it reads"
+        assert said not in EXECUTING, (
+            f"{path.name}, line {node.lineno}: {said} can run what it reads"
+        )
         if said in {"np.load", "numpy.load"}:
             keywords = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
-            assert keywords.get("allow_pickle") == "False", f"{path.name}, line {node.lineno}: allow_pickle=False"
+            assert keywords.get("allow_pickle") == "False", (
+                f"{path.name}, line {node.lineno}: allow_pickle=False"
+            )
 
 
 @pytest.mark.parametrize("path", ALL)
@@ -192,7 +243,9 @@ def test_what_is_public_has_a_docstring(path: Path) -> None:
         return names
 
     # The two sides of an autograd function are documented by the class they make up.
-    wrong = [name for name in bare(tree_of(path).body) if not name.endswith((".forward", ".backward"))]
+    wrong = [
+        name for name in bare(tree_of(path).body) if not name.endswith((".forward", ".backward"))
+    ]
     assert not wrong, f"{path.name}: {', '.join(wrong)} lack(s) a docstring"
 
 
@@ -205,7 +258,9 @@ def test_modules_and_functions_are_short(path: Path) -> None:
             # A command's options stand in its signature, a line each; what counts is what it does.
             first = node.body[0].lineno if path.parent.name == "cli" else node.lineno
             length = (node.end_lineno or 0) - first + 1
-            assert length <= 50, f"{path.name}: {node.name} has {length} lines: a function is missing"
+            assert length <= 50, (
+                f"{path.name}: {node.name} has {length} lines: a function is missing"
+            )
 
 
 @pytest.mark.parametrize("path", [pytest.param(path, id=path.name) for path in VERBS.values()])
@@ -226,15 +281,23 @@ def test_what_needs_no_torch_loads_none() -> None:
 
 
 def test_the_packages_that_are_installed_are_those_that_are_there() -> None:
-    tool = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    tool = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"][
+        "setuptools"
+    ]
     homes = {name: ROOT / tool["package-dir"].get(name, name) for name in tool["packages"]}
     for name, home in homes.items():
-        assert (home / "__init__.py").is_file(), f"pyproject.toml lists {name}, but {home} is no package"
+        assert (home / "__init__.py").is_file(), (
+            f"pyproject.toml lists {name}, but {home} is no package"
+        )
     for top in ("molvae", "cli"):
         for inner in (ROOT / top).rglob("__init__.py"):
-            assert inner.parent in homes.values(), f"pyproject.toml does not list {inner.parent}: the wheel lacks it"
+            assert inner.parent in homes.values(), (
+                f"pyproject.toml does not list {inner.parent}: the wheel lacks it"
+            )
 
 
 def test_no_module_is_named_after_nothing() -> None:
-    wrong = {"utils", "util", "common", "core", "helpers", "misc", "base"} & (set(MODULES) | set(VERBS))
+    wrong = {"utils", "util", "common", "core", "helpers", "misc", "base"} & (
+        set(MODULES) | set(VERBS)
+    )
     assert not wrong, f"{wrong}: name a module after what it is for"

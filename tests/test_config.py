@@ -9,13 +9,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from molvae.config import SECTIONS, Config, TrainingConfig, build, check, from_dict, read_toml, to_toml
+from molvae.config import (
+    SECTIONS,
+    Config,
+    TrainingConfig,
+    build,
+    check,
+    from_dict,
+    read_toml,
+    to_toml,
+)
 from molvae.errors import UsageError
 
 DIALS = [(name, item) for name, section in SECTIONS.items() for item in fields(section)]
 
 
-@pytest.mark.parametrize(("section", "item"), DIALS, ids=lambda value: getattr(value, "name", value))
+@pytest.mark.parametrize(
+    ("section", "item"), DIALS, ids=lambda value: getattr(value, "name", value)
+)
 def test_every_default_keeps_its_own_rule_and_has_words(section: str, item: object) -> None:
     check(item.name, item.default, item.default, item.metadata, section)  # type: ignore[attr-defined]
     assert item.metadata["help"]  # type: ignore[attr-defined]
@@ -37,15 +48,24 @@ def test_every_default_keeps_its_own_rule_and_has_words(section: str, item: obje
         ({"training": {"beta": float("inf")}}, "beta must be a number, not inf"),
         ({"training": {"beta": -1}}, "beta must be between 0 and 1000, not -1"),
         ({"training": {"beta": 10**400}}, "beta must be between"),
-        ({"training": {"beta_schedule": "cosine"}}, "beta_schedule must be one of constant, linear, cyclical"),
+        (
+            {"training": {"beta_schedule": "cosine"}},
+            "beta_schedule must be one of constant, linear, cyclical",
+        ),
         ({"training": {"learning_rate": 0.0}}, "learning_rate must be between"),
         ({"model": {"decoder": 10**9}}, "decoder must be between 1 and 8192, not 1000000000"),
         ({"model": {"latent": 0}}, "latent must be between 1 and 4096, not 0"),
         ({"data": {"neutralise": 1}}, "neutralise must be true or false, not 1"),
         ({"data": {"validation": 1.5}}, "validation must be between 0 and 0.5, not 1.5"),
         ({"data": {"split_seed": -1}}, "split_seed must be between"),
-        ({"data": {"spellings": 2}, "model": {"posterior": "gaussian"}}, "spellings are rebuilt at the sharpest"),
-        ({"data": {"spellings": 2}, "training": {"sharp_share": 0}}, "spellings are rebuilt at the sharpest"),
+        (
+            {"data": {"spellings": 2}, "model": {"posterior": "gaussian"}},
+            "spellings are rebuilt at the sharpest",
+        ),
+        (
+            {"data": {"spellings": 2}, "training": {"sharp_share": 0}},
+            "spellings are rebuilt at the sharpest",
+        ),
         ({"training": {"sharp_share": 0.8, "blank_share": 0.8}}, "together are 1.6, more than 1"),
     ],
 )
@@ -74,7 +94,12 @@ def test_seed_zero_is_a_seed() -> None:
     seed=st.integers(0, 2**63 - 1),
 )
 def test_a_configuration_survives_its_toml(
-    tmp_path_factory: pytest.TempPathFactory, epochs: int, beta: float, schedule: str, neutralise: bool, seed: int
+    tmp_path_factory: pytest.TempPathFactory,
+    epochs: int,
+    beta: float,
+    schedule: str,
+    neutralise: bool,
+    seed: int,
 ) -> None:
     training = {"epochs": epochs, "beta": beta, "beta_schedule": schedule, "seed": seed}
     config = from_dict({"training": training, "data": {"neutralise": neutralise}}, "test")
@@ -101,7 +126,9 @@ def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
         (b"[training]\nbeta = nan", "beta must be a number"),
     ],
 )
-def test_a_bad_file_is_refused_with_its_name(tmp_path: Path, content: bytes | None, words: str) -> None:
+def test_a_bad_file_is_refused_with_its_name(
+    tmp_path: Path, content: bytes | None, words: str
+) -> None:
     path = tmp_path / "recipe.toml"
     if content is not None:
         path.write_bytes(content)

@@ -12,9 +12,9 @@ import pytest
 import molvae
 
 MODULES = sorted(
-    f"{package.__name__}.{module.name}"
+    module.name
     for package in (molvae, molvae_cli)
-    for module in pkgutil.iter_modules(package.__path__)
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
 )
 
 

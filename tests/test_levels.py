@@ -11,16 +11,17 @@ import numpy as np
 import pytest
 import torch
 
-from molvae import checkpoint, sampling
-from molvae.codec import Codec
 from molvae.config import Config, DataConfig, from_dict
-from molvae.dataset import Dataset
+from molvae.datasets.dataset import Dataset
+from molvae.datasets.prepare import prepare
 from molvae.errors import UsageError
-from molvae.model import Packed
-from molvae.noise import levels_of_step, spellings_of_step
-from molvae.posterior import LevelPosterior, drawn_levels
-from molvae.preparation import prepare
-from molvae.training import Epoch, begin, train
+from molvae.generation import sampling
+from molvae.generation.codec import Codec
+from molvae.nn.model import Packed
+from molvae.nn.posterior import LevelPosterior, drawn_levels
+from molvae.storage import checkpoint
+from molvae.training.loop import Epoch, begin, train
+from molvae.training.noise import levels_of_step, spellings_of_step
 
 CPU = torch.device("cpu")
 SIZES = {"embedding": 16, "encoder": 16, "decoder": 32, "latent": 8, "posterior": "levels"}
@@ -29,11 +30,20 @@ SIZES = {"embedding": 16, "encoder": 16, "decoder": 32, "latent": 8, "posterior"
 @pytest.fixture(scope="module")
 def levelled(tiny_dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Codec:
     """A tiny model with levels, trained for a few epochs, saved and loaded."""
-    dials = {"epochs": 6, "batch_size": 32, "learning_rate": 0.02, "warmup": 10, "ema": 0.9, "precision": "fp32"}
+    dials = {
+        "epochs": 6,
+        "batch_size": 32,
+        "learning_rate": 0.02,
+        "warmup": 10,
+        "ema": 0.9,
+        "precision": "fp32",
+    }
     state = begin(tiny_dataset, from_dict({"model": SIZES, "training": dials}, "tests"), CPU)
     last = [record for record in train(state, tiny_dataset) if isinstance(record, Epoch)][-1]
     run = tmp_path_factory.mktemp("levels")
-    checkpoint.save(run, state, tiny_dataset, {"unconditional": last.validation.unconditional}, best=True)
+    checkpoint.save(
+        run, state, tiny_dataset, {"unconditional": last.validation.unconditional}, best=True
+    )
     return Codec.load(str(run))
 
 
@@ -41,7 +51,12 @@ def test_beta_and_free_bits_change_nothing_where_a_levels_kl_is_the_same_for_eve
     tiny_dataset: Dataset,
 ) -> None:
     weights = []
-    for changed in ({}, {"beta": 0.0}, {"beta": 1.0, "beta_schedule": "constant"}, {"free_bits": 0.7}):
+    for changed in (
+        {},
+        {"beta": 0.0},
+        {"beta": 1.0, "beta_schedule": "constant"},
+        {"free_bits": 0.7},
+    ):
         config = from_dict({"model": SIZES, "training": {"batch_size": 32} | changed}, "tests")
         state = begin(tiny_dataset, config, CPU)
         for _ in itertools.islice(train(state, tiny_dataset), 3):
@@ -68,9 +83,10 @@ def test_at_level_zero_the_decoder_is_told_nothing_of_the_molecule() -> None:
 
 def test_levels_are_drawn_in_the_shares_asked_for() -> None:
     levels = drawn_levels(torch.linspace(0, 1, 10_001), 0.8, 0.4, 0.35)[:, 0]
-    assert ((levels == 0.8).float().mean().item(), (levels == 0).float().mean().item()) == pytest.approx(
-        (0.4, 0.35), abs=0.001
-    )
+    assert (
+        (levels == 0.8).float().mean().item(),
+        (levels == 0).float().mean().item(),
+    ) == pytest.approx((0.4, 0.35), abs=0.001)
     assert levels.min() >= 0
     assert levels.max() <= 0.8 + 1e-6
     assert drawn_levels(torch.rand(100), 0.8, 0.0, 1.0).max() == 0
@@ -89,27 +105,39 @@ def test_other_spellings_are_learned_at_the_sharpest_level_alone() -> None:
     found = spellings_of_step(config, 3, level, 4)
     sharp = level[:, 0] == level.max()
     assert not found[~sharp].any()
-    assert torch.bincount(found[sharp]).div(sharp.sum()).tolist() == pytest.approx([0.2] * 5, abs=0.03)
+    assert torch.bincount(found[sharp]).div(sharp.sum()).tolist() == pytest.approx(
+        [0.2] * 5, abs=0.03
+    )
     assert (spellings_of_step(config, 3, level, 4) == found).all()
     assert (spellings_of_step(config, 4, level, 4) != found).any()
 
 
-def test_a_model_learns_to_rebuild_other_spellings(molecules_csv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_learns_to_rebuild_other_spellings(
+    molecules_csv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     dataset = prepare([molecules_csv], DataConfig(vocabulary=64, spellings=2), workers=1).dataset
     asked: list[Any] = []
     batch = Dataset.batch
     monkeypatch.setattr(
-        Dataset, "batch", lambda self, rows, grammar: (asked.append(rows), batch(self, rows, grammar))[1]
+        Dataset,
+        "batch",
+        lambda self, rows, grammar: (asked.append(rows), batch(self, rows, grammar))[1],
     )
-    config = from_dict({"model": SIZES, "training": {"epochs": 1, "sharp_share": 0.6, "blank_share": 0.2}}, "test")
+    config = from_dict(
+        {"model": SIZES, "training": {"epochs": 1, "sharp_share": 0.6, "blank_share": 0.2}}, "test"
+    )
     for record in train(begin(dataset, config, CPU), dataset):
         assert not isinstance(record, Epoch) or math.isfinite(record.reconstruction)
     rows = np.concatenate(asked)
-    assert (rows >= len(dataset)).mean() == pytest.approx(0.4, abs=0.1), "two of three at the sharpest level"
+    assert (rows >= len(dataset)).mean() == pytest.approx(0.4, abs=0.1), (
+        "two of three at the sharpest level"
+    )
 
 
-def test_a_model_with_levels_saves_loads_samples_and_walks(levelled: Codec, molecules: list[str]) -> None:
-    from molvae.interpolation import interpolate
+def test_a_model_with_levels_saves_loads_samples_and_walks(
+    levelled: Codec, molecules: list[str]
+) -> None:
+    from molvae.generation.interpolation import interpolate
 
     drawn = list(sampling.sample(levelled, 20, workers=1))
     assert len({one.smiles for one in drawn}) == 20
@@ -125,7 +153,9 @@ def test_log_likelihood_at_level_zero_is_exact(levelled: Codec, molecules: list[
     blank = levelled.model.log_likelihood(packed, torch.randn(4, 8), 0.0)
     wanted = np.empty(4)
     wanted[batch.order] = blank.numpy()
-    assert levelled.log_likelihood(molecules[:4]).tolist() == pytest.approx(wanted.tolist(), abs=1e-4)
+    assert levelled.log_likelihood(molecules[:4]).tolist() == pytest.approx(
+        wanted.tolist(), abs=1e-4
+    )
 
 
 def test_validation_reports_the_language_model(levelled: Codec) -> None:
@@ -143,29 +173,42 @@ def test_a_level_that_cannot_be_is_refused_in_words(levelled: Codec, tiny_model:
 def test_molecules_at_level_0_are_not_read_and_change_nothing(tiny_dataset: Any) -> None:
     config = from_dict({"model": SIZES, "training": {"precision": "fp32"}}, "tests")
     model = begin(tiny_dataset, config, torch.device("cpu")).model
-    packed = Packed.from_batch(tiny_dataset.batch(tiny_dataset.training_rows[:9], "rings"), torch.device("cpu"))
+    packed = Packed.from_batch(
+        tiny_dataset.batch(tiny_dataset.training_rows[:9], "rings"), torch.device("cpu")
+    )
     level = torch.tensor([0.0, 0.866, 0.3, 0.0, 0.0, 0.5, 0.0, 0.866, 0.0])[:, None]
     some = model.encode(packed, level)
     every = model.posterior(
-        model.summary(packed.inputs[packed.sizes[0] :], packed.reversed_inputs, packed.sizes[1:]), level
+        model.summary(packed.inputs[packed.sizes[0] :], packed.reversed_inputs, packed.sizes[1:]),
+        level,
     )
     for ours, plain in zip(some, every, strict=True):
         torch.testing.assert_close(ours, plain)
-    weights = [p for name, p in model.named_parameters() if "encoder" in name or "direction" in name or "read" in name]
+    weights = [
+        p
+        for name, p in model.named_parameters()
+        if "encoder" in name or "direction" in name or "read" in name
+    ]
     loss = torch.randn(some.mean.shape, generator=torch.Generator().manual_seed(0))
     ours_back = torch.autograd.grad((some.mean * loss).sum(), weights)
-    for ours, plain in zip(ours_back, torch.autograd.grad((every.mean * loss).sum(), weights), strict=True):
+    for ours, plain in zip(
+        ours_back, torch.autograd.grad((every.mean * loss).sum(), weights), strict=True
+    ):
         torch.testing.assert_close(ours, plain)
     blank = model.encode(packed, torch.zeros(9, 1))
     assert not blank.mean.any()
     assert not blank.log_variance.any()
 
 
-def test_the_learned_prior_changes_what_a_level_gives_and_nothing_at_level_0(levelled: Codec) -> None:
+def test_the_learned_prior_changes_what_a_level_gives_and_nothing_at_level_0(
+    levelled: Codec,
+) -> None:
     assert levelled.model.posterior.aggregate.covariance.any()
 
     def smiles(level: float, learned: bool) -> list[str]:
-        drawn = sampling.sample(levelled, 30, level=level, learned=learned, keep_all=True, workers=1)
+        drawn = sampling.sample(
+            levelled, 30, level=level, learned=learned, keep_all=True, workers=1
+        )
         return [one.smiles for one in drawn]
 
     assert smiles(0.0, True) == smiles(0.0, False)

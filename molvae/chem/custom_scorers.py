@@ -1,9 +1,9 @@
-"""Scorers of one's own: a Python function ``Mol -> float``, handed over or named as ``file.py:function``.
+"""Scorers of one's own: a Python function ``Mol -> float``, handed over or named as
+``file.py:function``.
 
-What such a function does is not molvae's, so nothing it does may reach another row: it is given a copy of
-the molecule, and whatever it raises or returns beside a finite number becomes a reason. This room knows one
-scorer and one molecule; nothing of tables.
-"""
+What such a function does is not molvae's, so nothing it does may reach another row: it is given a
+copy of the molecule, and whatever it raises or returns beside a finite number becomes a reason.
+This room knows one scorer and one molecule; nothing of tables."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from typing import Any
 
 from rdkit import Chem
 
-from .errors import UsageError
+from ..errors import UsageError
 
 Scorer = Callable[[Chem.Mol], float]
 
@@ -39,16 +39,19 @@ def scorer_name(scorer: str | Scorer) -> str:
 def settle_scorer(scorer: str | Scorer) -> str | Scorer:
     """The scorer in a form that means the same in any process and folder, after loading it once.
 
-    Raises ``UsageError`` for a text that is not ``file.py:function``, a file that is missing or cannot be
-    run, and a name in it that is missing or not a function.
-    """
+    Raises ``UsageError`` for a text that is not ``file.py:function``, a file that is missing or
+    cannot be run, and a name in it that is missing or not a function."""
     if isinstance(scorer, str):
         path, _, function = scorer.rpartition(":")
         if not path or not function.isidentifier():
-            raise UsageError(f"a scorer is given as file.py:function; {scorer!r} is not of that form")
+            raise UsageError(
+                f"a scorer is given as file.py:function; {scorer!r} is not of that form"
+            )
         scorer = f"{Path(path).absolute()}:{function}"
     elif not callable(scorer):
-        raise UsageError(f"the scorer {scorer!r} cannot be called; give a function, or 'file.py:function'")
+        raise UsageError(
+            f"the scorer {scorer!r} cannot be called; give a function, or 'file.py:function'"
+        )
     load_scorer(scorer)
     return scorer
 
@@ -67,10 +70,14 @@ def _load(scorer: str) -> Scorer:
     if name not in names:
         there = [key for key, value in names.items() if callable(value) and not key.startswith("_")]
         near = ", ".join(difflib.get_close_matches(name, there, n=1) or there[:5])
-        raise UsageError(f"scorer {scorer!r}: the file has no {name!r}{f'; it has {near}' if near else ''}")
+        raise UsageError(
+            f"scorer {scorer!r}: the file has no {name!r}{f'; it has {near}' if near else ''}"
+        )
     function = names[name]
     if not callable(function):
-        raise UsageError(f"scorer {scorer!r}: {name!r} is a {type(function).__name__}, not a function")
+        raise UsageError(
+            f"scorer {scorer!r}: {name!r} is a {type(function).__name__}, not a function"
+        )
     return function  # type: ignore[no-any-return]
 
 
@@ -94,8 +101,8 @@ def _run_file(path: str) -> Any:
 def call_scorer(function: Scorer, mol: Chem.Mol) -> tuple[float | None, str]:
     """The value a scorer of the user's gives, or what kept it from giving a finite number."""
     try:
-        # on a copy, so that a scorer that changes its molecule changes nothing for the others; and what it
-        # prints must not end up among the rows on standard output
+        # on a copy, so that a scorer that changes its molecule changes nothing for the others; and
+        # what it prints must not end up among the rows on standard output
         with redirect_stdout(sys.stderr):
             value = function(Chem.Mol(mol))
         if value is None or isinstance(value, str | bytes):

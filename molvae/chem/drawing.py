@@ -1,9 +1,8 @@
 """Pictures of molecules: a grid of samples, and the strip of an interpolation, as SVG or PNG.
 
-All molecules of a picture are drawn at one scale where they fit, and along a strip each is laid over its
-neighbour so that what stays the same stays in place. This room knows molecules and legends; it does not
-know where they came from, and it needs nothing but RDKit.
-"""
+All molecules of a picture are drawn at one scale where they fit, and along a strip each is laid
+over its neighbour so that what stays the same stays in place. This room knows molecules and
+legends; it does not know where they came from, and it needs nothing but RDKit."""
 
 from __future__ import annotations
 
@@ -20,9 +19,9 @@ from rdkit.Chem import rdDepictor, rdFMCS
 from rdkit.Chem.Draw import rdMolDraw2D
 from rdkit.Geometry import Point2D
 
-from .chemistry import parse
-from .errors import MoleculeError, UsageError
-from .folder import replace_file
+from ..errors import MoleculeError, UsageError
+from ..runtime.atomic_folder import replace_file
+from .molecule import parse
 
 BOND_LENGTH = 24.0  # pixels at scale 1, where the molecules of a picture are small enough for it
 SMALLEST_BOND = 11.0  # below it atom labels run into each other; a larger molecule shrinks alone
@@ -38,12 +37,19 @@ TURN = 30.0  # degrees
 LONGEST_SIDE = 32_767  # pixels of a PNG, by cairo
 MCS_SECONDS = 1  # after it the largest common core found so far is taken
 FRAME_COLOUR = (0.13, 0.38, 0.62)
-PALETTE = {9: (0.10, 0.55, 0.35), 16: (0.70, 0.52, 0.0), 17: (0.0, 0.52, 0.10), 35: (0.50, 0.20, 0.10)}
+PALETTE = {
+    9: (0.10, 0.55, 0.35),
+    16: (0.70, 0.52, 0.0),
+    17: (0.0, 0.52, 0.10),
+    35: (0.50, 0.20, 0.10),
+}
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One place in a picture: a molecule with 2-D coordinates, or None, its legend, and a frame or not."""
+    """One place in a picture: a molecule with 2-D coordinates, or None, its legend, and a frame or
+    not.
+    """
 
     mol: Chem.Mol | None
     legend: str = ""
@@ -59,15 +65,20 @@ class Picture:
     size: tuple[int, int]
 
     def svg(self) -> str:
-        """The picture as one ``<svg>`` element, fit for a file and for a page; text is drawn as outlines."""
+        """The picture as one ``<svg>`` element, fit for a file and for a page; text is drawn as
+        outlines.
+        """
         text = str(self._drawn(rdMolDraw2D.MolDraw2DSVG, 1.0))
         return text[text.index("<svg") :]
 
     def png(self, scale: float = 2.0) -> bytes:
-        """The picture as PNG, each pixel of ``size`` given ``scale`` pixels in width and height; fewer, down to one,
-        where :data:`LONGEST_SIDE` has not so many. Raises ``UsageError`` where it has not even that."""
+        """The picture as PNG, each pixel of ``size`` given ``scale`` pixels in width and height;
+        fewer, down to one, where :data:`LONGEST_SIDE` has not so many. Raises ``UsageError`` where
+        it has not even that."""
         counts = (self.columns, self.rows)
-        fitting = min(LONGEST_SIDE // count / side for count, side in zip(counts, self.size, strict=True))
+        fitting = min(
+            LONGEST_SIDE // count / side for count, side in zip(counts, self.size, strict=True)
+        )
         if fitting < 1.0:
             raise UsageError(
                 f"{self.rows:,} rows of {self.columns} molecules are more than a PNG, of at most {LONGEST_SIDE:,} "
@@ -102,11 +113,11 @@ def draw_grid(
     columns: int = 5,
     size: tuple[int, int] = (220, 180),
 ) -> Picture:
-    """Molecules side by side in rows of ``columns``, each in a cell of ``size`` pixels over its legend.
+    """Molecules side by side in rows of ``columns``, each in a cell of ``size`` pixels over its
+    legend.
 
-    A SMILES that cannot be read leaves its cell empty but for the legend. Raises ``UsageError`` for no
-    molecules, fewer than one column, or a number of legends other than none or one each.
-    """
+    A SMILES that cannot be read leaves its cell empty but for the legend. Raises ``UsageError`` for
+    no molecules, fewer than one column, or a number of legends other than none or one each."""
     _check(smiles, legends, columns)
     mols = [_laid_out(text) for text in smiles]
     texts = legends or [""] * len(smiles)
@@ -122,21 +133,25 @@ def draw_strip(
 ) -> Picture:
     """A path from one molecule to another, in reading order, both ends framed.
 
-    Each molecule is laid over the one before it by their largest common core, where they share one worth
-    the name, and molecules so joined are turned together to fill their cells. Otherwise as ``draw_grid``.
-    """
+    Each molecule is laid over the one before it by their largest common core, where they share one
+    worth the name, and molecules so joined are turned together to fill their cells. Otherwise as
+    ``draw_grid``."""
     _check(smiles, legends, columns)
     mols = [_laid_out(text) for text in smiles]
     for run in _lay_over_neighbours(mols):
         _turn(run, size)
     texts = legends or [""] * len(smiles)
     ends = {0, len(mols) - 1}
-    cells = tuple(Cell(mol, legend, place in ends) for place, (mol, legend) in enumerate(zip(mols, texts, strict=True)))
+    cells = tuple(
+        Cell(mol, legend, place in ends)
+        for place, (mol, legend) in enumerate(zip(mols, texts, strict=True))
+    )
     return Picture(cells, min(columns, len(cells)), size)
 
 
 def save_picture(picture: Picture, path: str | Path) -> None:
-    """Write a picture as SVG or PNG, by the extension of ``path``; the file appears whole or not at all.
+    """Write a picture as SVG or PNG, by the extension of ``path``; the file appears whole or not at
+    all.
 
     Raises ``UsageError`` for any other extension, before anything is drawn.
     """
@@ -157,11 +172,15 @@ def _check(smiles: Sequence[str], legends: Sequence[str], columns: int) -> None:
     if columns < 1:
         raise UsageError(f"`columns` (={columns}) must be at least 1")
     if legends and len(legends) != len(smiles):
-        raise UsageError(f"{len(legends)} legends for {len(smiles)} molecules: give one each, or none")
+        raise UsageError(
+            f"{len(legends)} legends for {len(smiles)} molecules: give one each, or none"
+        )
 
 
 def _laid_out(smiles: str) -> Chem.Mol | None:
-    """The molecule with 2-D coordinates, longest side across; None where it cannot be read or laid out."""
+    """The molecule with 2-D coordinates, longest side across; None where it cannot be read or laid
+    out.
+    """
     try:
         mol = parse(smiles)
     except MoleculeError:
@@ -173,7 +192,9 @@ def _laid_out(smiles: str) -> Chem.Mol | None:
 
 
 def _lay_over_neighbours(mols: Sequence[Chem.Mol | None]) -> list[list[Chem.Mol]]:
-    """Lay each molecule over the one before it; returns the runs of molecules that hang together."""
+    """Lay each molecule over the one before it; returns the runs of molecules that hang
+    together.
+    """
     runs: list[list[Chem.Mol]] = []
     before = None
     for mol in mols:
@@ -186,8 +207,12 @@ def _lay_over_neighbours(mols: Sequence[Chem.Mol | None]) -> list[list[Chem.Mol]
 
 
 def _lay_over(mol: Chem.Mol, before: Chem.Mol) -> bool:
-    """Give ``mol`` coordinates that keep in place the core shared with ``before``; False if none."""
-    found = rdFMCS.FindMCS([before, mol], timeout=MCS_SECONDS, ringMatchesRingOnly=True, completeRingsOnly=True)
+    """Give ``mol`` coordinates that keep in place the core shared with ``before``; False if
+    none.
+    """
+    found = rdFMCS.FindMCS(
+        [before, mol], timeout=MCS_SECONDS, ringMatchesRingOnly=True, completeRingsOnly=True
+    )
     smaller = min(mol.GetNumHeavyAtoms(), before.GetNumHeavyAtoms())
     if found.numAtoms < max(CORE_ATOMS, CORE_SHARE * smaller):
         return False
@@ -198,9 +223,13 @@ def _lay_over(mol: Chem.Mol, before: Chem.Mol) -> bool:
 
 
 def _turn(mols: Sequence[Chem.Mol], size: tuple[int, int]) -> None:
-    """Turn molecules together, in steps that keep bonds at usual angles, to where all of them fit best."""
+    """Turn molecules together, in steps that keep bonds at usual angles, to where all of them fit
+    best.
+    """
     places = [mol.GetConformer().GetPositions() for mol in mols]
-    turned = [[place @ _rotation(step * TURN) for place in places] for step in range(round(180 / TURN))]
+    turned = [
+        [place @ _rotation(step * TURN) for place in places] for step in range(round(180 / TURN))
+    ]
     best = max(turned, key=lambda several: min(_fitting_bond(place, size) for place in several))
     for mol, place in zip(mols, best, strict=True):
         mol.GetConformer().SetPositions(place)
@@ -213,9 +242,13 @@ def _rotation(degrees: float) -> NDArray[np.float64]:
 
 
 def _bond_length(cells: Sequence[Cell], size: tuple[int, int]) -> float:
-    """The bond length in pixels at which nine of ten molecules fit their cells, within sensible limits."""
+    """The bond length in pixels at which nine of ten molecules fit their cells, within sensible
+    limits.
+    """
     fitting = sorted(
-        _fitting_bond(cell.mol.GetConformer().GetPositions(), size) for cell in cells if cell.mol is not None
+        _fitting_bond(cell.mol.GetConformer().GetPositions(), size)
+        for cell in cells
+        if cell.mol is not None
     )
     if not fitting:
         return BOND_LENGTH
@@ -223,14 +256,18 @@ def _bond_length(cells: Sequence[Cell], size: tuple[int, int]) -> float:
 
 
 def _fitting_bond(places: NDArray[np.float64], size: tuple[int, int]) -> float:
-    """The bond length in pixels at which atoms at ``places`` (N, 3), their labels and a legend just fit."""
+    """The bond length in pixels at which atoms at ``places`` (N, 3), their labels and a legend just
+    fit.
+    """
     wide, high = np.ptp(places[:, :2], axis=0) / BOND_UNITS + LABEL_ROOM
     room = 1.0 - 2.0 * PADDING
     return float(room * min(size[0] / wide, size[1] * (1.0 - LEGEND_SHARE) / high))
 
 
 def _set_style(options: Any, bond_length: float, scale: float) -> None:
-    options.fixedBondLength = bond_length / BOND_UNITS  # meant by RDKit as pixels per coordinate unit
+    options.fixedBondLength = (
+        bond_length / BOND_UNITS
+    )  # meant by RDKit as pixels per coordinate unit
     options.drawMolsSameScale = False
     options.prepareMolsBeforeDrawing = False
     options.padding = PADDING
@@ -246,7 +283,9 @@ def _set_style(options: Any, bond_length: float, scale: float) -> None:
 
 
 def _nothing() -> Chem.Mol:
-    """A molecule that is drawn as white paper; RDKit leaves the legend out where there is no atom at all."""
+    """A molecule that is drawn as white paper; RDKit leaves the legend out where there is no atom
+    at all.
+    """
     mol = Chem.MolFromSmiles("*")
     mol.GetAtomWithIdx(0).SetProp("_displayLabel", " ")
     rdDepictor.Compute2DCoords(mol)
@@ -263,4 +302,8 @@ def _frame(drawer: Any, left: int, top: int, width: int, height: int, scale: flo
     drawer.SetFillPolys(False)
     drawer.SetColour(FRAME_COLOUR)
     drawer.SetLineWidth(2.0 * scale)
-    drawer.DrawRect(Point2D(left + inset, top + inset), Point2D(left + width - inset, top + height - inset), True)
+    drawer.DrawRect(
+        Point2D(left + inset, top + inset),
+        Point2D(left + width - inset, top + height - inset),
+        True,
+    )

@@ -1,8 +1,8 @@
 """Morgan fingerprints as packed bits, and Tanimoto similarities between whole sets of them.
 
 A set of n fingerprints is an array (n, bits / 64) of uint64. Similarities are exact: every pair is
-looked at, in blocks that stay in cache, by a compiled popcount loop that lets go of Python's lock, so
-that plain threads share the rows. Knows molecules one at a time and nothing of what is measured.
+looked at, in blocks that stay in cache, by a compiled popcount loop that lets go of Python's lock,
+so that plain threads share the rows. Knows molecules one at a time and nothing of what is measured.
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ def _generator(bits: int) -> Any:
 
 
 def similarity(first: Fingerprints, second: Fingerprints) -> Floats:
-    """Tanimoto similarity of each row with the same row of the other, ``(N,)``; 0 where both have no bits."""
+    """Tanimoto similarity of each row with the same row of the other, ``(N,)``; 0 where both have
+    no bits.
+    """
     common = np.bitwise_count(first & second).sum(1, dtype=np.int64)
     union = np.bitwise_count(first | second).sum(1, dtype=np.int64)
     ratio: Floats = common / np.maximum(union, 1)
@@ -56,22 +58,32 @@ def similarity(first: Fingerprints, second: Fingerprints) -> Floats:
 def nearest_similarity(queries: Fingerprints, references: Fingerprints, threads: int = 1) -> Floats:
     """Tanimoto similarity of every query to its nearest reference, (n,), between 0 and 1.
 
-    Two molecules without any bit count as equal (1), as MOSES has it. ``references`` must not be empty.
-    """
+    Two molecules without any bit count as equal (1), as MOSES has it. ``references`` must not be
+    empty."""
     nearest, _ = _kernels(references.shape[1])
-    return _over_rows(nearest, queries, references, columns=1, skip_self=False, threads=threads)[:, 0]
+    return _over_rows(nearest, queries, references, columns=1, skip_self=False, threads=threads)[
+        :, 0
+    ]
 
 
 def nearest_other_similarity(fingerprints: Fingerprints, threads: int = 1) -> Floats:
-    """Tanimoto similarity of every molecule to the nearest other one of its own set, (n,); 0 if alone."""
+    """Tanimoto similarity of every molecule to the nearest other one of its own set, (n,); 0 if
+    alone.
+    """
     nearest, _ = _kernels(fingerprints.shape[1])
-    return _over_rows(nearest, fingerprints, fingerprints, columns=1, skip_self=True, threads=threads)[:, 0]
+    return _over_rows(
+        nearest, fingerprints, fingerprints, columns=1, skip_self=True, threads=threads
+    )[:, 0]
 
 
 def mean_similarities(fingerprints: Fingerprints, threads: int = 1) -> tuple[Floats, Floats]:
-    """For every molecule the mean over its whole set, itself included, of T and of T squared: (n,), (n,)."""
+    """For every molecule the mean over its whole set, itself included, of T and of T squared: (n,),
+    (n,).
+    """
     _, sums = _kernels(fingerprints.shape[1])
-    totals = _over_rows(sums, fingerprints, fingerprints, columns=2, skip_self=False, threads=threads)
+    totals = _over_rows(
+        sums, fingerprints, fingerprints, columns=2, skip_self=False, threads=threads
+    )
     totals /= max(len(fingerprints), 1)
     return totals[:, 0], totals[:, 1]
 
@@ -86,7 +98,9 @@ def _over_rows(
     threads: int,
 ) -> Floats:
     """Run ``kernel`` over slices of the queries in threads; returns (n, columns)."""
-    by_word = np.ascontiguousarray(references.T)  # (words, m): neighbours in memory are neighbours in the set
+    by_word = np.ascontiguousarray(
+        references.T
+    )  # (words, m): neighbours in memory are neighbours in the set
     query_bits = np.bitwise_count(queries).sum(1, dtype=np.int64)
     reference_bits = np.bitwise_count(references).sum(1, dtype=np.int64)
     queries = np.ascontiguousarray(queries)
@@ -94,7 +108,9 @@ def _over_rows(
 
     def work(start: int) -> None:
         rows = slice(start, start + _ROWS)
-        first = start if skip_self else -len(queries)  # the row that is oneself, or one that is never met
+        first = (
+            start if skip_self else -len(queries)
+        )  # the row that is oneself, or one that is never met
         kernel(queries[rows], query_bits[rows], by_word, reference_bits, first, out[rows])
 
     with ThreadPoolExecutor(max(threads, 1)) as pool:
@@ -111,11 +127,15 @@ def _compiled() -> Any:
 
 
 def _tanimoto_kernel(words: int) -> Any:
-    """The compiled similarities of one query to a block of references; ``words`` is unrolled over."""
+    """The compiled similarities of one query to a block of references; ``words`` is unrolled
+    over.
+    """
     from numba.extending import intrinsic
 
     def count_bits(typing_context: Any, word: Any) -> Any:
-        return word(word), lambda context, builder, signature, arguments: builder.ctpop(arguments[0])
+        return word(word), lambda context, builder, signature, arguments: builder.ctpop(
+            arguments[0]
+        )
 
     popcount: Any = intrinsic(count_bits)
 
@@ -132,7 +152,9 @@ def _tanimoto_kernel(words: int) -> Any:
 
 @cache
 def _kernels(words: int) -> tuple[Callable[..., None], Callable[..., None]]:
-    """Two compiled loops over blocks: the nearest, and the sums of T and T squared. Takes about a second."""
+    """Two compiled loops over blocks: the nearest, and the sums of T and T squared. Takes about a
+    second.
+    """
     fill = _tanimoto_kernel(words)
 
     def nearest(queries, bits, by_word, reference_bits, first, out):  # type: ignore[no-untyped-def]

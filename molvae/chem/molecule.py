@@ -1,10 +1,10 @@
 """Text to a guarded, standardised RDKit molecule, and back to canonical SMILES.
 
-RDKit alone accepts text that is not what its author meant (it reads ``'CC\\nO'`` as ethane and skips
-characters it does not know) and can be kept busy for minutes by one line. So text is checked before RDKit
-sees it, sizes are checked before anything expensive happens, and every refusal carries one of ``REASONS``,
-the short phrases that rows are counted under. This room knows nothing of files, SELFIES or learning.
-"""
+RDKit alone accepts text that is not what its author meant (it reads ``'CC\\nO'`` as ethane and
+skips characters it does not know) and can be kept busy for minutes by one line. So text is checked
+before RDKit sees it, sizes are checked before anything expensive happens, and every refusal carries
+one of ``REASONS``, the short phrases that rows are counted under. This room knows nothing of files,
+SELFIES or learning."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rdkit.Chem import rdMolDescriptors, rdqueries
 from rdkit.Chem.MolStandardize import rdMolStandardize
 from rdkit.rdBase import BlockLogs
 
-from .errors import MoleculeError
+from ..errors import MoleculeError
 
 Mol = Chem.Mol
 Reader = Callable[[str], Mol | None]
@@ -33,7 +33,9 @@ IONS = "only metals or ions"
 UNSTABLE = "canonical form does not read back"
 REASONS = (EMPTY, NOT_ASCII, SPACE, TOO_LONG, TOO_LARGE, UNREADABLE, QUERY, IONS, UNSTABLE)
 
-_NONMETAL = Chem.MolFromSmarts("[#1,#2,#5,#6,#7,#8,#9,#10,#14,#15,#16,#17,#18,#33,#34,#35,#36,#52,#53,#54]")
+_NONMETAL = Chem.MolFromSmarts(
+    "[#1,#2,#5,#6,#7,#8,#9,#10,#14,#15,#16,#17,#18,#33,#34,#35,#36,#52,#53,#54]"
+)
 _CHARGED = rdqueries.FormalChargeEqualsQueryAtom(0, negate=True)
 _MAPPED = rdqueries.HasPropQueryAtom("molAtomMapNumber")
 _UNCHARGER = rdMolStandardize.Uncharger()
@@ -48,9 +50,8 @@ _PROBLEMS = {
 class Limits:
     """How large a molecule may be, in characters of its SMILES, heavy atoms, and independent rings.
 
-    RDKit's time grows with the square of these and worse; within the defaults no input took more than some
-    tens of milliseconds.
-    """
+    RDKit's time grows with the square of these and worse; within the defaults no input took more
+    than some tens of milliseconds."""
 
     max_length: int = 1000
     max_heavy_atoms: int = 200
@@ -61,7 +62,8 @@ DEFAULT_LIMITS = Limits()
 
 
 def parse(smiles: str, limits: Limits = DEFAULT_LIMITS, read: Reader = Chem.MolFromSmiles) -> Mol:
-    """Read one SMILES into a sanitised molecule by ``read``, or raise MoleculeError saying why it cannot be used.
+    """Read one SMILES into a sanitised molecule by ``read``, or raise MoleculeError saying why it
+    cannot be used.
 
     Plain spaces around the SMILES are ignored; nothing inside it is.
 
@@ -76,8 +78,12 @@ def parse(smiles: str, limits: Limits = DEFAULT_LIMITS, read: Reader = Chem.MolF
     text = smiles.strip(" ")
     _check_text(text, limits)
     with BlockLogs():
-        # A short text with few digits cannot hold too many atoms or rings, and needs no separate count.
-        if len(text) > limits.max_heavy_atoms or sum(map(text.count, "0123456789")) > 2 * limits.max_rings:
+        # A short text with few digits cannot hold too many atoms or rings, and needs no separate
+        # count.
+        if (
+            len(text) > limits.max_heavy_atoms
+            or sum(map(text.count, "0123456789")) > 2 * limits.max_rings
+        ):
             _check_size(text, limits)
         mol = read(text)
     if mol is None:
@@ -90,10 +96,10 @@ def parse(smiles: str, limits: Limits = DEFAULT_LIMITS, read: Reader = Chem.MolF
 def standardise(mol: Mol, neutralise: bool = True) -> Mol:
     """Keep the largest fragment, neutralise it where that is possible, and drop atom-map numbers.
 
-    Stereo, isotopes and the charges that cannot be removed (nitro groups, quaternary nitrogen) are kept. The
-    largest fragment has the most heavy atoms; ties go to carbon, then to mass, then to the SMILES. A molecule
-    that needs none of this comes back as it is. Raises MoleculeError when nothing but metals and bare ions is
-    there.
+    Stereo, isotopes and the charges that cannot be removed (nitro groups, quaternary nitrogen) are
+    kept. The largest fragment has the most heavy atoms; ties go to carbon, then to mass, then to
+    the SMILES. A molecule that needs none of this comes back as it is. Raises MoleculeError when
+    nothing but metals and bare ions is there.
 
     >>> canonical(standardise(parse("CC(=O)[O-].[Na+]")))
     'CC(=O)O'
@@ -126,11 +132,11 @@ def canonical(mol: Mol) -> str:
     """Write the canonical SMILES, one that reads back to the molecule it was written from.
 
     RDKit's canonical SMILES is not always a fixed point: about one in 40,000 randomly altered ZINC
-    molecules, all of them with stereo, is written differently after being read, and aromatic aluminium is
-    written so that it cannot be read at all. Where there is stereo or an unusual atom the SMILES is
-    therefore read and written until it stays the same, if need be without aromaticity; of 250,000 MOSES and
-    ZINC molecules no other moved, and checking them all would double the time. Raises MoleculeError
-    when no fixed point is found.
+    molecules, all of them with stereo, is written differently after being read, and aromatic
+    aluminium is written so that it cannot be read at all. Where there is stereo or an unusual atom
+    the SMILES is therefore read and written until it stays the same, if need be without
+    aromaticity; of 250,000 MOSES and ZINC molecules no other moved, and checking them all would
+    double the time. Raises MoleculeError when no fixed point is found.
 
     >>> canonical(parse("C(C)O"))
     'CCO'
@@ -140,7 +146,8 @@ def canonical(mol: Mol) -> str:
 
 
 def standard_smiles(smiles: str, limits: Limits = DEFAULT_LIMITS, neutralise: bool = True) -> str:
-    """Parse, standardise and write one SMILES: the form in which molvae compares and learns molecules.
+    """Parse, standardise and write one SMILES: the form in which molvae compares and learns
+    molecules.
 
     Raises MoleculeError with one of ``REASONS``.
 
@@ -149,7 +156,9 @@ def standard_smiles(smiles: str, limits: Limits = DEFAULT_LIMITS, neutralise: bo
     """
     mol, anew = parse(smiles, limits, read_to_write), smiles
     try:
-        if "." in smiles or _worth_reading_back(smiles):  # else no fragments, metals, charges, map numbers
+        if "." in smiles or _worth_reading_back(
+            smiles
+        ):  # else no fragments, metals, charges, map numbers
             mol, anew = _standardised(mol, neutralise)
         written: str = Chem.MolToSmiles(mol)
         # A text that comes back as itself has just been proven to be a fixed point.
@@ -161,7 +170,9 @@ def standard_smiles(smiles: str, limits: Limits = DEFAULT_LIMITS, neutralise: bo
 
 
 def read_to_write(smiles: str) -> Mol | None:
-    """A molecule for writing it, None if RDKit refuses it: stereo, where there is none, is not looked for."""
+    """A molecule for writing it, None if RDKit refuses it: stereo, where there is none, is not
+    looked for.
+    """
     if _worth_reading_back(smiles):
         return Chem.MolFromSmiles(smiles)
     mol = Chem.MolFromSmiles(smiles, sanitize=False)
@@ -188,7 +199,9 @@ def _check_size(text: str, limits: Limits) -> None:
         raise MoleculeError(UNREADABLE, text, _why_unreadable(text))
     heavy = mol.GetNumHeavyAtoms()
     if heavy > limits.max_heavy_atoms:
-        raise MoleculeError(TOO_LARGE, text, f"{heavy} heavy atoms, at most {limits.max_heavy_atoms}")
+        raise MoleculeError(
+            TOO_LARGE, text, f"{heavy} heavy atoms, at most {limits.max_heavy_atoms}"
+        )
     rings = mol.GetNumBonds() - mol.GetNumAtoms() + len(Chem.GetMolFrags(mol))
     if rings > limits.max_rings:
         raise MoleculeError(TOO_LARGE, text, f"{rings} rings, at most {limits.max_rings}")
@@ -214,8 +227,8 @@ def _why_unreadable(text: str) -> str:
 
 
 def _fragments(mol: Mol) -> tuple[Mol, ...]:
-    # Euler's formula on the ring count RDKit already has; its count is never below the independent rings,
-    # so 1 proves that the molecule is in one piece.
+    # Euler's formula on the ring count RDKit already has; its count is never below the independent
+    # rings, so 1 proves that the molecule is in one piece.
     if mol.GetRingInfo().NumRings() - mol.GetNumBonds() + mol.GetNumAtoms() == 1:
         return (mol,)
     try:
@@ -257,7 +270,9 @@ def _anew(mol: Mol) -> tuple[Mol, str]:
 
 
 def _worth_reading_back(smiles: str) -> bool:
-    """Only SMILES with double-bond stereo or a bracket atom other than [nH] were ever seen not to read back."""
+    """Only SMILES with double-bond stereo or a bracket atom other than [nH] were ever seen not to
+    read back.
+    """
     return "[" in smiles.replace("[nH]", "") or "/" in smiles or "\\" in smiles
 
 

@@ -19,7 +19,7 @@ from typing import Any
 from rdkit import Chem
 from rdkit.Chem import rdMolDescriptors
 
-from .errors import MoleculeError
+from ..errors import MoleculeError
 
 Value = float | int | str
 """What a property is: a number, or text for a scaffold or the names of alerts."""
@@ -42,9 +42,8 @@ def logp(mol: Chem.Mol) -> float:
 def qed(mol: Chem.Mol) -> float:
     """Quantitative estimate of drug-likeness, 0 (unlike) to 1 (like).
 
-    Bickerton et al., Nature Chemistry 4 (2012) 90. Raises ``MoleculeError`` for very small molecules,
-    molecules without carbon, and elements it was not made for.
-    """
+    Bickerton et al., Nature Chemistry 4 (2012) 90. Raises ``MoleculeError`` for very small
+    molecules, molecules without carbon, and elements it was not made for."""
     from rdkit.Chem import QED
 
     _refuse_unfitted(mol)
@@ -63,10 +62,11 @@ def synthetic_accessibility(mol: Chem.Mol) -> float:
 
 
 def lipinski_violations(mol: Chem.Mol) -> int:
-    """How many of Lipinski's four rules are broken: weight > 500, logP > 5, NH and OH > 5, N and O > 10.
+    """How many of Lipinski's four rules are broken: weight > 500, logP > 5, NH and OH > 5, N and O
+    > 10.
 
-    Lipinski et al., Adv. Drug Deliv. Rev. 23 (1997) 3; its donors are counted as hydrogens on N and O,
-    its acceptors as N and O atoms, which is not what ``hbd`` and ``hba`` count.
+    Lipinski et al., Adv. Drug Deliv. Rev. 23 (1997) 3; its donors are counted as hydrogens on N and
+    O, its acceptors as N and O atoms, which is not what ``hbd`` and ``hba`` count.
 
     >>> lipinski_violations(Chem.MolFromSmiles("C" * 40))
     2
@@ -81,7 +81,8 @@ def lipinski_violations(mol: Chem.Mol) -> int:
 
 
 def scaffold(mol: Chem.Mol) -> str:
-    """Canonical SMILES of the Murcko scaffold: rings and what links them, without stereo; empty if acyclic.
+    """Canonical SMILES of the Murcko scaffold: rings and what links them, without stereo; empty if
+    acyclic.
 
     Bemis and Murcko, J. Med. Chem. 39 (1996) 2887.
 
@@ -149,7 +150,9 @@ def _refuse_unfitted(mol: Chem.Mol) -> None:
     if "C" not in elements:
         raise _undefined(mol, "no carbon")
     if heavy < MIN_HEAVY_ATOMS:
-        raise _undefined(mol, f"{heavy} heavy atom{'s' * (heavy != 1)}, fewer than {MIN_HEAVY_ATOMS}")
+        raise _undefined(
+            mol, f"{heavy} heavy atom{'s' * (heavy != 1)}, fewer than {MIN_HEAVY_ATOMS}"
+        )
 
 
 def _undefined(mol: Chem.Mol, detail: str) -> MoleculeError:
@@ -158,7 +161,8 @@ def _undefined(mol: Chem.Mol, detail: str) -> MoleculeError:
 
 @dataclass(frozen=True)
 class Property:
-    """A named property: ``name`` heads its column, ``function`` computes it, ``description`` is one line.
+    """A named property: ``name`` heads its column, ``function`` computes it, ``description`` is one
+    line.
 
     ``by_default`` is False for what is only computed when asked for by name.
     """
@@ -174,23 +178,37 @@ PROPERTIES: dict[str, Property] = {
     "sa": Property("SA", synthetic_accessibility, "synthetic accessibility, 1 (easy) to 10 (hard)"),
     "logp": Property("logP", logp, "octanol-water partition coefficient (Crippen)"),
     "molwt": Property("MolWt", rdMolDescriptors._CalcMolWt, "average molecular weight, g/mol"),
-    "tpsa": Property("TPSA", rdMolDescriptors.CalcTPSA, "topological polar surface area, square angstrom"),
+    "tpsa": Property(
+        "TPSA", rdMolDescriptors.CalcTPSA, "topological polar surface area, square angstrom"
+    ),
     "hbd": Property("HBD", rdMolDescriptors.CalcNumHBD, "hydrogen-bond donors"),
     "hba": Property("HBA", rdMolDescriptors.CalcNumHBA, "hydrogen-bond acceptors"),
-    "rotatable_bonds": Property("RotatableBonds", rdMolDescriptors.CalcNumRotatableBonds, "rotatable bonds"),
+    "rotatable_bonds": Property(
+        "RotatableBonds", rdMolDescriptors.CalcNumRotatableBonds, "rotatable bonds"
+    ),
     "rings": Property("Rings", rdMolDescriptors.CalcNumRings, "rings (smallest set)"),
     "heavy_atoms": Property("HeavyAtoms", Chem.Mol.GetNumHeavyAtoms, "atoms that are not hydrogen"),
-    "fsp3": Property("Fsp3", rdMolDescriptors.CalcFractionCSP3, "fraction of carbons that are sp3, 0 to 1"),
+    "fsp3": Property(
+        "Fsp3", rdMolDescriptors.CalcFractionCSP3, "fraction of carbons that are sp3, 0 to 1"
+    ),
     "lipinski_violations": Property(
         "LipinskiViolations", lipinski_violations, "how many of Lipinski's four rules are broken"
     ),
-    "pains": Property("PAINS", _alert_count("PAINS"), "assay-interference alerts found; 0 is clean"),
+    "pains": Property(
+        "PAINS", _alert_count("PAINS"), "assay-interference alerts found; 0 is clean"
+    ),
     "brenk": Property("Brenk", _alert_count("BRENK"), "Brenk's unwanted groups found; 0 is clean"),
     "nih": Property("NIH", _alert_count("NIH"), "NIH alerts found; 0 is clean"),
-    "scaffold": Property("Scaffold", scaffold, "Murcko scaffold as SMILES, empty for acyclic molecules"),
-    "alerts": Property("Alerts", alert_names, "names of the PAINS, Brenk and NIH alerts found", by_default=False),
+    "scaffold": Property(
+        "Scaffold", scaffold, "Murcko scaffold as SMILES, empty for acyclic molecules"
+    ),
+    "alerts": Property(
+        "Alerts", alert_names, "names of the PAINS, Brenk and NIH alerts found", by_default=False
+    ),
 }
 """What can be computed, by the name users pick it by, in the order of the columns."""
 
-DEFAULT_SCORES: tuple[str, ...] = tuple(key for key, entry in PROPERTIES.items() if entry.by_default)
+DEFAULT_SCORES: tuple[str, ...] = tuple(
+    key for key, entry in PROPERTIES.items() if entry.by_default
+)
 """The names computed when none are picked."""

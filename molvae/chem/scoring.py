@@ -1,9 +1,10 @@
-"""Many molecules to a table of scores, on every core: the properties of molvae, and scorers of one's own.
+"""Many molecules to a table of scores, on every core: the properties of molvae, and scorers of
+one's own.
 
-One row comes back for each that went in, in order, whatever happens to it: a cell that has no value is
-empty and the row's status says why. Rows stream, so memory does not grow with their number. This room
-knows no files of molecules and no model; a scorer of one's own is a Python function ``Mol -> float``.
-"""
+One row comes back for each that went in, in order, whatever happens to it: a cell that has no value
+is empty and the row's status says why. Rows stream, so memory does not grow with their number. This
+room knows no files of molecules and no model; a scorer of one's own is a Python function ``Mol ->
+float``."""
 
 from __future__ import annotations
 
@@ -18,16 +19,18 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from rdkit import Chem
 
-from .chemistry import parse, standardise
-from .errors import MoleculeError, UsageError
-from .parallel import chunked, default_workers, map_chunks
+from ..errors import MoleculeError, UsageError
+from ..runtime.process_pool import chunked, default_workers, map_chunks
+from .custom_scorers import Scorer, call_scorer, load_scorer, one_line, scorer_name, settle_scorer
+from .molecule import parse, standardise
 from .properties import DEFAULT_SCORES, PROPERTIES, Value
-from .scorers import Scorer, call_scorer, load_scorer, one_line, scorer_name, settle_scorer
 
 if TYPE_CHECKING:
     import pandas
 
-CHUNK_SIZE = 64  # molecules: at some ms each, large against the cost of handing them over, and evenly spread
+CHUNK_SIZE = (
+    64  # molecules: at some ms each, large against the cost of handing them over, and evenly spread
+)
 OK = "ok"
 CRASHED = "crashed"
 NOT_TEXT = "not text"
@@ -37,10 +40,11 @@ Extra = TypeVar("Extra")
 
 @dataclass(frozen=True)
 class Plan:
-    """What is computed for every molecule: property names, then scorers; as :func:`plan_scores` makes it.
+    """What is computed for every molecule: property names, then scorers; as :func:`plan_scores`
+    makes it.
 
-    With ``parent`` the largest fragment, neutralised, is scored in place of the molecule as written.
-    """
+    With ``parent`` the largest fragment, neutralised, is scored in place of the molecule as
+    written."""
 
     names: tuple[str, ...]
     scorers: tuple[str | Scorer, ...] = ()
@@ -96,15 +100,20 @@ class Counts:
         return f"{self.rows:,} row{'s' * (self.rows != 1)}: {', '.join(parts)}"
 
 
-def plan_scores(names: Sequence[str] | None = None, scorers: Sequence[str | Scorer] = (), parent: bool = False) -> Plan:
+def plan_scores(
+    names: Sequence[str] | None = None, scorers: Sequence[str | Scorer] = (), parent: bool = False
+) -> Plan:
     """Check what is asked for: ``names`` of properties (None is the default ones) and ``scorers``.
 
-    A scorer is a function or the text ``file.py:function``. Raises ``UsageError`` for a name that is not
-    known, with the nearest that is, and for a scorer that cannot be loaded.
-    """
+    A scorer is a function or the text ``file.py:function``. Raises ``UsageError`` for a name that
+    is not known, with the nearest that is, and for a scorer that cannot be loaded."""
     if isinstance(names, str):
         names = names.split(",")
-    chosen = DEFAULT_SCORES if names is None else tuple(dict.fromkeys(name.strip().lower() for name in names))
+    chosen = (
+        DEFAULT_SCORES
+        if names is None
+        else tuple(dict.fromkeys(name.strip().lower() for name in names))
+    )
     for name in chosen:
         if name not in PROPERTIES:
             raise UsageError(_unknown_score(name))
@@ -121,19 +130,23 @@ def score(
     workers: int | None = None,
     parent: bool = False,
 ) -> pandas.DataFrame:
-    """Score molecules: a table with columns ``smiles``, the scores and ``status``, one row for each.
+    """Score molecules: a table with columns ``smiles``, the scores and ``status``, one row for
+    each.
 
-    ``names`` picks properties as ``molvae score --list`` names them, None is all that are computed by
-    default; ``scorers`` are functions ``Mol -> float`` or texts ``file.py:function``; ``workers`` is the
-    number of processes, None for one a core (functions that cannot be pickled are run in this one).
-    Raises ``UsageError`` as :func:`plan_scores` does; a molecule that cannot be scored is only a row.
-    """
+    ``names`` picks properties as ``molvae score --list`` names them, None is all that are computed
+    by default; ``scorers`` are functions ``Mol -> float`` or texts ``file.py:function``;
+    ``workers`` is the number of processes, None for one a core (functions that cannot be pickled
+    are run in this one). Raises ``UsageError`` as :func:`plan_scores` does; a molecule that cannot
+    be scored is only a row."""
     import pandas
 
     if isinstance(smiles, str):
         raise UsageError("`smiles` is one text; give a list of SMILES, of one if need be")
     plan = plan_scores(names, scorers, parent)
-    rows = [(text, *row.values, row.status) for text, row in stream(((text, text) for text in smiles), plan, workers)]
+    rows = [
+        (text, *row.values, row.status)
+        for text, row in stream(((text, text) for text in smiles), plan, workers)
+    ]
     inner = free_names(plan.columns, taken=("smiles", "status"))
     return pandas.DataFrame(rows, columns=["smiles", *inner, "status"])
 
@@ -141,7 +154,8 @@ def score(
 def stream(
     items: Iterable[tuple[str, Extra]], plan: Plan, workers: int | None = None
 ) -> Iterator[tuple[Extra, Scored]]:
-    """Score ``items``, pairs of a SMILES and anything that belongs to it, as they come, in their order.
+    """Score ``items``, pairs of a SMILES and anything that belongs to it, as they come, in their
+    order.
 
     Memory is bounded by the chunks that are under way. ``workers`` as in :func:`score`.
     """
@@ -157,7 +171,8 @@ def stream(
         raise UsageError(f"`workers` (={count}) must be at least 1")
     if not _travels(plan):
         count = 1
-    # Tables are loaded once, here, and shared with the workers; scorers of others run where rows do.
+    # Tables are loaded once, here, and shared with the workers; scorers of others run where rows
+    # do.
     measure(Plan(plan.names), Chem.MolFromSmiles("Cc1ccccc1"))
     chunks = chunked(smiles_of_items(), CHUNK_SIZE)
     for rows in map_chunks(partial(score_chunk, plan), chunks, count, partial(_crashed, plan)):

@@ -1,4 +1,5 @@
-"""Which column of a table holds the SMILES, and whether the table has a header: told from its first rows.
+"""Which column of a table holds the SMILES, and whether the table has a header: told from its first
+rows.
 
 This room knows nothing of files; it sees rows of cells and tries some of them as molecules.
 """
@@ -8,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from .chemistry import parse
-from .errors import InputError, MoleculeError, UsageError
+from ..chem.molecule import parse
+from ..errors import InputError, MoleculeError, UsageError
 
 SMILES_NAMES = ("smiles", "canonical_smiles", "isomeric_smiles", "structure", "mol", "molecule")
 _VAGUE = ("structure", "mol", "molecule")
@@ -26,8 +27,8 @@ _OTHER_NOTATIONS = {
 def choose_column(name: str, rows: list[list[str]], column: str | None) -> tuple[int, bool, str]:
     """Tell the index of the SMILES column, whether ``rows[0]`` is a header, and how it was found.
 
-    ``column`` is a name, or a number from 1. Raises UsageError, naming the columns, when there is no such
-    column, none holds molecules, or several do.
+    ``column`` is a name, or a number from 1. Raises UsageError, naming the columns, when there is
+    no such column, none holds molecules, or several do.
 
     >>> choose_column("x.csv", [["id", "SMILES"], ["1", "CCO"]], None)
     (1, True, 'by name')
@@ -41,21 +42,31 @@ def choose_column(name: str, rows: list[list[str]], column: str | None) -> tuple
         has_header = column in head or bool(set(names) & set(SMILES_NAMES)) or _is_name(head[at])
         return at, has_header, "by --column"
     data = rows[1:] or rows
-    holding = [at for at in range(len(head)) if _holds_molecules(row[at] for row in data if at < len(row))]
+    holding = [
+        at for at in range(len(head)) if _holds_molecules(row[at] for row in data if at < len(row))
+    ]
     for wanted in SMILES_NAMES:
         if names.count(wanted) > 1:
-            raise UsageError(f"{name} has several columns called {wanted}: {_listed(head)}. Use --column.")
+            raise UsageError(
+                f"{name} has several columns called {wanted}: {_listed(head)}. Use --column."
+            )
         # A column called "molecule" may as well hold names, when another one holds the molecules.
-        if wanted in names and not (wanted in _VAGUE and holding and names.index(wanted) not in holding):
+        if wanted in names and not (
+            wanted in _VAGUE and holding and names.index(wanted) not in holding
+        ):
             return names.index(wanted), True, "by name"
     if len(holding) != 1:
         found = "more than one column holds" if holding else "no column holds"
-        raise UsageError(f"{name}: {found} SMILES, of {_listed(head)}. Name the column with --column.")
+        raise UsageError(
+            f"{name}: {found} SMILES, of {_listed(head)}. Name the column with --column."
+        )
     return holding[0], _is_name(head[holding[0]]), "by content"
 
 
 def refuse_other_notations(name: str, column: str, cells: Iterable[str]) -> None:
-    """Raise InputError when all the cells are InChI, SELFIES or reactions, which no row would survive."""
+    """Raise InputError when all the cells are InChI, SELFIES or reactions, which no row would
+    survive.
+    """
     filled = [cell.strip() for cell in cells if cell.strip()]
     for notation, pattern in _OTHER_NOTATIONS.items():
         if filled and all(pattern.fullmatch(cell) for cell in filled):
@@ -73,7 +84,9 @@ def _asked_for(name: str, head: list[str], column: str) -> int:
     number = re.fullmatch(r"(?:column)?([1-9]\d{0,5})", column)
     if number and int(number[1]) <= len(head):
         return int(number[1]) - 1
-    raise UsageError(f"{name} has no column {column!r}; it has {_listed(head)}, or give a number from 1.")
+    raise UsageError(
+        f"{name} has no column {column!r}; it has {_listed(head)}, or give a number from 1."
+    )
 
 
 def _plain(cell: str) -> str:
@@ -92,13 +105,16 @@ def _holds_molecules(cells: Iterable[str]) -> bool:
 
 
 def _is_name(cell: str) -> bool:
-    """Tell a column's name from a SMILES, also from one that cannot be read, which is a row to be counted.
+    """Tell a column's name from a SMILES, also from one that cannot be read, which is a row to be
+    counted.
 
     A name has a letter that SMILES lacks, or is nothing but small letters.
     """
     outside = re.sub(r"\[[^\]]*\]?|Cl|Br", "", cell)
     foreign = re.search(r"[^\W\dBCNOPSFIHbcnops]", outside) is not None
-    return not cell.strip() or (not _is_molecule(cell) and (foreign or (cell.isalpha() and cell.islower())))
+    return not cell.strip() or (
+        not _is_molecule(cell) and (foreign or (cell.isalpha() and cell.islower()))
+    )
 
 
 def _is_molecule(cell: str) -> bool:

@@ -1,8 +1,8 @@
-"""The prepared data set: token ids, lengths, split and fingerprint, saved, loaded and cut into batches.
+"""The prepared data set: token ids, lengths, split and fingerprint, saved, loaded and cut into
+batches.
 
-Training reads nothing else, so a machine that trains needs neither RDKit nor SELFIES. Strings became ids before
-this room; tensors come after it. Knows no chemistry and no torch.
-"""
+Training reads nothing else, so a machine that trains needs neither RDKit nor SELFIES. Strings
+became ids before this room; tensors come after it. Knows no chemistry and no torch."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .alphabet import Alphabet
-from .errors import InputError, MolvaeError
-from .folder import commit_folder, read_folder, read_json
-from .grammar import TIERS, features
-from .vocabulary import END, Ids, Vocabulary
+from ..errors import InputError, MolvaeError
+from ..language.prefix_features import TIERS, features
+from ..language.symbols import Alphabet
+from ..language.vocabulary import END, Ids, Vocabulary
+from ..runtime.atomic_folder import commit_folder, read_folder, read_json
 
 FORMAT = 1
 VALIDATED = 5_000
@@ -34,12 +34,12 @@ Rows = NDArray[np.int64]
 class Batch:
     """Molecules packed step after step, longest first, so that no position is padding.
 
-    ``sizes[t]`` molecules have a symbol at step ``t`` (the end symbol counts as one); ``inputs`` and
-    ``targets`` are ``(N,)`` with ``N = sum(sizes)``: what the decoder has just written and what it is to write
-    next. ``reversed_inputs`` is ``(N - B,)``, the symbols of each molecule from its last to its first, packed
-    with ``sizes[1:]``. ``order`` ``(B,)`` tells which of the molecules handed in stands where. ``grammar``
-    ``(N, F)`` are the features of each position's prefix (:mod:`molvae.grammar`), where they were asked for.
-    """
+    ``sizes[t]`` molecules have a symbol at step ``t`` (the end symbol counts as one); ``inputs``
+    and ``targets`` are ``(N,)`` with ``N = sum(sizes)``: what the decoder has just written and what
+    it is to write next. ``reversed_inputs`` is ``(N - B,)``, the symbols of each molecule from its
+    last to its first, packed with ``sizes[1:]``. ``order`` ``(B,)`` tells which of the molecules
+    handed in stands where. ``grammar`` ``(N, F)`` are the features of each position's prefix
+    (:mod:`molvae.language.prefix_features`), where they were asked for."""
 
     order: Rows
     inputs: NDArray[np.int64]
@@ -52,11 +52,14 @@ class Batch:
         return self.sizes[0]
 
 
-def pack(ids: Ids, offsets: Rows, rows: Rows, alphabet: Alphabet | None = None, grammar: str = "none") -> Batch:
-    """The batch of the molecules ``rows`` of a ragged array: molecule i is ``ids[offsets[i]:offsets[i + 1]]``.
+def pack(
+    ids: Ids, offsets: Rows, rows: Rows, alphabet: Alphabet | None = None, grammar: str = "none"
+) -> Batch:
+    """The batch of the molecules ``rows`` of a ragged array: molecule i is
+    ``ids[offsets[i]:offsets[i + 1]]``.
 
-    The batch carries the features of every position that :data:`molvae.grammar.TIERS` has under ``grammar``.
-    """
+    The batch carries the features of every position that
+    :data:`molvae.language.prefix_features.TIERS` has under ``grammar``."""
     lengths = offsets[rows + 1] - offsets[rows]
     order = np.argsort(-lengths, kind="stable")
     rows, lengths = rows[order], lengths[order]
@@ -77,17 +80,19 @@ def pack(ids: Ids, offsets: Rows, rows: Rows, alphabet: Alphabet | None = None, 
     ragged = np.concatenate([ids[offsets[row] : offsets[row + 1]] for row in rows])
     starts = np.cumsum(lengths + 1) - (lengths + 1)
     place = starts[None, :] + np.arange(len(steps) + 1)[:, None]
-    return replace(batch, grammar=features(ragged, lengths, alphabet, TIERS[grammar])[place[living]])
+    return replace(
+        batch, grammar=features(ragged, lengths, alphabet, TIERS[grammar])[place[living]]
+    )
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Molecules as ids: ``ids`` ``(sum of lengths,)`` one after the other, ``lengths`` ``(M,)``, ``hashes``
-    ``(M,)`` of their canonical SMILES, ``validation`` ``(M,)`` true where held out, and where they came from.
+    """Molecules as ids: ``ids`` ``(sum of lengths,)`` one after the other, ``lengths`` ``(M,)``,
+    ``hashes`` ``(M,)`` of their canonical SMILES, ``validation`` ``(M,)`` true where held out, and
+    where they came from.
 
-    Where molecules have S other spellings each, these follow in ``ids`` and ``lengths`` ``(M + M S,)``, those of a
-    molecule together.
-    """
+    Where molecules have S other spellings each, these follow in ``ids`` and ``lengths`` ``(M + M
+    S,)``, those of a molecule together."""
 
     vocabulary: Vocabulary
     ids: Ids
@@ -110,7 +115,9 @@ class Dataset:
         return len(self.lengths) // max(1, len(self)) - 1
 
     def spelled(self, rows: Rows, spelling: Rows) -> Rows:
-        """Where the molecules ``rows`` ``(B,)`` stand in another ``spelling`` ``(B,)``, 0 the canonical one."""
+        """Where the molecules ``rows`` ``(B,)`` stand in another ``spelling`` ``(B,)``, 0 the
+        canonical one.
+        """
         return np.where(spelling > 0, len(self) + rows * self.spellings + spelling - 1, rows)
 
     @property
@@ -136,16 +143,18 @@ class Dataset:
         return pack(self.ids, self.offsets, rows, self.vocabulary.alphabet, grammar)
 
     def epoch(self, seed: int, epoch: int, batch_size: int) -> list[Rows]:
-        """The training rows of every batch of an epoch: a pure function of the data, seed, epoch and size.
+        """The training rows of every batch of an epoch: a pure function of the data, seed, epoch
+        and size.
 
-        Every batch is a fair draw of molecules of all lengths: packing makes padding no matter, and batches of
-        one length each were measured to learn markedly slower (benchmarks/LOG.md).
-        """
+        Every batch is a fair draw of molecules of all lengths: packing makes padding no matter, and
+        batches of one length each were measured to learn markedly slower (benchmarks/LOG.md)."""
         rows = np.random.default_rng([seed, epoch]).permutation(self.training_rows)
         return [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
 
     def save(self, path: str | Path, *, rejected: str = "") -> None:
-        """Write the data set as a folder, committed whole; ``rejected`` is the text of ``rejected.csv``."""
+        """Write the data set as a folder, committed whole; ``rejected`` is the text of
+        ``rejected.csv``.
+        """
         from safetensors.numpy import save
 
         arrays: dict[str, NDArray[Any]] = {
@@ -164,18 +173,24 @@ class Dataset:
 
     @classmethod
     def load(cls, path: str | Path) -> Dataset:
-        """The data set in a folder written by :meth:`save`; InputError if it is not one or is damaged."""
+        """The data set in a folder written by :meth:`save`; InputError if it is not one or is
+        damaged.
+        """
         from safetensors import SafetensorError
         from safetensors.numpy import load
 
         try:
             files = read_folder(Path(path), FILES, kind="dataset", version=FORMAT)
             arrays = load(files["arrays.safetensors"])
-            vocabulary = Vocabulary.from_json(read_json(files["vocabulary.json"], "vocabulary.json"))
+            vocabulary = Vocabulary.from_json(
+                read_json(files["vocabulary.json"], "vocabulary.json")
+            )
             check_arrays(arrays, len(vocabulary))
             validation = arrays["validation"].astype(bool)
             report = read_json(files["report.json"], "report.json")
-            return cls(vocabulary, arrays["ids"], arrays["lengths"], arrays["hashes"], validation, report)
+            return cls(
+                vocabulary, arrays["ids"], arrays["lengths"], arrays["hashes"], validation, report
+            )
         except (MolvaeError, SafetensorError, KeyError) as error:
             raise InputError(f"{path}: not a prepared data set of this version: {error}") from error
 
@@ -190,7 +205,11 @@ def check_arrays(arrays: dict[str, NDArray[Any]], vocabulary: int) -> None:
             raise InputError(f"it lacks the array {name} of {np.dtype(kind)}")
     ids, lengths = arrays["ids"], arrays["lengths"]
     molecules = len(arrays["hashes"])
-    if len(arrays["validation"]) != molecules or len(lengths) % max(1, molecules) or len(lengths) < molecules:
+    if (
+        len(arrays["validation"]) != molecules
+        or len(lengths) % max(1, molecules)
+        or len(lengths) < molecules
+    ):
         raise InputError("its arrays are not of one length")
     if (lengths < 1).any() or int(lengths.sum(dtype=np.int64)) != len(ids):
         raise InputError("its ids do not fit the lengths of its molecules")

@@ -17,16 +17,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .compilation import prepare_to_fork
-from .config import DataConfig
+from ..config import DataConfig
+from ..errors import InputError
+from ..language.selfies_codec import constraints_for
+from ..language.vocabulary import Ids, Vocabulary, learn_merges, merge
+from ..runtime.compilation import prepare_to_fork
+from ..runtime.process_pool import chunked, default_workers, map_chunks
 from .dataset import VALIDATED, Dataset
-from .errors import InputError
-from .intake import open_table
-from .notation import constraints_for
-from .parallel import chunked, default_workers, map_chunks
 from .reading import Chunk, Row, crashed, read_rows
-from .streams import row_writer
-from .vocabulary import Ids, Vocabulary, learn_merges, merge
+from .table_reader import open_table
+from .text_files import row_writer
 
 CHUNK = 1000
 MERGE_SAMPLE = 100_000
@@ -36,7 +36,9 @@ DUPLICATE = "seen before"
 
 
 class Rejection(NamedTuple):
-    """A row that was not used: its file, line, reason (rows are counted under it), detail and SMILES."""
+    """A row that was not used: its file, line, reason (rows are counted under it), detail and
+    SMILES.
+    """
 
     source: str
     line: int
@@ -81,12 +83,13 @@ def prepare(
     said: Callable[[str], object] = lambda _: None,
     progress: Callable[[int], object] = lambda _: None,
 ) -> Prepared:
-    """Read molecules from files into a data set; every row is in it or among the rejected, with its reason.
+    """Read molecules from files into a data set; every row is in it or among the rejected, with its
+    reason.
 
-    With ``base`` the molecules are written in that vocabulary, extended by the symbols it lacks; without, in one made
-    for them. ``said`` is told which column of each file was read, ``progress`` how many rows a step has finished.
-    Raises InputError when a file cannot be read or no molecule is left.
-    """
+    With ``base`` the molecules are written in that vocabulary, extended by the symbols it lacks;
+    without, in one made for them. ``said`` is told which column of each file was read, ``progress``
+    how many rows a step has finished. Raises InputError when a file cannot be read or no molecule
+    is left."""
     config = DataConfig() if config is None else config
     sources: list[dict[str, Any]] = []
     rows = read_files(paths, column, sources, said)
@@ -95,19 +98,26 @@ def prepare(
     work = partial(read_rows, config=config)
     pool = Pool()
     prepare_to_fork()
-    for chunk in map_chunks(work, chunked(rows, CHUNK), workers or default_workers(), on_crash=crashed):
+    for chunk in map_chunks(
+        work, chunked(rows, CHUNK), workers or default_workers(), on_crash=crashed
+    ):
         pool.add(chunk)
         progress(len(chunk.lengths) + len(chunk.rejected))
     return pool.finish(sources, config, base)
 
 
 def read_files(
-    paths: Sequence[str | Path], column: str | None, sources: list[dict[str, Any]], said: Callable[[str], object]
+    paths: Sequence[str | Path],
+    column: str | None,
+    sources: list[dict[str, Any]],
+    said: Callable[[str], object],
 ) -> Iterator[Row]:
     """The rows of all files, one after the other; ``sources`` is filled with what each file was."""
     for number, path in enumerate(paths):
         with open_table(path, column) as table:
-            said(f"{table.name}: {table.format}, SMILES in column {table.smiles_column!r} ({table.chosen_by})")
+            said(
+                f"{table.name}: {table.format}, SMILES in column {table.smiles_column!r} ({table.chosen_by})"
+            )
             source: dict[str, Any] = {
                 "name": table.name,
                 "format": table.format,
@@ -121,7 +131,9 @@ def read_files(
 
 
 def drawn(rows: Iterable[Row], count: int, seed: int) -> Iterator[Row]:
-    """``count`` of the rows, each as likely as any other, in their order (reservoir sampling, Vitter 1985)."""
+    """``count`` of the rows, each as likely as any other, in their order (reservoir sampling,
+    Vitter 1985).
+    """
     generator = random.Random(seed)
     kept: list[Row] = []
     for number, row in enumerate(rows):
@@ -149,7 +161,9 @@ class Pool:
         """Take in a chunk; its symbols get the numbers they have here."""
         numbers = [self.index.setdefault(symbol, len(self.index)) for symbol in chunk.symbols]
         if len(self.index) > 60_000:
-            raise InputError("the molecules hold more than 60,000 different symbols: these are not usual SMILES")
+            raise InputError(
+                "the molecules hold more than 60,000 different symbols: these are not usual SMILES"
+            )
         table = np.array(numbers, dtype=np.uint16)
         self.ids.append(table[chunk.ids])
         self.spelled_ids.append(table[chunk.spelled_ids])
@@ -159,16 +173,27 @@ class Pool:
         self.places += chunk.places
         self.rejected += chunk.rejected
 
-    def finish(self, sources: list[dict[str, Any]], config: DataConfig, base: Vocabulary | None = None) -> Prepared:
-        """Drop repeats, number the symbols (new ones in alphabetical order), apply merges, split off validation."""
+    def finish(
+        self, sources: list[dict[str, Any]], config: DataConfig, base: Vocabulary | None = None
+    ) -> Prepared:
+        """Drop repeats, number the symbols (new ones in alphabetical order), apply merges, split
+        off validation.
+        """
         rejections = [
             Rejection(sources[row.source]["name"], row.line, reason, detail, row.smiles)
             for row, reason, detail in self.rejected
         ]
         if not self.lengths:
             raise InputError(nothing_left(sources, rejections))
-        lengths, hashes = np.array(self.lengths, dtype=np.int32), np.array(self.hashes, dtype=np.uint64)
-        singles = plain_vocabulary(sorted(self.index)) if base is None else extended(base, sorted(self.index))
+        lengths, hashes = (
+            np.array(self.lengths, dtype=np.int32),
+            np.array(self.hashes, dtype=np.uint64),
+        )
+        singles = (
+            plain_vocabulary(sorted(self.index))
+            if base is None
+            else extended(base, sorted(self.index))
+        )
         numbers = np.array([singles.index[symbol] for symbol in self.index], dtype=np.uint16)
         ids, spelled = numbers[np.concatenate(self.ids)], numbers[np.concatenate(self.spelled_ids)]
         spelled_lengths = np.array(self.spelled_lengths, dtype=np.int32)
@@ -179,7 +204,10 @@ class Pool:
             rejections.append(Rejection(sources[source]["name"], line, DUPLICATE, "", ""))
         respelled = np.repeat(kept, config.spellings)
         ids, lengths, hashes = ids[np.repeat(kept, lengths)], lengths[kept], hashes[kept]
-        spelled, spelled_lengths = spelled[np.repeat(respelled, spelled_lengths)], spelled_lengths[respelled]
+        spelled, spelled_lengths = (
+            spelled[np.repeat(respelled, spelled_lengths)],
+            spelled_lengths[respelled],
+        )
         vocabulary = singles if base is not None else with_merges(singles, ids, lengths, config)
         strings, sizes = np.concatenate([ids, spelled]), np.concatenate([lengths, spelled_lengths])
         ids, lengths = merge(strings, sizes, vocabulary.ranks)
@@ -187,8 +215,16 @@ class Pool:
         read = sum(source["rows"] for source in sources)
         rows = min(read, config.rows or read)
         if rows != len(hashes) + sum(counts.values()):
-            raise AssertionError(f"{rows} rows came in, {len(hashes)} + {sum(counts.values())} went out")
-        report = {"sources": sources, "rows_read": read, "rows": rows, "molecules": len(hashes), "rejected": counts}
+            raise AssertionError(
+                f"{rows} rows came in, {len(hashes)} + {sum(counts.values())} went out"
+            )
+        report = {
+            "sources": sources,
+            "rows_read": read,
+            "rows": rows,
+            "molecules": len(hashes),
+            "rejected": counts,
+        }
         validation = held_out(len(hashes), config)
         rejections.sort(key=lambda rejection: (rejection.source, rejection.line))
         return Prepared(Dataset(vocabulary, ids, lengths, hashes, validation, report), rejections)
@@ -200,12 +236,16 @@ def plain_vocabulary(symbols: list[str]) -> Vocabulary:
 
 
 def extended(base: Vocabulary, symbols: list[str]) -> Vocabulary:
-    """A vocabulary and the symbols that it lacks, whose atoms are constrained so that all strings stay valid."""
+    """A vocabulary and the symbols that it lacks, whose atoms are constrained so that all strings
+    stay valid.
+    """
     added = base.unknown(symbols)
     return base.extended(added, constraints_for(added)) if added else base
 
 
-def with_merges(singles: Vocabulary, ids: Ids, lengths: NDArray[np.int32], config: DataConfig) -> Vocabulary:
+def with_merges(
+    singles: Vocabulary, ids: Ids, lengths: NDArray[np.int32], config: DataConfig
+) -> Vocabulary:
     """Single symbols and the merges learned on a sample of the molecules."""
     rows = np.random.default_rng(config.split_seed).permutation(len(lengths))[:MERGE_SAMPLE]
     sampled = np.zeros(len(lengths), dtype=bool)
@@ -216,7 +256,9 @@ def with_merges(singles: Vocabulary, ids: Ids, lengths: NDArray[np.int32], confi
 
 
 def held_out(molecules: int, config: DataConfig) -> NDArray[np.bool_]:
-    """Which molecules are kept for validation: the configured share, at most 5,000, none of fewer than ten."""
+    """Which molecules are kept for validation: the configured share, at most 5,000, none of fewer
+    than ten.
+    """
     mask = np.zeros(molecules, dtype=bool)
     if molecules >= 10 and config.validation > 0.0:
         count = min(VALIDATED, max(1, round(molecules * config.validation)))

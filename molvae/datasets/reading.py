@@ -1,7 +1,8 @@
-"""Rows of a file become symbols: standardised, written in SELFIES, and found to come back as what they were.
+"""Rows of a file become symbols: standardised, written in SELFIES, and found to come back as what
+they were.
 
-Runs in worker processes, a chunk of rows at a time; every row is in what comes out, or told why not.
-"""
+Runs in worker processes, a chunk of rows at a time; every row is in what comes out, or told why
+not."""
 
 from __future__ import annotations
 
@@ -12,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
 
-from .chemistry import Limits, standard_smiles
-from .config import DataConfig
-from .errors import MoleculeError
-from .known import smiles_hash
-from .notation import check_return
-from .smiles import decode_smiles
-from .transcription import Scribe
-from .vocabulary import Ids
+from ..chem.molecule import Limits, standard_smiles
+from ..config import DataConfig
+from ..errors import MoleculeError
+from ..language.ids_to_smiles import decode_smiles
+from ..language.selfies_codec import check_return
+from ..language.smiles_to_ids import Scribe
+from ..language.vocabulary import Ids
+from ..storage.known_molecules import smiles_hash
 
 CRASHED = "crashed the chemistry library"
 MAX_SEED = 2**31 - 1
@@ -37,7 +38,8 @@ class Row(NamedTuple):
 
 @dataclass
 class Chunk:
-    """What a worker makes of some rows: symbols as numbers of its own list, one molecule after the other.
+    """What a worker makes of some rows: symbols as numbers of its own list, one molecule after the
+    other.
 
     The other spellings of a molecule, as many for each, stand together.
     """
@@ -63,9 +65,8 @@ class Read(NamedTuple):
 def read_rows(rows: list[Row], config: DataConfig) -> Chunk:
     """Standardise some rows and write them in SELFIES symbols; runs in a worker process.
 
-    All rows go through RDKit before any is written in SELFIES, for the two drive each other out of the processor's
-    caches.
-    """
+    All rows go through RDKit before any is written in SELFIES, for the two drive each other out of
+    the processor's caches."""
     chunk = Chunk()
     standard = standardised(rows, config, chunk)
     scribe = Scribe(one.smiles for one in standard)
@@ -73,7 +74,10 @@ def read_rows(rows: list[Row], config: DataConfig) -> Chunk:
     chunk.hashes = [smiles_hash(one.smiles) for one in molecules]
     chunk.places = [(one.row.source, one.row.line) for one in molecules]
     spellings = respelled(molecules, scribe, chunk.hashes, config.spellings)
-    chunk.lengths, chunk.spelled_lengths = [len(one.ids) for one in molecules], [len(ids) for ids in spellings]
+    chunk.lengths, chunk.spelled_lengths = (
+        [len(one.ids) for one in molecules],
+        [len(ids) for ids in spellings],
+    )
     ids = np.concatenate([NONE, *(one.ids for one in molecules), *spellings])
     used, numbers = np.unique(ids, return_inverse=True)
     chunk.symbols = [scribe.alphabet.symbols[number - 1] for number in used.tolist()]
@@ -82,17 +86,26 @@ def read_rows(rows: list[Row], config: DataConfig) -> Chunk:
 
 
 def respelled(molecules: list[Read], scribe: Scribe, hashes: list[int], count: int) -> list[Ids]:
-    """``count`` random spellings of each molecule in SELFIES symbols; the canonical one where SELFIES fails."""
+    """``count`` random spellings of each molecule in SELFIES symbols; the canonical one where
+    SELFIES fails.
+    """
     if not count:
         return []
-    texts = [other_spellings(one.smiles, count, seed & MAX_SEED) for one, seed in zip(molecules, hashes, strict=True)]
+    texts = [
+        other_spellings(one.smiles, count, seed & MAX_SEED)
+        for one, seed in zip(molecules, hashes, strict=True)
+    ]
     found = scribe.write([text for spellings in texts for text in spellings])
     usual = [one.ids for one in molecules for _ in range(count)]
-    return [one if isinstance(ids, MoleculeError) else ids for one, ids in zip(usual, found, strict=True)]
+    return [
+        one if isinstance(ids, MoleculeError) else ids
+        for one, ids in zip(usual, found, strict=True)
+    ]
 
 
 def other_spellings(smiles: str, count: int, seed: int) -> list[str]:
-    """``count`` SMILES of the same molecule, each from a random atom and in random order; ``seed`` is 31 bits.
+    """``count`` SMILES of the same molecule, each from a random atom and in random order; ``seed``
+    is 31 bits.
 
     >>> other_spellings("CCO", 3, 1) == other_spellings("CCO", 3, 1)
     True
@@ -126,7 +139,9 @@ def written(molecules: list[Read], scribe: Scribe, chunk: Chunk) -> list[Read]:
 
 
 def unchanged(molecules: list[Read], scribe: Scribe, chunk: Chunk) -> list[Read]:
-    """The molecules that come back from SELFIES as what they were; ``chunk`` is told of the others."""
+    """The molecules that come back from SELFIES as what they were; ``chunk`` is told of the
+    others.
+    """
     doubtful = [one for one in molecules if at_risk(one.smiles)]
     if not doubtful:
         return molecules
@@ -143,9 +158,11 @@ def unchanged(molecules: list[Read], scribe: Scribe, chunk: Chunk) -> list[Read]
 
 
 def at_risk(smiles: str) -> bool:
-    """Whether SELFIES has been seen to change such molecules: with stereo marks, charges, isotopes, odd atoms.
+    """Whether SELFIES has been seen to change such molecules: with stereo marks, charges, isotopes,
+    odd atoms.
 
-    Plain ones come back unchanged without exception, and reading every molecule back doubles the work.
+    Plain ones come back unchanged without exception, and reading every molecule back doubles the
+    work.
 
     >>> at_risk("c1cc[nH]c1"), at_risk("C[C@H](N)O")
     (False, True)

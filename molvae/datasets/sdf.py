@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
-from .chemistry import TOO_LARGE
-from .errors import InputError
-from .streams import Lines
+from ..chem.molecule import TOO_LARGE
+from ..errors import InputError
+from .text_files import Lines
 
 BAD_ENTRY = "unreadable SDF entry"
 
@@ -30,7 +30,9 @@ MAX_PROPERTIES = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One structure, from its first line in the file (from 1); ``problem`` says why it is unusable."""
+    """One structure, from its first line in the file (from 1); ``problem`` says why it is
+    unusable.
+    """
 
     line: int
     smiles: str
@@ -54,13 +56,15 @@ def property_names(lines: Lines) -> tuple[str, ...]:
         if any(label not in names for label in labels(block)):
             names |= dict.fromkeys(read_entry(start, block).properties)
         if len(names) > MAX_PROPERTIES:
-            raise InputError(f"{lines.name}, line {start}: over {MAX_PROPERTIES} different properties up to here.")
+            raise InputError(
+                f"{lines.name}, line {start}: over {MAX_PROPERTIES} different properties up to here."
+            )
     return tuple(names)
 
 
 def labels(block: list[str]) -> Iterator[str]:
-    """What may be the names of an entry's properties, as RDKit finds them: from the first < to the last > of a line
-    that begins with >. Some stand in the text of another property."""
+    """What may be the names of an entry's properties, as RDKit finds them: from the first < to the
+    last > of a line that begins with >. Some stand in the text of another property."""
     for line in block:
         head = line.strip()
         if head.startswith(">") and (label := head[1:].partition("<")[2].rpartition(">")[0]):
@@ -74,7 +78,9 @@ def blocks(lines: Lines) -> Iterator[tuple[int, list[str]]]:
     for text in lines:
         size += len(text)
         if size > MAX_ENTRY:
-            raise InputError(f"{lines.name}, line {start}: an SDF entry of over {MAX_ENTRY} characters.")
+            raise InputError(
+                f"{lines.name}, line {start}: an SDF entry of over {MAX_ENTRY} characters."
+            )
         if text.startswith("$$$$"):
             yield start, block
             block, start, size = [], lines.number + 1, 0

@@ -1,11 +1,11 @@
-"""Files and streams of molecules to records, one at a time: CSV, TSV, SMI and SDF, each also gzipped.
+"""Files and streams of molecules to records, one at a time: CSV, TSV, SMI and SDF, each also
+gzipped.
 
-A record is the row as it stood in the file, with its line number and the text in its SMILES column. Cells
-are kept to the byte: ``NA`` and ``N`` stay text, no row is ever shifted, and what cannot be a record (a row
-with a field too many, an unreadable SDF entry) comes out as a record with a ``problem``, so that it can be
-counted. Memory does not grow with the file. Whether the SMILES are molecules is not known here,
-except that a few are tried to find the column they are in.
-"""
+A record is the row as it stood in the file, with its line number and the text in its SMILES column.
+Cells are kept to the byte: ``NA`` and ``N`` stay text, no row is ever shifted, and what cannot be a
+record (a row with a field too many, an unreadable SDF entry) comes out as a record with a
+``problem``, so that it can be counted. Memory does not grow with the file. Whether the SMILES are
+molecules is not known here, except that a few are tried to find the column they are in."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 
+from ..errors import InputError, UsageError
 from . import sdf
-from .columns import SMILES_NAMES, choose_column, refuse_other_notations
-from .errors import InputError, UsageError
-from .streams import LONGEST_LINE, Lines
+from .column_detection import SMILES_NAMES, choose_column, refuse_other_notations
+from .text_files import LONGEST_LINE, Lines
 
 WRONG_WIDTH = "wrong number of fields"
 EXTENDED = "extended SMILES"
@@ -37,12 +37,16 @@ _FORMATS = {
 }
 _SAMPLE = 100
 
-csv.field_size_limit(LONGEST_LINE)  # the module's own limit would end at the first long cell of any column
+csv.field_size_limit(
+    LONGEST_LINE
+)  # the module's own limit would end at the first long cell of any column
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One row: its first line in the file (from 1), its SMILES, its fields, and why it is unusable, or not whole."""
+    """One row: its first line in the file (from 1), its SMILES, its fields, and why it is unusable,
+    or not whole.
+    """
 
     line: int
     smiles: str
@@ -51,11 +55,12 @@ class Record:
 
 
 class Table:
-    """An open file of molecules: a single-pass iterator of records, and a context manager that closes it.
+    """An open file of molecules: a single-pass iterator of records, and a context manager that
+    closes it.
 
-    ``name`` is for messages, ``format`` one of csv, tsv, smi, sdf; ``columns`` are the header's names, or
-    column1, column2, … where there is no header; ``chosen_by`` says how ``smiles_column`` was found.
-    """
+    ``name`` is for messages, ``format`` one of csv, tsv, smi, sdf; ``columns`` are the header's
+    names, or column1, column2, … where there is no header; ``chosen_by`` says how ``smiles_column``
+    was found."""
 
     def __init__(
         self,
@@ -95,11 +100,11 @@ def open_table(path: str | Path, column: str | None = None, whole: bool = False)
     """Open a file of molecules, or standard input for ``-``, and find its SMILES column.
 
     ``column`` is the name of a column or its number from 1; without it the column is found by name
-    (``SMILES_NAMES``, in any case) or else by content, as the only one in which most cells are molecules.
-    The columns of an SDF are the properties of its first entries; with ``whole`` those of all, for which a file
-    is gone through once more, and an entry of a stream that has others has a problem that names them.
-    Raises InputError for what cannot be read and UsageError for a column that cannot be found.
-    """
+    (``SMILES_NAMES``, in any case) or else by content, as the only one in which most cells are
+    molecules. The columns of an SDF are the properties of its first entries; with ``whole`` those
+    of all, for which a file is gone through once more, and an entry of a stream that has others has
+    a problem that names them. Raises InputError for what cannot be read and UsageError for a column
+    that cannot be found."""
     lines = Lines(path)
     try:
         return _read_head(lines, _format_by_name(path), column, whole)
@@ -136,7 +141,10 @@ def _read_head(lines: Lines, format: str | None, column: str | None, whole: bool
 
 
 def _format_by_content(head: list[str]) -> str:
-    if any(line.startswith(("M  END", "$$$$")) or line.rstrip().endswith(("V2000", "V3000")) for line in head):
+    if any(
+        line.startswith(("M  END", "$$$$")) or line.rstrip().endswith(("V2000", "V3000"))
+        for line in head
+    ):
         return "sdf"
     head = [line for line in head if not line.startswith("#")] or head
     delimiter = _delimiter(head[0])
@@ -147,7 +155,8 @@ def _format_by_content(head: list[str]) -> str:
 
 
 def _delimiter(line: str) -> str | None:
-    # None of the three can occur in a SMILES. Semicolons go before commas, which are then decimal commas.
+    # None of the three can occur in a SMILES. Semicolons go before commas, which are then decimal
+    # commas.
     best = max("\t;,", key=line.count)
     return best if best in line else None
 
@@ -157,7 +166,9 @@ def _delimited_table(lines: Lines, format: str, delimiter: str, column: str | No
     sample = list(islice(rows, _SAMPLE))
     cells = [row for _, row in sample]
     at, has_header, chosen_by = choose_column(lines.name, cells, column)
-    columns = tuple(cells[0]) if has_header else tuple(f"column{n + 1}" for n in range(len(cells[0])))
+    columns = (
+        tuple(cells[0]) if has_header else tuple(f"column{n + 1}" for n in range(len(cells[0])))
+    )
     data = sample[1:] if has_header else sample
     if not data:
         raise InputError(f"{lines.name} has a header and no rows.")
@@ -167,9 +178,13 @@ def _delimited_table(lines: Lines, format: str, delimiter: str, column: str | No
             f"{lines.name}: the header names {len(columns)} columns and every row has {widths.pop()} fields; "
             "it cannot be told which is which."
         )
-    refuse_other_notations(lines.name, columns[at], [row[at] for _, row in data if len(row) == len(columns)])
+    refuse_other_notations(
+        lines.name, columns[at], [row[at] for _, row in data if len(row) == len(columns)]
+    )
     records = (
-        Record(line, row[at], tuple(row)) if len(row) == len(columns) else Record(line, "", tuple(row), WRONG_WIDTH)
+        Record(line, row[at], tuple(row))
+        if len(row) == len(columns)
+        else Record(line, "", tuple(row), WRONG_WIDTH)
         for line, row in chain(data, rows)
     )
     return Table(lines, format, columns, at, chosen_by, records)
@@ -193,7 +208,9 @@ def _rows(lines: Lines, delimiter: str) -> Iterator[tuple[int, list[str]]]:
 
 def _smi_table(lines: Lines, column: str | None) -> Table:
     _refuse_column(lines.name, column, "a .smi file", "the first word of each line")
-    first = next((line for line in lines.peek(_SAMPLE) if line.strip() and not line.startswith("#")), "")
+    first = next(
+        (line for line in lines.peek(_SAMPLE) if line.strip() and not line.startswith("#")), ""
+    )
     words = first.lower().split()
     has_header = bool(words) and words[0] in SMILES_NAMES
     records = islice(_smi_records(lines), int(has_header), None)
@@ -205,14 +222,17 @@ def _smi_records(lines: Lines) -> Iterator[Record]:
         stripped = text.strip(" \t\r\n")
         if stripped and not stripped.startswith("#"):
             smiles, name, *_ = [*re.split(r"[ \t]+", stripped, maxsplit=1), ""]
-            # What stands between bars changes the molecule (radicals, relative stereo); RDKit alone reads it.
+            # What stands between bars changes the molecule (radicals, relative stereo); RDKit alone
+            # reads it.
             problem = EXTENDED if name.startswith("|") else ""
             yield Record(lines.number, "" if problem else smiles, (smiles, name), problem)
 
 
 def _refuse_column(name: str, column: str | None, kind: str, place: str) -> None:
     if column is not None and column.lower() not in ("smiles", "1"):
-        raise UsageError(f"{name} is {kind}, where the molecule is {place}: --column {column!r} has no place.")
+        raise UsageError(
+            f"{name} is {kind}, where the molecule is {place}: --column {column!r} has no place."
+        )
 
 
 def _sdf_table(lines: Lines, column: str | None, whole: bool) -> Table:
@@ -223,7 +243,8 @@ def _sdf_table(lines: Lines, column: str | None, whole: bool) -> Table:
     if whole and (again := lines.reopened()):
         with closing(again):
             properties = dict.fromkeys(sdf.property_names(again))
-    # The structure counts: a property that is called like one of the two columns made here steps aside.
+    # The structure counts: a property that is called like one of the two columns made here steps
+    # aside.
     taken = ("smiles", "name")
     columns = taken + tuple(f"{key}_property" if key in taken else key for key in properties)
     records = (_sdf_record(entry, properties, whole) for entry in chain(sample, entries))
@@ -233,4 +254,6 @@ def _sdf_table(lines: Lines, column: str | None, whole: bool) -> Table:
 def _sdf_record(entry: sdf.Entry, properties: dict[str, None], whole: bool) -> Record:
     fields = (entry.smiles, entry.name, *(entry.properties.get(key, "") for key in properties))
     late = [key for key in entry.properties if key not in properties] if whole else []
-    return Record(entry.line, entry.smiles, fields, f"{LATE}: {', '.join(late)}" if late else entry.problem)
+    return Record(
+        entry.line, entry.smiles, fields, f"{LATE}: {', '.join(late)}" if late else entry.problem
+    )

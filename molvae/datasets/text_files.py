@@ -1,8 +1,8 @@
-"""A file or standard input as lines of text: unzipped, decoded, counted, bounded in length; and rows as such lines.
+"""A file or standard input as lines of text: unzipped, decoded, counted, bounded in length; and
+rows as such lines.
 
-Whatever is not UTF-8 text is refused with the line and the byte at which that shows. This room knows nothing
-of what the lines hold.
-"""
+Whatever is not UTF-8 text is refused with the line and the byte at which that shows. This room
+knows nothing of what the lines hold."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-from .errors import InputError, UsageError
+from ..errors import InputError, UsageError
 
 _NOT_TEXT = {
     b"\xff\xfe": "UTF-16 text; save it as UTF-8",
@@ -32,7 +32,9 @@ _NOT_TEXT = {
     b"\xfd7zXZ": "compressed with xz; gzip is understood",
 }
 _FORMULA = re.compile("[ \\0]*[=+@\t\r\n\uff1d\uff0b\uff0d\uff20-]")
-"""How a cell begins that a spreadsheet may run: also after blanks, and with the signs of full width."""
+"""How a cell begins that a spreadsheet may run: also after blanks, and with the signs of full
+width.
+"""
 
 LONGEST_LINE = 1 << 20
 _BOM = b"\xef\xbb\xbf"
@@ -40,10 +42,11 @@ _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|\Z)")
 
 
 class Lines:
-    """The lines of a file, or of standard input for ``-``: ends kept, numbered from 1, with a look ahead.
+    """The lines of a file, or of standard input for ``-``: ends kept, numbered from 1, with a look
+    ahead.
 
-    Raises InputError for what cannot be opened or is not text, and UsageError for an address of the net.
-    """
+    Raises InputError for what cannot be opened or is not text, and UsageError for an address of the
+    net."""
 
     def __init__(self, path: str | Path) -> None:
         self.number = 0  # of the line given out last
@@ -74,7 +77,9 @@ class Lines:
             self._file.close()
 
     def reopened(self) -> Lines | None:
-        """The same lines from the first one on, if they are those of a file, which can be read twice."""
+        """The same lines from the first one on, if they are those of a file, which can be read
+        twice.
+        """
         return Lines(self.name) if not self._is_stdin and os.path.isfile(self.name) else None
 
     def peek(self, count: int) -> list[str]:
@@ -96,7 +101,9 @@ class Lines:
             # Either a line beyond all measure or a file whose lines end in carriage returns alone.
             cut = block.rfind(b"\r", 0, len(block) - 1) + 1
             if not cut:
-                raise InputError(f"{self.name}, line {self._next}: longer than {LONGEST_LINE} bytes.")
+                raise InputError(
+                    f"{self.name}, line {self._next}: longer than {LONGEST_LINE} bytes."
+                )
             block, self._carry = block[:cut], block[cut:]
         if not block:
             return False
@@ -116,7 +123,9 @@ class Lines:
             ) from None
         if "\0" in text:
             at = self._offset + start + block.index(0)
-            raise InputError(f"{self.name}, line {self._next}: a NUL byte at offset {at}; this is not text.")
+            raise InputError(
+                f"{self.name}, line {self._next}: a NUL byte at offset {at}; this is not text."
+            )
         if "\r" in text.removesuffix("\r\n"):
             return [line for line in _LINE.findall(text) if line]
         return [text] if text else []
@@ -126,8 +135,11 @@ class Lines:
         return self.number + len(self._ahead) + 1
 
 
-def row_writer(handle: TextIO, delimiter: str = ",", excel_safe: bool = False) -> Callable[[Sequence[str]], None]:
-    """The function that writes a row of cells as a line of CSV, such that it reads back as the same cells.
+def row_writer(
+    handle: TextIO, delimiter: str = ",", excel_safe: bool = False
+) -> Callable[[Sequence[str]], None]:
+    """The function that writes a row of cells as a line of CSV, such that it reads back as the same
+    cells.
 
     ``excel_safe`` changes those that a spreadsheet would run, see :func:`spreadsheet_safe`.
 
@@ -139,7 +151,8 @@ def row_writer(handle: TextIO, delimiter: str = ",", excel_safe: bool = False) -
 
     def write(cells: Sequence[str]) -> None:
         cells = list(map(spreadsheet_safe, cells)) if excel_safe else cells
-        # A carriage return ends a line where it is read; before Python 3.13, csv leaves it without quotes.
+        # A carriage return ends a line where it is read; before Python 3.13, csv leaves it without
+        # quotes.
         (quoted if any("\r" in cell for cell in cells) else plain).writerow(cells)
 
     return write
@@ -159,7 +172,8 @@ def cell(value: float | int | str | None) -> str:
 
 
 def spreadsheet_safe(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula: text that begins like one gets an apostrophe before it.
+    """A cell that no spreadsheet takes for a formula: text that begins like one gets an apostrophe
+    before it.
 
     >>> spreadsheet_safe("=HYPERLINK(1)"), spreadsheet_safe("-1.5"), spreadsheet_safe("CCO")
     ("'=HYPERLINK(1)", '-1.5', 'CCO')
@@ -180,8 +194,11 @@ def _open_bytes(path: str | Path, name: str) -> io.BufferedReader:
         if sys.stdin is None or sys.stdin.closed:
             raise InputError("Standard input is closed; nothing can be read from '-'.")
         stdin: Any = sys.stdin.buffer
-        # What stands in for standard input in tests and notebooks may have nothing to look ahead with.
-        return cast(io.BufferedReader, stdin if hasattr(stdin, "peek") else io.BufferedReader(stdin))
+        # What stands in for standard input in tests and notebooks may have nothing to look ahead
+        # with.
+        return cast(
+            io.BufferedReader, stdin if hasattr(stdin, "peek") else io.BufferedReader(stdin)
+        )
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", str(path)):
         raise UsageError(f"{name}: only local files are read; download it first.")
     try:
@@ -191,18 +208,24 @@ def _open_bytes(path: str | Path, name: str) -> io.BufferedReader:
     except FileNotFoundError:
         raise InputError(f"{name} does not exist.") from None
     except (OSError, ValueError) as error:
-        raise InputError(f"{name} cannot be opened: {getattr(error, 'strerror', None) or error}.") from None
+        raise InputError(
+            f"{name} cannot be opened: {getattr(error, 'strerror', None) or error}."
+        ) from None
 
 
 def _unzipped(stream: io.BufferedReader, name: str) -> io.BufferedReader:
-    """Look at the first bytes: gzip is unpacked whatever the file is called, other binaries are refused."""
+    """Look at the first bytes: gzip is unpacked whatever the file is called, other binaries are
+    refused.
+    """
     try:
         start = stream.peek(8)
         if start.startswith(b"\x1f\x8b"):
             stream = io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=stream)))
             start = stream.peek(8)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(f"{name} is gzip, truncated or damaged: {str(error).rstrip('.')}.") from None
+        raise InputError(
+            f"{name} is gzip, truncated or damaged: {str(error).rstrip('.')}."
+        ) from None
     except OSError as error:
         raise InputError(f"{name} cannot be read: {error.strerror or error}.") from None
     for magic, kind in _NOT_TEXT.items():

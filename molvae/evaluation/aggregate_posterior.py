@@ -1,8 +1,10 @@
-"""The posteriors of many molecules taken together: what they carry, and how far they are from the prior.
+"""The posteriors of many molecules taken together: what they carry, and how far they are from the
+prior.
 
-The average rate of a VAE is the mutual information between molecules and latents plus the divergence of the
-aggregate posterior q(z) = E q(z|x) from the prior (Hoffman and Johnson 2016): the first is what the latent
-says, the second is where prior draws land that no molecule has taught the decoder. Knows numbers only.
+The average rate of a VAE is the mutual information between molecules and latents plus the
+divergence of the aggregate posterior q(z) = E q(z|x) from the prior (Hoffman and Johnson 2016): the
+first is what the latent says, the second is where prior draws land that no molecule has taught the
+decoder. Knows numbers only.
 
     N molecules, Z latent
 """
@@ -15,8 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .figures import Figure, absent
-from .validation import ACTIVE
+from ..training.validation import ACTIVE
+from .estimates import Figure, absent
 
 ALIVE = 0.1
 """Nats of KL above which a dimension is counted as used."""
@@ -35,8 +37,8 @@ Figures = dict[str, Figure]
 
 
 class Posteriors(NamedTuple):
-    """Mean and log-variance of every molecule's Gaussian posterior, one draw from each, and as many draws from
-    the prior: each ``(N, Z)``."""
+    """Mean and log-variance of every molecule's Gaussian posterior, one draw from each, and as many
+    draws from the prior: each ``(N, Z)``."""
 
     means: Floats
     log_variances: Floats
@@ -75,9 +77,9 @@ def capacity(posteriors: Posteriors) -> Figures:
 def information(posteriors: Posteriors) -> Figures:
     """The rate split in two, with the posteriors of the set itself for the aggregate posterior.
 
-    E log q(z|x) - log (1/N) Σ q(z|x') over one draw of each molecule. It cannot exceed ln N: the mutual
-    information is a lower bound, and the rest of the rate, which is all called mismatch, an upper one.
-    """
+    E log q(z|x) - log (1/N) Σ q(z|x') over one draw of each molecule. It cannot exceed ln N: the
+    mutual information is a lower bound, and the rest of the rate, which is all called mismatch, an
+    upper one."""
     chosen = _evenly(len(posteriors.means), PAIRED)
     means, log_variances, draws, _ = (array[chosen] for array in posteriors)
     n = len(chosen)
@@ -89,10 +91,14 @@ def information(posteriors: Posteriors) -> Figures:
     shared = max(0.0, float(own.mean()))
     rate = float(posteriors.kl().sum(1).mean())
     limit = math.log(n)
-    near = " and as good as reached: the molecules are all told apart" if shared > 0.95 * limit else ""
+    near = (
+        " and as good as reached: the molecules are all told apart" if shared > 0.95 * limit else ""
+    )
     return {
         "mutual information, nats": Figure(
-            shared, n, note=f"within this set: a lower bound, which cannot exceed ln {n:,} = {limit:.2f}{near}"
+            shared,
+            n,
+            note=f"within this set: a lower bound, which cannot exceed ln {n:,} = {limit:.2f}{near}",
         ),
         AT_MOST: Figure(max(0.0, rate - shared), n, note="rate less mutual information"),
     }
@@ -115,10 +121,10 @@ def _log_mean_exp(values: Floats) -> Floats:
 def mismatch(posteriors: Posteriors) -> Figures:
     """The aggregate posterior beside the prior; the same of as many prior draws is in each note.
 
-    Norm of the mean; Frobenius norm of the covariance less the identity, over √Z; unbiased squared maximum
-    mean discrepancy with the kernel exp(-|a - b|² / 2Z); and the KL of the Gaussian with the same moments,
-    which no distribution of these moments can go below, since the Gaussian has the largest entropy.
-    """
+    Norm of the mean; Frobenius norm of the covariance less the identity, over √Z; unbiased squared
+    maximum mean discrepancy with the kernel exp(-|a - b|² / 2Z); and the KL of the Gaussian with
+    the same moments, which no distribution of these moments can go below, since the Gaussian has
+    the largest entropy."""
     n, latent = posteriors.draws.shape
     if n < 2:
         names = ("norm of mean", "covariance deviation", "MMD²", AT_LEAST)
@@ -128,9 +134,13 @@ def mismatch(posteriors: Posteriors) -> Figures:
     few, few_prior = draws[_evenly(n, PAIRED)], prior[_evenly(n, PAIRED)]
     # Two halves of the prior: as near as two samples of one distribution come by chance.
     by_chance = mmd(few_prior[::2], few_prior[1::2]) if len(few_prior) > 3 else None
-    chance = f"; between halves of as many prior draws {by_chance:.2g}" if by_chance is not None else ""
+    chance = (
+        f"; between halves of as many prior draws {by_chance:.2g}" if by_chance is not None else ""
+    )
     return {
-        "norm of mean": Figure(_norm_of_mean(draws), n, note=f"of as many prior draws {_norm_of_mean(prior):.2g}"),
+        "norm of mean": Figure(
+            _norm_of_mean(draws), n, note=f"of as many prior draws {_norm_of_mean(prior):.2g}"
+        ),
         "covariance deviation": Figure(
             _covariance_deviation(draws),
             n,
@@ -142,7 +152,9 @@ def mismatch(posteriors: Posteriors) -> Figures:
 
 
 def _moments_apart(posteriors: Posteriors) -> Figure:
-    """The KL of the Gaussian with the aggregate's moments, less what so few molecules show of a perfect fit."""
+    """The KL of the Gaussian with the aggregate's moments, less what so few molecules show of a
+    perfect fit.
+    """
     variance = np.exp(posteriors.log_variances).mean(0)
     perfect = posteriors.prior * np.sqrt(np.maximum(0.0, 1.0 - variance))
     chance = _gaussian_kl(perfect, variance)
@@ -162,19 +174,22 @@ def _covariance_deviation(z: Floats) -> float:
 
 
 def _gaussian_kl(means: Floats, variance: Floats) -> float:
-    """KL(N(m, C) ‖ N(0, I)) in nats, with m and C of ``means``, and ``variance`` ``(Z,)`` added to C."""
+    """KL(N(m, C) ‖ N(0, I)) in nats, with m and C of ``means``, and ``variance`` ``(Z,)`` added to
+    C.
+    """
     covariance = np.atleast_2d(np.cov(means.T)) + np.diag(variance)
     _, log_determinant = np.linalg.slogdet(covariance)
-    nats = 0.5 * (np.trace(covariance) + (means.mean(0) ** 2).sum() - means.shape[1] - log_determinant)
+    nats = 0.5 * (
+        np.trace(covariance) + (means.mean(0) ** 2).sum() - means.shape[1] - log_determinant
+    )
     return max(0.0, float(nats))
 
 
 def mmd(first: Floats, second: Floats) -> float:
     """Squared maximum mean discrepancy of two samples ``(N, Z)`` of two rows at least, unbiased.
 
-    Gretton et al. 2012, with the kernel exp(-|a - b|² / 2Z): two draws from N(0, I) are about one width of it
-    apart. About 0 for samples of one distribution, and a little below by chance.
-    """
+    Gretton et al. 2012, with the kernel exp(-|a - b|² / 2Z): two draws from N(0, I) are about one
+    width of it apart. About 0 for samples of one distribution, and a little below by chance."""
     return (
         _kernel_mean(first, first, without_self=True)
         + _kernel_mean(second, second, without_self=True)

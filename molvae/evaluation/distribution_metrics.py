@@ -1,19 +1,18 @@
 """Distribution metrics: two lists of SMILES in, named figures out, each with its sample size.
 
-Definitions and protocol are those of MOSES (Polykovskiy et al., arXiv 1811.12823) and GuacaMol (Brown et
-al., J. Chem. Inf. Model. 59 (2019) 1096). Everything but validity is measured on the valid samples in
-canonical form, duplicates included. A figure that cannot be had is absent, with the reason in words.
-Knows no model, and needs torch only inside the Fréchet ChemNet distance.
+Definitions and protocol are those of MOSES (Polykovskiy et al., arXiv 1811.12823) and GuacaMol
+(Brown et al., J. Chem. Inf. Model. 59 (2019) 1096). Everything but validity is measured on the
+valid samples in canonical form, duplicates included. A figure that cannot be had is absent, with
+the reason in words. Knows no model, and needs torch only inside the Fréchet ChemNet distance.
 
-What was compared with the published figures, with RDKit 2026.9: on the six-molecule fixture of the MOSES
-repository's own tests valid, SNN, Frag, Scaf, IntDiv, Filters, logP, QED and weight agree to nine digits or
-more, FCD to six (52.5838). SA is 0.6280 where the fixture has 0.5238, because today's RDKit takes the
-phosphorus of CCCP for a stereocentre; but for that it agrees too, and MOSES has no phosphorus. PAINS are
-kept as MOSES has them (``moses_filters``). Valid is stricter for what no model should be credited for: the
-empty string, wildcards, more than 200 heavy atoms (``chemistry.Limits``). IntDiv2 follows MOSES's program,
-not the formula of its paper (``_diversity``). The row "Train" of its README is compared by
-``benchmarks/metrics.py``.
-"""
+What was compared with the published figures, with RDKit 2026.9: on the six-molecule fixture of the
+MOSES repository's own tests valid, SNN, Frag, Scaf, IntDiv, Filters, logP, QED and weight agree to
+nine digits or more, FCD to six (52.5838). SA is 0.6280 where the fixture has 0.5238, because
+today's RDKit takes the phosphorus of CCCP for a stereocentre; but for that it agrees too, and MOSES
+has no phosphorus. PAINS are kept as MOSES has them (``moses_filters``). Valid is stricter for what
+no model should be credited for: the empty string, wildcards, more than 200 heavy atoms
+(``chemistry.Limits``). IntDiv2 follows MOSES's program, not the formula of its paper
+(``_diversity``). The row "Train" of its README is compared by ``benchmarks/metrics.py``."""
 
 from __future__ import annotations
 
@@ -23,15 +22,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import UsageError
-from .fcd_distance import FEW, LONGEST, MINIMUM, Moments, chemnet_moments, fcd_installed, frechet_distance
-from .figures import Figure, absent, cosine_similarity, mean, share, wasserstein
-from .fingerprints import mean_similarities, nearest_similarity
+from ..chem.fingerprints import mean_similarities, nearest_similarity
+from ..errors import UsageError
+from ..runtime.process_pool import default_workers
+from ..storage.known_molecules import smiles_hashes
+from .estimates import Figure, absent, cosine_similarity, mean, share, wasserstein
+from .fcd import FEW, LONGEST, MINIMUM, Moments, chemnet_moments, fcd_installed, frechet_distance
 from .guacamol import SAMPLE_SIZE, descriptor_profile, fcd_score, kl_score
-from .known import smiles_hashes
-from .molecule_sets import PROPERTY_NAMES, DescribedSet, describe
-from .parallel import default_workers
-from .reference_sets import ReferenceSet, reference_set
+from .reference_statistics import ReferenceSet, reference_set
+from .set_statistics import PROPERTY_NAMES, DescribedSet, describe
 
 UNIQUE_AT = {"unique@1k": 1_000, "unique@10k": 10_000}
 MOST_PAIRED = 100_000  # molecules of which all pairs are compared for IntDiv
@@ -54,26 +53,28 @@ def evaluate_samples(
     fcd: bool = True,
     seed: int = 0,
 ) -> Figures:
-    """Every distribution metric of ``samples`` against ``test``, and four of them against ``test_scaffolds``.
+    """Every distribution metric of ``samples`` against ``test``, and four of them against
+    ``test_scaffolds``.
 
-    ``samples`` are raw: invalid ones and repetitions are part of what is measured, and ``unique@k`` looks
-    at the first valid ones in the order given. ``train`` is canonical SMILES, or their
-    ``smiles_hashes``; without it there is no novelty. ``cache_folder`` keeps what is computed of the
-    reference sets. ``intervals`` adds 95 % bounds to shares and means; ``seed`` is for their bootstrap
-    alone. ``fcd=False`` leaves out the Fréchet ChemNet distance, the slowest part.
+    ``samples`` are raw: invalid ones and repetitions are part of what is measured, and ``unique@k``
+    looks at the first valid ones in the order given. ``train`` is canonical SMILES, or their
+    ``smiles_hashes``; without it there is no novelty. ``cache_folder`` keeps what is computed of
+    the reference sets. ``intervals`` adds 95 % bounds to shares and means; ``seed`` is for their
+    bootstrap alone. ``fcd=False`` leaves out the Fréchet ChemNet distance, the slowest part.
 
-    Named as MOSES names them. ``FCD``, ``SNN``, ``Frag`` and ``Scaf`` carry the set they compare with:
-    ``/Test``, ``/TestSF``. ``logP``, ``SA``, ``QED`` and ``MolWt`` are Wasserstein-1 distances to ``test``
-    in the property's unit. ``GuacaMol KL`` and ``GuacaMol FCD`` take ``test`` too, where GuacaMol takes its
-    training set.
-    """
+    Named as MOSES names them. ``FCD``, ``SNN``, ``Frag`` and ``Scaf`` carry the set they compare
+    with: ``/Test``, ``/TestSF``. ``logP``, ``SA``, ``QED`` and ``MolWt`` are Wasserstein-1
+    distances to ``test`` in the property's unit. ``GuacaMol KL`` and ``GuacaMol FCD`` take ``test``
+    too, where GuacaMol takes its training set."""
     workers = default_workers() if workers is None else workers
     references: dict[str, ReferenceSet] = {}
     for label, given in (("Test", test), ("TestSF", test_scaffolds)):
         if isinstance(given, ReferenceSet):
             references[label] = given
         elif given is not None:
-            references[label] = reference_set(given, cache_folder=cache_folder, workers=workers, fcd=fcd)
+            references[label] = reference_set(
+                given, cache_folder=cache_folder, workers=workers, fcd=fcd
+            )
     described = describe(samples, workers)
     rng = np.random.default_rng(seed) if intervals else None
     figures = _counted(described, train, intervals)
@@ -91,12 +92,12 @@ def evaluate_samples(
 
 
 def random_molecules(train: Sequence[str], count: int, seed: int) -> list[str]:
-    """``count`` training molecules drawn without repetition: what an honest reference row is measured on.
+    """``count`` training molecules drawn without repetition: what an honest reference row is
+    measured on.
 
-    Take as many as there are valid samples and hand them to ``evaluate_samples``: that many real molecules
-    have the same sampling error, and their FCD is the floor at that size, which is not 0. UsageError where
-    the training set is smaller than that.
-    """
+    Take as many as there are valid samples and hand them to ``evaluate_samples``: that many real
+    molecules have the same sampling error, and their FCD is the floor at that size, which is not 0.
+    UsageError where the training set is smaller than that."""
     if count > len(train):
         raise UsageError(
             f"{count} random training molecules were asked for and the training set has {len(train)}: "
@@ -107,11 +108,11 @@ def random_molecules(train: Sequence[str], count: int, seed: int) -> list[str]:
 
 
 def with_fcd_excess(figures: Mapping[str, Figure], honest: Mapping[str, Figure]) -> Figures:
-    """The figures with ``FCD/... excess`` beside each FCD: what it is above the honest reference row's.
+    """The figures with ``FCD/... excess`` beside each FCD: what it is above the honest reference
+    row's.
 
-    About 0 for a perfect model, a little below by chance. Both rows must have the same size to be compared;
-    the note says so where they differ by more than a tenth.
-    """
+    About 0 for a perfect model, a little below by chance. Both rows must have the same size to be
+    compared; the note says so where they differ by more than a tenth."""
     extended: Figures = {}
     for name, figure in figures.items():
         extended[name] = figure
@@ -119,7 +120,9 @@ def with_fcd_excess(figures: Mapping[str, Figure], honest: Mapping[str, Figure])
             continue
         floor = honest.get(name, absent(0, "not in the reference row"))
         if figure.value is None or floor.value is None:
-            reason = figure.note if figure.value is None else f"the reference row has none: {floor.note}"
+            reason = (
+                figure.note if figure.value is None else f"the reference row has none: {floor.note}"
+            )
             extended[f"{name} excess"] = absent(figure.n, reason)
             continue
         uneven = abs(figure.n - floor.n) > 0.1 * max(figure.n, floor.n)
@@ -187,7 +190,9 @@ def _fcd(moments: Moments | str, reference: ReferenceSet, valid: int) -> Figure:
         return absent(moments.count, str(error))
     notes = []
     if min(moments.count, reference.moments.count) < FEW:
-        notes.append(f"below {FEW:,} molecules mostly sampling error: read it beside the reference row")
+        notes.append(
+            f"below {FEW:,} molecules mostly sampling error: read it beside the reference row"
+        )
     if left_out := valid - moments.count:
         notes.append(f"{left_out:,} molecules too long for ChemNet left out")
     return Figure(distance, moments.count, note="; ".join(notes))
@@ -212,11 +217,11 @@ def _likeness(
 
 
 def _diversity(described: DescribedSet, workers: int, rng: np.random.Generator | None) -> Figures:
-    """IntDiv and IntDiv2 over all pairs, a molecule with itself included, as MOSES's program has them.
+    """IntDiv and IntDiv2 over all pairs, a molecule with itself included, as MOSES's program has
+    them.
 
-    IntDiv2 is the mean over molecules of 1 - (mean T²)^½, where the paper's formula takes the root last;
-    for the MOSES training set they differ in the third digit.
-    """
+    IntDiv2 is the mean over molecules of 1 - (mean T²)^½, where the paper's formula takes the root
+    last; for the MOSES training set they differ in the third digit."""
     bits = described.statistics.fingerprints
     if (n := len(bits)) < 2:
         return {name: absent(n, "fewer than two valid molecules") for name in ("IntDiv", "IntDiv2")}
@@ -264,5 +269,8 @@ def _guacamol_kl(described: DescribedSet, reference: ReferenceSet, workers: int)
 def _guacamol_fcd(distance: Figure) -> Figure:
     if distance.value is None:
         return absent(distance.n, distance.note)
-    notes = [distance.note, "GuacaMol's published scores are of 10,000 against 10,000 training molecules"]
+    notes = [
+        distance.note,
+        "GuacaMol's published scores are of 10,000 against 10,000 training molecules",
+    ]
     return Figure(fcd_score(distance.value), distance.n, note="; ".join(filter(None, notes)))

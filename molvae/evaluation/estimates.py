@@ -1,4 +1,5 @@
-"""A measured number with its sample size, its interval and its caveat; and the arithmetic that makes some.
+"""A measured number with its sample size, its interval and its caveat; and the arithmetic that
+makes some.
 
 Knows numbers and counts, and nothing of molecules.
 """
@@ -22,9 +23,8 @@ Floats = NDArray[np.float64]
 class Figure:
     """One measured number: ``value`` from ``n`` molecules, or no value and ``note`` saying why.
 
-    ``low`` and ``high`` bound it with 95 % confidence where that was asked for and can be had. A note
-    beside a value says what to mind when reading it.
-    """
+    ``low`` and ``high`` bound it with 95 % confidence where that was asked for and can be had. A
+    note beside a value says what to mind when reading it."""
 
     value: float | None
     n: int
@@ -36,7 +36,9 @@ class Figure:
         if self.value is None and not self.note:
             raise ValueError("a figure without a value must say why")
         if self.value is not None and not math.isfinite(self.value):
-            raise ValueError(f"{self.value} is not a figure: it must be finite, or absent with a reason")
+            raise ValueError(
+                f"{self.value} is not a figure: it must be finite, or absent with a reason"
+            )
 
 
 def absent(n: int, reason: str) -> Figure:
@@ -64,11 +66,15 @@ def share(hits: int, n: int, interval: bool, note: str = "") -> Figure:
     centre = (value + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
     half = _Z * math.sqrt(value * (1 - value) / n + _Z**2 / (4 * n**2)) / (1 + _Z**2 / n)
     # at 0 and at n the bound is the share itself but for rounding
-    return Figure(value, n, max(0.0, min(centre - half, value)), min(1.0, max(centre + half, value)), note)
+    return Figure(
+        value, n, max(0.0, min(centre - half, value)), min(1.0, max(centre + half, value)), note
+    )
 
 
 def mean(values: Floats, rng: np.random.Generator | None, note: str = "") -> Figure:
-    """The mean of at least one value, with a percentile bootstrap interval where a generator is handed in."""
+    """The mean of at least one value, with a percentile bootstrap interval where a generator is
+    handed in.
+    """
     value, n = float(values.mean()), len(values)
     if rng is None or n < 2:
         return Figure(value, n, note=note)
@@ -78,7 +84,8 @@ def mean(values: Floats, rng: np.random.Generator | None, note: str = "") -> Fig
 
 
 def wasserstein(first: Floats, second: Floats) -> float:
-    """Wasserstein-1 distance between two samples of a number, in its unit: the area between their CDFs.
+    """Wasserstein-1 distance between two samples of a number, in its unit: the area between their
+    CDFs.
 
     >>> wasserstein(np.array([0.0, 1.0]), np.array([2.0]))
     1.5

@@ -1,9 +1,8 @@
 """The Fréchet ChemNet distance: how far the ChemNet activations of two sets of molecules lie apart.
 
-Preuer et al., J. Chem. Inf. Model. 58 (2018) 1736. ChemNet comes with the optional package ``fcd`` (LGPL),
-imported only when a distance is asked for; the distance itself is computed here. Expects canonical SMILES
-and knows nothing of samples, reference sets on disk, or any other figure.
-"""
+Preuer et al., J. Chem. Inf. Model. 58 (2018) 1736. ChemNet comes with the optional package ``fcd``
+(LGPL), imported only when a distance is asked for; the distance itself is computed here. Expects
+canonical SMILES and knows nothing of samples, reference sets on disk, or any other figure."""
 
 from __future__ import annotations
 
@@ -22,7 +21,9 @@ from numpy.typing import NDArray
 FEATURES = 512
 MINIMUM = FEATURES + 1  # fewer molecules cannot give a covariance of full rank
 FEW = 5000  # below it the distance of two samples of one distribution is larger than what models differ by
-LONGEST = 349  # characters: ChemNet reads 350 with the end mark, and other lengths change every value
+LONGEST = (
+    349  # characters: ChemNet reads 350 with the end mark, and other lengths change every value
+)
 
 _BATCH = 128
 _PART = 2048  # activations held at a time by a thread
@@ -47,10 +48,10 @@ def fcd_installed() -> bool:
 def chemnet_moments(smiles: Sequence[str], threads: int = 1) -> Moments:
     """Mean and covariance of the ChemNet activations of canonical SMILES.
 
-    SMILES of more than 349 characters are left out, because they would change the padding; ``count`` is of
-    those that were read, and must be 2 at least. Uses a GPU where torch has one. Covariance as
-    ``numpy.cov`` has it (n - 1). Raises ModuleNotFoundError without the package ``fcd``.
-    """
+    SMILES of more than 349 characters are left out, because they would change the padding;
+    ``count`` is of those that were read, and must be 2 at least. Uses a GPU where torch has one.
+    Covariance as ``numpy.cov`` has it (n - 1). Raises ModuleNotFoundError without the package
+    ``fcd``."""
     usable = [text for text in smiles if len(text) <= LONGEST]
     if len(usable) < 2:
         raise ValueError(f"{len(usable)} molecules have no covariance: two are the least")
@@ -60,7 +61,8 @@ def chemnet_moments(smiles: Sequence[str], threads: int = 1) -> Moments:
     parts = [usable[start : start + _PART] for start in range(0, len(usable), _PART)]
     with _torch_threads_shared(threads), ThreadPoolExecutor(threads) as pool:
         for values in pool.map(activations, parts):
-            # Chan, Golub and LeVeque's update: exact however many parts, and only one part in memory.
+            # Chan, Golub and LeVeque's update: exact however many parts, and only one part in
+            # memory.
             part_mean = values.mean(0)
             centred = values - part_mean
             shift = part_mean - mean
@@ -75,9 +77,8 @@ def frechet_distance(first: Moments, second: Moments) -> float:
     """Squared Fréchet distance between the two Gaussians of these moments; never below 0.
 
     |m1 - m2|² + tr(C1 + C2 - 2 (C1 C2)^½), the last trace as the sum of the singular values of
-    C1^½ C2^½. Two symmetric eigendecompositions and one SVD always end and stay real, where a general
-    matrix square root may do neither. Raises ValueError when a moment is not finite.
-    """
+    C1^½ C2^½. Two symmetric eigendecompositions and one SVD always end and stay real, where a
+    general matrix square root may do neither. Raises ValueError when a moment is not finite."""
     for moments in (first, second):
         if not (np.isfinite(moments.mean).all() and np.isfinite(moments.covariance).all()):
             raise ValueError("the activations have no finite mean and covariance")
@@ -107,7 +108,9 @@ def _chemnet() -> Callable[[Sequence[str]], Floats]:
         rows = []
         with torch.no_grad():
             for start in range(0, len(smiles), _BATCH):
-                one_hot = [get_one_hot(text, LONGEST + 1) for text in smiles[start : start + _BATCH]]
+                one_hot = [
+                    get_one_hot(text, LONGEST + 1) for text in smiles[start : start + _BATCH]
+                ]
                 batch = torch.from_numpy(np.array(one_hot, dtype=np.float32))
                 # ChemNet was trained on one-hot vectors divided by their width.
                 inputs = (batch / batch.shape[2]).transpose(1, 2).to(device)  # (B, 35, 350)
@@ -119,7 +122,9 @@ def _chemnet() -> Callable[[Sequence[str]], Floats]:
 
 @contextmanager
 def _torch_threads_shared(threads: int) -> Iterator[None]:
-    """Divide torch's own threads among ours for a while: two layers of threads get in each other's way."""
+    """Divide torch's own threads among ours for a while: two layers of threads get in each other's
+    way.
+    """
     import torch
 
     before = torch.get_num_threads()

@@ -1,8 +1,8 @@
 """GuacaMol's two distribution scores: how alike descriptors are, and FCD mapped to 0-1.
 
-Brown et al., J. Chem. Inf. Model. 59 (2019) 1096. Its protocol takes at most 10,000 distinct molecules of
-each set, without stereo, and its reference is the training set. Knows nothing of files or of MOSES.
-"""
+Brown et al., J. Chem. Inf. Model. 59 (2019) 1096. Its protocol takes at most 10,000 distinct
+molecules of each set, without stereo, and its reference is the training set. Knows nothing of files
+or of MOSES."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from rdkit import Chem
 from rdkit.Chem import rdMolDescriptors
 
-from .fingerprints import Fingerprints, nearest_other_similarity, packed_fingerprint
-from .parallel import chunked, map_chunks
+from ..chem.fingerprints import Fingerprints, nearest_other_similarity, packed_fingerprint
+from ..runtime.process_pool import chunked, map_chunks
 
 SAMPLE_SIZE = 10_000
 BITS = 4096
@@ -42,7 +42,9 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Profile:
-    """Descriptors (n, 9) of n distinct molecules, and the similarity (n,) of each to its nearest other."""
+    """Descriptors (n, 9) of n distinct molecules, and the similarity (n,) of each to its nearest
+    other.
+    """
 
     descriptors: Floats
     similarities: Floats
@@ -53,8 +55,12 @@ def descriptor_profile(smiles: Sequence[str], workers: int = 1) -> Profile:
     distinct: dict[str, tuple[list[float], Fingerprints]] = {}
     for part in map_chunks(_profile_chunk, chunked(dict.fromkeys(smiles), _CHUNK), workers):
         distinct.update(part)
-    values = np.array([row for row, _ in distinct.values()]).reshape(len(distinct), len(DESCRIPTORS))
-    bits = np.array([row for _, row in distinct.values()], dtype=np.uint64).reshape(len(distinct), BITS // 64)
+    values = np.array([row for row, _ in distinct.values()]).reshape(
+        len(distinct), len(DESCRIPTORS)
+    )
+    bits = np.array([row for _, row in distinct.values()], dtype=np.uint64).reshape(
+        len(distinct), BITS // 64
+    )
     return Profile(values, nearest_other_similarity(bits, workers))
 
 
@@ -82,18 +88,20 @@ def _profile_chunk(smiles: list[str]) -> list[tuple[str, tuple[list[float], Fing
 
 
 def kl_score(reference: Profile, sample: Profile) -> float:
-    """Mean over ten descriptors of exp(-KL(reference || sample)): 1 for equal distributions, towards 0 else.
+    """Mean over ten descriptors of exp(-KL(reference || sample)): 1 for equal distributions,
+    towards 0 else.
 
-    Raises ValueError, in words, where a density cannot be estimated: fewer than two distinct molecules, or
-    a descriptor with one value for all.
-    """
+    Raises ValueError, in words, where a density cannot be estimated: fewer than two distinct
+    molecules, or a descriptor with one value for all."""
     if min(len(reference.similarities), len(sample.similarities)) < 2:
         raise ValueError("fewer than two distinct molecules")
     scores = []
     for at, name in enumerate(DESCRIPTORS):
         compare = continuous_kl if at < CONTINUOUS else discrete_kl
         try:
-            scores.append(math.exp(-compare(reference.descriptors[:, at], sample.descriptors[:, at])))
+            scores.append(
+                math.exp(-compare(reference.descriptors[:, at], sample.descriptors[:, at]))
+            )
         except ValueError as error:
             raise ValueError(f"{name} {error}") from None
     try:
@@ -113,11 +121,14 @@ def fcd_score(distance: float) -> float:
 
 
 def continuous_kl(reference: Floats, sample: Floats) -> float:
-    """KL divergence, nats, between Gaussian kernel densities (Scott's bandwidth) on a grid of 1,000 points.
+    """KL divergence, nats, between Gaussian kernel densities (Scott's bandwidth) on a grid of 1,000
+    points.
 
     Raises ValueError where all values of one set are the same.
     """
-    grid = np.linspace(min(reference.min(), sample.min()), max(reference.max(), sample.max()), _GRID)
+    grid = np.linspace(
+        min(reference.min(), sample.min()), max(reference.max(), sample.max()), _GRID
+    )
     return _kl(_density(reference, grid), _density(sample, grid))
 
 

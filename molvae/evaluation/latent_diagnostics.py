@@ -1,7 +1,9 @@
-"""What a model's latent space is worth, on molecules it was not trained on, and a verdict in plain words.
+"""What a model's latent space is worth, on molecules it was not trained on, and a verdict in plain
+words.
 
-Reconstruction, likelihood, what the latent carries, how the aggregate posterior fits the prior, what the
-neighbourhoods look like. Knows no files. The same seed gives the same figures, on any number of threads.
+Reconstruction, likelihood, what the latent carries, how the aggregate posterior fits the prior,
+what the neighbourhoods look like. Knows no files. The same seed gives the same figures, on any
+number of threads.
 
     N molecules, B of them in a batch, Z latent
 """
@@ -19,27 +21,39 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .aggregate import AT_LEAST, Posteriors, capacity, mismatch
-from .beam import WIDTH, beam_search
-from .codec import Codec, Reading
-from .config import PRIOR_LEVEL
-from .figures import Figure, absent, mean, share
-from .neighbourhoods import Ring, decode, encode_back, locality, read, round_trips, smoothness
-from .posterior import Gaussian, Level, prior_log_density, standard_normal
-from .threads import Threads
+from ..config import PRIOR_LEVEL
+from ..generation.beam_search import WIDTH, beam_search
+from ..generation.codec import Codec, Reading
+from ..nn.posterior import Gaussian, Level, prior_log_density, standard_normal
+from ..nn.threads import Threads
+from .aggregate_posterior import AT_LEAST, Posteriors, capacity, mismatch
+from .estimates import Figure, absent, mean, share
+from .latent_neighbourhoods import (
+    Ring,
+    decode,
+    encode_back,
+    locality,
+    read,
+    round_trips,
+    smoothness,
+)
 
 IGNORED = 1.0
-"""Nats: where exchanging latents between molecules costs less than this, the decoder ignores them."""
-
-HOLES = 1.2
-"""The prior has holes where the way back from its draws is longer than this many times that from a posterior's.
-
-Measured on small models of 10,000 molecules: 1.00 collapsed at beta 1, 1.05 at 0.3, 1.4 at 0.02, 1.3 at 0.
+"""Nats: where exchanging latents between molecules costs less than this, the decoder ignores
+them.
 """
 
+HOLES = 1.2
+"""The prior has holes where the way back from its draws is longer than this many times that from a
+posterior's.
+
+Measured on small models of 10,000 molecules: 1.00 collapsed at beta 1, 1.05 at 0.3, 1.4 at 0.02,
+1.3 at 0. """
+
 APART = 5.0
-"""Nats: it also has holes where its molecules' latents are at least so far from it that they share less than a
-hundredth of its mass (e^-5). A decoder that rebuilds little has poor ways back everywhere, and only this shows."""
+"""Nats: it also has holes where its molecules' latents are at least so far from it that they share
+less than a hundredth of its mass (e^-5). A decoder that rebuilds little has poor ways back
+everywhere, and only this shows."""
 
 ENOUGH = 50
 """Different molecules below which there is no verdict."""
@@ -58,8 +72,8 @@ Figures = dict[str, Figure]
 class LatentSpace:
     """The figures in groups by heading, locality by radius, KL ``(Z,)`` in nats, and the verdict.
 
-    Of a model with several noise levels all this is at the sharpest, and ``levels`` has the likelihood by level.
-    """
+    Of a model with several noise levels all this is at the sharpest, and ``levels`` has the
+    likelihood by level."""
 
     groups: dict[str, Figures]
     rings: list[Ring]
@@ -70,8 +84,9 @@ class LatentSpace:
 
 
 class Terms(NamedTuple):
-    """Per molecule ``(N,)``, in nats: E log p(x|z) under the posterior, the IWAE bound, and log p(x|z) for one
-    draw from the molecule's own posterior and for another molecule's; then symbols right, and symbols."""
+    """Per molecule ``(N,)``, in nats: E log p(x|z) under the posterior, the IWAE bound, and log
+    p(x|z) for one draw from the molecule's own posterior and for another molecule's; then symbols
+    right, and symbols."""
 
     reconstruction: Floats
     iwae: Floats
@@ -101,9 +116,8 @@ def measure(
 ) -> LatentSpace:
     """The figures of a model's latent space on ``readings``, molecules it was not trained on.
 
-    ``iwae`` draws from every posterior estimate log p(x) and the reconstruction term. ``said`` is told what
-    is being measured.
-    """
+    ``iwae`` draws from every posterior estimate log p(x) and the reconstruction term. ``said`` is
+    told what is being measured."""
     if not readings:
         nothing = absent(0, _NO_MOLECULE)
         words = f"No verdict: there is {_NO_MOLECULE}."
@@ -118,7 +132,9 @@ def measure(
     groups = {"Reconstruction": reconstruction(codec, readings, q.mean, draws, workers)}
     said("latent space: likelihood")
     terms = likelihood_terms(codec, readings, q, draws, iwae, seed)
-    posteriors = Posteriors(_numbers(q.mean), _numbers(q.log_variance), _numbers(draws), prior.astype(np.float64))
+    posteriors = Posteriors(
+        _numbers(q.mean), _numbers(q.log_variance), _numbers(draws), prior.astype(np.float64)
+    )
     groups["Reconstruction"] |= symbol_accuracy(terms)
     groups["Likelihood"] = likelihood(terms, posteriors.kl().sum(1), iwae, rng)
     rate = {"rate, nats": replace(groups["Likelihood"]["KL, nats"], note="the KL of the ELBO")}
@@ -139,7 +155,9 @@ def measure(
     by_level = noise_levels(codec, readings, noise, seed, rng) if codec.levels else []
     if by_level:
         words = f"At its sharpest noise level: {words[0].lower()}{words[1:]}"
-    return LatentSpace(groups, rings, random_pairs, posteriors.kl().mean(0).tolist(), words, by_level)
+    return LatentSpace(
+        groups, rings, random_pairs, posteriors.kl().mean(0).tolist(), words, by_level
+    )
 
 
 def _numbers(values: Tensor) -> Floats:
@@ -148,7 +166,11 @@ def _numbers(values: Tensor) -> Floats:
 
 
 def reconstruction(
-    codec: Codec, readings: Sequence[Reading], means: Tensor, draws: Tensor, workers: int | None = None
+    codec: Codec,
+    readings: Sequence[Reading],
+    means: Tensor,
+    draws: Tensor,
+    workers: int | None = None,
 ) -> Figures:
     """Share of molecules rebuilt exactly: decoded step by step and compared as canonical SMILES."""
     wanted = [reading.smiles for reading in readings]
@@ -156,20 +178,31 @@ def reconstruction(
     ways = {
         "exact, greedy from the mean": decode(codec, means.cpu().numpy()),
         "exact, greedy from a posterior draw": decode(codec, draws.cpu().numpy()),
-        f"exact, likeliest of beam {WIDTH} from the mean": [found[0].smiles if found else "" for found in beams],
+        f"exact, likeliest of beam {WIDTH} from the mean": [
+            found[0].smiles if found else "" for found in beams
+        ],
         f"exact, beam {WIDTH} with encode-back choice": encode_back(codec, means, beams, workers),
     }
     return {
-        name: share(sum(a == b for a, b in zip(found, wanted, strict=True)), len(wanted), interval=True)
+        name: share(
+            sum(a == b for a, b in zip(found, wanted, strict=True)), len(wanted), interval=True
+        )
         for name, found in ways.items()
     }
 
 
 @torch.no_grad()
 def likelihood_terms(
-    codec: Codec, readings: Sequence[Reading], q: Gaussian, draws: Tensor, iwae: int, seed: int, level: Level = None
+    codec: Codec,
+    readings: Sequence[Reading],
+    q: Gaussian,
+    draws: Tensor,
+    iwae: int,
+    seed: int,
+    level: Level = None,
 ) -> Terms:
-    """What the decoder says of every molecule; ``draws`` ``(N, Z)`` is one draw from each posterior.
+    """What the decoder says of every molecule; ``draws`` ``(N, Z)`` is one draw from each
+    posterior.
 
     ``level`` is the noise level of ``q`` and ``draws``, where the model has several.
 
@@ -183,7 +216,9 @@ def likelihood_terms(
         packed, batch = codec.packed(readings[start : start + BATCH])
         rows = start + batch.order
         own = Gaussian(q.mean[rows], q.log_variance[rows])
-        generator = torch.Generator().manual_seed(int(np.random.SeedSequence([seed, 3, start]).generate_state(1)[0]))
+        generator = torch.Generator().manual_seed(
+            int(np.random.SeedSequence([seed, 3, start]).generate_state(1)[0])
+        )
         likelihoods, weights = [], []
         for _ in range(iwae):
             z = own.draw(standard_normal(tuple(own.mean.shape), generator).to(own.mean.device))
@@ -210,7 +245,8 @@ def likelihood_terms(
 def noise_levels(
     codec: Codec, readings: Sequence[Reading], noise: Tensor, seed: int, rng: np.random.Generator
 ) -> list[tuple[float, Figures]]:
-    """The ELBO, its terms and the shuffled-latent gap by noise level; at level 0 the ELBO is the exact log p(x).
+    """The ELBO, its terms and the shuffled-latent gap by noise level; at level 0 the ELBO is the
+    exact log p(x).
 
     ``noise`` ``(N, Z)`` draws the latent of every molecule, once.
     """
@@ -218,10 +254,13 @@ def noise_levels(
     mean_at_sharpest = codec.posterior(readings).mean
     rows = []
     for level in (*(level for level in LEVELS if level < sharpest), sharpest):
-        # z = a mu + sqrt(1 - a²) eps: the mean grows with the level, the variance is the same for all molecules.
+        # z = a mu + sqrt(1 - a²) eps: the mean grows with the level, the variance is the same for
+        # all molecules.
         variance = torch.full_like(mean_at_sharpest, 1.0 - level**2)
         q = Gaussian(mean_at_sharpest * (level / sharpest), variance.log())
-        terms = likelihood_terms(codec, readings, q, q.draw(noise.to(q.mean.device)), 1, seed, level)
+        terms = likelihood_terms(
+            codec, readings, q, q.draw(noise.to(q.mean.device)), 1, seed, level
+        )
         figures = likelihood(terms, _numbers(q.kl()).sum(1), 1, rng)
         del figures["log p(x), nats"]
         rows.append((level, figures | shuffled(terms, rng)))
@@ -229,7 +268,9 @@ def noise_levels(
 
 
 def symbol_accuracy(terms: Terms) -> Figures:
-    """Share of symbols that are the likeliest one, the true beginning and the posterior mean given."""
+    """Share of symbols that are the likeliest one, the true beginning and the posterior mean
+    given.
+    """
     symbols = int(terms.symbols.sum())
     value = float(terms.right.sum()) / symbols
     note = f"of {symbols:,} symbols, ends included, each after the true beginning"
@@ -240,9 +281,13 @@ def likelihood(terms: Terms, kl: Floats, iwae: int, rng: np.random.Generator) ->
     """The ELBO, its two terms, and the importance-weighted bound, in nats per molecule."""
     return {
         "ELBO, nats": mean(terms.reconstruction - kl, rng, "reconstruction less KL"),
-        "reconstruction, nats": mean(terms.reconstruction, rng, f"E log p(x|z), over {iwae:,} draws each"),
+        "reconstruction, nats": mean(
+            terms.reconstruction, rng, f"E log p(x|z), over {iwae:,} draws each"
+        ),
         "KL, nats": mean(kl, rng, "E KL(q(z|x) ‖ p(z))"),
-        "log p(x), nats": mean(terms.iwae, rng, f"IWAE: from below, by {iwae:,} weighted draws each"),
+        "log p(x), nats": mean(
+            terms.iwae, rng, f"IWAE: from below, by {iwae:,} weighted draws each"
+        ),
     }
 
 
@@ -258,9 +303,9 @@ def shuffled(terms: Terms, rng: np.random.Generator) -> Figures:
 def verdict(gap: float | None, ways: float | None, apart: float | None, distinct: int) -> str:
     """One sentence: the decoder uses its latent, ignores it, or uses it while the prior has holes.
 
-    ``gap`` is the shuffled-latent gap in nats, ``ways`` the length of a prior draw's way back over that of a
-    posterior draw, ``apart`` the least KL of the aggregate posterior to the prior in nats; the thresholds are
-    :data:`IGNORED`, :data:`HOLES`, :data:`APART` and :data:`ENOUGH`.
+    ``gap`` is the shuffled-latent gap in nats, ``ways`` the length of a prior draw's way back over
+    that of a posterior draw, ``apart`` the least KL of the aggregate posterior to the prior in
+    nats; the thresholds are :data:`IGNORED`, :data:`HOLES`, :data:`APART` and :data:`ENOUGH`.
 
     >>> verdict(30.0, 1.1, 0.2, 2000)[:30]
     'The decoder uses its latent: e'
@@ -271,13 +316,17 @@ def verdict(gap: float | None, ways: float | None, apart: float | None, distinct
         return f"No verdict: {distinct:,} different molecules could be read, and it takes {ENOUGH}."
     costs = f"exchanging latents between molecules costs {gap:.1f} nats"
     if gap < IGNORED:
-        return f"The decoder ignores its latent (posterior collapse): {costs}, less than {IGNORED:g}."
+        return (
+            f"The decoder ignores its latent (posterior collapse): {costs}, less than {IGNORED:g}."
+        )
     signs = []
     if ways is not None:
         back = f"a prior draw's way back is {ways:.2f} times as long as a posterior draw's (limit {HOLES:g})"
         signs.append((ways > HOLES, back))
     if apart is not None:
-        away = f"the molecules' latents are at least {apart:.1f} nats from the prior (limit {APART:g})"
+        away = (
+            f"the molecules' latents are at least {apart:.1f} nats from the prior (limit {APART:g})"
+        )
         signs.append((apart > APART, away))
     if found := [words for seen, words in signs if seen]:
         return f"The prior has holes: the decoder uses its latent ({costs}), but {' and '.join(found)}."

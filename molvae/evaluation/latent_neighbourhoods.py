@@ -1,8 +1,8 @@
-"""What lies around a latent: which molecule encodes to it, how molecules change as it moves, and whether prior draws
-land on known ground.
+"""What lies around a latent: which molecule encodes to it, how molecules change as it moves, and
+whether prior draws land on known ground.
 
-Similarities are Tanimoto of Morgan fingerprints (radius 2, 1,024 bits); a latent without atoms is like nothing.
-Everything here decodes greedily. Knows no files.
+Similarities are Tanimoto of Morgan fingerprints (radius 2, 1,024 bits); a latent without atoms is
+like nothing. Everything here decodes greedily. Knows no files.
 
     N molecules, Z latent
 """
@@ -19,15 +19,15 @@ from numpy.typing import NDArray
 from rdkit import Chem
 from torch import Tensor
 
-from .beam import Candidate
-from .codec import Codec, Latents, Reader, Reading
-from .errors import MoleculeError
-from .figures import Figure, absent, mean
-from .fingerprints import BITS, Fingerprints, packed_fingerprint, similarity
-from .interpolation import slerp
-from .parallel import chunked, default_workers, map_chunks
-from .reading import CRASHED
-from .threads import Threads
+from ..chem.fingerprints import BITS, Fingerprints, packed_fingerprint, similarity
+from ..datasets.reading import CRASHED
+from ..errors import MoleculeError
+from ..generation.beam_search import Candidate
+from ..generation.codec import Codec, Latents, Reader, Reading
+from ..generation.interpolation import slerp
+from ..nn.threads import Threads
+from ..runtime.process_pool import chunked, default_workers, map_chunks
+from .estimates import Figure, absent, mean
 
 RADII = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
 """Lengths of the perturbation, in standard deviations of the prior in every dimension."""
@@ -50,7 +50,9 @@ Figures = dict[str, Figure]
 
 
 class Ring(NamedTuple):
-    """The surroundings of molecules at one radius: similarity to the seed, and how often it is the seed."""
+    """The surroundings of molecules at one radius: similarity to the seed, and how often it is the
+    seed.
+    """
 
     radius: float
     similarity: Figure
@@ -65,7 +67,9 @@ def decode(codec: Codec, z: Latents) -> list[str]:
 
 
 def read(codec: Codec, smiles: Sequence[str], workers: int | None = None) -> list[Reading | str]:
-    """Each molecule as the model reads it, or the reason why it cannot; on every core where they are many."""
+    """Each molecule as the model reads it, or the reason why it cannot; on every core where they
+    are many.
+    """
     count = (default_workers() if len(smiles) > MANY else 1) if workers is None else workers
     chunks = map_chunks(partial(_read_chunk, codec.reader), chunked(smiles, 100), count, _crashed)
     return [one for chunk in chunks for one in chunk]
@@ -88,14 +92,17 @@ def _crashed(_: str) -> list[Reading | str]:
 def encode_back(
     codec: Codec, z: Tensor, candidates: Sequence[Sequence[Candidate]], workers: int | None = None
 ) -> list[str]:
-    """Of every latent's candidates the one whose own posterior mean lies nearest to it; empty if it has none.
+    """Of every latent's candidates the one whose own posterior mean lies nearest to it; empty if it
+    has none.
 
     Euclidean distance. Where no candidate can be read by the model, the likeliest is taken.
     """
     chosen = [some[0].smiles if some else "" for some in candidates]
     of = [owner for owner, some in enumerate(candidates) for _ in some]
     found = read(codec, [one.smiles for some in candidates for one in some], workers)
-    readable = [(owner, one) for owner, one in zip(of, found, strict=True) if isinstance(one, Reading)]
+    readable = [
+        (owner, one) for owner, one in zip(of, found, strict=True) if isinstance(one, Reading)
+    ]
     if not readable:
         return chosen
     means = codec.posterior([reading for _, reading in readable]).mean
@@ -120,7 +127,8 @@ def fingerprints_of(smiles: Sequence[str]) -> Fingerprints:
 def locality(
     codec: Codec, readings: Sequence[Reading], means: Latents, rng: np.random.Generator
 ) -> tuple[list[Ring], Figure]:
-    """How alike a molecule and its perturbed neighbours are, by radius; and how alike two random molecules are.
+    """How alike a molecule and its perturbed neighbours are, by radius; and how alike two random
+    molecules are.
 
     A neighbour is decoded from the posterior mean plus ``radius`` times a draw from N(0, I).
     """
@@ -130,32 +138,40 @@ def locality(
     for radius in RADII:
         noise = rng.standard_normal(means.shape, dtype=np.float32)
         found = decode(codec, means + np.float32(radius) * noise)
-        same = np.array([smiles == reading.smiles for smiles, reading in zip(found, readings, strict=True)])
+        same = np.array(
+            [smiles == reading.smiles for smiles, reading in zip(found, readings, strict=True)]
+        )
         alike = similarity(seeds, fingerprints_of(found))
         rings.append(Ring(radius, mean(alike, rng), mean(same.astype(np.float64), rng)))
     if len(readings) < 2:
         return rings, absent(len(readings), "needs at least two molecules")
-    return rings, mean(similarity(seeds, np.roll(seeds, 1, axis=0)), rng, "pairs of different molecules of the set")
+    return rings, mean(
+        similarity(seeds, np.roll(seeds, 1, axis=0)), rng, "pairs of different molecules of the set"
+    )
 
 
 def smoothness(codec: Codec, means: Latents, rng: np.random.Generator) -> Figures:
     """How evenly molecules change along the arcs between the posterior means of random pairs.
 
-    All points are as decoded, the ends included. The similarity between neighbours, the largest jump of each
-    path (1 - similarity), and how many of a path's molecules are different from each other.
-    """
+    All points are as decoded, the ends included. The similarity between neighbours, the largest
+    jump of each path (1 - similarity), and how many of a path's molecules are different from each
+    other."""
     names = ("neighbour similarity", "largest jump", "distinct on a path")
     if len(means) < 2:
         return {name: absent(0, "needs at least two molecules") for name in names}
     order = rng.permutation(len(means))
     paths = min(PATHS, len(means) // 2)
     ends = zip(order[:paths], order[paths : 2 * paths], strict=True)
-    points = [slerp(means[a], means[b], step / (STEPS - 1)) for a, b in ends for step in range(STEPS)]
+    points = [
+        slerp(means[a], means[b], step / (STEPS - 1)) for a, b in ends for step in range(STEPS)
+    ]
     found = decode(codec, np.stack(points))
     bits = fingerprints_of(found).reshape(paths, STEPS, -1)
     texts = np.array(found).reshape(paths, STEPS)
     flat = (paths * (STEPS - 1), bits.shape[2])
-    alike = similarity(bits[:, :-1].reshape(flat), bits[:, 1:].reshape(flat)).reshape(paths, STEPS - 1)
+    alike = similarity(bits[:, :-1].reshape(flat), bits[:, 1:].reshape(flat)).reshape(
+        paths, STEPS - 1
+    )
     # An atomless point is not like its neighbour even where that has no atoms either.
     distinct = np.array([len(set(path) - {""}) / STEPS for path in texts])
     return {
@@ -166,13 +182,18 @@ def smoothness(codec: Codec, means: Latents, rng: np.random.Generator) -> Figure
 
 
 def round_trips(
-    codec: Codec, draws: Latents, prior: Latents, rng: np.random.Generator, workers: int | None = None
+    codec: Codec,
+    draws: Latents,
+    prior: Latents,
+    rng: np.random.Generator,
+    workers: int | None = None,
 ) -> Figures:
-    """How far a latent is from where its molecule encodes to: for posterior draws, and for prior draws.
+    """How far a latent is from where its molecule encodes to: for posterior draws, and for prior
+    draws.
 
-    Root mean square over the dimensions of mean(x) - z, with x decoded from z. Where no molecule was ever
-    encoded the decoder answers with one that belongs elsewhere, so holes show as longer ways back.
-    """
+    Root mean square over the dimensions of mean(x) - z, with x decoded from z. Where no molecule
+    was ever encoded the decoder answers with one that belongs elsewhere, so holes show as longer
+    ways back."""
     figures: Figures = {}
     for name, z in (("posterior", draws[:ROUND_TRIPS]), ("prior", prior[:ROUND_TRIPS])):
         distances = _ways_back(codec, z, workers)
@@ -185,7 +206,9 @@ def round_trips(
         figures["prior way / posterior way"] = absent(0, "one of the two ways back is not there")
     else:
         figures["prior way / posterior way"] = Figure(
-            ways[1] / ways[0], min(figure.n for figure in figures.values()), note="1 where there are no holes"
+            ways[1] / ways[0],
+            min(figure.n for figure in figures.values()),
+            note="1 where there are no holes",
         )
     return figures
 

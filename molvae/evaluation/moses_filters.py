@@ -1,11 +1,11 @@
-"""Which molecules pass the filters MOSES was made with: MCF, PAINS, allowed atoms, no charge, no large ring.
+"""Which molecules pass the filters MOSES was made with: MCF, PAINS, allowed atoms, no charge, no
+large ring.
 
 The 22 medicinal-chemistry patterns (MCF) and the PAINS patterns are the data of the MOSES benchmark
-(Polykovskiy et al., arXiv 1811.12823; https://github.com/molecularsets/moses, copyright 2018 Insilico
-Medicine, Inc., MIT licence). RDKit carries the same 480 PAINS patterns, but has since corrected 17 of
-them; those are put back here as MOSES has them, so that the share that passes is the published figure.
-Knows one molecule at a time.
-"""
+(Polykovskiy et al., arXiv 1811.12823; https://github.com/molecularsets/moses, copyright 2018
+Insilico Medicine, Inc., MIT licence). RDKit carries the same 480 PAINS patterns, but has since
+corrected 17 of them; those are put back here as MOSES has them, so that the share that passes is
+the published figure. Knows one molecule at a time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem, DataStructs, RDConfig
 
-from .errors import MolvaeError
+from ..errors import MolvaeError
 
 ALLOWED_ELEMENTS = frozenset(["C", "N", "S", "O", "F", "Cl", "Br", "H"])
 LARGEST_RING = 7
@@ -48,11 +48,11 @@ MCF: dict[str, str] = {
     "four chlorines": "[#17].[#17].[#17].[#17]",
     "seven fluorines": "[#9].[#9].[#9].[#9].[#9].[#9].[#9]",
 }
-"""MOSES's medicinal-chemistry patterns, matched on molecules with explicit hydrogens; the names are ours.
+"""MOSES's medicinal-chemistry patterns, matched on molecules with explicit hydrogens; the names are
+ours.
 
-Those of furan, thiophene and aniline are written for Kekulé structures: they find nothing in RDKit's
-aromatic rings, in MOSES no more than here.
-"""
+Those of furan, thiophene and aniline are written for Kekulé structures: they find nothing in
+RDKit's aromatic rings, in MOSES no more than here. """
 
 PAINS_OF_MOSES: dict[str, str] = {
     "anil_di_alk_D(198)": (
@@ -90,19 +90,25 @@ PAINS_OF_MOSES: dict[str, str] = {
     ),
     "hzone_enamin(30)": "[#7](-[#1])-[#7]=[#6]-[#6;!H0,$([#6]-[#6])]=[#6](-[#6])-!@[$([#7]),$([#8]-[#1])]",
     "quinone_A(370)": "[!#6&!#1]=[#6]-1-[#6]=,:[#6]-[#6](=[!#6&!#1])-[#6]=,:[#6]-1",
-    "quinone_C(2)": ("[#8]=[#6]-3-c:1:c(:c:c:c:c:1)-[#6]-2=[#6](-[#8]-[#1])-[#6](=[#8])-[#7]-c:4:c-2:c-3:c:c:c:4"),
+    "quinone_C(2)": (
+        "[#8]=[#6]-3-c:1:c(:c:c:c:c:1)-[#6]-2=[#6](-[#8]-[#1])-[#6](=[#8])-[#7]-c:4:c-2:c-3:c:c:c:4"
+    ),
     "thiaz_ene_A(128)": (
         "[#6]-1(=[#6;!H0,$([#6]-[#6;!H0;!H1]),$([#6]-[#6]=[#8])]"
         "-[#16]-[#6](-[#7;!H0,$([#7]-[#6;!H0]),$([#7]-[#6]:[#6])]-1)=[#7;!R])-[$([#6](-[#1])-[#1]),$([#6]:[#6])]"
     ),
-    "thiaz_ene_C(11)": ("[#6]-1(=[#6](-!@[#6]=[#7])-[#16]-[#6](-[#7]-1)=[#8])-[$([F,Cl,Br,I]),$([#7+](:[#6]):[#6])]"),
+    "thiaz_ene_C(11)": (
+        "[#6]-1(=[#6](-!@[#6]=[#7])-[#16]-[#6](-[#7]-1)=[#8])-[$([F,Cl,Br,I]),$([#7+](:[#6]):[#6])]"
+    ),
     "thio_urea_K(2)": "[#6]-2(=[#16])-[#7]-1-[#6]:[#6]-[#7]=[#7]-[#6]-1=[#7]-[#7]-2-[#1]",
     "thiophene_E(2)": (
         "c:1(:c(:c(:[c;!H0,$(c-[#6;!H0,!H1])](:s:1))-[#1])-[#1])"
         "-[#6;!H0,$([#6]-[#6;!H0;!H1])]-[#6](=[#8])-[#7](-[#1])-c:2:n:c:c:s:2"
     ),
 }
-"""The 17 PAINS patterns that RDKit has corrected, as MOSES has them; named as RDKit's table names them."""
+"""The 17 PAINS patterns that RDKit has corrected, as MOSES has them; named as RDKit's table names
+them.
+"""
 
 
 def passes_moses_filters(mol: Chem.Mol) -> bool:
@@ -138,7 +144,9 @@ def moses_objection(mol: Chem.Mol) -> str:
 
 @dataclass(frozen=True)
 class _Patterns:
-    """Named substructures, each with the fingerprint bits a molecule must have to hold it, (n, words)."""
+    """Named substructures, each with the fingerprint bits a molecule must have to hold it, (n,
+    words).
+    """
 
     names: tuple[str, ...]
     queries: tuple[Chem.Mol, ...]
@@ -146,7 +154,9 @@ class _Patterns:
 
 
 def _first_match(patterns: _Patterns, mol: Chem.Mol) -> str:
-    """The name of the first pattern found, or nothing; the bits rule out nine in ten without a search."""
+    """The name of the first pattern found, or nothing; the bits rule out nine in ten without a
+    search.
+    """
     present = _pattern_bits(mol)
     for index in np.flatnonzero(((patterns.bits & present) == patterns.bits).all(axis=1)):
         if mol.HasSubstructMatch(patterns.queries[index]):
@@ -161,7 +171,9 @@ def _mcf() -> _Patterns:
 
 @cache
 def _pains() -> _Patterns:
-    """RDKit's table with MOSES's 17 put back; hydrogens become part of the atoms, which is faster."""
+    """RDKit's table with MOSES's 17 put back; hydrogens become part of the atoms, which is
+    faster.
+    """
     path = Path(RDConfig.RDDataDir, "Pains", "wehi_pains.csv")
     try:
         with open(path, newline="", encoding="utf-8") as handle:
@@ -180,10 +192,14 @@ def _compile(table: dict[str, str], merge_hydrogens: bool) -> _Patterns:
     for query in queries:
         query.UpdatePropertyCache(strict=False)
         Chem.FastFindRings(query)
-    return _Patterns(tuple(table), tuple(queries), np.array([_pattern_bits(query) for query in queries]))
+    return _Patterns(
+        tuple(table), tuple(queries), np.array([_pattern_bits(query) for query in queries])
+    )
 
 
 def _pattern_bits(mol: Chem.Mol) -> NDArray[np.uint64]:
-    """RDKit's screening fingerprint: a molecule that holds a pattern has all of the pattern's bits."""
+    """RDKit's screening fingerprint: a molecule that holds a pattern has all of the pattern's
+    bits.
+    """
     text = DataStructs.BitVectToBinaryText(Chem.PatternFingerprint(mol, SCREENING_BITS))
     return np.frombuffer(text, dtype=np.uint64)

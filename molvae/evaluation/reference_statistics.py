@@ -1,9 +1,8 @@
 """The statistics of a reference set of molecules, computed once and kept on disk.
 
 A set is known by the SHA-256 of its sorted lines and of the versions that made the statistics, so a
-changed file, a new RDKit or a new molvae computes anew. Files are plain arrays (npz without pickle);
-one that is damaged is computed and written again. Knows nothing of the figures.
-"""
+changed file, a new RDKit or a new molvae computes anew. Files are plain arrays (npz without
+pickle); one that is damaged is computed and written again. Knows nothing of the figures."""
 
 from __future__ import annotations
 
@@ -20,11 +19,11 @@ import numpy as np
 import rdkit
 from numpy.typing import NDArray
 
-from .fcd_distance import FEATURES, LONGEST, MINIMUM, Moments, chemnet_moments, fcd_installed
-from .fingerprints import BITS
-from .folder import replace_file
+from ..chem.fingerprints import BITS
+from ..runtime.atomic_folder import replace_file
+from .fcd import FEATURES, LONGEST, MINIMUM, Moments, chemnet_moments, fcd_installed
 from .guacamol import DESCRIPTORS, SAMPLE_SIZE, Profile, descriptor_profile
-from .molecule_sets import PROPERTY_NAMES, Statistics, describe
+from .set_statistics import PROPERTY_NAMES, Statistics, describe
 
 FORMAT = "1"  # raise it whenever the meaning of what is stored changes
 
@@ -33,7 +32,9 @@ Arrays = dict[str, NDArray[np.generic]]
 
 @dataclass(frozen=True)
 class ReferenceSet:
-    """What samples are compared with. ``moments`` is None without ``fcd`` or with too few molecules."""
+    """What samples are compared with. ``moments`` is None without ``fcd`` or with too few
+    molecules.
+    """
 
     statistics: Statistics
     profile: Profile
@@ -45,10 +46,9 @@ def reference_set(
 ) -> ReferenceSet:
     """The statistics of a reference set, read from ``cache_folder`` where they are there already.
 
-    The cache is keyed by the SMILES as given, in any order: the same molecules spelt differently are
-    computed again. Invalid SMILES are left out. ``fcd=False`` leaves out the ChemNet moments, by far the
-    slowest part on a CPU.
-    """
+    The cache is keyed by the SMILES as given, in any order: the same molecules spelt differently
+    are computed again. Invalid SMILES are left out. ``fcd=False`` leaves out the ChemNet moments,
+    by far the slowest part on a CPU."""
     key = content_key(smiles) if cache_folder is not None else ""
     kept = _read(cache_folder, f"statistics-{key}.npz")
     restored = _unpack_statistics(kept) if kept is not None else None
@@ -74,7 +74,9 @@ def reference_set(
 
 
 def content_key(smiles: Sequence[str]) -> str:
-    """SHA-256, hexadecimal, of the SMILES in sorted order and of the versions the statistics depend on."""
+    """SHA-256, hexadecimal, of the SMILES in sorted order and of the versions the statistics depend
+    on.
+    """
     digest = hashlib.sha256(f"{FORMAT}\n{rdkit.__version__}\n{len(smiles)}\n".encode())
     digest.update("\n".join(sorted(smiles)).encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
@@ -85,7 +87,9 @@ def typical_sample(smiles: Sequence[str], size: int = SAMPLE_SIZE) -> list[str]:
     distinct = set(smiles)
     if len(distinct) <= size:
         return sorted(distinct)
-    return sorted(distinct, key=lambda text: hashlib.blake2b(text.encode(), digest_size=8).digest())[:size]
+    return sorted(
+        distinct, key=lambda text: hashlib.blake2b(text.encode(), digest_size=8).digest()
+    )[:size]
 
 
 def _read(folder: Path | None, name: str) -> Arrays | None:
@@ -123,11 +127,15 @@ def _pack_statistics(statistics: Statistics, profile: Profile) -> Arrays:
 
 def _unpack_statistics(arrays: Arrays) -> tuple[Statistics, Profile] | None:
     try:
-        properties = {name: arrays[f"property_{name}"].astype(np.float64) for name in PROPERTY_NAMES}
+        properties = {
+            name: arrays[f"property_{name}"].astype(np.float64) for name in PROPERTY_NAMES
+        }
         fingerprints = arrays["fingerprints"].astype(np.uint64)
         descriptors = arrays["descriptors"].astype(np.float64)
         similarities = arrays["similarities"].astype(np.float64)
-        fragments, scaffolds = (_unpack_counts(arrays, field) for field in ("fragments", "scaffolds"))
+        fragments, scaffolds = (
+            _unpack_counts(arrays, field) for field in ("fragments", "scaffolds")
+        )
     except (KeyError, ValueError):
         return None
     whole = (
@@ -146,7 +154,11 @@ def _unpack_counts(arrays: Arrays, field: str) -> Counter[str]:
 
 
 def _pack_moments(moments: Moments) -> Arrays:
-    return {"count": np.array(moments.count), "mean": moments.mean, "covariance": moments.covariance}
+    return {
+        "count": np.array(moments.count),
+        "mean": moments.mean,
+        "covariance": moments.covariance,
+    }
 
 
 def _unpack_moments(arrays: Arrays) -> Moments | None:

@@ -1,8 +1,8 @@
 """The sample table of ``molvae evaluate``: molecules from anywhere, beside an honest reference row.
 
-The reference row is as many random training molecules against the same test set: a model whose figures
-equal it is as good as the data themselves at that size. Knows neither torch nor any model: draws are handed in.
-"""
+The reference row is as many random training molecules against the same test set: a model whose
+figures equal it is as good as the data themselves at that size. Knows neither torch nor any model:
+draws are handed in."""
 
 from __future__ import annotations
 
@@ -16,14 +16,20 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .chemistry import canonical, parse
-from .errors import MoleculeError
-from .figures import Figure, absent, share
-from .intake import open_table
-from .known import smiles_hashes
-from .metrics import Figures, Known, evaluate_samples, random_molecules, with_fcd_excess
-from .parallel import chunked, default_workers, map_chunks
-from .reference_sets import ReferenceSet, reference_set
+from ..chem.molecule import canonical, parse
+from ..datasets.table_reader import open_table
+from ..errors import MoleculeError
+from ..runtime.process_pool import chunked, default_workers, map_chunks
+from ..storage.known_molecules import smiles_hashes
+from .distribution_metrics import (
+    Figures,
+    Known,
+    evaluate_samples,
+    random_molecules,
+    with_fcd_excess,
+)
+from .estimates import Figure, absent, share
+from .reference_statistics import ReferenceSet, reference_set
 
 REFERENCE, CONSISTENT = "random training molecules", "consistent samples"
 LOOKED_AT = 1000
@@ -39,7 +45,7 @@ Say = Callable[[str], object]
 
 
 class Drawn(Protocol):
-    """A draw of a model, as :class:`molvae.sampling.Sample` is one."""
+    """A draw of a model, as :class:`molvae.generation.sampling.Sample` is one."""
 
     @property
     def smiles(self) -> str:
@@ -52,7 +58,9 @@ class Drawn(Protocol):
 
 @dataclass(frozen=True)
 class SampleTable:
-    """Figures by row: the samples', the reference row's where there is one, else why not; sizes of all sets."""
+    """Figures by row: the samples', the reference row's where there is one, else why not; sizes of
+    all sets.
+    """
 
     rows: dict[str, Figures]
     sizes: dict[str, int]
@@ -60,8 +68,8 @@ class SampleTable:
 
 
 class Sets(NamedTuple):
-    """What samples are compared with: the test set, perhaps a second one, and the training molecules as text
-    (for the reference row) and as what novelty is measured against."""
+    """What samples are compared with: the test set, perhaps a second one, and the training
+    molecules as text (for the reference row) and as what novelty is measured against."""
 
     test: ReferenceSet
     second: ReferenceSet | None = None
@@ -70,8 +78,12 @@ class Sets(NamedTuple):
 
 
 def cache_folder() -> Path | None:
-    """Where the statistics of reference sets are kept between evaluations; None where nothing can be written."""
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "molvae" / "reference"
+    """Where the statistics of reference sets are kept between evaluations; None where nothing can
+    be written.
+    """
+    folder = (
+        Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "molvae" / "reference"
+    )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
@@ -79,8 +91,12 @@ def cache_folder() -> Path | None:
     return folder if os.access(folder, os.W_OK) else None
 
 
-def read_smiles(path: str | Path, column: str | None = None, said: Say = lambda _: None) -> list[str]:
-    """The SMILES column of a file as it stands; a row that cannot be read is an empty text, never left out."""
+def read_smiles(
+    path: str | Path, column: str | None = None, said: Say = lambda _: None
+) -> list[str]:
+    """The SMILES column of a file as it stands; a row that cannot be read is an empty text, never
+    left out.
+    """
     with open_table(path, column) as table:
         said(f"{table.name}: SMILES in column {table.smiles_column!r} (chosen {table.chosen_by})")
         return ["" if record.problem else record.smiles for record in table]
@@ -96,16 +112,25 @@ def prepare_sets(
     fcd: bool = True,
     said: Say = lambda _: None,
 ) -> tuple[Sets, list[str]]:
-    """Everything that samples are compared with, from the cache where it is there; and remarks on it.
+    """Everything that samples are compared with, from the cache where it is there; and remarks on
+    it.
 
     ``known`` is what novelty is measured against where there is no ``train``.
     """
     count = default_workers() if workers is None else workers
     folder = cache_folder()
-    remarks = [] if folder else ["the statistics of the reference sets could not be kept: no cache folder"]
+    remarks = (
+        []
+        if folder
+        else ["the statistics of the reference sets could not be kept: no cache folder"]
+    )
     said("samples: statistics of the test set")
     first = reference_set(test, cache_folder=folder, workers=count, fcd=fcd)
-    other = None if second is None else reference_set(second, cache_folder=folder, workers=count, fcd=fcd)
+    other = (
+        None
+        if second is None
+        else reference_set(second, cache_folder=folder, workers=count, fcd=fcd)
+    )
     if train is not None:
         said("samples: training molecules")
         known, remark = known_molecules(train, count)
@@ -114,10 +139,11 @@ def prepare_sets(
 
 
 def known_molecules(train: Sequence[str], workers: int = 1) -> tuple[NDArray[np.uint64], str]:
-    """Hashes of the training molecules in canonical form, and a remark where their spelling was trusted.
+    """Hashes of the training molecules in canonical form, and a remark where their spelling was
+    trusted.
 
-    Writing a million molecules anew takes minutes. Where all but a few of some hundred looked at are
-    canonical already, the file is taken as it stands, as MOSES does; else all are written anew.
+    Writing a million molecules anew takes minutes. Where all but a few of some hundred looked at
+    are canonical already, the file is taken as it stands, as MOSES does; else all are written anew.
     """
     places = np.linspace(0, len(train) - 1, min(LOOKED_AT, len(train))).astype(np.int64).tolist()
     looked_at = [train[place] for place in places]
@@ -158,8 +184,8 @@ def judge(
     seed: int = 0,
     said: Say = lambda _: None,
 ) -> SampleTable:
-    """The figures of raw samples, of consistent ones alone if they are ``kept``, and of as many random training
-    molecules as there are valid ones.
+    """The figures of raw samples, of consistent ones alone if they are ``kept``, and of as many
+    random training molecules as there are valid ones.
 
     ``seed`` draws the training molecules and the bootstrap.
     """
@@ -192,9 +218,13 @@ def judge(
     chosen = random_molecules(sets.train, min(valid, len(sets.train)), seed)
     sizes[REFERENCE] = len(chosen)
     honest = measured(chosen, REFERENCE)
-    remarks = [f"{REFERENCE}: {len(chosen):,}, without repetition; their novelty is 0 by what they are"]
+    remarks = [
+        f"{REFERENCE}: {len(chosen):,}, without repetition; their novelty is 0 by what they are"
+    ]
     if len(chosen) < valid:
-        remarks.append("the training set has fewer molecules than there are valid samples: the rows differ in size")
+        remarks.append(
+            "the training set has fewer molecules than there are valid samples: the rows differ in size"
+        )
     rows = {name: with_fcd_excess(figures, honest) for name, figures in rows.items()}
     return SampleTable(rows | {REFERENCE: honest}, sizes, remarks)
 
@@ -207,14 +237,17 @@ def _valid(figures: Figures) -> int:
 def consistent_alone(drawn: Sequence[Drawn], more: Iterator[Drawn]) -> tuple[Figure, list[str]]:
     """The share of consistent draws, and the SMILES of consistent ones alone.
 
-    FCD falls with the number of molecules, so the consistent ones are filled up to the number ``drawn`` from ``more``
-    draws as far as they go: what ``drawn`` has without the filter is then comparable.
-    """
+    FCD falls with the number of molecules, so the consistent ones are filled up to the number
+    ``drawn`` from ``more`` draws as far as they go: what ``drawn`` has without the filter is then
+    comparable."""
     if not drawn:
         return absent(0, "no samples"), []
     kept = [one.smiles for one in drawn if one.consistent]
     others = (one.smiles for one in more if one.consistent)
-    return share(len(kept), len(drawn), interval=True), [*kept, *islice(others, len(drawn) - len(kept))]
+    return share(len(kept), len(drawn), interval=True), [
+        *kept,
+        *islice(others, len(drawn) - len(kept)),
+    ]
 
 
 def as_json(figures: Mapping[str, Figure]) -> dict[str, dict[str, float | int | str | None]]:

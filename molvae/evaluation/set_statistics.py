@@ -1,8 +1,8 @@
-"""A list of SMILES taken apart once: what is valid, and everything the distribution metrics count or compare.
+"""A list of SMILES taken apart once: what is valid, and everything the distribution metrics count
+or compare.
 
-Each molecule is parsed once and described in worker processes; what comes back is small: packed bits,
-counts and numbers. Knows nothing of what the figures are, of reference sets, or of files.
-"""
+Each molecule is parsed once and described in worker processes; what comes back is small: packed
+bits, counts and numbers. Knows nothing of what the figures are, of reference sets, or of files."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
 
-from . import properties
-from .chemistry import canonical, parse
-from .errors import MoleculeError
-from .fingerprints import BITS, Fingerprints, packed_fingerprint
+from ..chem import properties
+from ..chem.fingerprints import BITS, Fingerprints, packed_fingerprint
+from ..chem.molecule import canonical, parse
+from ..errors import MoleculeError
+from ..runtime.process_pool import chunked, map_chunks
 from .moses_filters import passes_moses_filters
-from .parallel import chunked, map_chunks
 
 PROPERTY_NAMES = ("logP", "SA", "QED", "MolWt")
 MIN_SCAFFOLD_RINGS = 2
@@ -31,11 +31,11 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Statistics:
-    """What the figures need to know of n molecules: bits (n, words), counts, and properties (n,) each.
+    """What the figures need to know of n molecules: bits (n, words), counts, and properties (n,)
+    each.
 
-    ``fragments`` are the BRICS pieces of all molecules, ``scaffolds`` the Murcko scaffolds of two rings or
-    more; duplicates among the molecules count.
-    """
+    ``fragments`` are the BRICS pieces of all molecules, ``scaffolds`` the Murcko scaffolds of two
+    rings or more; duplicates among the molecules count."""
 
     fingerprints: Fingerprints
     fragments: Counter[str]
@@ -52,8 +52,8 @@ class Statistics:
 class DescribedSet:
     """``given`` SMILES of which ``smiles`` are valid: canonical, in their order, duplicates kept.
 
-    ``passes`` says which of the valid ones pass the MOSES filters; it is empty where that was not asked.
-    """
+    ``passes`` says which of the valid ones pass the MOSES filters; it is empty where that was not
+    asked."""
 
     given: int
     smiles: tuple[str, ...]
@@ -64,9 +64,9 @@ class DescribedSet:
 def describe(smiles: Sequence[str], workers: int = 1, filters: bool = True) -> DescribedSet:
     """Parse and describe SMILES in ``workers`` processes; the invalid are counted and left out.
 
-    Valid is what ``chemistry.parse`` reads, charges and salts as they are: what RDKit can read, but for
-    the empty string, wildcards and molecules beyond its limits of size, which MOSES would let pass.
-    """
+    Valid is what ``chemistry.parse`` reads, charges and salts as they are: what RDKit can read, but
+    for the empty string, wildcards and molecules beyond its limits of size, which MOSES would let
+    pass."""
     work = partial(_describe_chunk, filters=filters)
     parts = list(map_chunks(work, chunked(smiles, _CHUNK), workers, on_crash=_unusable))
     fragments: Counter[str] = Counter()
@@ -83,7 +83,9 @@ def describe(smiles: Sequence[str], workers: int = 1, filters: bool = True) -> D
             fragments,
             scaffolds,
             {
-                name: np.concatenate([np.zeros(0), *(part.statistics.properties[name] for part in parts)])
+                name: np.concatenate(
+                    [np.zeros(0), *(part.statistics.properties[name] for part in parts)]
+                )
                 for name in PROPERTY_NAMES
             },
         ),
@@ -92,7 +94,9 @@ def describe(smiles: Sequence[str], workers: int = 1, filters: bool = True) -> D
 
 
 def _unusable(smiles: str) -> DescribedSet:
-    """What stands in for a molecule that ends every process that looks at it: given, but not valid."""
+    """What stands in for a molecule that ends every process that looks at it: given, but not
+    valid.
+    """
     return _describe_chunk([""], filters=False)
 
 
@@ -125,7 +129,8 @@ def _describe_chunk(smiles: list[str], filters: bool) -> DescribedSet:
 
 
 def brics_fragments(mol: Chem.Mol) -> list[str]:
-    """The pieces left when every BRICS bond is cut, with the cut ends marked; the molecule if none is.
+    """The pieces left when every BRICS bond is cut, with the cut ends marked; the molecule if none
+    is.
 
     Degen et al., ChemMedChem 3 (2008) 1503, as RDKit has it.
 
@@ -149,12 +154,17 @@ def ring_scaffold(mol: Chem.Mol) -> str:
     scaffold = Chem.MurckoDecompose(mol)
     scaffold.UpdatePropertyCache()
     Chem.GetSymmSSSR(scaffold)
-    return str(Chem.MolToSmiles(scaffold)) if scaffold.GetRingInfo().NumRings() >= MIN_SCAFFOLD_RINGS else ""
+    return (
+        str(Chem.MolToSmiles(scaffold))
+        if scaffold.GetRingInfo().NumRings() >= MIN_SCAFFOLD_RINGS
+        else ""
+    )
 
 
 @cache
 def _property_functions() -> tuple[Callable[[Chem.Mol], float], ...]:
-    """Functions in the order of ``PROPERTY_NAMES``, with a value for every molecule, as MOSES has them.
+    """Functions in the order of ``PROPERTY_NAMES``, with a value for every molecule, as MOSES has
+    them.
 
     Unlike the properties a person is shown, SA and QED are not refused for very small molecules.
     """

@@ -1,8 +1,8 @@
 """How many molecules a second a model gets through, each job measured over a few seconds.
 
-Runs the same code as the commands do, from text to text, workers and threads included, after a short run
-that compiles and warms up. What it measures depends on the machine and on what else runs there.
-"""
+Runs the same code as the commands do, from text to text, workers and threads included, after a
+short run that compiles and warms up. What it measures depends on the machine and on what else runs
+there."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ from typing import Any
 
 import torch
 
-from . import sampling, scoring
-from .codec import Codec, Reading
-from .dataset import Dataset
-from .errors import MolvaeError
-from .figures import Figure, absent
-from .parallel import default_workers
-from .preparation import prepare
-from .training import Step, begin, train
+from ..chem import scoring
+from ..datasets.dataset import Dataset
+from ..datasets.prepare import prepare
+from ..errors import MolvaeError
+from ..generation import sampling
+from ..generation.codec import Codec, Reading
+from ..runtime.process_pool import default_workers
+from ..training.loop import Step, begin, train
+from .estimates import Figure, absent
 
 SECONDS = 3.0
 """How long each job is measured, about."""
@@ -76,7 +77,9 @@ def measure(
     seconds: float = SECONDS,
     said: Callable[[str], object] = lambda _: None,
 ) -> Figures:
-    """Molecules per second of every job, with ``smiles`` as they stand in a file and ``readings`` of some."""
+    """Molecules per second of every job, with ``smiles`` as they stand in a file and ``readings``
+    of some.
+    """
     figures: Figures = {}
     said("speed: prepare")
     figures["prepare"], dataset = preparing(codec, smiles[:PREPARED], workers)
@@ -93,7 +96,9 @@ def measure(
         names = ("encoding", "encoding, the network alone", "scoring")
         return figures | {name: absent(0, _NONE) for name in names}
     figures["encoding"] = _rate(lambda part: len(codec.encode(part)), some, 512, seconds)
-    figures["encoding"] = dataclasses.replace(figures["encoding"], note="SMILES to vectors, in one process")
+    figures["encoding"] = dataclasses.replace(
+        figures["encoding"], note="SMILES to vectors, in one process"
+    )
     figures["encoding, the network alone"] = _rate(
         lambda part: len(codec.encode_readings(part)), list(readings), 512, seconds
     )
@@ -113,7 +118,9 @@ def _rate(work: Callable[[list[Any]], int], items: list[Any], size: int, seconds
 
 
 def _until(stream: Iterable[object], seconds: float) -> Figure:
-    """Items a second that a stream yields, its start included, until the time is over or it ends."""
+    """Items a second that a stream yields, its start included, until the time is over or it
+    ends.
+    """
     began, done = time.perf_counter(), 0
     for _ in stream:
         done += 1
@@ -122,7 +129,9 @@ def _until(stream: Iterable[object], seconds: float) -> Figure:
     return Figure(done / (time.perf_counter() - began), done)
 
 
-def preparing(codec: Codec, smiles: Sequence[str], workers: int | None) -> tuple[Figure, Dataset | None]:
+def preparing(
+    codec: Codec, smiles: Sequence[str], workers: int | None
+) -> tuple[Figure, Dataset | None]:
     """File to data set, rejected rows included in the count; and the data set, if there is one."""
     config = codec.saved.config.data
     with tempfile.TemporaryDirectory(prefix="molvae-") as folder:
@@ -136,11 +145,15 @@ def preparing(codec: Codec, smiles: Sequence[str], workers: int | None) -> tuple
             dataset = prepare([all_of_them], config, column="1", workers=workers).dataset
         except MolvaeError as error:
             return absent(0, str(error).splitlines()[0].replace(f"{folder}/", "")), None
-        return Figure(len(smiles) / (time.perf_counter() - began), len(smiles), note="file to data set"), dataset
+        return Figure(
+            len(smiles) / (time.perf_counter() - began), len(smiles), note="file to data set"
+        ), dataset
 
 
 def training(codec: Codec, dataset: Dataset, seconds: float) -> Figure:
-    """Optimiser steps of a fresh model with this model's sizes and options, the first ones not counted."""
+    """Optimiser steps of a fresh model with this model's sizes and options, the first ones not
+    counted.
+    """
     config = codec.saved.config
     options = dataclasses.replace(config.training, epochs=1_000_000, minutes=0.0, patience=0)
     state = begin(dataset, dataclasses.replace(config, training=options), codec.model.device)
@@ -161,7 +174,9 @@ def training(codec: Codec, dataset: Dataset, seconds: float) -> Figure:
 
 
 def sampling_speed(codec: Codec, workers: int | None, seconds: float) -> Figure:
-    """Draws from the prior to canonical SMILES, empty and repeated ones included, the start of workers too."""
+    """Draws from the prior to canonical SMILES, empty and repeated ones included, the start of
+    workers too.
+    """
     list(sampling.sample(codec, WARM_UP, keep_all=True, workers=1))
     drawn = sampling.sample(codec, 10_000_000, keep_all=True, workers=workers)
     try:

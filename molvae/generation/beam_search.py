@@ -1,7 +1,7 @@
 """Several molecules for one latent: beam search.
 
-Greedy decoding takes the likeliest symbol at every step and may miss the likeliest molecule. A beam keeps
-several beginnings and offers several molecules.
+Greedy decoding takes the likeliest symbol at every step and may miss the likeliest molecule. A beam
+keeps several beginnings and offers several molecules.
 
     B latents, Z latent, W width of the beam, A beginnings alive, V vocabulary
 """
@@ -16,11 +16,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..language.consistency import consistent_draws
+from ..language.vocabulary import END, Ids
+from ..nn.decoding import Decoder, Place
+from ..nn.threads import Threads
 from .codec import Codec, molecules_of
-from .consistency import consistent_draws
-from .decoding import Decoder, Place
-from .threads import Threads
-from .vocabulary import END, Ids
 
 WIDTH = 5
 BATCH = 640
@@ -28,8 +28,9 @@ BATCH = 640
 
 
 class Candidate(NamedTuple):
-    """A molecule a latent decodes to: canonical SMILES, log p(x|z) of its likeliest spelling in nats, and whether one
-    of its spellings in the beam is the SELFIES that the molecule is written in (:mod:`molvae.consistency`)."""
+    """A molecule a latent decodes to: canonical SMILES, log p(x|z) of its likeliest spelling in
+    nats, and whether one of its spellings in the beam is the SELFIES that the molecule is written
+    in (:mod:`molvae.language.consistency`)."""
 
     smiles: str
     log_likelihood: float
@@ -37,7 +38,9 @@ class Candidate(NamedTuple):
 
 
 class _Beginnings(NamedTuple):
-    """Molecules begun, all equally long: ids ``(A, t)``, the latent of each ``(A,)``, log-likelihood ``(A,)``."""
+    """Molecules begun, all equally long: ids ``(A, t)``, the latent of each ``(A,)``,
+    log-likelihood ``(A,)``.
+    """
 
     ids: Ids
     owners: NDArray[np.int64]
@@ -47,14 +50,18 @@ class _Beginnings(NamedTuple):
 def beam_search(codec: Codec, z: Tensor, width: int = WIDTH) -> list[list[Candidate]]:
     """At most ``width`` different molecules for every latent ``(B, Z)``, the likeliest first.
 
-    A molecule that several strings of symbols spell counts once, with its likeliest spelling. Ends as soon
-    as no beginning can still overtake the ``width`` best molecules, since a likelihood only falls.
-    """
+    A molecule that several strings of symbols spell counts once, with its likeliest spelling. Ends
+    as soon as no beginning can still overtake the ``width`` best molecules, since a likelihood only
+    falls."""
     together = max(1, BATCH // width)
     parts = [z[start : start + together] for start in range(0, len(z), together)]
     # Each latent is as much work as its beam is wide.
     with torch.no_grad(), Threads(codec.model.device, width * len(z)) as threads:
-        return [found for part in threads.map(lambda part: _search(codec, part, width), parts) for found in part]
+        return [
+            found
+            for part in threads.map(lambda part: _search(codec, part, width), parts)
+            for found in part
+        ]
 
 
 @torch.no_grad()
@@ -66,7 +73,9 @@ def _search(codec: Codec, z: Tensor, width: int) -> list[list[Candidate]]:
     place = Place(codec.vocabulary.alphabet, len(z), model.config.grammar)
     for step in range(model.max_steps):
         features = place.features(torch.arange(len(last)), z.device)
-        logits = decoder(last.to(z.device), step, features, torch.from_numpy(alive.owners).to(z.device))
+        logits = decoder(
+            last.to(z.device), step, features, torch.from_numpy(alive.owners).to(z.device)
+        )
         totals = alive.scores[:, None] + logits.double().log_softmax(-1).cpu().numpy()  # (A, V)
         for row, owner in enumerate(alive.owners):
             ended[owner].append((float(totals[row, END]), alive.ids[row]))
@@ -89,16 +98,20 @@ def _search(codec: Codec, z: Tensor, width: int) -> list[list[Candidate]]:
 def _best_continuations(
     alive: _Beginnings, totals: NDArray[np.float64], bounds: NDArray[np.float64], width: int
 ) -> tuple[Tensor, _Beginnings]:
-    """The ``width`` likeliest continuations of each latent's beginnings, of those above its bound, and the place
-    ``(A,)`` of the beginning that each continues."""
+    """The ``width`` likeliest continuations of each latent's beginnings, of those above its bound,
+    and the place ``(A,)`` of the beginning that each continues."""
     vocabulary = totals.shape[1]
     owners, first = np.unique(alive.owners, return_index=True)
     slots = np.arange(len(alive.owners)) - np.repeat(first, np.diff([*first, len(alive.owners)]))
     table = np.full((len(owners), width * vocabulary), -np.inf)
-    table.reshape(len(owners), width, vocabulary)[np.searchsorted(owners, alive.owners), slots] = totals
+    table.reshape(len(owners), width, vocabulary)[np.searchsorted(owners, alive.owners), slots] = (
+        totals
+    )
     best = np.argpartition(-table, min(width, table.shape[1]) - 1, axis=1)[:, :width]  # (owners, W)
     scores = np.take_along_axis(table, best, axis=1)
-    rows, places = np.nonzero(scores > np.maximum(bounds[owners], np.finfo(np.float64).min)[:, None])
+    rows, places = np.nonzero(
+        scores > np.maximum(bounds[owners], np.finfo(np.float64).min)[:, None]
+    )
     slot, symbol = np.divmod(best[rows, places], vocabulary)
     before = first[rows] + slot
     ids = np.concatenate([alive.ids[before], symbol[:, None].astype(np.uint16)], axis=1)

@@ -1,6 +1,7 @@
 """The trained model as a user sees it: SMILES ⇄ latent vectors ⇄ molecules, and log-likelihoods.
 
-Every string that meets the model, and every molecule that leaves it, passes here. Knows no files but the model's.
+Every string that meets the model, and every molecule that leaves it, passes here. Knows no files
+but the model's.
 
     B molecules, Z latent
 """
@@ -18,19 +19,21 @@ from numpy.typing import ArrayLike, NDArray
 from rdkit.rdBase import BlockLogs
 from torch import Tensor
 
-from . import checkpoint, decoding, notation
-from .checkpoint import Saved
-from .chemistry import Limits, standard_smiles
-from .config import DataConfig
-from .dataset import Batch, pack
-from .errors import InputError, MoleculeError, UsageError
-from .gru import Precision
-from .model import Packed
-from .posterior import Gaussian, prior_log_density, standard_normal
-from .rewriting import canonical_or_empty
-from .smiles import decode_smiles
-from .training import automatic_precision
-from .vocabulary import Ids, Vocabulary
+from ..chem.molecule import Limits, standard_smiles
+from ..chem.rewriting import canonical_or_empty
+from ..config import DataConfig
+from ..datasets.dataset import Batch, pack
+from ..errors import InputError, MoleculeError, UsageError
+from ..language import selfies_codec
+from ..language.ids_to_smiles import decode_smiles
+from ..language.vocabulary import Ids, Vocabulary
+from ..nn import decoding
+from ..nn.gru import Precision
+from ..nn.model import Packed
+from ..nn.posterior import Gaussian, prior_log_density, standard_normal
+from ..storage import checkpoint
+from ..storage.checkpoint import Saved
+from ..training.loop import automatic_precision
 
 UNKNOWN = "symbol unknown to the model"
 TOO_LONG = "too long for the model"
@@ -49,14 +52,18 @@ class Reading(NamedTuple):
 
 
 class Decoded(NamedTuple):
-    """A molecule the model wrote: canonical SMILES (empty without atoms) and the SELFIES as written."""
+    """A molecule the model wrote: canonical SMILES (empty without atoms) and the SELFIES as
+    written.
+    """
 
     smiles: str
     selfies: str
 
 
 class Inversion(NamedTuple):
-    """A latent for one molecule: ``z`` ``(Z,)``, and how it reproduces it: "yes", "refined" or "no"."""
+    """A latent for one molecule: ``z`` ``(Z,)``, and how it reproduces it: "yes", "refined" or
+    "no".
+    """
 
     z: Latents
     reproduced: str
@@ -72,38 +79,53 @@ class Reader:
     name: str
 
     def read(self, smiles: str) -> Reading:
-        """The molecule in ``smiles``; MoleculeError names the reason, a symbol the model lacks among them."""
+        """The molecule in ``smiles``; MoleculeError names the reason, a symbol the model lacks
+        among them.
+        """
         limits = Limits(max_heavy_atoms=self.config.max_heavy_atoms)
         standard = standard_smiles(smiles, limits, self.config.neutralise)
-        symbols = notation.split(notation.to_selfies(standard, self.vocabulary.constraints))
+        symbols = selfies_codec.split(
+            selfies_codec.to_selfies(standard, self.vocabulary.constraints)
+        )
         unknown = self.vocabulary.unknown(symbols)
         if unknown:
-            raise MoleculeError(UNKNOWN, smiles, f"{', '.join(unknown)} never occurred in training {self.name}")
+            raise MoleculeError(
+                UNKNOWN, smiles, f"{', '.join(unknown)} never occurred in training {self.name}"
+            )
         ids = self.vocabulary.encode(symbols)
         if len(ids) > self.max_symbols:
-            raise MoleculeError(TOO_LONG, smiles, f"{len(ids)} symbols; {self.name} writes {self.max_symbols} at most")
+            raise MoleculeError(
+                TOO_LONG,
+                smiles,
+                f"{len(ids)} symbols; {self.name} writes {self.max_symbols} at most",
+            )
         return Reading(standard, ids)
 
 
 class Codec:
-    """A trained model: encodes molecules to latent vectors and decodes latent vectors to molecules."""
+    """A trained model: encodes molecules to latent vectors and decodes latent vectors to
+    molecules.
+    """
 
     def __init__(self, saved: Saved, precision: str = "auto") -> None:
         self.saved, self.model, self.vocabulary = saved, saved.model, saved.vocabulary
         chosen = automatic_precision(self.model.device) if precision == "auto" else precision
         if chosen not in get_args(Precision):
-            raise UsageError(f"the precision must be auto, {' or '.join(get_args(Precision))}, not {precision!r}")
+            raise UsageError(
+                f"the precision must be auto, {' or '.join(get_args(Precision))}, not {precision!r}"
+            )
         self.model.set_precision(cast(Precision, chosen))
-        self.reader = Reader(saved.vocabulary, saved.config.data, self.model.max_steps - 1, str(saved.path))
+        self.reader = Reader(
+            saved.vocabulary, saved.config.data, self.model.max_steps - 1, str(saved.path)
+        )
 
     @classmethod
     def load(cls, path: str, device: str = "cpu", precision: str = "auto") -> Self:
         """The model in a folder, or the best one of a training.
 
-        ``precision`` is that of matrix products: fp32, bf16, or auto for what the device multiplies fast; with bf16 a
-        decoder's state may be multiplied in bytes. Molecules of a seed are the same within one precision and, in bf16,
-        on one kind of processor.
-        """
+        ``precision`` is that of matrix products: fp32, bf16, or auto for what the device multiplies
+        fast; with bf16 a decoder's state may be multiplied in bytes. Molecules of a seed are the
+        same within one precision and, in bf16, on one kind of processor."""
         return cls(checkpoint.load(path, torch.device(device)), precision)
 
     @property
@@ -132,7 +154,9 @@ class Codec:
         return Packed.from_batch(batch, self.model.device), batch
 
     def posterior(self, readings: Sequence[Reading]) -> Gaussian:
-        """The amortised posterior of every molecule, in the order given: mean and log-variance, each ``(B, Z)``."""
+        """The amortised posterior of every molecule, in the order given: mean and log-variance,
+        each ``(B, Z)``.
+        """
         means: list[Tensor] = []
         log_variances: list[Tensor] = []
         with torch.no_grad():
@@ -145,10 +169,11 @@ class Codec:
         return Gaussian(torch.cat(means), torch.cat(log_variances))
 
     def encode(self, smiles: Sequence[str], refine: int = 0) -> Latents:
-        """Posterior means of molecules, ``(B, Z)``; ``refine`` gradient steps improve each (semi-amortised).
+        """Posterior means of molecules, ``(B, Z)``; ``refine`` gradient steps improve each
+        (semi-amortised).
 
-        Raises MoleculeError for a molecule that cannot be read or holds a symbol the model has never seen.
-        """
+        Raises MoleculeError for a molecule that cannot be read or holds a symbol the model has
+        never seen."""
         return self.encode_readings(self.read(smiles), refine)
 
     def encode_readings(self, readings: Sequence[Reading], refine: int = 0) -> Latents:
@@ -161,10 +186,11 @@ class Codec:
         return posterior.mean.cpu().numpy()
 
     def refine(self, readings: Sequence[Reading], posterior: Gaussian, steps: int) -> Gaussian:
-        """Improve each molecule's own mean and log-variance by ``steps`` of gradient ascent on its ELBO.
+        """Improve each molecule's own mean and log-variance by ``steps`` of gradient ascent on its
+        ELBO.
 
-        Semi-amortised inference (Kim et al. 2018): the encoder's posterior is where the ascent starts.
-        """
+        Semi-amortised inference (Kim et al. 2018): the encoder's posterior is where the ascent
+        starts."""
         means, log_variances = [], []
         for start in range(0, len(readings), BATCH):
             packed, batch = self.packed(readings[start : start + BATCH])
@@ -187,9 +213,8 @@ class Codec:
     def invert(self, reading: Reading) -> Inversion:
         """A latent that greedy decoding turns back into this very molecule, where one is found.
 
-        Starts at the posterior's mean and climbs log p(x|z) by gradient until the molecule is reproduced, or
-        gives up after some hundred steps and returns the mean.
-        """
+        Starts at the posterior's mean and climbs log p(x|z) by gradient until the molecule is
+        reproduced, or gives up after some hundred steps and returns the mean."""
         packed, _ = self.packed([reading])
         mean = self.posterior([reading]).mean
         z = mean.clone().requires_grad_(True)
@@ -206,27 +231,40 @@ class Codec:
         return Inversion(mean.cpu().numpy()[0], "no")
 
     def check_latents(self, z: ArrayLike) -> Tensor:
-        """``z`` as a tensor ``(B, Z)`` on the model's device; InputError names the row that cannot be one."""
+        """``z`` as a tensor ``(B, Z)`` on the model's device; InputError names the row that cannot
+        be one.
+        """
         try:
             array = np.asarray(z, dtype=np.float32)
         except (TypeError, ValueError) as error:
             raise InputError(f"latent vectors must be numbers ({error})") from error
         if array.ndim != 2 or array.shape[1] != self.latent:
-            raise InputError(f"latent vectors must have shape (rows, {self.latent}), not {array.shape}")
+            raise InputError(
+                f"latent vectors must have shape (rows, {self.latent}), not {array.shape}"
+            )
         bad = np.flatnonzero(~np.isfinite(array).all(axis=1))
         if len(bad):
             raise InputError(f"latent vector {bad[0] + 1} holds a number that is not finite")
         return torch.from_numpy(array).to(self.model.device)
 
     def write(
-        self, z: Tensor, temperature: float = 0.0, seed: int = 0, first: int = 0, level: float | None = None
+        self,
+        z: Tensor,
+        temperature: float = 0.0,
+        seed: int = 0,
+        first: int = 0,
+        level: float | None = None,
     ) -> decoding.Written:
-        """What the decoder writes for latents ``(B, Z)``; see :func:`molvae.decoding.write`."""
-        return decoding.write(self.model, self.vocabulary.alphabet, z, temperature, seed, first, level)
+        """What the decoder writes for latents ``(B, Z)``; see :func:`molvae.nn.decoding.write`."""
+        return decoding.write(
+            self.model, self.vocabulary.alphabet, z, temperature, seed, first, level
+        )
 
     @property
     def levels(self) -> bool:
-        """Whether the model has several noise levels (see :class:`molvae.posterior.LevelPosterior`)."""
+        """Whether the model has several noise levels (see
+        :class:`molvae.nn.posterior.LevelPosterior`).
+        """
         return self.saved.config.model.posterior == "levels"
 
     def check_level(self, level: float | None) -> None:
@@ -238,23 +276,31 @@ class Codec:
             raise UsageError(f"the noise level must lie between 0 and {sharpest:g}, not {level:g}")
 
     def decode(self, z: ArrayLike) -> list[str]:
-        """The molecule each latent ``(B, Z)`` decodes to, as canonical SMILES; empty for one without atoms."""
+        """The molecule each latent ``(B, Z)`` decodes to, as canonical SMILES; empty for one
+        without atoms.
+        """
         return [one.smiles for one in self.molecules(z)]
 
     def molecules(self, z: ArrayLike) -> list[Decoded]:
-        """What greedy decoding writes for each latent ``(B, Z)``: SMILES, and the SELFIES as written."""
+        """What greedy decoding writes for each latent ``(B, Z)``: SMILES, and the SELFIES as
+        written.
+        """
         latents = self.check_latents(z)
         decoded: list[Decoded] = []
         for start in range(0, len(latents), BATCH):
-            decoded += molecules_of(self.write(latents[start : start + BATCH]).molecules(), self.vocabulary)
+            decoded += molecules_of(
+                self.write(latents[start : start + BATCH]).molecules(), self.vocabulary
+            )
         return decoded
 
-    def log_likelihood(self, smiles: Sequence[str], samples: int = 64, seed: int = 0) -> NDArray[np.float64]:
-        """log p(x) of molecules in nats, ``(B,)``: exact at level 0 of a model with levels, else from below.
+    def log_likelihood(
+        self, smiles: Sequence[str], samples: int = 64, seed: int = 0
+    ) -> NDArray[np.float64]:
+        """log p(x) of molecules in nats, ``(B,)``: exact at level 0 of a model with levels, else
+        from below.
 
-        Then it is estimated by importance sampling: the average, over ``samples`` draws z from q(z|x), of
-        p(x|z) p(z) / q(z|x) (IWAE, Burda et al. 2015).
-        """
+        Then it is estimated by importance sampling: the average, over ``samples`` draws z from
+        q(z|x), of p(x|z) p(z) / q(z|x) (IWAE, Burda et al. 2015)."""
         if samples < 1:
             raise UsageError(f"`samples` (={samples}) must be at least 1")
         readings = self.read(smiles)
@@ -279,11 +325,16 @@ class Codec:
 
 
 def molecules_of(written: Sequence[Ids], vocabulary: Vocabulary) -> list[Decoded]:
-    """Canonical SMILES and SELFIES of what the model wrote, each molecule as its ids without the end."""
+    """Canonical SMILES and SELFIES of what the model wrote, each molecule as its ids without the
+    end.
+    """
     if not written:
         return []
     lengths = np.array([len(ids) for ids in written])
     texts = decode_smiles(np.concatenate(written), lengths, vocabulary.alphabet)
     with BlockLogs():
         canonical_texts = [canonical_or_empty(text) for text in texts]
-    return [Decoded(one, vocabulary.decode(ids)) for one, ids in zip(canonical_texts, written, strict=True)]
+    return [
+        Decoded(one, vocabulary.decode(ids))
+        for one, ids in zip(canonical_texts, written, strict=True)
+    ]

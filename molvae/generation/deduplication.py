@@ -1,7 +1,9 @@
-"""Each molecule of many parts once, in bounded memory: DuckDB finds the first draw of each, and spills to disk.
+"""Each molecule of many parts once, in bounded memory: DuckDB finds the first draw of each, and
+spills to disk.
 
-Only draw numbers come back from there, in their order; with them the parts are gone through once more, in theirs. So no
-row is ever sorted, and what is held in memory is DuckDB's share and some parts. Knows parts, not where they come from.
+Only draw numbers come back from there, in their order; with them the parts are gone through once
+more, in theirs. So no row is ever sorted, and what is held in memory is DuckDB's share and some
+parts. Knows parts, not where they come from.
 
     R rows of all parts
 """
@@ -18,10 +20,10 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import InputError, MolvaeError, UsageError
-from .parallel import default_workers
+from ..datasets.text_files import cell
+from ..errors import InputError, MolvaeError, UsageError
+from ..runtime.process_pool import default_workers
 from .parts import COLUMNS, arrow, differences, notes_of, parts_of
-from .streams import cell
 
 PER_THREAD = 128 << 20
 """Bytes that a thread of DuckDB needs to work with."""
@@ -41,11 +43,15 @@ class Parts(NamedTuple):
 
 
 def open_parts(folder: Path) -> Parts:
-    """The parts of a folder; InputError if there are none, or they are not of one series with the same columns."""
+    """The parts of a folder; InputError if there are none, or they are not of one series with the
+    same columns.
+    """
     _, parquet = arrow()
     numbered = parts_of(folder)
     if not numbered:
-        raise InputError(f"{folder}: holds no parts of samples; molvae sample -o {folder}/ makes them")
+        raise InputError(
+            f"{folder}: holds no parts of samples; molvae sample -o {folder}/ makes them"
+        )
     paths = list(numbered.values())
     schema, rows, settings = None, 0, None
     for number, path in numbered.items():
@@ -60,11 +66,15 @@ def open_parts(folder: Path) -> Parts:
     return Parts(paths, schema, rows)
 
 
-def check_series(number: int, path: Path, notes: dict[str, Any], settings: dict[str, Any], first: str) -> None:
-    """InputError unless a part's notes tell the ``settings`` of the ``first`` one, and the draws that belong under its
-    number: those of two series would be taken for each other's."""
+def check_series(
+    number: int, path: Path, notes: dict[str, Any], settings: dict[str, Any], first: str
+) -> None:
+    """InputError unless a part's notes tell the ``settings`` of the ``first`` one, and the draws
+    that belong under its number: those of two series would be taken for each other's."""
     if other := differences(notes["settings"], settings):
-        raise InputError(f"{path}: is of another series than {first} ({other}); give each a folder of its own")
+        raise InputError(
+            f"{path}: is of another series than {first} ({other}); give each a folder of its own"
+        )
     if notes.get("first") != number * settings["draws"]:
         raise InputError(
             f"{path}: begins with draw {notes.get('first')}, part {number} with {number * settings['draws']}; "
@@ -75,11 +85,11 @@ def check_series(number: int, path: Path, notes: dict[str, Any], settings: dict[
 def distinct(
     parts: Parts, memory: int, spill: Path, progress: Callable[[int], object] = lambda _: None
 ) -> Iterator[Any]:
-    """The rows of parts, of each SMILES that of the lowest draw, in the order of draws, as pyarrow tables.
+    """The rows of parts, of each SMILES that of the lowest draw, in the order of draws, as pyarrow
+    tables.
 
-    ``memory`` is what DuckDB may use, in bytes; what does not fit goes to the folder ``spill``. ``progress`` is told of
-    the rows read, each of them twice.
-    """
+    ``memory`` is what DuckDB may use, in bytes; what does not fit goes to the folder ``spill``.
+    ``progress`` is told of the rows read, each of them twice."""
     pa, parquet = arrow()
     wanted = Ascending(first_draws(parts, memory, spill, progress))
     for path in parts.paths:
@@ -87,7 +97,9 @@ def distinct(
         progress(table.num_rows)
         draws = table.column("draw").to_numpy()
         if len(draws):
-            yield table.filter(pa.array(np.isin(draws, wanted.up_to(int(draws[-1])), assume_unique=True)))
+            yield table.filter(
+                pa.array(np.isin(draws, wanted.up_to(int(draws[-1])), assume_unique=True))
+            )
 
 
 class Ascending:
@@ -124,7 +136,9 @@ def first_draws(
     def batches() -> Iterator[Any]:
         try:
             for path in parts.paths:
-                table = parquet.read_table(path, columns=list(schema.names), partitioning=None).cast(schema)
+                table = parquet.read_table(
+                    path, columns=list(schema.names), partitioning=None
+                ).cast(schema)
                 progress(table.num_rows)
                 yield from table.to_batches()
         except Exception as error:
@@ -141,18 +155,22 @@ def first_draws(
         with duckdb.connect(config=settings) as connection:
             connection.execute("SET enable_progress_bar = false")
             connection.register("rows", pa.RecordBatchReader.from_batches(schema, batches()))
-            yield from in_a_thread(connection, "SELECT min(draw) AS draw FROM rows GROUP BY smiles ORDER BY draw")
+            yield from in_a_thread(
+                connection, "SELECT min(draw) AS draw FROM rows GROUP BY smiles ORDER BY draw"
+            )
     except (duckdb.Error, pa.ArrowException) as error:
         if stopped:  # DuckDB tells in its own words what happened in reading for it
             raise stopped[0] from None
-        raise MolvaeError(f"DuckDB could not find the repeats in {memory >> 20:,} MB: {first_line(error)}") from error
+        raise MolvaeError(
+            f"DuckDB could not find the repeats in {memory >> 20:,} MB: {first_line(error)}"
+        ) from error
 
 
 def in_a_thread(connection: Any, query: str) -> Iterator[NDArray[np.int64]]:
     """The one column that a query gives, in pieces.
 
-    The query runs in a thread of its own: where it runs, DuckDB answers signals, and forgets which one it was.
-    """
+    The query runs in a thread of its own: where it runs, DuckDB answers signals, and forgets which
+    one it was."""
     with ThreadPoolExecutor(1) as pool:
         try:
             reader = pool.submit(lambda: connection.sql(query).to_arrow_reader(ROWS)).result()
@@ -192,7 +210,9 @@ def _write_csv(handle: BinaryIO, tables: Iterable[Any], schema: Any) -> int:
     writer.writerow(schema.names)
     rows = 0
     for table in tables:
-        writer.writerows(zip(*(map(cell, column.to_pylist()) for column in table.columns), strict=True))
+        writer.writerows(
+            zip(*(map(cell, column.to_pylist()) for column in table.columns), strict=True)
+        )
         rows += table.num_rows
     text.flush()
     text.detach()
@@ -210,7 +230,9 @@ def format_of(path: str) -> str:
         return "csv"
     if ending == "parquet":
         return "parquet"
-    raise UsageError(f"{path}: molecules are written to .parquet or .csv files, .csv also as .csv.gz")
+    raise UsageError(
+        f"{path}: molecules are written to .parquet or .csv files, .csv also as .csv.gz"
+    )
 
 
 def duckdb_module() -> Any:
@@ -218,5 +240,7 @@ def duckdb_module() -> Any:
     try:
         import duckdb
     except ImportError as error:
-        raise UsageError("removing repeats needs the extra: pip install 'molvae[duckdb]'") from error
+        raise UsageError(
+            "removing repeats needs the extra: pip install 'molvae[duckdb]'"
+        ) from error
     return duckdb

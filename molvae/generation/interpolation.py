@@ -1,9 +1,9 @@
 """The way through latent space from one molecule to another.
 
-The first and the last molecule of a path are always the two that were given; each knows whether the model
-reproduces it by itself. The decoder is sure of one of them over most of the way and changes its mind within a tenth of
-it, so that the likeliest molecules alone are three or four; what else it holds likely at each point, a beam tells.
-Knows no files.
+The first and the last molecule of a path are always the two that were given; each knows whether the
+model reproduces it by itself. The decoder is sure of one of them over most of the way and changes
+its mind within a tenth of it, so that the likeliest molecules alone are three or four; what else it
+holds likely at each point, a beam tells. Knows no files.
 
     Z latent
 """
@@ -18,13 +18,15 @@ from typing import NamedTuple
 import numpy as np
 from rdkit import Chem
 
-from .beam import Candidate, beam_search
+from ..chem.fingerprints import Fingerprints, packed_fingerprint, similarity
+from ..errors import UsageError
+from .beam_search import Candidate, beam_search
 from .codec import Codec, Latents
-from .errors import UsageError
-from .fingerprints import Fingerprints, packed_fingerprint, similarity
 
 WIDTH = 20
-"""Candidates of every point: about twice the points of a path, for neighbours share most of theirs."""
+"""Candidates of every point: about twice the points of a path, for neighbours share most of
+theirs.
+"""
 
 
 BITS = 2048
@@ -34,10 +36,10 @@ BITS = 2048
 class Point(NamedTuple):
     """One molecule of a path.
 
-    ``t`` runs from 0 to 1; similarities are Tanimoto of Morgan fingerprints (radius 2, 2048 bits), the last to
-    the molecule before (1 for the first). ``reproduced`` is said of the ends: "yes" by the posterior's mean,
-    "refined" by a latent found by gradient, "no" where the model cannot write the molecule given.
-    """
+    ``t`` runs from 0 to 1; similarities are Tanimoto of Morgan fingerprints (radius 2, 2048 bits),
+    the last to the molecule before (1 for the first). ``reproduced`` is said of the ends: "yes" by
+    the posterior's mean, "refined" by a latent found by gradient, "no" where the model cannot write
+    the molecule given."""
 
     step: int
     t: float
@@ -54,10 +56,11 @@ def lerp(a: Latents, b: Latents, t: float) -> Latents:
 
 
 def slerp(a: Latents, b: Latents, t: float) -> Latents:
-    """The point at ``t`` on the arc from ``a`` to ``b``, each ``(Z,)``: angle and length both grow evenly.
+    """The point at ``t`` on the arc from ``a`` to ``b``, each ``(Z,)``: angle and length both grow
+    evenly.
 
-    In many dimensions the prior lies near a sphere, which the straight line leaves and the arc does not
-    (Shoemake 1985; White 2016). Parallel and opposite vectors are joined by the straight line.
+    In many dimensions the prior lies near a sphere, which the straight line leaves and the arc does
+    not (Shoemake 1985; White 2016). Parallel and opposite vectors are joined by the straight line.
     """
     a, b = a.astype(np.float64), b.astype(np.float64)
     length_a, length_b = float(np.linalg.norm(a)), float(np.linalg.norm(b))
@@ -67,19 +70,23 @@ def slerp(a: Latents, b: Latents, t: float) -> Latents:
     angle = math.acos(cosine)
     if math.sin(angle) < 1e-4:
         return lerp(a, b, t)
-    direction = (math.sin((1 - t) * angle) * a / length_a + math.sin(t * angle) * b / length_b) / math.sin(angle)
+    direction = (
+        math.sin((1 - t) * angle) * a / length_a + math.sin(t * angle) * b / length_b
+    ) / math.sin(angle)
     return (((1 - t) * length_a + t * length_b) * direction).astype(np.float32)
 
 
 PATHS = {"slerp": slerp, "lerp": lerp}
 
 
-def interpolate(codec: Codec, start: str, end: str, *, steps: int = 11, path: str = "slerp") -> list[Point]:
-    """The molecules on the way from ``start`` to ``end``: ``steps`` points, the two given first and last.
+def interpolate(
+    codec: Codec, start: str, end: str, *, steps: int = 11, path: str = "slerp"
+) -> list[Point]:
+    """The molecules on the way from ``start`` to ``end``: ``steps`` points, the two given first and
+    last.
 
-    Those between are chosen by :func:`distinct_path` from beams of :data:`WIDTH`. Raises MoleculeError for an end that
-    the model cannot read.
-    """
+    Those between are chosen by :func:`distinct_path` from beams of :data:`WIDTH`. Raises
+    MoleculeError for an end that the model cannot read."""
     if steps < 2:
         raise UsageError(f"`steps` (={steps}) must be at least 2, the two ends")
     if path not in PATHS:
@@ -97,19 +104,22 @@ def interpolate(codec: Codec, start: str, end: str, *, steps: int = 11, path: st
     points: list[Point] = []
     previous = first.smiles
     for step, (t, smiles, said) in enumerate(zip(places, molecules, reproduced, strict=True)):
-        to_start, to_end, to_previous = (tanimoto(smiles, other) for other in (first.smiles, last.smiles, previous))
+        to_start, to_end, to_previous = (
+            tanimoto(smiles, other) for other in (first.smiles, last.smiles, previous)
+        )
         points.append(Point(step, t, smiles, to_start, to_end, to_previous, said))
         previous = smiles
     return points
 
 
 def distinct_path(start: str, candidates: Sequence[Sequence[Candidate]], end: str) -> list[str]:
-    """``start``, one molecule for each point between of its ``candidates``, the likeliest first, and ``end``.
+    """``start``, one molecule for each point between of its ``candidates``, the likeliest first,
+    and ``end``.
 
-    Of the consistent ones that are not on the path yet, the one most similar to the molecule before: so the path
-    holds different molecules and changes little at a time. Where all are on it, the likeliest consistent
-    one stands again; where none is consistent, the likeliest; where there is none, nothing.
-    """
+    Of the consistent ones that are not on the path yet, the one most similar to the molecule
+    before: so the path holds different molecules and changes little at a time. Where all are on it,
+    the likeliest consistent one stands again; where none is consistent, the likeliest; where there
+    is none, nothing."""
     path, known = [start], {start, end}
     for found in candidates:
         consistent = [one.smiles for one in found if one.consistent]

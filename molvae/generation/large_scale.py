@@ -1,9 +1,10 @@
-"""Samples by the billion: a folder of parts, each with what came of a fixed range of draws, whole or not at all.
+"""Samples by the billion: a folder of parts, each with what came of a fixed range of draws, whole
+or not at all.
 
-Part p of a seed belongs to its draws p D to (p + 1) D - 1, whoever makes it. So several processes share the parts among
-them and leave together what one would have left, byte for byte; and what is there already need not be drawn again. In
-its metadata every part tells which model and options it was made with, and parts made otherwise are not mixed with it.
-Knows no command line.
+Part p of a seed belongs to its draws p D to (p + 1) D - 1, whoever makes it. So several processes
+share the parts among them and leave together what one would have left, byte for byte; and what is
+there already need not be drawn again. In its metadata every part tells which model and options it
+was made with, and parts made otherwise are not mixed with it. Knows no command line.
 
     D draws of a part
 """
@@ -19,17 +20,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from ..chem.molecule import parse
+from ..chem.scoring import Plan, measure, stream
+from ..errors import InputError
+from ..runtime.atomic_folder import manifest_of, replace_file
+from ..runtime.ranks import World
+from ..storage.known_molecules import KnownMolecules
+from ..storage.model_folder import FORMAT, MODEL_FILES
 from . import sampling
-from .chemistry import parse
 from .codec import Codec
-from .errors import InputError
-from .folder import manifest_of, replace_file
-from .known import KnownMolecules
-from .model_folder import FORMAT, MODEL_FILES
 from .parts import COLUMNS, FLAG, KEY, Settings, arrow, differences, notes_of, parts_of
-from .processes import World
 from .sampling import Filters, Sample, Tally
-from .scoring import Plan, measure, stream
 from .seen import Seen
 
 BLOCKS = 64
@@ -52,7 +53,9 @@ def settings_of(
     novel: bool = False,
     plan: Plan | None = None,
 ) -> Settings:
-    """The settings of draws from a model; ModelError if its folder is gone, UsageError if it has no such level."""
+    """The settings of draws from a model; ModelError if its folder is gone, UsageError if it has no
+    such level.
+    """
     listed = manifest_of(codec.saved.path, kind="model", version=FORMAT)
     sums = "".join(str(listed[name]["sha256"]) for name in MODEL_FILES)
     return Settings(
@@ -95,7 +98,8 @@ class Shards:
         return range(span.start // sampling.BLOCK, -(-span.stop // sampling.BLOCK))
 
     def missing(self, world: World = ALONE, force: bool = False) -> list[int]:
-        """The parts that are left to this process: every so many-th of those that are not there whole.
+        """The parts that are left to this process: every so many-th of those that are not there
+        whole.
 
         A part that was made with other settings is an InputError; with ``force`` it is removed.
         """
@@ -103,18 +107,23 @@ class Shards:
         done: set[int] = set()
         for number, path in there.items():
             mine = number % world.size == world.rank
-            # The first part is looked at by every process, so that all of them refuse a foreign folder.
+            # The first part is looked at by every process, so that all of them refuse a foreign
+            # folder.
             if not mine and (force or number != min(there)):
                 continue
             notes = notes_of(path)
             other = differences(notes["settings"], asdict(self.settings))
             if other and not force:
-                raise InputError(f"{path}: was made with {other}; choose another folder, or --force to make it anew")
+                raise InputError(
+                    f"{path}: was made with {other}; choose another folder, or --force to make it anew"
+                )
             if other:
                 path.unlink()
             elif mine and notes["draws"] >= len(self.span(number)):
                 done.add(number)
-        return [number for number in range(world.rank, self.count, world.size) if number not in done]
+        return [
+            number for number in range(world.rank, self.count, world.size) if number not in done
+        ]
 
     def write(
         self,
@@ -126,10 +135,11 @@ class Shards:
         workers: int = 1,
         progress: Callable[[int], object] = lambda _: None,
     ) -> Iterator[Tally]:
-        """Draw and write the parts ``numbers``, ascending; yields the counts of each as soon as it is there.
+        """Draw and write the parts ``numbers``, ascending; yields the counts of each as soon as it
+        is there.
 
-        What a process holds in memory at a time is a part and what is under way. ``progress`` is told of draws.
-        """
+        What a process holds in memory at a time is a part and what is under way. ``progress`` is
+        told of draws."""
         options = self.settings
         blocks = [self.blocks(number) for number in numbers]
         law = sampling.Law(options.seed, options.temperature, options.level, options.learned)
@@ -144,12 +154,18 @@ class Shards:
                 rows.append(item if scores is None else (*item, *scores.values))
                 continue
             number = next(coming)
-            replace_file(self.folder / f"part-{number:06d}.parquet", self._content(schema, rows, number, item))
+            replace_file(
+                self.folder / f"part-{number:06d}.parquet",
+                self._content(schema, rows, number, item),
+            )
             rows.clear()
             yield item
 
     def _rows(
-        self, found: Iterator[Sample | str], numbers: Sequence[int], progress: Callable[[int], object]
+        self,
+        found: Iterator[Sample | str],
+        numbers: Sequence[int],
+        progress: Callable[[int], object],
     ) -> Iterator[tuple[str, Row | Tally]]:
         """Every row that is kept, with its SMILES, and after those of a part its counts."""
         flagged = self.flagged
@@ -169,14 +185,20 @@ class Shards:
         return not self.settings.consistent
 
     def schema(self, plan: Plan | None) -> Any:
-        """The columns of a part and their types; those of scores are the types that toluene's have."""
+        """The columns of a part and their types; those of scores are the types that toluene's
+        have.
+        """
         pa, _ = arrow()
         types = {int: pa.int64(), float: pa.float64(), str: pa.string()}
-        fields = list(zip(COLUMNS, (pa.int64(), pa.string(), pa.string(), pa.float32()), strict=True))
+        fields = list(
+            zip(COLUMNS, (pa.int64(), pa.string(), pa.string(), pa.float32()), strict=True)
+        )
         fields += [(FLAG, pa.bool_())] if self.flagged else []
         if plan:
             values = measure(plan, parse("Cc1ccccc1")).values
-            fields += [(name, types[type(value)]) for name, value in zip(plan.columns, values, strict=True)]
+            fields += [
+                (name, types[type(value)]) for name, value in zip(plan.columns, values, strict=True)
+            ]
         return pa.schema(fields)
 
     def _content(self, schema: Any, rows: Sequence[Row], number: int, tally: Tally) -> bytes:
@@ -184,10 +206,19 @@ class Shards:
         pa, parquet = arrow()
         span = self.span(number)
         counts = {"kept": tally.kept, "dropped": tally.dropped}
-        notes = {"settings": asdict(self.settings), "first": span.start, "draws": len(span), **counts}
+        notes = {
+            "settings": asdict(self.settings),
+            "first": span.start,
+            "draws": len(span),
+            **counts,
+        }
         marked = schema.with_metadata({KEY: json.dumps(notes, sort_keys=True).encode()})
         columns = zip(*rows, strict=True) if rows else [()] * len(schema)
-        arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+        arrays = [
+            pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)
+        ]
         buffer = io.BytesIO()
-        parquet.write_table(pa.table(arrays, schema=marked), buffer, compression="zstd", use_dictionary=False)
+        parquet.write_table(
+            pa.table(arrays, schema=marked), buffer, compression="zstd", use_dictionary=False
+        )
         return buffer.getvalue()

@@ -17,8 +17,8 @@ from zipfile import BadZipFile, ZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import InputError, UsageError
-from .streams import row_writer
+from ..datasets.text_files import row_writer
+from ..errors import InputError, UsageError
 
 FORMATS = ("npz", "csv", "parquet")
 
@@ -26,7 +26,9 @@ UNPACKED = 256 << 20
 """Bytes that any file may unpack to."""
 
 EXPANSION = 20
-"""How many times its own size a larger file may unpack to: numbers shrink to a half, SMILES to a tenth."""
+"""How many times its own size a larger file may unpack to: numbers shrink to a half, SMILES to a
+tenth.
+"""
 
 LONGEST_ID = 1000
 """Characters: an array of texts gives every one the room of the longest."""
@@ -35,13 +37,19 @@ PIECE = 1 << 16
 
 UNREADABLE = (
     *(OSError, TypeError, ValueError, KeyError, EOFError, csv.Error, BadZipFile, zlib.error),
-    *(MemoryError, OverflowError, RuntimeError),  # arrays said to be larger than any memory; archives with a password
+    *(
+        MemoryError,
+        OverflowError,
+        RuntimeError,
+    ),  # arrays said to be larger than any memory; archives with a password
 )
 """What reading a damaged or foreign file raises."""
 
 
 class Latents(NamedTuple):
-    """Ids and SMILES ``(B,)`` and vectors ``(B, Z)``; a file that names no SMILES gives empty ones."""
+    """Ids and SMILES ``(B,)`` and vectors ``(B, Z)``; a file that names no SMILES gives empty
+    ones.
+    """
 
     ids: list[str]
     smiles: list[str]
@@ -59,23 +67,34 @@ def format_of(path: str) -> str:
     plain = path.lower().removesuffix(".gz")
     ending = Path(plain).suffix.lstrip(".")
     if ending not in FORMATS:
-        raise UsageError(f"{path}: latent vectors are kept in .npz, .csv or .parquet files, .csv also as .csv.gz")
+        raise UsageError(
+            f"{path}: latent vectors are kept in .npz, .csv or .parquet files, .csv also as .csv.gz"
+        )
     if ending != "csv" and plain != path.lower():
         raise UsageError(f"{path}: .{ending} files are compressed already; leave the .gz away")
     return ending
 
 
 def write_latents(handle: BinaryIO, table: Latents, format: str) -> None:
-    """Write latent vectors: npz has arrays id, smiles and z; csv and parquet columns id, smiles, z1, z2, …"""
+    """Write latent vectors: npz has arrays id, smiles and z; csv and parquet columns id, smiles,
+    z1, z2, …
+    """
     if format == "npz":
-        np.savez(handle, id=np.array(table.ids, dtype=np.str_), smiles=np.array(table.smiles, dtype=np.str_), z=table.z)
+        np.savez(
+            handle,
+            id=np.array(table.ids, dtype=np.str_),
+            smiles=np.array(table.smiles, dtype=np.str_),
+            z=table.z,
+        )
         return
     names = [f"z{i}" for i in range(1, 1 + table.z.shape[1])]
     if format == "parquet":
         check_parquet()
         import pandas
 
-        columns = {"id": table.ids, "smiles": table.smiles} | dict(zip(names, table.z.T, strict=True))
+        columns = {"id": table.ids, "smiles": table.smiles} | dict(
+            zip(names, table.z.T, strict=True)
+        )
         pandas.DataFrame(columns).to_parquet(handle, index=False)
         return
     text = io.TextIOWrapper(handle, encoding="utf-8", newline="")
@@ -89,11 +108,11 @@ def write_latents(handle: BinaryIO, table: Latents, format: str) -> None:
 
 @np.errstate(over="ignore")  # what float32 cannot hold becomes infinite, and is refused as such
 def read_latents(path: str, handle: BinaryIO) -> Latents:
-    """Latent vectors from a file of :func:`write_latents`, or any table whose columns z1, z2, … hold them.
+    """Latent vectors from a file of :func:`write_latents`, or any table whose columns z1, z2, …
+    hold them.
 
-    gzip is recognised by its first bytes, not by name. Raises InputError naming the row and column of what is
-    not a number, and for a file that would unpack to far more than its size.
-    """
+    gzip is recognised by its first bytes, not by name. Raises InputError naming the row and column
+    of what is not a number, and for a file that would unpack to far more than its size."""
     format = format_of(path)
     path = "standard input" if path == "-" else path
     try:
@@ -108,14 +127,18 @@ def read_latents(path: str, handle: BinaryIO) -> Latents:
         rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")))
     except UNREADABLE as error:
         why = str(error) or type(error).__name__
-        raise InputError(f"{path}: not a readable {format} file of latent vectors ({why})") from error
+        raise InputError(
+            f"{path}: not a readable {format} file of latent vectors ({why})"
+        ) from error
     if not rows:
         raise InputError(f"{path}: is empty")
     return from_rows(path, rows[0], rows[1:])
 
 
 def unzipped(path: str, content: bytes, limit: int) -> bytes:
-    """What gzip packed, unpacked a piece at a time; InputError as soon as it is more than ``limit`` bytes."""
+    """What gzip packed, unpacked a piece at a time; InputError as soon as it is more than ``limit``
+    bytes.
+    """
     unpacked = bytearray()
     with gzip.GzipFile(fileobj=io.BytesIO(content)) as packed:
         while piece := packed.read(PIECE):
@@ -125,7 +148,9 @@ def unzipped(path: str, content: bytes, limit: int) -> bytes:
 
 
 def check_size(path: str, size: int, limit: int) -> None:
-    """InputError if a file unpacks to ``size`` bytes, more than ``limit``: to fill the memory is all it is for."""
+    """InputError if a file unpacks to ``size`` bytes, more than ``limit``: to fill the memory is
+    all it is for.
+    """
     if size > limit:
         raise InputError(
             f"{path}: unpacks to more than {limit >> 20:,} MB, over {EXPANSION} times its size; "
@@ -139,10 +164,16 @@ def from_arrays(path: str, content: bytes, limit: int) -> Latents:
         check_size(path, sum(member.file_size for member in archive.infolist()), limit)
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         if "z" not in arrays:
-            raise InputError(f"{path}: holds no array called z, but {', '.join(arrays) or 'nothing'}")
+            raise InputError(
+                f"{path}: holds no array called z, but {', '.join(arrays) or 'nothing'}"
+            )
         z = np.atleast_2d(np.asarray(arrays["z"], dtype=np.float32))
         count = len(z)
-        ids = [str(i) for i in arrays["id"]] if "id" in arrays else [str(i) for i in range(1, count + 1)]
+        ids = (
+            [str(i) for i in arrays["id"]]
+            if "id" in arrays
+            else [str(i) for i in range(1, count + 1)]
+        )
         smiles = [str(s) for s in arrays["smiles"]] if "smiles" in arrays else [""] * count
     if not len(ids) == len(smiles) == count:
         raise InputError(f"{path}: {len(ids)} ids and {len(smiles)} SMILES for {count} vectors")
@@ -157,7 +188,10 @@ def from_parquet(path: str, content: bytes, limit: int) -> Latents:
     file = parquet.ParquetFile(io.BytesIO(content))
     check_size(path, 4 * file.metadata.num_rows * file.metadata.num_columns, limit)
     table = file.read()
-    columns = (["" if value is None else str(value) for value in column.to_pylist()] for column in table.columns)
+    columns = (
+        ["" if value is None else str(value) for value in column.to_pylist()]
+        for column in table.columns
+    )
     return from_rows(path, table.column_names, list(zip(*columns, strict=True)))
 
 
@@ -173,14 +207,18 @@ def from_rows(path: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -
     ids, smiles = [], []
     for number, row in enumerate(rows):
         if len(row) != len(header):
-            raise InputError(f"{path}, row {number + 1}: has {len(row)} fields, its header {len(header)}")
+            raise InputError(
+                f"{path}, row {number + 1}: has {len(row)} fields, its header {len(header)}"
+            )
         ids.append(row[index["id"]] if "id" in index else str(number + 1))
         smiles.append(row[index["smiles"]] if "smiles" in index else "")
         for place, column in enumerate(wanted):
             try:
                 z[number, place] = float(row[column])
             except ValueError as error:
-                raise InputError(f"{path}, row {number + 1}, z{place + 1}: {row[column]!r} is not a number") from error
+                raise InputError(
+                    f"{path}, row {number + 1}, z{place + 1}: {row[column]!r} is not a number"
+                ) from error
     return Latents(ids, smiles, z)
 
 

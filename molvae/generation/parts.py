@@ -1,4 +1,5 @@
-"""Parts of a large set of samples, as files in a folder: their names, and what each tells of itself.
+"""Parts of a large set of samples, as files in a folder: their names, and what each tells of
+itself.
 
 Free of torch, for those that only read parts.
 """
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .errors import InputError, UsageError
+from ..errors import InputError, UsageError
 
 NAME = re.compile(r"part-(\d{6,12})\.parquet")
 UNFINISHED = re.compile(r"\.tmp-.*")
@@ -24,9 +25,8 @@ FLAG = "consistent"
 class Settings:
     """What decides which rows a part holds, as it is kept in the part.
 
-    ``model`` is a fingerprint; ``every`` keeps all draws, else ``consistent`` and ``novel`` say which are left out;
-    ``scores`` are names of properties; ``draws`` are those of a part.
-    """
+    ``model`` is a fingerprint; ``every`` keeps all draws, else ``consistent`` and ``novel`` say
+    which are left out; ``scores`` are names of properties; ``draws`` are those of a part."""
 
     model: str
     seed: int
@@ -43,7 +43,9 @@ class Settings:
 
 
 def differences(stored: dict[str, Any], wanted: dict[str, Any]) -> str:
-    """In which settings a part differs from those wanted, in words; nothing if it was made with the same."""
+    """In which settings a part differs from those wanted, in words; nothing if it was made with the
+    same.
+    """
     same = json.loads(json.dumps(wanted))
     names = [name for name in same.keys() | stored.keys() if same.get(name) != stored.get(name)]
     return ", ".join(
@@ -63,20 +65,29 @@ def parts_of(folder: Path) -> dict[int, Path]:
 def strangers(folder: Path) -> list[str]:
     """Names of what else is in a folder, besides parts and what a killed process left of one."""
     return sorted(
-        path.name for path in folder.iterdir() if not NAME.fullmatch(path.name) and not UNFINISHED.fullmatch(path.name)
+        path.name
+        for path in folder.iterdir()
+        if not NAME.fullmatch(path.name) and not UNFINISHED.fullmatch(path.name)
     )
 
 
 def notes_of(path: Path) -> dict[str, Any]:
-    """What a part tells of itself: settings, first draw, draws, and what was kept and dropped; else InputError."""
+    """What a part tells of itself: settings, first draw, draws, and what was kept and dropped; else
+    InputError.
+    """
     pa, parquet = arrow()
     try:
         content = (parquet.read_schema(path).metadata or {}).get(KEY, b"{}")
         notes: dict[str, Any] = json.loads(content)
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise InputError(f"{path}: is not a readable part of samples; remove it, and it is drawn again") from error
+        raise InputError(
+            f"{path}: is not a readable part of samples; remove it, and it is drawn again"
+        ) from error
     settings = notes.get("settings") if isinstance(notes, dict) else None
-    if not (isinstance(settings, dict) and all(isinstance(one.get("draws"), int) for one in (settings, notes))):
+    if not (
+        isinstance(settings, dict)
+        and all(isinstance(one.get("draws"), int) for one in (settings, notes))
+    ):
         raise InputError(f"{path}: is not a part of samples as molvae writes them")
     return notes
 

@@ -1,8 +1,9 @@
 """New molecules from the prior: z drawn, decoded, made distinct, counted.
 
-Molecules are drawn in blocks of a fixed size, each with its own random generator, so the same seed gives the same
-molecules however many are asked for, on however many threads. Draws that are not consistent
-(:mod:`molvae.consistency`) are slips of the model; they are left out unless asked for.
+Molecules are drawn in blocks of a fixed size, each with its own random generator, so the same seed
+gives the same molecules however many are asked for, on however many threads. Draws that are not
+consistent (:mod:`molvae.language.consistency`) are slips of the model; they are left out unless
+asked for.
 
     Z latent
 """
@@ -21,19 +22,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..config import HOTTEST, PRIOR_LEVEL
+from ..errors import UsageError
+from ..language.consistency import consistent_draws
+from ..language.vocabulary import Vocabulary
+from ..nn.decoding import Written
+from ..nn.posterior import standard_normal
+from ..nn.threads import Threads
+from ..runtime.compilation import prepare_to_fork
+from ..runtime.process_pool import chunked, default_workers, map_chunks
+from ..storage.known_molecules import KnownMolecules, smiles_hash
+from ..training.noise import generator_of
 from .codec import Codec, molecules_of
-from .compilation import prepare_to_fork
-from .config import HOTTEST, PRIOR_LEVEL
-from .consistency import consistent_draws
-from .decoding import Written
-from .errors import UsageError
-from .known import KnownMolecules, smiles_hash
-from .noise import generator_of
-from .parallel import chunked, default_workers, map_chunks
-from .posterior import standard_normal
 from .seen import Seen
-from .threads import Threads
-from .vocabulary import Vocabulary
 
 BLOCK = 1024
 """Molecules drawn together. Part of what a seed means: changing it changes the samples."""
@@ -44,13 +45,18 @@ PATIENCE = 50
 LIKELY = 0.8
 """Share of draws that are expected to be kept while hardly any have been drawn."""
 
-EMPTY, INCONSISTENT, REPEATED, KNOWN = "no atoms", "inconsistent SELFIES", "drawn before", "in the training set"
+EMPTY, INCONSISTENT, REPEATED, KNOWN = (
+    "no atoms",
+    "inconsistent SELFIES",
+    "drawn before",
+    "in the training set",
+)
 """Why a draw is left out."""
 
 
 class Law(NamedTuple):
-    """What decides a draw besides its number. ``level`` is for models with noise levels; z comes from N(0, I), or from
-    the prior learned in training (:class:`molvae.posterior.Aggregate`)."""
+    """What decides a draw besides its number. ``level`` is for models with noise levels; z comes
+    from N(0, I), or from the prior learned in training (:class:`molvae.nn.posterior.Aggregate`)."""
 
     seed: int = 0
     temperature: float = 1.0
@@ -59,8 +65,8 @@ class Law(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """One molecule: canonical SMILES, the SELFIES as drawn, log p(x|z) of the draw in nats, and whether that SELFIES
-    is the one that the molecule is written in."""
+    """One molecule: canonical SMILES, the SELFIES as drawn, log p(x|z) of the draw in nats, and
+    whether that SELFIES is the one that the molecule is written in."""
 
     smiles: str
     selfies: str
@@ -84,12 +90,16 @@ class Tally:
     dropped: Counter[str] = field(default_factory=Counter)
 
     def likely(self, n: int) -> int:
-        """How many draws it will likely take until ``n`` are kept, by the share that was kept so far."""
+        """How many draws it will likely take until ``n`` are kept, by the share that was kept so
+        far.
+        """
         share = (self.kept + LIKELY * BLOCK) / (self.drawn + BLOCK)
         return self.drawn + math.ceil((n - self.kept) / share)
 
     def take(self, one: Sample | str, seen: Seen | None) -> Sample | None:
-        """Count a draw, or the reason why it is left out; the draw if its molecule is new to ``seen``, if any."""
+        """Count a draw, or the reason why it is left out; the draw if its molecule is new to
+        ``seen``, if any.
+        """
         self.drawn += 1
         if isinstance(one, str) or (seen is not None and not seen.add(smiles_hash(one.smiles))):
             self.dropped[one if isinstance(one, str) else REPEATED] += 1
@@ -101,15 +111,23 @@ class Tally:
 @torch.no_grad()
 def draw_block(codec: Codec, law: Law, block: int) -> Written:
     """Block number ``block`` of the molecules of a seed, as symbols."""
-    noise = standard_normal((BLOCK, codec.latent), generator_of(law.seed, block)).to(codec.model.device)
+    noise = standard_normal((BLOCK, codec.latent), generator_of(law.seed, block)).to(
+        codec.model.device
+    )
     z = codec.model.posterior.prior(noise, law.learned, law.level)
     return codec.write(z, law.temperature, law.seed, block * BLOCK, law.level)
 
 
 def drawn_at(codec: Codec, level: float | None) -> float | None:
-    """The noise level that a model samples at if told ``level``; UsageError if it has no such level."""
+    """The noise level that a model samples at if told ``level``; UsageError if it has no such
+    level.
+    """
     codec.check_level(level)
-    return min(PRIOR_LEVEL, codec.saved.config.model.sharpest) if codec.levels and level is None else level
+    return (
+        min(PRIOR_LEVEL, codec.saved.config.model.sharpest)
+        if codec.levels and level is None
+        else level
+    )
 
 
 def law_for(codec: Codec, law: Law) -> Law:
@@ -122,18 +140,24 @@ def law_for(codec: Codec, law: Law) -> Law:
 
 
 def draw_blocks(
-    codec: Codec, law: Law, numbers: Iterable[int], count: int, likely: Callable[[], int] | None = None
+    codec: Codec,
+    law: Law,
+    numbers: Iterable[int],
+    count: int,
+    likely: Callable[[], int] | None = None,
 ) -> Iterator[Written]:
-    """The blocks ``numbers``, ``count`` of them, in that order; every core draws one while others are consumed.
+    """The blocks ``numbers``, ``count`` of them, in that order; every core draws one while others
+    are consumed.
 
-    No more are begun ahead than the ``likely`` number of blocks that will be asked for: one that is being drawn cannot
-    be stopped.
-    """
+    No more are begun ahead than the ``likely`` number of blocks that will be asked for: one that is
+    being drawn cannot be stopped."""
     law = law_for(codec, law)
     with Threads(codec.model.device, 128 * count) as threads:
         waiting: list[Future[Written]] = []
         for begun, number in enumerate(numbers):
-            while waiting and (len(waiting) > threads.count or (likely is not None and begun >= likely())):
+            while waiting and (
+                len(waiting) > threads.count or (likely is not None and begun >= likely())
+            ):
                 yield waiting.pop(0).result()
             waiting.append(threads.submit(draw_block, codec, law, number))
         while waiting:
@@ -141,9 +165,12 @@ def draw_blocks(
 
 
 def to_molecules(
-    written: Sequence[tuple[NDArray[np.uint16], float]], vocabulary: Vocabulary, filters: Filters | None = None
+    written: Sequence[tuple[NDArray[np.uint16], float]],
+    vocabulary: Vocabulary,
+    filters: Filters | None = None,
 ) -> list[Sample | str]:
-    """Decode what was drawn; a reason in place of a molecule that ``filters`` leave out, if there are any.
+    """Decode what was drawn; a reason in place of a molecule that ``filters`` leave out, if there
+    are any.
 
     A sample without atoms has an empty SMILES.
     """
@@ -151,7 +178,8 @@ def to_molecules(
     decoded = molecules_of(ids, vocabulary)
     flags = consistent_draws([one.smiles for one in decoded], ids, vocabulary)
     samples = [
-        Sample(*one, likelihood, flag) for one, (_, likelihood), flag in zip(decoded, written, flags, strict=True)
+        Sample(*one, likelihood, flag)
+        for one, (_, likelihood), flag in zip(decoded, written, flags, strict=True)
     ]
     if filters is None:
         return list(samples)
@@ -161,7 +189,10 @@ def to_molecules(
 def reasons(samples: list[Sample], filters: Filters) -> list[str]:
     """Why each sample is left out, whatever else is drawn; nothing for one that stays."""
     slips = [filters.consistent and not one.consistent for one in samples]
-    whys = [INCONSISTENT * slip if one.smiles else EMPTY for one, slip in zip(samples, slips, strict=True)]
+    whys = [
+        INCONSISTENT * slip if one.smiles else EMPTY
+        for one, slip in zip(samples, slips, strict=True)
+    ]
     if filters.known is not None:
         left = [place for place, why in enumerate(whys) if not why]
         hashes = np.array([smiles_hash(samples[place].smiles) for place in left], np.uint64)
@@ -179,27 +210,34 @@ def molecules(
     workers: int,
     likely: Callable[[], int] | None = None,
 ) -> Iterator[Sample | str]:
-    """Every draw of the blocks ``numbers``, ``count`` of them, in order: as a molecule, or as the reason why
-    ``filters`` leave it out; threads draw ahead as :func:`draw_blocks` says.
+    """Every draw of the blocks ``numbers``, ``count`` of them, in order: as a molecule, or as the
+    reason why ``filters`` leave it out; threads draw ahead as :func:`draw_blocks` says.
 
-    Of ``workers`` processes on a CPU each draws blocks of its own and makes molecules of them, on one thread: processes
-    share no interpreter and no cache, and threads that draw for them were measured to cost a third more
-    (benchmarks/LOG.md). A GPU draws for all of them.
-    """
+    Of ``workers`` processes on a CPU each draws blocks of its own and makes molecules of them, on
+    one thread: processes share no interpreter and no cache, and threads that draw for them were
+    measured to cost a third more (benchmarks/LOG.md). A GPU draws for all of them."""
     if workers > 1 and codec.model.device.type == "cpu":
         prepare_to_fork()
         work = partial(draw_molecules, codec, law_for(codec, law), filters)
         blocks = map_chunks(work, ([number] for number in numbers), workers)
     else:
         finish = partial(to_molecules, vocabulary=codec.vocabulary, filters=filters)
-        drawn = (one for written in draw_blocks(codec, law, numbers, count, likely) for one in pairs(written))
+        drawn = (
+            one
+            for written in draw_blocks(codec, law, numbers, count, likely)
+            for one in pairs(written)
+        )
         blocks = map_chunks(finish, chunked(drawn, BLOCK // 4), workers)
     for block in blocks:
         yield from block
 
 
-def draw_molecules(codec: Codec, law: Law, filters: Filters | None, numbers: Iterable[int]) -> list[Sample | str]:
-    """The draws of the blocks ``numbers`` as :func:`to_molecules` gives them; runs in a worker process."""
+def draw_molecules(
+    codec: Codec, law: Law, filters: Filters | None, numbers: Iterable[int]
+) -> list[Sample | str]:
+    """The draws of the blocks ``numbers`` as :func:`to_molecules` gives them; runs in a worker
+    process.
+    """
     drawn = [pair for number in numbers for pair in pairs(draw_block(codec, law, number))]
     return to_molecules(drawn, codec.vocabulary, filters)
 
@@ -226,11 +264,11 @@ def sample(
 ) -> Iterator[Sample]:
     """``n`` distinct valid molecules drawn from the prior, in the order drawn.
 
-    Inconsistent draws are left out unless ``consistent`` is false. With ``keep_all`` the first ``n`` draws are given as
-    they are: inconsistent, repeated and empty ones included. ``known`` molecules are left out. Fewer than ``n`` come
-    when :data:`PATIENCE` draws for each have not found them; ``tally`` tells what was drawn and dropped, and why.
-    ``temperature``, ``level``, ``learned`` and ``seed`` are those of :class:`Law`.
-    """
+    Inconsistent draws are left out unless ``consistent`` is false. With ``keep_all`` the first
+    ``n`` draws are given as they are: inconsistent, repeated and empty ones included. ``known``
+    molecules are left out. Fewer than ``n`` come when :data:`PATIENCE` draws for each have not
+    found them; ``tally`` tells what was drawn and dropped, and why. ``temperature``, ``level``,
+    ``learned`` and ``seed`` are those of :class:`Law`."""
     if n < 0:
         raise UsageError(f"`n` (={n}) must be at least 0")
     tally = Tally() if tally is None else tally
@@ -239,7 +277,9 @@ def sample(
     workers = (default_workers() if n > 4 * BLOCK else 1) if workers is None else workers
     filters = None if keep_all else Filters(consistent, known)
     law = Law(seed, temperature, level, learned)
-    for one in molecules(codec, law, range(blocks), blocks, filters, workers, lambda: -(-tally.likely(n) // BLOCK)):
+    for one in molecules(
+        codec, law, range(blocks), blocks, filters, workers, lambda: -(-tally.likely(n) // BLOCK)
+    ):
         found = tally.take(one, seen)
         if found is None:
             continue

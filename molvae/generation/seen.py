@@ -1,15 +1,15 @@
-"""Which molecules have come by already, as 64-bit hashes in one array: sixteen to thirty-two bytes for each.
+"""Which molecules have come by already, as 64-bit hashes in one array: sixteen to thirty-two bytes
+for each.
 
-A set of their SMILES takes 130. Two molecules in ten million share a hash with a probability of three in a million.
-Knows numbers only.
-"""
+A set of their SMILES takes 130. Two molecules in ten million share a hash with a probability of
+three in a million. Knows numbers only."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .compilation import compiled
+from ..runtime.compilation import compiled
 
 Hashes = NDArray[np.uint64]
 
@@ -39,7 +39,9 @@ class Seen:
 
 @compiled(forceinline=True)
 def _insert(table: Hashes, number: np.uint64) -> bool:
-    """Put a hash in the first place free from its own on (Knuth 6.4, algorithm L); whether it was not there."""
+    """Put a hash in the first place free from its own on (Knuth 6.4, algorithm L); whether it was
+    not there.
+    """
     mask = np.uint64(len(table) - 1)
     place = number & mask
     while table[place] != np.uint64(0):

@@ -1,8 +1,8 @@
-"""Array work behind byte-pair merges: counting pairs, replacing them, applying all merges to many molecules.
+"""Array work behind byte-pair merges: counting pairs, replacing them, applying all merges to many
+molecules.
 
-All molecules lie one after the other in one array of ids, with their lengths beside it. Knows nothing of what
-the ids stand for.
-"""
+All molecules lie one after the other in one array of ids, with their lengths beside it. Knows
+nothing of what the ids stand for."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .compilation import compiled
+from ..runtime.compilation import compiled
 
 Array = NDArray[Any]
 
@@ -37,7 +37,9 @@ def count_pairs(ids: Array, lengths: Array, size: int) -> Array:
 
 @compiled()
 def replace_pair(ids: Array, lengths: Array, first: int, second: int, merged: int) -> int:
-    """Write ``merged`` for every pair ``first, second`` in place, left to right; returns the new total length."""
+    """Write ``merged`` for every pair ``first, second`` in place, left to right; returns the new
+    total length.
+    """
     start, write = 0, 0
     for molecule in range(len(lengths)):
         end = start + lengths[molecule]
@@ -57,11 +59,12 @@ def replace_pair(ids: Array, lengths: Array, first: int, second: int, merged: in
 
 @compiled()
 def merge_molecules(ids: Array, lengths: Array, ranks: Array) -> int:
-    """Apply every merge of ``ranks`` (``(V, V)`` merged id or 0) to every molecule, in place; returns the total.
+    """Apply every merge of ``ranks`` (``(V, V)`` merged id or 0) to every molecule, in place;
+    returns the total.
 
-    The pair with the smallest merged id goes first. A merge only ever makes pairs of later merges, so this is
-    the same as applying the merges one after the other in the order in which they were learned.
-    """
+    The pair with the smallest merged id goes first. A merge only ever makes pairs of later merges,
+    so this is the same as applying the merges one after the other in the order in which they were
+    learned."""
     start, write = 0, 0
     for molecule in range(len(lengths)):
         length = lengths[molecule]

@@ -1,13 +1,15 @@
-"""Whether a molecule is written in the SELFIES that its canonical SMILES has, which is what a model learns to write.
+"""Whether a molecule is written in the SELFIES that its canonical SMILES has, which is what a model
+learns to write.
 
-A SELFIES model writes no invalid strings. What it gets wrong, a ring that just misses being aromatic or a symbol cut
-for want of valences, becomes another molecule, and the string is not the one that this molecule is written in. Leaving
-such draws out is for SELFIES what leaving out invalid strings is for SMILES (Skinnider 2024); of the molecules of MOSES
-99.98 % are consistent.
+A SELFIES model writes no invalid strings. What it gets wrong, a ring that just misses being
+aromatic or a symbol cut for want of valences, becomes another molecule, and the string is not the
+one that this molecule is written in. Leaving such draws out is for SELFIES what leaving out invalid
+strings is for SMILES (Skinnider 2024); of the molecules of MOSES 99.98 % are consistent.
 
-:func:`is_consistent` is the definition, by the selfies package. :func:`consistent_draws` says the same of many
-molecules by compiled code, which walks through a SMILES as the encoder does and stops where it would write another
-symbol than was drawn; what that code does not understand is left to the definition.
+:func:`is_consistent` is the definition, by the selfies package. :func:`consistent_draws` says the
+same of many molecules by compiled code, which walks through a SMILES as the encoder does and stops
+where it would write another symbol than was drawn; what that code does not understand is left to
+the definition.
 
     M molecules
 """
@@ -19,10 +21,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from .alphabet import ATOM, BOND, BRANCH, CAPACITY, DIGIT, FAR_MARK, KIND, MARK, READS, RING, Tables
-from .compilation import compiled
-from .errors import MoleculeError
-from .kekule import (
+from ..errors import MoleculeError
+from ..runtime.compilation import compiled
+from .selfies_codec import Constraints, to_selfies
+from .smiles_parser import (
     ATOM_ROWS,
     DIGITS,
     LAST,
@@ -44,13 +46,14 @@ from .kekule import (
     read,
     turns,
 )
-from .notation import Constraints, to_selfies
 from .spelling import BASE, MIRRORED, Bytes, Ints, Spellings, spellings_of
+from .symbols import ATOM, BOND, BRANCH, CAPACITY, DIGIT, FAR_MARK, KIND, MARK, READS, RING, Tables
 from .vocabulary import Ids, Vocabulary
 
 
 def is_consistent(smiles: str, selfies: str, constraints: Constraints) -> bool:
-    """Whether ``selfies`` is what the encoder writes for ``smiles``, the canonical SMILES that it decodes to.
+    """Whether ``selfies`` is what the encoder writes for ``smiles``, the canonical SMILES that it
+    decodes to.
 
     No molecule, an empty SMILES, is not consistent.
     """
@@ -60,8 +63,12 @@ def is_consistent(smiles: str, selfies: str, constraints: Constraints) -> bool:
         return False
 
 
-def consistent_draws(smiles: Sequence[str], written: Sequence[Ids], vocabulary: Vocabulary) -> list[bool]:
-    """:func:`is_consistent` of many molecules, each as canonical SMILES and as the ids drawn, without the end."""
+def consistent_draws(
+    smiles: Sequence[str], written: Sequence[Ids], vocabulary: Vocabulary
+) -> list[bool]:
+    """:func:`is_consistent` of many molecules, each as canonical SMILES and as the ids drawn,
+    without the end.
+    """
     if not smiles:
         return []
     answers = np.empty(len(smiles), np.uint8)
@@ -75,25 +82,40 @@ def consistent_draws(smiles: Sequence[str], written: Sequence[Ids], vocabulary: 
         answers,
     )
     return [
-        bool(answer) if answer != UNDECIDED else is_consistent(text, vocabulary.decode(ids), vocabulary.constraints)
+        bool(answer)
+        if answer != UNDECIDED
+        else is_consistent(text, vocabulary.decode(ids), vocabulary.constraints)
         for answer, text, ids in zip(answers.tolist(), smiles, written, strict=True)
     ]
 
 
 @compiled()
 def compare(
-    tables: Tables, spellings: Spellings, text: Bytes, ends: Ints, ids: Ids, id_ends: Ints, answers: Bytes
+    tables: Tables,
+    spellings: Spellings,
+    text: Bytes,
+    ends: Ints,
+    ids: Ids,
+    id_ends: Ints,
+    answers: Bytes,
 ) -> None:
-    """Write NO, YES or UNDECIDED into ``answers`` ``(M,)``: whether each SMILES is written by its ids.
+    """Write NO, YES or UNDECIDED into ``answers`` ``(M,)``: whether each SMILES is written by its
+    ids.
 
-    ``text`` and ``ids`` hold those of all molecules one after the other, ``ends`` and ``id_ends`` ``(M,)`` where each
-    one's end.
-    """
+    ``text`` and ``ids`` hold those of all molecules one after the other, ``ends`` and ``id_ends``
+    ``(M,)`` where each one's end."""
     longest, starts = 1, tables.runs_start
     for molecule in range(len(ends)):
         longest = max(longest, ends[molecule] - (ends[molecule - 1] if molecule else 0))
-    atoms, rings = np.zeros((ATOM_ROWS, longest), np.int32), np.zeros((RING_ROWS, longest), np.int32)
-    hanging, stack, sizes = np.zeros((3, 100), np.int32), np.zeros((2, longest), np.int32), np.zeros(2, np.int32)
+    atoms, rings = (
+        np.zeros((ATOM_ROWS, longest), np.int32),
+        np.zeros((RING_ROWS, longest), np.int32),
+    )
+    hanging, stack, sizes = (
+        np.zeros((3, 100), np.int32),
+        np.zeros((2, longest), np.int32),
+        np.zeros(2, np.int32),
+    )
     begin = first = 0
     for molecule in range(len(ends)):
         count = 0
@@ -108,7 +130,9 @@ def compare(
         answer = read(spellings, text, begin, ends[molecule], atoms, rings, hanging, stack, sizes)
         if answer == YES and not alternate(spellings, atoms, rings, sizes):
             answer = UNDECIDED
-        if answer == YES and not _agrees(tables.symbols, spellings, atoms, rings, sizes, written, stack):
+        if answer == YES and not _agrees(
+            tables.symbols, spellings, atoms, rings, sizes, written, stack
+        ):
             answer = NO
         answers[molecule] = answer
         begin, first = ends[molecule], id_ends[molecule]
@@ -116,7 +140,13 @@ def compare(
 
 @compiled(forceinline=True)
 def _agrees(
-    symbols: Ints, spellings: Spellings, atoms: Ints, rings: Ints, sizes: Ints, written: Ints, branches: Ints
+    symbols: Ints,
+    spellings: Spellings,
+    atoms: Ints,
+    rings: Ints,
+    sizes: Ints,
+    written: Ints,
+    branches: Ints,
 ) -> bool:
     """Whether the symbols ``written`` are those that the encoder would write for a graph.
 
@@ -136,12 +166,16 @@ def _agrees(
             place += 1 + symbols[written[place], READS]
             branches[0, depth], branches[1, depth] = parent, place + value + 1
             depth += 1
-        if place == len(written) or not _is_atom(symbols, spellings, atoms, rings, sizes[1], atom, written[place]):
+        if place == len(written) or not _is_atom(
+            symbols, spellings, atoms, rings, sizes[1], atom, written[place]
+        ):
             return False
         place += 1
         while ring < sizes[1] and rings[RIGHT, ring] == atom:
             value = _value(symbols, spellings, written, place, RING, rings[RING_ORDER, ring] // 2)
-            if value != atom - rings[LEFT, ring] - 1 or not _has_signs(symbols, rings, ring, written[place]):
+            if value != atom - rings[LEFT, ring] - 1 or not _has_signs(
+                symbols, rings, ring, written[place]
+            ):
                 return False
             place += 1 + symbols[written[place], READS]
             ring += 1
@@ -149,30 +183,45 @@ def _agrees(
 
 
 @compiled(forceinline=True)
-def _value(symbols: Ints, spellings: Spellings, written: Ints, place: int, kind: int, order: int) -> int:
-    """The number after a branch or ring symbol, -1 if that symbol is another or its number is not written so."""
-    if place == len(written) or symbols[written[place], KIND] != kind or symbols[written[place], BOND] != order:
+def _value(
+    symbols: Ints, spellings: Spellings, written: Ints, place: int, kind: int, order: int
+) -> int:
+    """The number after a branch or ring symbol, -1 if that symbol is another or its number is not
+    written so.
+    """
+    if (
+        place == len(written)
+        or symbols[written[place], KIND] != kind
+        or symbols[written[place], BOND] != order
+    ):
         return -1
     reads, value = symbols[written[place], READS], 0
     if place + reads >= len(written):
         return -1
     for index in range(place + 1, place + 1 + reads):
         digit = symbols[written[index], DIGIT]
-        if spellings.digits[digit] != written[index] or (digit == 0 and index == place + 1 and reads > 1):
+        if spellings.digits[digit] != written[index] or (
+            digit == 0 and index == place + 1 and reads > 1
+        ):
             return -1
         value = 16 * value + digit
     return value
 
 
 @compiled(forceinline=True)
-def _is_atom(symbols: Ints, spellings: Spellings, atoms: Ints, rings: Ints, made: int, atom: int, symbol: int) -> bool:
+def _is_atom(
+    symbols: Ints, spellings: Spellings, atoms: Ints, rings: Ints, made: int, atom: int, symbol: int
+) -> bool:
     """Whether ``symbol`` is that of an atom, its bond, chirality and capacity included."""
     if symbols[symbol, KIND] != ATOM or symbols[symbol, BOND] != max(1, atoms[ORDER, atom] // 2):
         return False
     token = atoms[TOKEN, atom]
     chiral = spellings.atoms[token, BASE] != spellings.atoms[token, MIRRORED]
     side = MIRRORED if chiral and atoms[DIGITS, atom] and turns(rings, made, atom) else BASE
-    fits = atoms[VALENCE, atom] // 2 <= symbols[symbol, CAPACITY] and symbols[symbol, MARK] == atoms[SIGN, atom]
+    fits = (
+        atoms[VALENCE, atom] // 2 <= symbols[symbol, CAPACITY]
+        and symbols[symbol, MARK] == atoms[SIGN, atom]
+    )
     return bool(fits and spellings.bases[symbol] == spellings.atoms[token, side])
 
 

@@ -1,15 +1,15 @@
 """The SELFIES derivation as array state: single symbols in, the graph of the molecule out.
 
-One symbol is consumed at a time, so the state is right after any prefix, within a branch and between a ring
-symbol and its index too. Open branches are an explicit stack. The result is that of ``selfies.decoder``,
-silent repairs included: bond orders cut down to the valence left, exhausted branches skipped, rings to
-nowhere dropped, rings between bonded atoms raising their bond. Knows ids and tables, no text, no RDKit and no
-learning.
+One symbol is consumed at a time, so the state is right after any prefix, within a branch and
+between a ring symbol and its index too. Open branches are an explicit stack. The result is that of
+``selfies.decoder``, silent repairs included: bond orders cut down to the valence left, exhausted
+branches skipped, rings to nowhere dropped, rings between bonded atoms raising their bond. Knows ids
+and tables, no text, no RDKit and no learning.
 
-Small compiled functions are inlined by force: a call that is not costs more in counting the references to its
-arrays than the function takes. Compiled code also keeps what it calls in its cache on disk: after an edit here,
-delete the ``*.nbi`` files beside this one, for numba looks at the caller's file only.
-"""
+Small compiled functions are inlined by force: a call that is not costs more in counting the
+references to its arrays than the function takes. Compiled code also keeps what it calls in its
+cache on disk: after an edit here, delete the ``*.nbi`` files beside this one, for numba looks at
+the caller's file only."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .alphabet import (
+from ..errors import InputError
+from ..runtime.compilation import compiled
+from .symbols import (
     ATOM,
     BOND,
     BRANCH,
@@ -33,26 +35,28 @@ from .alphabet import (
     RING,
     Alphabet,
 )
-from .compilation import compiled
-from .errors import InputError
 
-# A derivation is a table of integers (11, N): one row of scalars, three about the open branches (the main
-# chain is level 0), three about atoms, four about the ring closures asked for.
-CURSOR, STATE, CURRENT, STOP, SYMBOL, PARENT, ORDER, LEFT, RIGHT, RING_ORDER, RING_SYMBOL = range(11)
-"""Rows: scalars; valence left, current atom and last position of a level; symbol, parent and bond order to it
-of an atom; left and right atom, bond order and symbol of a ring closure."""
+# A derivation is a table of integers (11, N): one row of scalars, three about the open branches
+# (the main chain is level 0), three about atoms, four about the ring closures asked for.
+CURSOR, STATE, CURRENT, STOP, SYMBOL, PARENT, ORDER, LEFT, RIGHT, RING_ORDER, RING_SYMBOL = range(
+    11
+)
+"""Rows: scalars; valence left, current atom and last position of a level; symbol, parent and bond
+order to it of an atom; left and right atom, bond order and symbol of a ring closure."""
 
 ENDED, SEEN, ATOMS, RINGS, DEPTH, PENDING, WAITING, HELD, INDEX = range(9)
-"""Scalars: ended; symbols seen; atoms; ring closures asked for; open branches; index symbols pending, the
-symbol that waits for them, the valence held for it, and the index so far."""
+"""Scalars: ended; symbols seen; atoms; ring closures asked for; open branches; index symbols
+pending, the symbol that waits for them, the valence held for it, and the index so far."""
 
 # What the derivation builds is a second table (6, N), written afresh by form_rings.
 VALENCE, BOND_ORDER, MADE_LEFT, MADE_RIGHT, MADE_ORDER, MADE_SYMBOL = range(6)
-"""Rows: valence used by an atom and its bond order to its parent; left and right atom, order and symbol of a
-ring."""
+"""Rows: valence used by an atom and its bond order to its parent; left and right atom, order and
+symbol of a ring."""
 
 START, DEAD = 0, -1
-"""Valence left where there is no atom yet, and where there is none: the rest of that branch is skipped."""
+"""Valence left where there is no atom yet, and where there is none: the rest of that branch is
+skipped.
+"""
 
 Ids = NDArray[np.uint16]
 Ints = NDArray[np.int32]
@@ -61,15 +65,17 @@ Ints = NDArray[np.int32]
 def new_states(rows: int, size: int) -> Ints:
     """``(rows, 11, size)`` derivations of the empty prefix.
 
-    A molecule of more than ``size`` atoms, ring closures or nested branches ends where it would outgrow them.
-    """
+    A molecule of more than ``size`` atoms, ring closures or nested branches ends where it would
+    outgrow them."""
     states = np.zeros((rows, 11, max(size, 9)), np.int32)
     states[:, CURRENT, 0] = -1
     return states
 
 
 def molecules(ids: NDArray[Any], lengths: NDArray[Any], alphabet: Alphabet) -> tuple[Ids, Ints]:
-    """``ids`` and ``lengths`` as compiled code wants them; InputError if they do not fit together."""
+    """``ids`` and ``lengths`` as compiled code wants them; InputError if they do not fit
+    together.
+    """
     flat = np.ascontiguousarray(ids, dtype=np.uint16)
     counts = np.ascontiguousarray(lengths, dtype=np.int32)
     if int(counts.sum()) != len(flat) or int(counts.min(initial=0)) < 0:
@@ -112,7 +118,9 @@ def consume(symbols: Ints, state: Ints, symbol: int) -> None:
             _attach(symbols, state, symbol)
         elif kind == EPSILON:
             state[STATE, depth] = START if state[STATE, depth] == START else DEAD
-        elif (kind == BRANCH and state[STATE, depth] > 1) or (kind == RING and state[STATE, depth] > 0):
+        elif (kind == BRANCH and state[STATE, depth] > 1) or (
+            kind == RING and state[STATE, depth] > 0
+        ):
             _wait(symbols, state, symbol)
     if state[CURSOR, PENDING] == 0:
         while state[CURSOR, DEPTH] > 0 and state[CURSOR, SEEN] >= state[STOP, state[CURSOR, DEPTH]]:
@@ -184,8 +192,8 @@ def finish(state: Ints) -> None:
 
 @compiled(forceinline=True)
 def form_rings(symbols: Ints, state: Ints, graph: Ints) -> int:
-    """Write the graph of a derivation, its ring closures made in the order asked for; returns the number of
-    rings.
+    """Write the graph of a derivation, its ring closures made in the order asked for; returns the
+    number of rings.
 
     Closures are made when all else is, so what they find free is what the chains have left.
     """

@@ -1,8 +1,8 @@
 """Token ids to SMILES text without a Python step per symbol: the graph, written as it was derived.
 
-The text is byte for byte that of ``selfies.decoder`` (kekulised, not canonical, atoms in derivation order),
-but for ring numbers above 99, which are written ``%(100)`` so that they can be read. Knows no RDKit.
-"""
+The text is byte for byte that of ``selfies.decoder`` (kekulised, not canonical, atoms in derivation
+order), but for ring numbers above 99, which are written ``%(100)`` so that they can be read. Knows
+no RDKit."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .alphabet import FAR_MARK, MARK, Alphabet, Tables
-from .compilation import compiled
+from ..runtime.compilation import compiled
 from .derivation import (
     ATOMS,
     BOND_ORDER,
@@ -33,6 +32,7 @@ from .derivation import (
     new_states,
     restart,
 )
+from .symbols import FAR_MARK, MARK, Alphabet, Tables
 
 Bytes = NDArray[np.uint8]
 
@@ -45,10 +45,12 @@ LAST, NUMBER = 6, 7
 
 
 def decode_smiles(ids: Ids, lengths: NDArray[Any], alphabet: Alphabet) -> list[str]:
-    """SMILES of many molecules, each as ``selfies.decoder`` writes it; ``""`` for one without atoms.
+    """SMILES of many molecules, each as ``selfies.decoder`` writes it; ``""`` for one without
+    atoms.
 
-    ``ids`` ``(sum of lengths,)`` one molecule after the other, ``lengths`` ``(M,)``; an end symbol among a
-    molecule's ids ends it early. InputError if an id is not of this alphabet or the lengths do not add up.
+    ``ids`` ``(sum of lengths,)`` one molecule after the other, ``lengths`` ``(M,)``; an end symbol
+    among a molecule's ids ends it early. InputError if an id is not of this alphabet or the lengths
+    do not add up.
 
     >>> alphabet = Alphabet(("[C]", "[=C]", "[O]", "[Ring1]", "[=Branch1]"), ((1, 2),), {"?": 4})
     >>> decode_smiles(np.array([6, 6, 6, 4, 5, 3, 3], np.uint16), np.array([5, 2]), alphabet)
@@ -82,7 +84,9 @@ def _decode_chunk(tables: Tables, ids: Ids, lengths: Ints) -> list[str]:
 
 
 @compiled()
-def _decode(tables: Tables, state: Ints, ids: Ids, lengths: Ints, text: Bytes, text_ends: NDArray[np.int64]) -> int:
+def _decode(
+    tables: Tables, state: Ints, ids: Ids, lengths: Ints, text: Bytes, text_ends: NDArray[np.int64]
+) -> int:
     """Write all molecules into ``text`` one after the other; returns the number of bytes."""
     graph, place, written = np.zeros_like(state), 0, 0
     for molecule in range(len(lengths)):
@@ -125,9 +129,8 @@ def _note_last_children(state: Ints, graph: Ints) -> None:
 def _write_bond(symbols: Ints, state: Ints, graph: Ints, atom: int, text: Bytes, at: int) -> int:
     """Write what stands between an atom and the one before it.
 
-    Atoms are numbered depth first, so one pass over them is the whole traversal: the branches that end here
-    are those between the previous atom and this one's parent.
-    """
+    Atoms are numbered depth first, so one pass over them is the whole traversal: the branches that
+    end here are those between the previous atom and this one's parent."""
     parent = state[PARENT, atom]
     if parent < 0:
         return _put(text, at, ord(".")) if atom > 0 else at

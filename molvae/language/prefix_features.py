@@ -1,11 +1,11 @@
-"""What a prefix of a molecule determines, as small integers that a decoder is told at every position.
+"""What a prefix of a molecule determines, as small integers that a decoder is told at every
+position.
 
-SELFIES hides counting: how long a branch still is, how far back a ring reaches, whether that ring is
-aromatic. All of it follows from the prefix alone, so it need not be learned. Whole batches at once
-(:func:`features`) or one step at a time for many molecules (:func:`start`, :func:`advance`,
-:func:`features_now`), which agree exactly. Features come in named groups. Knows tokens and their derivation,
-nothing of learning.
-"""
+SELFIES hides counting: how long a branch still is, how far back a ring reaches, whether that ring
+is aromatic. All of it follows from the prefix alone, so it need not be learned. Whole batches at
+once (:func:`features`) or one step at a time for many molecules (:func:`start`, :func:`advance`,
+:func:`features_now`), which agree exactly. Features come in named groups. Knows tokens and their
+derivation, nothing of learning."""
 
 from __future__ import annotations
 
@@ -16,20 +16,27 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .alphabet import Alphabet, Tables
-from .closures import GRAPH_ROWS
-from .compilation import compiled, lent
+from ..errors import UsageError
+from ..runtime.compilation import compiled, lent
+from .atom_environments import RADII
 from .derivation import ATOMS, CURRENT, CURSOR, Ids, Ints, consume, molecules, restart
-from .errors import UsageError
 from .place import COLUMNS, GROUPS, RINGS_START, STARTS, WHOLE_START, Row, describe
-from .surroundings import RADII
+from .ring_closures import GRAPH_ROWS
+from .symbols import Alphabet, Tables
 
 LARGEST_MOLECULE = 256
 """Atoms, closures or nested branches beyond which a prefix's features stand still."""
 
 _PLACE = ("position", "branch", "pending", "valence", "outer", "parent", "totals")
 _RINGS = (*_PLACE, "ring_sizes", "ring_unsaturation", "aromatic")
-_CHEMISTRY = (*_RINGS, "ring_donors", "ring_alternation", "ring_fusion", "ring_order", "ring_conjugation")
+_CHEMISTRY = (
+    *_RINGS,
+    "ring_donors",
+    "ring_alternation",
+    "ring_fusion",
+    "ring_order",
+    "ring_conjugation",
+)
 
 TIERS: dict[str, tuple[str, ...]] = {
     "none": (),
@@ -38,7 +45,9 @@ TIERS: dict[str, tuple[str, ...]] = {
     "chemistry": _CHEMISTRY,
     "surroundings": (*_CHEMISTRY, "composition", "surroundings"),
 }
-"""Groups of features by how much they tell, as the configuration names them; each holds the one before."""
+"""Groups of features by how much they tell, as the configuration names them; each holds the one
+before.
+"""
 
 
 def feature_sizes(groups: Sequence[str] = TIERS["rings"]) -> tuple[int, ...]:
@@ -55,10 +64,9 @@ def features(
 ) -> NDArray[np.int16]:
     """Features of every prefix of many molecules, ``(sum of (lengths + 1), F)``.
 
-    ``ids`` ``(sum of lengths,)`` holds the molecules one after the other without their end symbols. A
-    molecule of n ids has n + 1 rows: row i describes its first i ids, so it is what is known where id i, or
-    at last the end, is chosen.
-    """
+    ``ids`` ``(sum of lengths,)`` holds the molecules one after the other without their end symbols.
+    A molecule of n ids has n + 1 rows: row i describes its first i ids, so it is what is known
+    where id i, or at last the end, is chosen."""
     flat, counts = molecules(ids, lengths, alphabet)
     asked = _asked(tuple(groups))
     rows = len(flat) + len(counts)
@@ -68,18 +76,19 @@ def features(
 
 
 def start(rows: int) -> Ints:
-    """``(rows, N, 11)`` states of as many empty prefixes: derivations turned, for what is of one atom lies together.
+    """``(rows, N, 11)`` states of as many empty prefixes: derivations turned, for what is of one
+    atom lies together.
 
-    Rows are independent of each other: they may be picked, dropped and reordered like those of any array.
-    """
+    Rows are independent of each other: they may be picked, dropped and reordered like those of any
+    array."""
     states = np.zeros((rows, LARGEST_MOLECULE, 11), np.int32)
     states[:, 0, CURRENT] = -1
     return states
 
 
 def advance(states: Ints, rows: NDArray[Any], tokens: NDArray[Any], alphabet: Alphabet) -> None:
-    """Append one token to each of the prefixes ``rows`` ``(n,)`` of ``states``, in place; ``tokens``
-    ``(n,)``."""
+    """Append one token to each of the prefixes ``rows`` ``(n,)`` of ``states``, in place;
+    ``tokens`` ``(n,)``."""
     ids, _ = molecules(tokens, np.array([len(tokens)]), alphabet)
     _advance(alphabet.tables, states, _row_numbers(states, rows), ids)
 
@@ -103,7 +112,9 @@ def features_now(
 def _checked(groups: Sequence[str]) -> Sequence[str]:
     for name in groups:
         if name not in GROUPS:
-            raise UsageError(f"{name!r} is no group of grammar features; there are {', '.join(GROUPS)}")
+            raise UsageError(
+                f"{name!r} is no group of grammar features; there are {', '.join(GROUPS)}"
+            )
     return groups
 
 
@@ -122,8 +133,8 @@ def _desk() -> Desk:
 
 
 class Asked(NamedTuple):
-    """The groups asked for, which are mostly the first columns of a row: these are written row after row, each as wide
-    as it is and the next one over its end."""
+    """The groups asked for, which are mostly the first columns of a row: these are written row
+    after row, each as wide as it is and the next one over its end."""
 
     width: int
     searching: bool
@@ -189,7 +200,14 @@ def _describe_all(
 
 @compiled()
 def _describe_rows(
-    tables: Tables, states: Ints, rows: Ints, desk: Desk, width: int, searching: bool, looking: bool, out: Row
+    tables: Tables,
+    states: Ints,
+    rows: Ints,
+    desk: Desk,
+    width: int,
+    searching: bool,
+    looking: bool,
+    out: Row,
 ) -> None:
     symbols, states, out = lent(tables.symbols), lent(states), lent(out)
     graph, links, numbers = lent(desk.graph), lent(desk.links), lent(desk.numbers)

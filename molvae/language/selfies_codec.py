@@ -1,13 +1,13 @@
 """SMILES to SELFIES and back, under stated capacities of the atoms.
 
-SELFIES reads any sequence of its symbols as a molecule by cutting every bond to what the atoms can still
-take. How much an atom can take is a table, the semantic constraints; with the table of the selfies package
-unlisted atoms take eight bonds, which RDKit refuses (silicon). ``constraints_for`` lists every element
-and charge of an alphabet with what RDKit allows, so that every string over it is a valid molecule.
+SELFIES reads any sequence of its symbols as a molecule by cutting every bond to what the atoms can
+still take. How much an atom can take is a table, the semantic constraints; with the table of the
+selfies package unlisted atoms take eight bonds, which RDKit refuses (silicon). ``constraints_for``
+lists every element and charge of an alphabet with what RDKit allows, so that every string over it
+is a valid molecule.
 
-selfies holds its table for the whole process; here it is set under a lock, and only when it differs. This
-room knows nothing of ids, files or learning.
-"""
+selfies holds its table for the whole process; here it is set under a lock, and only when it
+differs. This room knows nothing of ids, files or learning."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ import selfies as sf
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
-from .chemistry import EMPTY, TOO_LARGE, UNREADABLE, Mol, canonical
-from .errors import MoleculeError
+from ..chem.molecule import EMPTY, TOO_LARGE, UNREADABLE, Mol, canonical
+from ..errors import MoleculeError
 
 Constraints = dict[str, int]
 
@@ -38,12 +38,15 @@ _lock = threading.Lock()
 
 
 def default_constraints() -> Constraints:
-    """Return the table of the selfies package, the one to encode with before an alphabet is known."""
+    """Return the table of the selfies package, the one to encode with before an alphabet is
+    known.
+    """
     return dict(sf.get_preset_constraints("default"))
 
 
 def split(selfies: str) -> list[str]:
-    """Split a SELFIES string into its symbols; MoleculeError when it is not a row of bracketed symbols.
+    """Split a SELFIES string into its symbols; MoleculeError when it is not a row of bracketed
+    symbols.
 
     >>> split("[C][=C][F]")
     ['[C]', '[=C]', '[F]']
@@ -66,13 +69,14 @@ def symbols_of(strings: Iterable[str]) -> set[str]:
 
 
 def constraints_for(symbols: Iterable[str]) -> Constraints:
-    """List the capacity of each atom such that any string over the symbols decodes to a valid molecule.
+    """List the capacity of each atom such that any string over the symbols decodes to a valid
+    molecule.
 
-    The table is selfies' own, each entry lowered to what RDKit allows, and one entry for every other element
-    and charge in ``symbols``. A molecule that RDKit and selfies' own table both accept is accepted by
-    this table too, and means the same: RDKit's rule is a largest total bond order for each element and
-    charge, and an entry is never below the smaller of the two. Raises MoleculeError for a symbol that
-    selfies cannot read.
+    The table is selfies' own, each entry lowered to what RDKit allows, and one entry for every
+    other element and charge in ``symbols``. A molecule that RDKit and selfies' own table both
+    accept is accepted by this table too, and means the same: RDKit's rule is a largest total bond
+    order for each element and charge, and an entry is never below the smaller of the two. Raises
+    MoleculeError for a symbol that selfies cannot read.
 
     >>> constraints_for(["[C]", "[=Si]"])["Si"]
     4
@@ -87,8 +91,9 @@ def constraints_for(symbols: Iterable[str]) -> Constraints:
 def to_selfies(smiles: str, constraints: Constraints) -> str:
     """Translate a canonical SMILES.
 
-    Raises MoleculeError, ``INEXPRESSIBLE``, for what SELFIES has no words for or no capacity for (dative bonds,
-    hypervalent iodine). That the way back leads to the same molecule is for :func:`check_return` to say.
+    Raises MoleculeError, ``INEXPRESSIBLE``, for what SELFIES has no words for or no capacity for
+    (dative bonds, hypervalent iodine). That the way back leads to the same molecule is for
+    :func:`check_return` to say.
 
     >>> to_selfies("C=O", default_constraints())
     '[C][=O]'
@@ -99,13 +104,16 @@ def to_selfies(smiles: str, constraints: Constraints) -> str:
         _put_in_force(constraints)
         try:
             selfies: str = sf.encoder(smiles)
-        except Exception as error:  # selfies lets IndexError and others through for single molecules
+        except (
+            Exception
+        ) as error:  # selfies lets IndexError and others through for single molecules
             raise MoleculeError(INEXPRESSIBLE, smiles, _last_words(error)) from None
     return selfies
 
 
 def check_return(smiles: str, decoded: str) -> None:
-    """MoleculeError, ``CHANGED``, unless what the SELFIES of a canonical SMILES decodes to is the same molecule.
+    """MoleculeError, ``CHANGED``, unless what the SELFIES of a canonical SMILES decodes to is the
+    same molecule.
 
     >>> check_return("CCO", "OCC")
     """
@@ -131,7 +139,9 @@ def to_smiles(selfies: str, constraints: Constraints) -> str:
         _put_in_force(constraints)
         try:
             decoded: str = sf.decoder(selfies)
-        except Exception as error:  # one molecule: whatever selfies stumbles on is this row's reason
+        except (
+            Exception
+        ) as error:  # one molecule: whatever selfies stumbles on is this row's reason
             raise MoleculeError(UNREADABLE, selfies, _last_words(error)) from None
     return canonical(_molecule(decoded, selfies))
 
@@ -140,7 +150,8 @@ def _molecule(decoded: str, text: str) -> Mol:
     """The molecule that SELFIES was decoded to; ``text`` is for messages."""
     if not decoded:
         raise MoleculeError(EMPTY, text)
-    # selfies counts ring bonds up without reusing numbers and writes the hundredth as %100, which means %10.
+    # selfies counts ring bonds up without reusing numbers and writes the hundredth as %100, which
+    # means %10.
     if "%100" in decoded:
         raise MoleculeError(TOO_LARGE, text, "more than 99 ring bonds")
     with BlockLogs():
@@ -160,7 +171,9 @@ def _last_words(error: Exception) -> str:
     """Reduce selfies' message, which repeats the SMILES over several lines, to what was wrong."""
     cause = error.__cause__ or error
     lines = [line.strip() for line in str(cause).splitlines()]
-    telling = [line for line in lines if line and not line.startswith(("SMILES:", "SELFIES:", "Errors:"))]
+    telling = [
+        line for line in lines if line and not line.startswith(("SMILES:", "SELFIES:", "Errors:"))
+    ]
     return telling[-1].removeprefix("Reason: ") if telling else type(error).__name__
 
 
@@ -186,7 +199,9 @@ def _is_known(symbol: str) -> bool:
 
 @functools.cache
 def _allowed(key: str, most: int) -> int:
-    """Find the largest total bond order, up to ``most``, at which RDKit accepts the atom with any bonds."""
+    """Find the largest total bond order, up to ``most``, at which RDKit accepts the atom with any
+    bonds.
+    """
     if key == "?":
         return most
     with BlockLogs():
@@ -197,7 +212,9 @@ def _allowed(key: str, most: int) -> int:
 
 
 def _trials(key: str, order: int) -> list[str]:
-    """Write the atom with carbon neighbours of this total bond order, by single, double and triple bonds."""
+    """Write the atom with carbon neighbours of this total bond order, by single, double and triple
+    bonds.
+    """
     return [
         f"[{key}]" + f"({bond})" * (order // strength) + "(C)" * (order % strength)
         for bond, strength in (("C", 1), ("=C", 2), ("#C", 3))

@@ -1,31 +1,49 @@
-"""A canonical SMILES as a graph whose aromatic bonds alternate, as the encoder of SELFIES makes them: compiled.
+"""A canonical SMILES as a graph whose aromatic bonds alternate, as the encoder of SELFIES makes
+them: compiled.
 
-The encoder pairs the atoms of aromatic systems that want a double bond, greedily at first, and by augmenting paths if
-that leaves atoms alone. Here only the first is done, for it nearly always is enough; the rest, and text that canonical
-SMILES seldom holds, is refused, for the caller to ask the encoder itself. Knows neither RDKit nor selfies.
-"""
+The encoder pairs the atoms of aromatic systems that want a double bond, greedily at first, and by
+augmenting paths if that leaves atoms alone. Here only the first is done, for it nearly always is
+enough; the rest, and text that canonical SMILES seldom holds, is refused, for the caller to ask the
+encoder itself. Knows neither RDKit nor selfies."""
 
 from __future__ import annotations
 
-from .compilation import compiled
+from ..runtime.compilation import compiled
 from .spelling import AROMATIC, CHARGE, HIGH, HYDROGENS, LOW, OUTER, Bytes, Ints, Spellings
 
-# Rows of the table of atoms that a SMILES is read into. Orders and valences count double, so that 3 is aromatic.
+# Rows of the table of atoms that a SMILES is read into. Orders and valences count double, so that 3
+# is aromatic.
 TOKEN, PARENT, ORDER, SIGN, LAST, VALENCE, DIGITS, KEPT, MATE, DEGREE, NEAR = range(11)
-"""Rows: spelling; parent, bond to it and the byte ``/`` or ``\\`` on that; last child; valence used; ring digits;
-whether it still wants a double bond, and the atom it has one with; number of aromatic neighbours, and these."""
+"""Rows: spelling; parent, bond to it and the byte ``/`` or ``\\`` on that; last child; valence
+used; ring digits; whether it still wants a double bond, and the atom it has one with; number of
+aromatic neighbours, and these."""
 NEIGHBOURS = 4
 ATOM_ROWS = NEAR + NEIGHBOURS
 
 LEFT, RIGHT, RING_ORDER, LEFT_SIGN, RIGHT_SIGN, OPENED, CLOSED = range(7)
-"""Rows of the table of rings, in the order in which they close: its two atoms, their bond, the byte ``/`` or ``\\`` at
-either end, and which of the ring digits of either atom it is."""
+"""Rows of the table of rings, in the order in which they close: its two atoms, their bond, the byte
+``/`` or ``\\`` at either end, and which of the ring digits of either atom it is."""
 RING_ROWS = 7
 
 NO, YES, UNDECIDED = range(3)
-"""Answers to whether a SMILES can be read; no means that an atom in it is none of the alphabet's."""
+"""Answers to whether a SMILES can be read; no means that an atom in it is none of the
+alphabet's.
+"""
 
-_OPEN, _CLOSE, _MINUS, _SLASH, _ZERO, _NINE, _EQUALS, _BRACKET, _BACKSLASH, _END, _TRIPLE, _PERCENT = b"()-/09=[\\]#%"
+(
+    _OPEN,
+    _CLOSE,
+    _MINUS,
+    _SLASH,
+    _ZERO,
+    _NINE,
+    _EQUALS,
+    _BRACKET,
+    _BACKSLASH,
+    _END,
+    _TRIPLE,
+    _PERCENT,
+) = b"()-/09=[\\]#%"
 _B, _C, _L, _R, _PLUS, _COLON = b"BClr+:"
 
 
@@ -61,7 +79,9 @@ def read(
         elif _ZERO <= byte <= _NINE or byte == _PERCENT:
             at += 2 if byte == _PERCENT else 0
             number = _number(text, start, at) if at <= end else -1
-            if number < 0 or not fresh:  # digits after a branch would change the order of an atom's bonds
+            if (
+                number < 0 or not fresh
+            ):  # digits after a branch would change the order of an atom's bonds
                 return UNDECIDED
             made = _close(spellings, atoms, rings, hanging, number, current, bond, made)
             bond = 0
@@ -91,9 +111,13 @@ def _none_hang(hanging: Ints) -> bool:
 
 @compiled(forceinline=True)
 def _is_foreign(text: Bytes, start: int, stop: int) -> bool:
-    """Whether an unknown spelling is that of an atom in brackets, plainly written: then the alphabet lacks the atom."""
+    """Whether an unknown spelling is that of an atom in brackets, plainly written: then the
+    alphabet lacks the atom.
+    """
     for place in range(start + 1, stop - 1):
-        if text[place] < _PLUS or text[place] == _COLON:  # a label, which the encoder would leave out
+        if (
+            text[place] < _PLUS or text[place] == _COLON
+        ):  # a label, which the encoder would leave out
             return False
     return bool(text[start] == _BRACKET and text[stop - 1] == _END)
 
@@ -115,7 +139,9 @@ def _end_of_atom(text: Bytes, start: int, end: int) -> int:
     if text[start] == _BRACKET:
         while stop < end and text[stop - 1] != _END:
             stop += 1
-    elif stop < end and ((text[start] == _C and text[stop] == _L) or (text[start] == _B and text[stop] == _R)):
+    elif stop < end and (
+        (text[start] == _C and text[stop] == _L) or (text[start] == _B and text[stop] == _R)
+    ):
         stop += 1
     return stop
 
@@ -147,25 +173,41 @@ def _sign(bond: int) -> int:
 
 @compiled(forceinline=True)
 def _are_aromatic(spellings: Spellings, atoms: Ints, left: int, right: int) -> bool:
-    both = spellings.atoms[atoms[TOKEN, left], AROMATIC] + spellings.atoms[atoms[TOKEN, right], AROMATIC]
+    both = (
+        spellings.atoms[atoms[TOKEN, left], AROMATIC]
+        + spellings.atoms[atoms[TOKEN, right], AROMATIC]
+    )
     return bool(both == 2)
 
 
 @compiled(forceinline=True)
-def _attach(spellings: Spellings, atoms: Ints, atom: int, token: int, parent: int, bond: int) -> bool:
+def _attach(
+    spellings: Spellings, atoms: Ints, atom: int, token: int, parent: int, bond: int
+) -> bool:
     """Add an atom, bonded to ``parent`` unless that is -1; False if it cannot be."""
     atoms[:, atom] = 0
-    atoms[TOKEN, atom], atoms[PARENT, atom], atoms[LAST, atom], atoms[MATE, atom] = token, parent, -1, -1
+    atoms[TOKEN, atom], atoms[PARENT, atom], atoms[LAST, atom], atoms[MATE, atom] = (
+        token,
+        parent,
+        -1,
+        -1,
+    )
     if parent < 0:
         return atom == 0 and bond == 0
     aromatic = bond == 0 and _are_aromatic(spellings, atoms, parent, atom)
-    atoms[ORDER, atom], atoms[SIGN, atom], atoms[LAST, parent] = 3 if aromatic else _order(bond), _sign(bond), atom
+    atoms[ORDER, atom], atoms[SIGN, atom], atoms[LAST, parent] = (
+        3 if aromatic else _order(bond),
+        _sign(bond),
+        atom,
+    )
     return _join(atoms, parent, atom, atoms[ORDER, atom])
 
 
 @compiled(forceinline=True)
 def _join(atoms: Ints, left: int, right: int, order: int) -> bool:
-    """Count a bond at both its atoms; False if an atom has more aromatic bonds than there is room for."""
+    """Count a bond at both its atoms; False if an atom has more aromatic bonds than there is room
+    for.
+    """
     return _bind(atoms, left, right, order) and _bind(atoms, right, left, order)
 
 
@@ -182,9 +224,18 @@ def _bind(atoms: Ints, one: int, other: int, order: int) -> bool:
 
 @compiled(forceinline=True)
 def _close(
-    spellings: Spellings, atoms: Ints, rings: Ints, hanging: Ints, number: int, atom: int, bond: int, made: int
+    spellings: Spellings,
+    atoms: Ints,
+    rings: Ints,
+    hanging: Ints,
+    number: int,
+    atom: int,
+    bond: int,
+    made: int,
 ) -> int:
-    """Open ring ``number`` at an atom, or close it; returns how many are closed, -1 for what is not understood."""
+    """Open ring ``number`` at an atom, or close it; returns how many are closed, -1 for what is not
+    understood.
+    """
     atoms[DIGITS, atom] += 1
     left, other = hanging[0, number], hanging[1, number]
     if left < 0:
@@ -209,7 +260,9 @@ def _close(
 
 @compiled(forceinline=True)
 def _wants_mate(spelling: Ints, valence: int, degree: int) -> bool:
-    """Whether an aromatic atom needs a double bond to one of its ``degree`` aromatic neighbours, as SELFIES counts."""
+    """Whether an aromatic atom needs a double bond to one of its ``degree`` aromatic neighbours, as
+    SELFIES counts.
+    """
     if degree == 0:
         return False
     used, charge = (valence - degree) // 2, spelling[CHARGE]
@@ -218,19 +271,27 @@ def _wants_mate(spelling: Ints, valence: int, degree: int) -> bool:
     used += spelling[HYDROGENS]
     bound = max(0, charge) + spelling[HYDROGENS] + valence // 2 + valence % 2
     free = spelling[HIGH] - charge - used - max(0, spelling[OUTER] - bound) % 2
-    return bool(used != spelling[LOW] - charge and used != spelling[HIGH] - charge and free >= 0 and free % 2 == 1)
+    return bool(
+        used != spelling[LOW] - charge
+        and used != spelling[HIGH] - charge
+        and free >= 0
+        and free % 2 == 1
+    )
 
 
 @compiled(forceinline=True)
 def alternate(spellings: Spellings, atoms: Ints, rings: Ints, sizes: Ints) -> bool:
-    """Give aromatic bonds the orders that the encoder gives them; False if its greedy pairing leaves an atom alone.
+    """Give aromatic bonds the orders that the encoder gives them; False if its greedy pairing
+    leaves an atom alone.
 
-    Of the atoms that want a double bond the next is always that with the fewest free neighbours, the first of them.
-    """
+    Of the atoms that want a double bond the next is always that with the fewest free neighbours,
+    the first of them."""
     alone = 0
     for atom in range(sizes[0]):
         aromatic = spellings.atoms[atoms[TOKEN, atom]]
-        wants = aromatic[AROMATIC] == 1 and _wants_mate(aromatic, atoms[VALENCE, atom], atoms[DEGREE, atom])
+        wants = aromatic[AROMATIC] == 1 and _wants_mate(
+            aromatic, atoms[VALENCE, atom], atoms[DEGREE, atom]
+        )
         atoms[KEPT, atom] = wants
         alone += wants
     while alone > 0:

@@ -1,8 +1,10 @@
-"""SMILES to symbols of SELFIES, many molecules at once: what the selfies package writes, by compiled code.
+"""SMILES to symbols of SELFIES, many molecules at once: what the selfies package writes, by
+compiled code.
 
-The package's encoder takes longer over a molecule than RDKit does. Here the graph that :mod:`molvae.kekule` reads is
-written down as the encoder writes it. What that code does not understand, and what SELFIES has no words or no capacity
-for, is left to the encoder, so symbols are the same by either way, and so are refusals and their reasons.
+The package's encoder takes longer over a molecule than RDKit does. Here the graph that
+:mod:`molvae.language.smiles_parser` reads is written down as the encoder writes it. What that code
+does not understand, and what SELFIES has no words or no capacity for, is left to the encoder, so
+symbols are the same by either way, and so are refusals and their reasons.
 
     M molecules, S single symbols, A atoms of an alphabet
 """
@@ -17,10 +19,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .alphabet import ATOM, BOND, BRANCH, CAPACITY, FAR_MARK, KIND, MARK, READS, RING, Alphabet, meaning
-from .compilation import compiled
-from .errors import ModelError, MoleculeError
-from .kekule import (
+from ..errors import ModelError, MoleculeError
+from ..runtime.compilation import compiled
+from .selfies_codec import INEXPRESSIBLE, default_constraints, split, to_selfies
+from .smiles_parser import (
     ATOM_ROWS,
     DIGITS,
     LAST,
@@ -40,8 +42,30 @@ from .kekule import (
     read,
     turns,
 )
-from .notation import INEXPRESSIBLE, default_constraints, split, to_selfies
-from .spelling import BASE, MIRROR, MIRRORED, ORGANIC, Bytes, Ints, Spellings, atom_text, spellings_of
+from .spelling import (
+    BASE,
+    MIRROR,
+    MIRRORED,
+    ORGANIC,
+    Bytes,
+    Ints,
+    Spellings,
+    atom_text,
+    spellings_of,
+)
+from .symbols import (
+    ATOM,
+    BOND,
+    BRANCH,
+    CAPACITY,
+    FAR_MARK,
+    KIND,
+    MARK,
+    READS,
+    RING,
+    Alphabet,
+    meaning,
+)
 from .vocabulary import Ids
 
 _BRACKETED = re.compile(r"\[[^\]]*\]")
@@ -59,16 +83,18 @@ _STRUCTURE = (
     ),
 )
 _MOST_ATOMS = 500
-"""Atoms in brackets, at most, that are given numbers beforehand; molecules with others are left to the encoder."""
+"""Atoms in brackets, at most, that are given numbers beforehand; molecules with others are left to
+the encoder.
+"""
 
 
 class Words(NamedTuple):
     """The number of each symbol of an alphabet by what it means, -1 where there is none.
 
-    ``atoms`` ``(A, 5)``: by atom and the bond before it, of those in ``_BONDS``. ``branches`` ``(3, 3)``: by bond order
-    and how many index symbols follow. ``rings`` ``(3, 3, 3, 3)``: by the same and the marks ``""``, ``/``, ``\\`` at
-    either end. ``capacity`` ``(S + 1,)``: bonds that an atom may have.
-    """
+    ``atoms`` ``(A, 5)``: by atom and the bond before it, of those in ``_BONDS``. ``branches`` ``(3,
+    3)``: by bond order and how many index symbols follow. ``rings`` ``(3, 3, 3, 3)``: by the same
+    and the marks ``""``, ``/``, ``\\`` at either end. ``capacity`` ``(S + 1,)``: bonds that an atom
+    may have."""
 
     atoms: Ints
     branches: Ints
@@ -82,7 +108,9 @@ class Scribe:
     def __init__(self, smiles: Iterable[str]) -> None:
         atoms = dict.fromkeys(_BRACKETED.findall("".join(smiles)))
         self._alphabet, self._spellings, self._words = _tables(tuple(sorted(atoms)[:_MOST_ATOMS]))
-        self._numbers = {symbol: number for number, symbol in enumerate(self._alphabet.symbols, start=1)}
+        self._numbers = {
+            symbol: number for number, symbol in enumerate(self._alphabet.symbols, start=1)
+        }
         self._constraints = dict(self._alphabet.constraints)
 
     @property
@@ -93,7 +121,8 @@ class Scribe:
         return self._alphabet
 
     def write(self, smiles: Sequence[str]) -> list[Ids | MoleculeError]:
-        """The symbols of each molecule, or why SELFIES cannot express it, as :func:`molvae.notation.to_selfies` says.
+        """The symbols of each molecule, or why SELFIES cannot express it, as
+        :func:`molvae.language.selfies_codec.to_selfies` says.
 
         >>> scribe = Scribe(["C=O"])
         >>> [scribe.alphabet.symbols[number - 1] for number in scribe.write(["C=O"])[0]]
@@ -104,9 +133,13 @@ class Scribe:
         lengths = np.array([len(one) for one in smiles])
         text = np.frombuffer("".join(smiles).encode("ascii"), dtype=np.uint8)
         ids, ends = np.empty(2 * len(text), np.uint16), np.empty(len(smiles), np.int32)
-        transcribe(self._spellings, self._words, text, np.cumsum(lengths).astype(np.int32), ids, ends)
+        transcribe(
+            self._spellings, self._words, text, np.cumsum(lengths).astype(np.int32), ids, ends
+        )
         parts = pairwise([0, *ends.tolist()])
-        return [ids[a:b] if b > a else self._ask(one) for one, (a, b) in zip(smiles, parts, strict=True)]
+        return [
+            ids[a:b] if b > a else self._ask(one) for one, (a, b) in zip(smiles, parts, strict=True)
+        ]
 
     def _ask(self, smiles: str) -> Ids | MoleculeError:
         """The same of one molecule, by the encoder; its symbols get numbers."""
@@ -117,12 +150,17 @@ class Scribe:
         for symbol in symbols:
             if not _means(symbol, self._constraints):
                 return MoleculeError(INEXPRESSIBLE, smiles, f"{symbol} means nothing")
-        return np.array([self._numbers.setdefault(one, len(self._numbers) + 1) for one in symbols], dtype=np.uint16)
+        return np.array(
+            [self._numbers.setdefault(one, len(self._numbers) + 1) for one in symbols],
+            dtype=np.uint16,
+        )
 
 
 @lru_cache(maxsize=8)
 def _tables(bracketed: tuple[str, ...]) -> tuple[Alphabet, Spellings, Words]:
-    """The symbols of molecules with these atoms in brackets: all that they could need, and a few more."""
+    """The symbols of molecules with these atoms in brackets: all that they could need, and a few
+    more.
+    """
     constraints = default_constraints()
     atoms = dict.fromkeys([*ORGANIC, *(text for one in bracketed for text in _atoms(one))])
     symbols = [*_STRUCTURE, *(f"[{bond}{atom}]" for atom in atoms for bond in _BONDS)]
@@ -132,12 +170,17 @@ def _tables(bracketed: tuple[str, ...]) -> tuple[Alphabet, Spellings, Words]:
 
 
 def _atoms(bracketed: str) -> list[str]:
-    """An atom in brackets and its mirror image, as they stand in a symbol; none for text that is not canonical."""
+    """An atom in brackets and its mirror image, as they stand in a symbol; none for text that is
+    not canonical.
+    """
     found = _ATOM.fullmatch(bracketed)
     if found is None:
         return []
     isotope, element, chirality, hydrogen, count, sign, charge = found.groups()
-    hydrogens, charges = int(count or 1) if hydrogen else 0, int(f"{sign}{charge or 1}") if sign else 0
+    hydrogens, charges = (
+        int(count or 1) if hydrogen else 0,
+        int(f"{sign}{charge or 1}") if sign else 0,
+    )
     ways = dict.fromkeys((chirality, MIRROR[chirality]))
     return [atom_text(isotope, element.capitalize(), way, hydrogens, charges) for way in ways]
 
@@ -167,24 +210,33 @@ def _words(alphabet: Alphabet, spellings: Spellings) -> Words:
 
 
 @compiled()
-def transcribe(spellings: Spellings, words: Words, text: Bytes, ends: Ints, ids: Ids, id_ends: Ints) -> None:
-    """Write the symbols of all molecules into ``ids``, and where each one's end into ``id_ends`` ``(M,)``.
+def transcribe(
+    spellings: Spellings, words: Words, text: Bytes, ends: Ints, ids: Ids, id_ends: Ints
+) -> None:
+    """Write the symbols of all molecules into ``ids``, and where each one's end into ``id_ends``
+    ``(M,)``.
 
-    ``text`` holds the SMILES of all molecules one after the other, ``ends`` ``(M,)`` where each one's ends. A molecule
-    that is not understood gets no symbols.
-    """
+    ``text`` holds the SMILES of all molecules one after the other, ``ends`` ``(M,)`` where each
+    one's ends. A molecule that is not understood gets no symbols."""
     longest = 1
     for molecule in range(len(ends)):
         longest = max(longest, ends[molecule] - (ends[molecule - 1] if molecule else 0))
-    atoms, rings = np.zeros((ATOM_ROWS, longest), np.int32), np.zeros((RING_ROWS, longest), np.int32)
-    hanging, stack, sizes = np.zeros((3, 100), np.int32), np.zeros((2, longest), np.int32), np.zeros(2, np.int32)
+    atoms, rings = (
+        np.zeros((ATOM_ROWS, longest), np.int32),
+        np.zeros((RING_ROWS, longest), np.int32),
+    )
+    hanging, stack, sizes = (
+        np.zeros((3, 100), np.int32),
+        np.zeros((2, longest), np.int32),
+        np.zeros(2, np.int32),
+    )
     backwards = np.zeros(2 * longest + 8, np.int32)
     begin = filled = 0
     for molecule in range(len(ends)):
         count = 0
-        if read(spellings, text, begin, ends[molecule], atoms, rings, hanging, stack, sizes) == YES and alternate(
-            spellings, atoms, rings, sizes
-        ):
+        if read(
+            spellings, text, begin, ends[molecule], atoms, rings, hanging, stack, sizes
+        ) == YES and alternate(spellings, atoms, rings, sizes):
             count = _write_backwards(spellings, words, atoms, rings, sizes, stack, backwards)
         for place in range(count):
             ids[filled + place] = backwards[count - 1 - place]
@@ -194,16 +246,26 @@ def transcribe(spellings: Spellings, words: Words, text: Bytes, ends: Ints, ids:
 
 @compiled(forceinline=True)
 def _write_backwards(
-    spellings: Spellings, words: Words, atoms: Ints, rings: Ints, sizes: Ints, reached: Ints, symbols: Ints
+    spellings: Spellings,
+    words: Words,
+    atoms: Ints,
+    rings: Ints,
+    sizes: Ints,
+    reached: Ints,
+    symbols: Ints,
 ) -> int:
-    """Write the symbols of a graph, the last one first; returns their number, -1 if one of them is missing.
+    """Write the symbols of a graph, the last one first; returns their number, -1 if one of them is
+    missing.
 
-    Backwards, because the length of a branch stands before it. Of each atom it is kept which one follows on all that
-    hangs on it, and how many symbols there are from the atom on.
-    """
+    Backwards, because the length of a branch stands before it. Of each atom it is kept which one
+    follows on all that hangs on it, and how many symbols there are from the atom on."""
     count, ring = 0, sizes[1] - 1
     for atom in range(sizes[0] - 1, -1, -1):
-        parent, last, order = atoms[PARENT, atom], atoms[LAST, atom], max(1, atoms[ORDER, atom] // 2)
+        parent, last, order = (
+            atoms[PARENT, atom],
+            atoms[LAST, atom],
+            max(1, atoms[ORDER, atom] // 2),
+        )
         reached[0, atom] = atom + 1 if last < 0 else reached[0, last]
         while ring >= 0 and rings[RIGHT, ring] == atom:
             reads = _put_number(spellings, symbols, count, atom - rings[LEFT, ring] - 1)
@@ -216,7 +278,9 @@ def _write_backwards(
             return -1
         if parent >= 0 and atoms[LAST, parent] != atom:
             reads = _put_number(spellings, symbols, count, count - reached[1, reached[0, atom]] - 1)
-            count = _put(symbols, count + reads, words.branches[order - 1, reads - 1] if reads <= 3 else -1)
+            count = _put(
+                symbols, count + reads, words.branches[order - 1, reads - 1] if reads <= 3 else -1
+            )
             if count < 0:
                 return -1
         reached[1, atom] = count
@@ -234,7 +298,9 @@ def _put(symbols: Ints, count: int, symbol: int) -> int:
 
 @compiled(forceinline=True)
 def _put_number(spellings: Spellings, symbols: Ints, count: int, value: int) -> int:
-    """Write a number, its last digit first; returns how many digits it has, of which no more than three are written."""
+    """Write a number, its last digit first; returns how many digits it has, of which no more than
+    three are written.
+    """
     reads = 0
     while reads == 0 or value > 0:
         if reads < 3:
@@ -250,7 +316,9 @@ def _ring(words: Words, rings: Ints, ring: int, reads: int) -> int:
     order = rings[RING_ORDER, ring] // 2
     if reads > 3:
         return -1
-    left, right = (_mark(rings[LEFT_SIGN, ring]), _mark(rings[RIGHT_SIGN, ring])) if order == 1 else (0, 0)
+    left, right = (
+        (_mark(rings[LEFT_SIGN, ring]), _mark(rings[RIGHT_SIGN, ring])) if order == 1 else (0, 0)
+    )
     return int(words.rings[order - 1, reads - 1, left, right])
 
 
@@ -260,7 +328,9 @@ def _mark(byte: int) -> int:
 
 
 @compiled(forceinline=True)
-def _atom(spellings: Spellings, words: Words, atoms: Ints, rings: Ints, made: int, atom: int, order: int) -> int:
+def _atom(
+    spellings: Spellings, words: Words, atoms: Ints, rings: Ints, made: int, atom: int, order: int
+) -> int:
     """The symbol of an atom; -1 if there is none or the atom has more bonds than it may."""
     token = atoms[TOKEN, atom]
     chiral = spellings.atoms[token, BASE] != spellings.atoms[token, MIRRORED]

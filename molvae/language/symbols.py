@@ -1,10 +1,11 @@
-"""What each SELFIES symbol means, as arrays: the tables that compiled code reads instead of strings.
+"""What each SELFIES symbol means, as arrays: the tables that compiled code reads instead of
+strings.
 
-A symbol is an atom, a branch, a ring closure, one of the rare ``[nop]``, ``[epsilon]`` and ``.``, or the end
-(0). Its meaning follows SELFIES grammar version 2 (Krenn et al. 2022; Lo et al. 2023) under stated semantic
-constraints. Ids above the single symbols are merges of two earlier ids and stand for a fixed run of single
-symbols. Knows nothing of molecules, of positions in a string or of learning.
-"""
+A symbol is an atom, a branch, a ring closure, one of the rare ``[nop]``, ``[epsilon]`` and ``.``,
+or the end (0). Its meaning follows SELFIES grammar version 2 (Krenn et al. 2022; Lo et al. 2023)
+under stated semantic constraints. Ids above the single symbols are merges of two earlier ids and
+stand for a fixed run of single symbols. Knows nothing of molecules, of positions in a string or of
+learning."""
 
 from __future__ import annotations
 
@@ -17,19 +18,21 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import ModelError
+from ..errors import ModelError
 
 END, ATOM, BRANCH, RING, EPSILON, NOP, DOT = range(7)
 """Kinds of symbols."""
 
 KIND, BOND, READS, CAPACITY, DIGIT, MARK, FAR_MARK, ELEMENT, DONOR, ACCEPTOR = range(10)
-"""Columns of a symbol's row: its kind; bond order; how many index symbols it reads; bonds its atom may have;
-value as an index symbol; the byte ``/`` or ``\\`` on its bond or on the left end of its ring closure, and on
-the right end; element class; whether its atom can lend a lone pair; whether it takes the pi electron of an
-atom that it is doubly bonded to."""
+"""Columns of a symbol's row: its kind; bond order; how many index symbols it reads; bonds its atom
+may have; value as an index symbol; the byte ``/`` or ``\\`` on its bond or on the left end of its
+ring closure, and on the right end; element class; whether its atom can lend a lone pair; whether it
+takes the pi electron of an atom that it is doubly bonded to."""
 
 ELEMENTS = ("C", "N", "O", "S", "P", "F", "Cl", "Br", "I", "B", "Si", "Se", "H")
-"""Elements that features tell apart; all others are one class. Each comes negative, neutral or positive."""
+"""Elements that features tell apart; all others are one class. Each comes negative, neutral or
+positive.
+"""
 
 ELEMENT_CLASSES = 1 + 3 * (len(ELEMENTS) + 1)
 """Number of element classes; class 0 is "no atom"."""
@@ -47,10 +50,21 @@ _LONE_PAIR = {("N", 0), ("N", -1), ("P", 0), ("O", 0), ("S", 0), ("Se", 0), ("C"
 """Atoms that, without a double bond of their own, can lend two electrons to an aromatic ring."""
 
 _INDEX = (
-    *("[C]", "[Ring1]", "[Ring2]", "[Branch1]", "[=Branch1]", "[#Branch1]", "[Branch2]", "[=Branch2]"),
+    *(
+        "[C]",
+        "[Ring1]",
+        "[Ring2]",
+        "[Branch1]",
+        "[=Branch1]",
+        "[#Branch1]",
+        "[Branch2]",
+        "[=Branch2]",
+    ),
     *("[#Branch2]", "[O]", "[N]", "[=N]", "[=C]", "[#C]", "[S]", "[P]"),
 )
-"""The sixteen symbols that count when they stand where a number is read; all others count as zero."""
+"""The sixteen symbols that count when they stand where a number is read; all others count as
+zero.
+"""
 
 _ORDERS = {"": 1, "-": 1, "/": 1, "\\": 1, "=": 2, "#": 3}
 _BRANCH = re.compile(r"\[([=#]?)Branch([123])\]")
@@ -61,10 +75,10 @@ _ATOM = re.compile(r"\[([=#/\\]?)(\d*)([A-Z][a-z]?)(@{0,2})(?:H(\d))?([+-][1-9]+
 class Tables(NamedTuple):
     """What compiled code reads.
 
-    ``symbols`` ``(S + 1, 10)``: a row for every single symbol, columns as named above. ``text``: the SMILES
-    bytes of all atoms, those of symbol i from ``text_start[i]`` to ``text_start[i + 1]``. ``runs``: the
-    single symbols of all ids, those of id i from ``runs_start[i]`` to ``runs_start[i + 1]``.
-    """
+    ``symbols`` ``(S + 1, 10)``: a row for every single symbol, columns as named above. ``text``:
+    the SMILES bytes of all atoms, those of symbol i from ``text_start[i]`` to ``text_start[i +
+    1]``. ``runs``: the single symbols of all ids, those of id i from ``runs_start[i]`` to
+    ``runs_start[i + 1]``."""
 
     symbols: NDArray[np.int32]
     text: NDArray[np.uint8]
@@ -75,7 +89,9 @@ class Tables(NamedTuple):
 
 @dataclass(frozen=True)
 class Meaning:
-    """What one symbol means; fields as the columns of :class:`Tables`, and ``text``: SMILES of its atom."""
+    """What one symbol means; fields as the columns of :class:`Tables`, and ``text``: SMILES of its
+    atom.
+    """
 
     kind: int
     order: int = 1
@@ -99,7 +115,8 @@ class Meaning:
 
 @dataclass(frozen=True)
 class Alphabet:
-    """Single symbols, merges and semantic constraints of a model, with the tables compiled from them once.
+    """Single symbols, merges and semantic constraints of a model, with the tables compiled from
+    them once.
 
     Id 0 is the end, ids 1…S the symbols, ids from S + 1 the merges.
     """
@@ -114,14 +131,19 @@ class Alphabet:
 
     @cached_property
     def tables(self) -> Tables:
-        """The tables of all symbols; ModelError names the first symbol or merge that has no meaning."""
+        """The tables of all symbols; ModelError names the first symbol or merge that has no
+        meaning.
+        """
         meanings = [Meaning(END), *(meaning(symbol, self.constraints) for symbol in self.symbols)]
         digits = [0, *(_INDEX.index(symbol) if symbol in _INDEX else 0 for symbol in self.symbols)]
         runs = _runs(len(self.symbols), self.merges)
         text = "".join(one.text for one in meanings).encode("ascii")
 
         return Tables(
-            symbols=np.array([one.columns(digit) for one, digit in zip(meanings, digits, strict=True)], dtype=np.int32),
+            symbols=np.array(
+                [one.columns(digit) for one, digit in zip(meanings, digits, strict=True)],
+                dtype=np.int32,
+            ),
             text=np.frombuffer(text, dtype=np.uint8).copy(),
             text_start=_starts([len(one.text) for one in meanings]),
             runs=np.array([number for run in runs for number in run], dtype=np.uint16),
@@ -166,8 +188,12 @@ def meaning(symbol: str, constraints: Mapping[str, int]) -> Meaning:
     )
 
 
-def _smiles(plain: str, isotope: str, element: str, chirality: str, hydrogens: str | None, charge: int) -> str:
-    """SMILES of one atom as ``selfies.decoder`` spells it; ``plain`` is the symbol without its bond."""
+def _smiles(
+    plain: str, isotope: str, element: str, chirality: str, hydrogens: str | None, charge: int
+) -> str:
+    """SMILES of one atom as ``selfies.decoder`` spells it; ``plain`` is the symbol without its
+    bond.
+    """
     if plain in _ORGANIC:
         return element
     count = f"H{int(hydrogens)}" if hydrogens and int(hydrogens) else ""
@@ -186,7 +212,9 @@ def _runs(singles: int, merges: Sequence[tuple[int, int]]) -> list[tuple[int, ..
     runs: list[tuple[int, ...]] = [(number,) for number in range(1 + singles)]
     for number, (first, second) in enumerate(merges, start=1 + singles):
         if not (0 < first < number and 0 < second < number):
-            raise ModelError(f"vocabulary: merge {number} must be a pair of earlier ids, not {(first, second)}")
+            raise ModelError(
+                f"vocabulary: merge {number} must be a pair of earlier ids, not {(first, second)}"
+            )
         runs.append(runs[first] + runs[second])
     return runs
 

@@ -1,10 +1,10 @@
 """SELFIES symbols and learned merges ⇄ integer ids.
 
-Id 0 ends a molecule; ids 1…S are the single symbols; the ids after them are merges, each a pair of earlier
-ids learned by byte-pair encoding (Sennrich et al. 2016) over SELFIES symbols. Any string of ids is a string
-of SELFIES symbols, so merging costs nothing in validity and shortens a molecule about three times. The
-semantic constraints under which the symbols decode belong to the vocabulary. Knows no molecules and no torch.
-"""
+Id 0 ends a molecule; ids 1…S are the single symbols; the ids after them are merges, each a pair of
+earlier ids learned by byte-pair encoding (Sennrich et al. 2016) over SELFIES symbols. Any string of
+ids is a string of SELFIES symbols, so merging costs nothing in validity and shortens a molecule
+about three times. The semantic constraints under which the symbols decode belong to the vocabulary.
+Knows no molecules and no torch."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import ModelError
+from ..errors import ModelError
 
 if TYPE_CHECKING:
-    from .alphabet import Alphabet
+    from .symbols import Alphabet
 
 END = 0
 """The id that ends every molecule (and starts every decoding)."""
@@ -36,7 +36,9 @@ Ids = NDArray[np.uint16]
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The symbols of a model: single ones, merges of pairs of ids, and their semantic constraints."""
+    """The symbols of a model: single ones, merges of pairs of ids, and their semantic
+    constraints.
+    """
 
     symbols: tuple[str, ...]
     merges: tuple[tuple[int, int], ...]
@@ -62,29 +64,38 @@ class Vocabulary:
     @cached_property
     def texts(self) -> tuple[str, ...]:
         """The SELFIES of every id."""
-        return tuple("".join(self.symbols[single - 1] for single in singles) for singles in self.expansions)
+        return tuple(
+            "".join(self.symbols[single - 1] for single in singles) for singles in self.expansions
+        )
 
     def unknown(self, symbols: Iterable[str]) -> list[str]:
         """The symbols this vocabulary lacks, each once, in order of appearance."""
         return list(dict.fromkeys(symbol for symbol in symbols if symbol not in self.index))
 
-    def extended(self, symbols: Iterable[str], constraints: Mapping[str, int] | None = None) -> Vocabulary:
-        """This vocabulary with the ``symbols`` that it lacks after its own; :meth:`places` tells where its ids went.
+    def extended(
+        self, symbols: Iterable[str], constraints: Mapping[str, int] | None = None
+    ) -> Vocabulary:
+        """This vocabulary with the ``symbols`` that it lacks after its own; :meth:`places` tells
+        where its ids went.
 
-        Merges stay as they are, only numbered on from the last symbol. ``constraints`` are capacities of atoms that
-        have none here yet; where this vocabulary has one it stays.
-        """
+        Merges stay as they are, only numbered on from the last symbol. ``constraints`` are
+        capacities of atoms that have none here yet; where this vocabulary has one it stays."""
         added = self.unknown(symbols)
         last = len(self.symbols)
         moved = [0 if number <= last else len(added) for number in range(len(self))]
-        merges = tuple((first + moved[first], second + moved[second]) for first, second in self.merges)
-        return Vocabulary((*self.symbols, *added), merges, dict(constraints or {}) | self.constraints)
+        merges = tuple(
+            (first + moved[first], second + moved[second]) for first, second in self.merges
+        )
+        return Vocabulary(
+            (*self.symbols, *added), merges, dict(constraints or {}) | self.constraints
+        )
 
     def places(self, other: Vocabulary) -> NDArray[np.int64] | None:
-        """The id in ``other`` of each id of this vocabulary, ``(V,)``; None unless ``other`` extends this one.
+        """The id in ``other`` of each id of this vocabulary, ``(V,)``; None unless ``other``
+        extends this one.
 
-        That is when its symbols and its merges begin with those of this one, under the same constraints.
-        """
+        That is when its symbols and its merges begin with those of this one, under the same
+        constraints."""
         begun = self.extended(other.symbols)
         same = (
             begun.symbols == other.symbols
@@ -96,7 +107,9 @@ class Vocabulary:
         return numbers + added * (numbers > len(self.symbols)) if same else None
 
     def encode(self, symbols: Sequence[str]) -> Ids:
-        """Ids of a molecule's SELFIES symbols, merged, without the end; KeyError names an unknown symbol."""
+        """Ids of a molecule's SELFIES symbols, merged, without the end; KeyError names an unknown
+        symbol.
+        """
         single = np.array([self.index[symbol] for symbol in symbols], dtype=np.uint16)
         merged, _ = merge(single, np.array([len(single)]), self.ranks)
         return merged
@@ -110,7 +123,7 @@ class Vocabulary:
     @cached_property
     def alphabet(self) -> Alphabet:
         """The ids as the derivation of SELFIES sees them."""
-        from .alphabet import Alphabet
+        from .symbols import Alphabet
 
         return Alphabet(self.symbols, self.merges, self.constraints)
 
@@ -129,7 +142,9 @@ class Vocabulary:
 
     @classmethod
     def from_json(cls, data: Any) -> Vocabulary:
-        """The vocabulary in ``data``, every rule of its format checked; ModelError says which is broken."""
+        """The vocabulary in ``data``, every rule of its format checked; ModelError says which is
+        broken.
+        """
         if not isinstance(data, dict) or set(data) != {"symbols", "merges", "constraints"}:
             raise ModelError("vocabulary: must hold exactly symbols, merges and constraints")
         symbols, merges, constraints = data["symbols"], data["merges"], data["constraints"]
@@ -140,14 +155,24 @@ class Vocabulary:
         if not isinstance(merges, list) or len(symbols) + len(merges) > 65_000:
             raise ModelError("vocabulary: merges must be a list, and ids fit in 16 bits")
         for number, pair in enumerate(merges, start=1 + len(symbols)):
-            if not (isinstance(pair, list) and len(pair) == 2 and all(_is_id(part, number) for part in pair)):
-                raise ModelError(f"vocabulary: merge {number} must be a pair of earlier ids, not {pair!r}")
+            if not (
+                isinstance(pair, list)
+                and len(pair) == 2
+                and all(_is_id(part, number) for part in pair)
+            ):
+                raise ModelError(
+                    f"vocabulary: merge {number} must be a pair of earlier ids, not {pair!r}"
+                )
         if max(_expanded_lengths(len(symbols), merges)) > LONGEST:
             raise ModelError(f"vocabulary: no merge may stand for more than {LONGEST} symbols")
         if not isinstance(constraints, dict) or "?" not in constraints:
             raise ModelError('vocabulary: constraints must map elements to capacities and hold "?"')
         for element, capacity in constraints.items():
-            if not isinstance(capacity, int) or isinstance(capacity, bool) or not 0 <= capacity <= 20:
+            if (
+                not isinstance(capacity, int)
+                or isinstance(capacity, bool)
+                or not 0 <= capacity <= 20
+            ):
                 raise ModelError(f"vocabulary: the capacity of {element!r} cannot be {capacity!r}")
         return cls(tuple(symbols), tuple((a, b) for a, b in merges), constraints)
 
@@ -161,7 +186,9 @@ def _is_id(value: object, below: int) -> bool:
 
 
 def _expanded_lengths(symbols: int, merges: Sequence[Sequence[int]]) -> list[int]:
-    """How many symbols each id stands for; counted, because forty doublings in a file would fill the memory."""
+    """How many symbols each id stands for; counted, because forty doublings in a file would fill
+    the memory.
+    """
     lengths = [0] + [1] * symbols
     for first, second in merges:
         lengths.append(lengths[first] + lengths[second])
@@ -169,20 +196,24 @@ def _expanded_lengths(symbols: int, merges: Sequence[Sequence[int]]) -> list[int
 
 
 def rank_table(merges: Sequence[tuple[int, int]], size: int) -> NDArray[np.int32]:
-    """``(size, size)`` id that each pair merges to, 0 where it does not; merges are numbered up to ``size - 1``."""
+    """``(size, size)`` id that each pair merges to, 0 where it does not; merges are numbered up to
+    ``size - 1``.
+    """
     table = np.zeros((size, size), dtype=np.int32)
     for number, (first, second) in enumerate(merges, start=size - len(merges)):
         table[first, second] = number
     return table
 
 
-def merge(ids: Ids, lengths: NDArray[Any], ranks: NDArray[np.int32]) -> tuple[Ids, NDArray[np.int32]]:
+def merge(
+    ids: Ids, lengths: NDArray[Any], ranks: NDArray[np.int32]
+) -> tuple[Ids, NDArray[np.int32]]:
     """Apply learned merges to many molecules.
 
-    ``ids`` holds the single-symbol ids of all molecules one after the other, ``lengths`` how many belong to
-    each; returns the same two with every merge applied in the order in which it was learned.
-    """
-    from .merges import merge_molecules
+    ``ids`` holds the single-symbol ids of all molecules one after the other, ``lengths`` how many
+    belong to each; returns the same two with every merge applied in the order in which it was
+    learned."""
+    from .bpe import merge_molecules
 
     merged = np.array(ids, dtype=np.uint16)
     shorter = np.array(lengths, dtype=np.int32)
@@ -193,12 +224,12 @@ def merge(ids: Ids, lengths: NDArray[Any], ranks: NDArray[np.int32]) -> tuple[Id
 def learn_merges(
     ids: Ids, lengths: NDArray[Any], symbols: int, size: int, rare: int = RARE
 ) -> tuple[tuple[int, int], ...]:
-    """Byte-pair merges until the vocabulary has ``size`` ids or the best pair is rarer than ``rare``.
+    """Byte-pair merges until the vocabulary has ``size`` ids or the best pair is rarer than
+    ``rare``.
 
-    ``ids`` and ``lengths`` as in :func:`merge`; ``symbols`` is the number of single symbols. Ties go to the
-    smaller pair of ids, so the same molecules give the same merges.
-    """
-    from .merges import count_pairs, replace_pair
+    ``ids`` and ``lengths`` as in :func:`merge`; ``symbols`` is the number of single symbols. Ties
+    go to the smaller pair of ids, so the same molecules give the same merges."""
+    from .bpe import count_pairs, replace_pair
 
     text, ends = np.array(ids, dtype=np.uint16), np.array(lengths, dtype=np.int32)
     total = len(text)

@@ -1,7 +1,7 @@
 """Rows of logits: their cross-entropy, and draws from them, each in one pass on a CPU.
 
-Compiled kernels first, then the functions that take tensors; on other devices these are plain torch. The
-noise of a draw is a function of (seed, row, step, column) alone, on every device.
+Compiled kernels first, then the functions that take tensors; on other devices these are plain
+torch. The noise of a draw is a function of (seed, row, step, column) alone, on every device.
 
     N or B rows, V columns
 """
@@ -17,8 +17,20 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from . import kernels
-from .kernels import EXACT, LN2, MANTISSA, ONE, TWO, Array, F, compiled, exponential, load, store
+from .kernels import elementwise
+from .kernels.elementwise import (
+    EXACT,
+    LN2,
+    MANTISSA,
+    ONE,
+    TWO,
+    Array,
+    F,
+    compiled,
+    exponential,
+    load,
+    store,
+)
 from .products import array
 
 M0, M1, GOLDEN = np.uint32(0x7FEB352D), np.uint32(0x846CA68B), np.uint32(0x9E3779B9)
@@ -34,7 +46,9 @@ def ordinal(bits: Any) -> Any:
 
 @compiled()
 def row_maximum(logits: Array, first: int, count: int) -> Any:
-    """Largest of `count` elements from `first` on; a maximum of integers, which LLVM can vectorise."""
+    """Largest of `count` elements from `first` on; a maximum of integers, which LLVM can
+    vectorise.
+    """
     largest = ordinal(F(load(logits, first, 0)).view(np.int32))
     for j in range(count):
         largest = max(largest, ordinal(F(load(logits, first + j, 0)).view(np.int32)))
@@ -52,7 +66,9 @@ def row_sum(values: Array) -> Any:
 
 @compiled()
 def decay(distance: Any) -> Any:
-    """exp(distance) for distance <= 0, exactly 0 below -40, so that a logit of -inf has no share."""
+    """exp(distance) for distance <= 0, exactly 0 below -40, so that a logit of -inf has no
+    share.
+    """
     return exponential(distance) if distance > F(-40) else F(0)
 
 
@@ -102,9 +118,8 @@ def scramble(x: Any) -> Any:
 def exponential_draw(word: Any) -> Any:
     """A draw from the unit exponential distribution: -log(1 - v), v = (word + 1/2) / 2^32.
 
-    log is taken as 2 atanh of the mantissa plus the exponent's share; near v = 0 the mantissa's distance
-    from 1 is v itself, so that small draws, which win races, keep their digits.
-    """
+    log is taken as 2 atanh of the mantissa plus the exponent's share; near v = 0 the mantissa's
+    distance from 1 is v itself, so that small draws, which win races, keep their digits."""
     v = (F(word) + F(0.5)) * F(2.0**-32)
     u = (F(np.uint32(~word)) + F(0.5)) * F(2.0**-32)
     bits = F(u).view(np.int32)
@@ -119,13 +134,19 @@ def exponential_draw(word: Any) -> Any:
 
 @compiled()
 def draw_rows(
-    logits: Array, sharpness: float, seed: int, rows: Array, step: int, ids: Array, log_probability: Array
+    logits: Array,
+    sharpness: float,
+    seed: int,
+    rows: Array,
+    step: int,
+    ids: Array,
+    log_probability: Array,
 ) -> None:
     """One draw per row by an exponential race: argmax_j exp(logits_j * sharpness) / E_j.
 
-    Equal in law to Gumbel-max. logits (B, V); sharpness = 1 / temperature; the noise of row i is a function
-    of (seed, rows[i], step, j) alone. Writes ids (B) and log softmax(logits) of the drawn id, temperature 1.
-    """
+    Equal in law to Gumbel-max. logits (B, V); sharpness = 1 / temperature; the noise of row i is a
+    function of (seed, rows[i], step, j) alone. Writes ids (B) and log softmax(logits) of the drawn
+    id, temperature 1."""
     count, width = logits.shape
     share, score = np.empty(width, np.float32), np.empty(width, np.float32)
     power = F(sharpness)
@@ -135,14 +156,20 @@ def draw_rows(
         key = scramble(np.uint32(np.uint64(seed) & np.uint64(0xFFFFFFFF)) ^ GOLDEN)
         key = scramble(key ^ scramble(np.uint32(np.uint64(seed) >> np.uint64(32)) + GOLDEN))
         inner = scramble(scramble(key + low) ^ np.uint32(high + np.uint32(step)))
-        outer = scramble(scramble(key ^ np.uint32(low * GOLDEN)) + np.uint32(high ^ np.uint32(step)))
+        outer = scramble(
+            scramble(key ^ np.uint32(low * GOLDEN)) + np.uint32(high ^ np.uint32(step))
+        )
         largest = row_maximum(logits, first, width)
         for j in range(width):
             word = scramble(np.uint32(scramble(np.uint32(inner + np.uint32(j))) ^ outer))
             store(score, j, 2, exponential_draw(word))
             store(share, j, 1, decay(load(logits, first + j, 0) - largest))
         for j in range(width):
-            weight = load(share, j, 1) if power == ONE else decay((load(logits, first + j, 0) - largest) * power)
+            weight = (
+                load(share, j, 1)
+                if power == ONE
+                else decay((load(logits, first + j, 0) - largest) * power)
+            )
             store(score, j, 2, weight / load(score, j, 2))
         top, best = row_maximum(score, 0, width), 0
         while best < width - 1 and score[best] != top:
@@ -171,11 +198,12 @@ class _CrossEntropy(torch.autograd.Function):
 
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """-log softmax(logits)[target] of every row, in nats: logits (N, V), targets (N) -> (N) float32.
+    """-log softmax(logits)[target] of every row, in nats: logits (N, V), targets (N) -> (N)
+    float32.
 
     Value and gradient come from one pass; logits may be fp32 or bf16, the gradient has their type.
     """
-    usable = kernels.AVAILABLE and logits.device.type == "cpu" and logits.dtype != torch.float64
+    usable = elementwise.AVAILABLE and logits.device.type == "cpu" and logits.dtype != torch.float64
     if usable and len(logits):
         loss: Tensor = _CrossEntropy.apply(logits, targets)  # type: ignore[no-untyped-call]
         return loss
@@ -184,14 +212,15 @@ def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def draw(logits: Tensor, temperature: float, seed: int, rows: Tensor, step: int) -> tuple[Tensor, Tensor]:
+def draw(
+    logits: Tensor, temperature: float, seed: int, rows: Tensor, step: int
+) -> tuple[Tensor, Tensor]:
     """One draw per row from softmax(logits / temperature), by Gumbel-max.
 
-    logits (B, V); seed below 2^63; rows (B) int64, the number of each row in the whole sampling: the noise
-    depends on (seed, rows[i], step, column) alone, so batches may be cut anyhow. Returns ids (B) int64 and
-    their log softmax(logits), at temperature 1, (B) float32.
-    """
-    if kernels.AVAILABLE and logits.device.type == "cpu":
+    logits (B, V); seed below 2^63; rows (B) int64, the number of each row in the whole sampling:
+    the noise depends on (seed, rows[i], step, column) alone, so batches may be cut anyhow. Returns
+    ids (B) int64 and their log softmax(logits), at temperature 1, (B) float32."""
+    if elementwise.AVAILABLE and logits.device.type == "cpu":
         ids, chosen = torch.empty_like(rows), torch.empty(len(rows))
         memory = (array(rows), step, array(ids), array(chosen))
         draw_rows(array(logits.contiguous()), 1 / temperature, seed, *memory)
@@ -203,10 +232,14 @@ def draw(logits: Tensor, temperature: float, seed: int, rows: Tensor, step: int)
 
 
 def exponential_noise(seed: int, rows: Tensor, step: int, columns: int) -> Tensor:
-    """The unit exponential draws behind `draw`, in plain torch: (B, columns) float64, or float32 on mps."""
+    """The unit exponential draws behind `draw`, in plain torch: (B, columns) float64, or float32 on
+    mps.
+    """
     mask, golden = 0xFFFFFFFF, int(GOLDEN)
 
-    def mix(x: Tensor) -> Tensor:  # 32-bit words in int64, whose products wrap without harm to the low half
+    def mix(
+        x: Tensor,
+    ) -> Tensor:  # 32-bit words in int64, whose products wrap without harm to the low half
         x = ((x ^ (x >> 16)) * int(M0)) & mask
         x = ((x ^ (x >> 15)) * int(M1)) & mask
         return x ^ (x >> 16)
@@ -216,6 +249,8 @@ def exponential_noise(seed: int, rows: Tensor, step: int, columns: int) -> Tenso
     key = mix(mix(words[0] ^ golden) ^ mix((words[1] + golden) & mask))
     inner = mix(mix((key + low) & mask) ^ ((high + step) & mask))
     outer = mix((mix(key ^ ((low * golden) & mask)) + (high ^ step)) & mask)
-    word = mix(mix((inner[:, None] + torch.arange(columns, device=rows.device)) & mask) ^ outer[:, None])
+    word = mix(
+        mix((inner[:, None] + torch.arange(columns, device=rows.device)) & mask) ^ outer[:, None]
+    )
     kind = torch.float32 if rows.device.type == "mps" else torch.float64
     return -torch.log1p(-(word.to(kind) + 0.5) * 2.0**-32)

@@ -2,7 +2,8 @@
 
 Knows no molecules.
 
-    B molecules still being written, P distinct beginnings of theirs, V vocabulary, H hidden, C code, T steps
+    B molecules still being written, P distinct beginnings of theirs, V vocabulary, H hidden, C
+    code, T steps
 """
 
 from __future__ import annotations
@@ -16,22 +17,25 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from . import grammar
-from .alphabet import Alphabet
+from ..language import prefix_features
+from ..language.symbols import Alphabet
+from ..language.vocabulary import END
 from .categorical import cross_entropy, draw
 from .gru import State, Stepper
 from .model import MoleculeVAE
 from .posterior import Level
 from .products import PackedLinear, tanh_linear
-from .vocabulary import END
 
 COLDEST = 1e-6
-"""The least temperature that logits are divided by: below it their last digits would decide, or they overflow."""
+"""The least temperature that logits are divided by: below it their last digits would decide, or
+they overflow.
+"""
 
 
 class Written(NamedTuple):
-    """What the decoder wrote: ``ids`` ``(B, T)``, the end symbol after each molecule and beyond; the number of
-    symbols before the end ``(B,)``; and log p(x|z) at temperature 1 in nats ``(B,)``, the end included."""
+    """What the decoder wrote: ``ids`` ``(B, T)``, the end symbol after each molecule and beyond;
+    the number of symbols before the end ``(B,)``; and log p(x|z) at temperature 1 in nats ``(B,)``,
+    the end included."""
 
     ids: NDArray[np.uint16]
     lengths: NDArray[np.int32]
@@ -56,11 +60,10 @@ def write(
 
     ``alphabet`` is that of the model's vocabulary.
 
-    Temperature 0, or less than :data:`COLDEST`, takes the likeliest symbol at every step; otherwise one is drawn from
-    the logits divided by the temperature, by noise that depends on the ``seed`` and on the molecule's number alone;
-    ``first`` is the number of the first. A molecule cannot end before it has an atom; one that reaches the model's
-    ``max_steps`` is ended there.
-    """
+    Temperature 0, or less than :data:`COLDEST`, takes the likeliest symbol at every step; otherwise
+    one is drawn from the logits divided by the temperature, by noise that depends on the ``seed``
+    and on the molecule's number alone; ``first`` is the number of the first. A molecule cannot end
+    before it has an atom; one that reaches the model's ``max_steps`` is ended there."""
     total, code = len(z), model.posterior.code(z, level)
     alike = isinstance(level, float) and level == 0.0  # nothing is told of the latent there
     code = code[:1] if alike else code
@@ -69,13 +72,19 @@ def write(
     prefixes, written = Prefixes.empty(rows, alike), []
     for step in range(model.max_steps):
         heads = prefixes.heads.cpu()
-        logits = decoder(prefixes.last, step, place.features(heads, z.device), prefixes.heads)  # (P, V)
+        logits = decoder(
+            prefixes.last, step, place.features(heads, z.device), prefixes.heads
+        )  # (P, V)
         bare = place.without_atoms(heads).to(z.device)
         spared = prefixes.spread(bar_the_end(logits, bare)) if len(bare) else None  # (B,)
         if step == model.max_steps - 1:
             logits[:, :END] = logits[:, END + 1 :] = -torch.inf
         logits = prefixes.spread(logits)  # (B, V)
-        last, chosen = pick(logits) if temperature < COLDEST else draw(logits, temperature, seed, first + rows, step)
+        last, chosen = (
+            pick(logits)
+            if temperature < COLDEST
+            else draw(logits, temperature, seed, first + rows, step)
+        )
         written.append((rows, last, chosen if spared is None else chosen + spared))
         alive = (last != END).nonzero()[:, 0]
         if not len(alive):
@@ -89,38 +98,51 @@ def write(
 
 
 def assembled(written: list[tuple[Tensor, Tensor, Tensor]], total: int, steps: int) -> Written:
-    """What was written, from the molecules ``(B,)`` that each step wrote at, their symbols and log-probabilities."""
+    """What was written, from the molecules ``(B,)`` that each step wrote at, their symbols and
+    log-probabilities.
+    """
     rows, symbols, chosen = (torch.cat(parts).cpu() for parts in zip(*written, strict=True))
     counts = torch.tensor([len(one[0]) for one in written])
     ids = torch.full((total, steps), END)
     ids[rows, torch.arange(len(written)).repeat_interleave(counts)] = symbols
     likelihood = torch.zeros(total).index_add_(0, rows, chosen.float())
     lengths = (ids != END).sum(1)
-    return Written(ids.numpy().astype(np.uint16), lengths.numpy().astype(np.int32), likelihood.numpy())
+    return Written(
+        ids.numpy().astype(np.uint16), lengths.numpy().astype(np.int32), likelihood.numpy()
+    )
 
 
 class Prepared:
     """A model's decoder made ready to be run step by step, with its weights as they are now."""
 
     def __init__(self, model: MoleculeVAE) -> None:
-        self.tell, self.stepper, self.model = model.teller(narrow=True), Stepper(model.decoder), weakref.proxy(model)
+        self.tell, self.stepper, self.model = (
+            model.teller(narrow=True),
+            Stepper(model.decoder),
+            weakref.proxy(model),
+        )
         self.start, units, weight = model.start, model.config.decoder, model.output.weight
-        self.output = PackedLinear(weight, model.output.bias, units) if self.stepper.blocked else None
+        self.output = (
+            PackedLinear(weight, model.output.bias, units) if self.stepper.blocked else None
+        )
 
     def first_state(self, code: Tensor) -> State:
         """The state before the first symbol of latents told as ``code`` ``(B, C)``."""
         return self.stepper.begin(tanh_linear(code, self.start.weight, self.start.bias))
 
     def predict(self, state: State, hidden: Tensor, told: Tensor) -> Tensor:
-        """Logits ``(P, V)`` from the decoder's state, also in the type of the products, and what it was told
-        ``(P, E)``; as :meth:`molvae.model.MoleculeVAE.predict`, but with the operands of the other products."""
+        """Logits ``(P, V)`` from the decoder's state, also in the type of the products, and what it
+        was told ``(P, E)``; as :meth:`molvae.nn.model.MoleculeVAE.predict`, but with the operands
+        of the other products."""
         if self.output is not None:
             return self.output(hidden, told)
         logits: Tensor = self.model.predict(state.h, told)
         return logits
 
 
-_prepared: weakref.WeakKeyDictionary[MoleculeVAE, tuple[Any, Prepared]] = weakref.WeakKeyDictionary()
+_prepared: weakref.WeakKeyDictionary[MoleculeVAE, tuple[Any, Prepared]] = (
+    weakref.WeakKeyDictionary()
+)
 
 
 @torch.no_grad()
@@ -141,8 +163,8 @@ def prepared(model: MoleculeVAE) -> Prepared:
 class Decoder:
     """The model's decoder, step by step, for latents told as ``code`` ``(B, C)``.
 
-    Some rows more than are asked for are computed and not read, so that every product has whole blocks of them.
-    """
+    Some rows more than are asked for are computed and not read, so that every product has whole
+    blocks of them."""
 
     def __init__(self, model: MoleculeVAE, code: Tensor) -> None:
         self.ready = prepared(model)
@@ -152,9 +174,13 @@ class Decoder:
         self.keep(torch.arange(len(code), device=code.device))
 
     def __call__(self, last: Tensor, step: int, features: Tensor | None, owners: Tensor) -> Tensor:
-        """Logits ``(P, V)`` of what follows the beginnings: their last symbols, places, and latents, ``(P, ...)``."""
+        """Logits ``(P, V)`` of what follows the beginnings: their last symbols, places, and
+        latents, ``(P, ...)``.
+        """
         more = len(self.state.h) - len(last)
-        x = functional.pad(self.ready.tell(last, torch.full_like(last, step), features), (0, 0, 0, more))
+        x = functional.pad(
+            self.ready.tell(last, torch.full_like(last, step), features), (0, 0, 0, more)
+        )
         hidden = self.stepper(x, self.state, self.fixed, functional.pad(owners, (0, more)))
         return self.ready.predict(self.state, hidden, x)[: len(last)]
 
@@ -168,15 +194,21 @@ class Decoder:
 
 
 class Prefixes(NamedTuple):
-    """The distinct beginnings of the molecules being written: as long as these are few, each is computed once."""
+    """The distinct beginnings of the molecules being written: as long as these are few, each is
+    computed once.
+    """
 
     heads: Tensor  # (P,), a molecule that begins so
     last: Tensor  # (P,), its last symbol
-    owners: Tensor | None = None  # (B,), the beginning of each molecule; None where each has one of its own
+    owners: Tensor | None = (
+        None  # (B,), the beginning of each molecule; None where each has one of its own
+    )
 
     @classmethod
     def empty(cls, rows: Tensor, alike: bool) -> Prefixes:
-        """That of all molecules ``rows`` ``(B,)`` before their first symbol, or that of each if they are not alike."""
+        """That of all molecules ``rows`` ``(B,)`` before their first symbol, or that of each if
+        they are not alike.
+        """
         heads = rows[:1] if alike else rows
         return cls(heads, torch.full_like(heads, END), torch.zeros_like(rows) if alike else None)
 
@@ -187,8 +219,8 @@ class Prefixes(NamedTuple):
     def grown(self, alive: Tensor, rows: Tensor, last: Tensor) -> tuple[Tensor, Prefixes]:
         """The beginnings one symbol on, and the place ``(P,)`` that each grew from.
 
-        ``alive`` are the places of the molecules ``rows`` that go on, with the symbols ``last``, all ``(B,)``.
-        """
+        ``alive`` are the places of the molecules ``rows`` that go on, with the symbols ``last``,
+        all ``(B,)``."""
         if self.owners is None:
             return alive, Prefixes(rows, last)
         before = self.owners[alive]
@@ -204,20 +236,32 @@ class Place:
     """Where each of ``total`` molecules being written stands in the grammar."""
 
     def __init__(self, alphabet: Alphabet, total: int, tier: str) -> None:
-        self.states, self.alphabet, self.groups = grammar.start(total), alphabet, grammar.TIERS[tier]
+        self.states, self.alphabet, self.groups = (
+            prefix_features.start(total),
+            alphabet,
+            prefix_features.TIERS[tier],
+        )
         self.begun = False
 
     def features(self, rows: Tensor, device: torch.device) -> Tensor | None:
-        """What the decoder is told of the molecules ``rows``, ``(B, F)``, if it is told anything."""
+        """What the decoder is told of the molecules ``rows``, ``(B, F)``, if it is told
+        anything.
+        """
         if not self.groups:
             return None
-        return torch.from_numpy(grammar.features_now(self.states, rows.numpy(), self.alphabet, self.groups)).to(device)
+        return torch.from_numpy(
+            prefix_features.features_now(self.states, rows.numpy(), self.alphabet, self.groups)
+        ).to(device)
 
     def without_atoms(self, rows: Tensor) -> Tensor:
-        """The places among the molecules ``rows`` of those that are none yet; once all are some, nobody looks again."""
+        """The places among the molecules ``rows`` of those that are none yet; once all are some,
+        nobody looks again.
+        """
         if self.begun:
             return rows[:0]
-        bare = torch.from_numpy(grammar.atoms_so_far(self.states, rows.numpy()) == 0).nonzero()[:, 0]
+        bare = torch.from_numpy(
+            prefix_features.atoms_so_far(self.states, rows.numpy()) == 0
+        ).nonzero()[:, 0]
         self.begun = not len(bare)
         return bare
 
@@ -227,15 +271,14 @@ class Place:
 
     def advance(self, rows: Tensor, symbols: Tensor) -> None:
         """Append a symbol to each of the molecules ``rows``."""
-        grammar.advance(self.states, rows.numpy(), symbols.numpy(), self.alphabet)
+        prefix_features.advance(self.states, rows.numpy(), symbols.numpy(), self.alphabet)
 
 
 def bar_the_end(logits: Tensor, some: Tensor) -> Tensor:
     """Take the end from the rows ``some`` of ``logits`` ``(B, V)``, in place.
 
-    Returns, ``(B,)``, what the log-probabilities of their other symbols have thereby gained, with its sign turned: so
-    that what is reported stays the model's own log p(x|z).
-    """
+    Returns, ``(B,)``, what the log-probabilities of their other symbols have thereby gained, with
+    its sign turned: so that what is reported stays the model's own log p(x|z)."""
     gained = torch.zeros_like(logits[:, 0])
     gained[some] = torch.log1p(-(-cross_entropy(logits[some], torch.full_like(some, END))).exp())
     logits[some, END] = -torch.inf
@@ -243,6 +286,8 @@ def bar_the_end(logits: Tensor, some: Tensor) -> Tensor:
 
 
 def pick(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """The likeliest symbol of every row of ``logits`` ``(B, V)`` and its log-probability: ``(B,)``, ``(B,)``."""
+    """The likeliest symbol of every row of ``logits`` ``(B, V)`` and its log-probability: ``(B,)``,
+    ``(B,)``.
+    """
     best = logits.log_softmax(-1).max(-1)
     return best.indices, best.values

@@ -1,10 +1,13 @@
-"""What a decoder is told at a position, as one vector: the sum of the embeddings of a symbol, a step and features.
+"""What a decoder is told at a position, as one vector: the sum of the embeddings of a symbol, a
+step and features.
 
-Of dozens of features most are zero at any position. So the embedding of every feature's zero is summed once, and a
-position adds only how its other features differ from that: on a CPU a third of the time of lookups or of a product
-with a 0/1 matrix. Hashes are seldom zero and have thousands of values each: these are folded to the rows of a table.
+Of dozens of features most are zero at any position. So the embedding of every feature's zero is
+summed once, and a position adds only how its other features differ from that: on a CPU a third of
+the time of lookups or of a product with a 0/1 matrix. Hashes are seldom zero and have thousands of
+values each: these are folded to the rows of a table.
 
-    N positions, E embedding, V symbols, T steps, F features, M values of all features together, K values of all hashes
+    N positions, E embedding, V symbols, T steps, F features, M values of all features together, K
+    values of all hashes
 """
 
 from __future__ import annotations
@@ -19,26 +22,30 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from . import kernels
-from .kernels import Array, compiled, load, store
+from .kernels import elementwise
+from .kernels.elementwise import Array, compiled, load, store
+from .kernels.row_sums import add_rows, spread_row
 from .products import array
-from .row_sums import add_rows, spread_row
 
 
 @compiled()
 def folded(number: Any, rows: int) -> Any:
     """The row of a hash in a table of so many rows, 0 for 0.
 
-    Hashes that share a row share one in a smaller table too, if ``rows - 1`` is a multiple of its rows less one.
-    """
+    Hashes that share a row share one in a smaller table too, if ``rows - 1`` is a multiple of its
+    rows less one."""
     return 0 if number == 0 else 1 + (number - 1) % (rows - 1)
 
 
 @compiled()
 def list_features(values: Array, i: int, starts: Array, width: int, places: Array) -> Any:
-    """Where in a table the rows of position i's features begin that are not 0: into places; returns how many."""
+    """Where in a table the rows of position i's features begin that are not 0: into places; returns
+    how many.
+    """
     count = 0
-    for column in range(starts.size):  # without a branch, which would be guessed wrong as often as not
+    for column in range(
+        starts.size
+    ):  # without a branch, which would be guessed wrong as often as not
         places[count] = (starts[column] + values[i, column]) * width
         count += values[i, column] != 0
     return count
@@ -46,7 +53,9 @@ def list_features(values: Array, i: int, starts: Array, width: int, places: Arra
 
 @compiled()
 def list_hashes(values: Array, i: int, plain: int, hashed: Array, width: int, places: Array) -> Any:
-    """Where in their table the rows of position i's hashes begin, those of columns `plain` and on: as above."""
+    """Where in their table the rows of position i's hashes begin, those of columns `plain` and on:
+    as above.
+    """
     count = values.shape[1] - plain
     numbers = hashed.size // width // max(1, count)
     for number in range(count):
@@ -59,9 +68,15 @@ def sum_rows(
     symbols: Array, steps: Array, values: Array, starts: Array,
     symbol_table: Array, step_table: Array, differences: Array, zero: Array, hashed: Array, out: Array,
 ) -> None:  # fmt: skip
-    """out (N, E) = zero (E) + the rows of symbols (N), steps (N), features not 0 and hashes, both in values (N, F)."""
+    """out (N, E) = zero (E) + the rows of symbols (N), steps (N), features not 0 and hashes, both
+    in values (N, F).
+    """
     width, plain = zero.size, starts.size
-    total, one, places = np.empty(width, np.float32), np.empty(1, np.int64), np.empty(values.shape[1] + 1, np.int64)
+    total, one, places = (
+        np.empty(width, np.float32),
+        np.empty(1, np.int64),
+        np.empty(values.shape[1] + 1, np.int64),
+    )
     for i in range(values.shape[0]):
         for j in range(width):
             store(total, j, 0, load(zero, j, 1))
@@ -82,7 +97,11 @@ def scatter_rows(
 ) -> None:  # fmt: skip
     """Add slope (N, E) to the rows that `sum_rows` read."""
     width, plain = zero.size, starts.size
-    row, one, places = np.empty(width, np.float32), np.empty(1, np.int64), np.empty(values.shape[1] + 1, np.int64)
+    row, one, places = (
+        np.empty(width, np.float32),
+        np.empty(1, np.int64),
+        np.empty(values.shape[1] + 1, np.int64),
+    )
     for i in range(values.shape[0]):
         for j in range(width):
             store(row, j, 0, load(slope, i * width + j, 1))
@@ -102,9 +121,8 @@ _spare: dict[torch.Size, list[Array]] = {}
 def zeros(shape: torch.Size) -> Tensor:
     """A float32 tensor of zeros, in memory that serves again once the tensor is gone.
 
-    The gradient of a large table takes megabytes at every step, and having the system find pages for them took a third
-    of the step.
-    """
+    The gradient of a large table takes megabytes at every step, and having the system find pages
+    for them took a third of the step."""
     spare = _spare.setdefault(shape, [])
     try:
         memory = spare.pop()
@@ -147,25 +165,34 @@ class _Sum(torch.autograd.Function):
 class Sums:
     """Embeddings made ready to be summed, with gradients to their tables.
 
-    ``sizes`` are the numbers of values of each feature; tables: of symbols (V, E), of steps (T, E), of features
-    (M, E), the values of one feature after those of another, and of hashes (K, E), each of equally many values.
-    """
+    ``sizes`` are the numbers of values of each feature; tables: of symbols (V, E), of steps (T, E),
+    of features (M, E), the values of one feature after those of another, and of hashes (K, E), each
+    of equally many values."""
 
     def __init__(
-        self, symbols: Tensor, steps: Tensor, features: Tensor, sizes: tuple[int, ...], hashed: Tensor | None = None
+        self,
+        symbols: Tensor,
+        steps: Tensor,
+        features: Tensor,
+        sizes: tuple[int, ...],
+        hashed: Tensor | None = None,
     ) -> None:
         self.symbols, self.steps, self.features = symbols, steps, features
         self.hashed = features.new_empty(0, features.shape[1]) if hashed is None else hashed
         self.starts = torch.tensor((0, *sizes[:-1]), device=features.device).cumsum(0)
-        self.compiled = features.device.type == "cpu" and kernels.AVAILABLE and features.dtype == torch.float32
+        self.compiled = (
+            features.device.type == "cpu"
+            and elementwise.AVAILABLE
+            and features.dtype == torch.float32
+        )
         if self.compiled:
             of_zero = features.index_select(0, self.starts)  # (F, E)
             self.differences = features - of_zero.repeat_interleave(torch.tensor(sizes), 0)
             self.zero = of_zero.sum(0)
 
     def __call__(self, symbols: Tensor, steps: Tensor, values: Tensor, kind: torch.dtype) -> Tensor:
-        """What positions are told, ``(N, E)`` of type ``kind``: symbols and steps (N) int64, values (N, F) int16, the
-        features before the hashes."""
+        """What positions are told, ``(N, E)`` of type ``kind``: symbols and steps (N) int64, values
+        (N, F) int16, the features before the hashes."""
         if self.compiled:
             places = (symbols, steps, values.contiguous(), self.starts)
             tables = (self.symbols, self.steps, self.differences, self.zero, self.hashed)
@@ -175,9 +202,13 @@ class Sums:
             return told
         # Elsewhere one product with a 0/1 matrix is far quicker than dozens of lookups a position.
         plain, hashes = values.long().tensor_split([len(self.starts)], 1)
-        marks = torch.zeros(len(symbols), len(self.features), dtype=kind, device=self.features.device)
+        marks = torch.zeros(
+            len(symbols), len(self.features), dtype=kind, device=self.features.device
+        )
         marks.scatter_(1, plain + self.starts, 1.0)
-        looked_up = functional.embedding(symbols, self.symbols) + functional.embedding(steps, self.steps)
+        looked_up = functional.embedding(symbols, self.symbols) + functional.embedding(
+            steps, self.steps
+        )
         if hashes.shape[1]:
             numbers = len(self.hashed) // hashes.shape[1]
             rows = torch.where(hashes > 0, (hashes - 1) % (numbers - 1) + 1, 0)

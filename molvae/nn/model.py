@@ -1,7 +1,7 @@
 """``MoleculeVAE``: ids → latent → logits. Knows no chemistry and no files.
 
-B molecules, N packed positions (see dataset.Batch), V vocabulary, E embedding, H hidden, Z latent, C code
-"""
+B molecules, N packed positions (see dataset.Batch), V vocabulary, E embedding, H hidden, Z latent,
+C code"""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ..config import ModelConfig
+from ..datasets.dataset import Batch
+from ..language.atom_environments import NUMBERS
+from ..language.prefix_features import TIERS, feature_sizes
 from .categorical import cross_entropy
-from .config import ModelConfig
-from .dataset import Batch
 from .embeddings import Sums
-from .grammar import TIERS, feature_sizes
 from .gru import GRU, Precision
 from .posterior import Gaussian, GaussianPosterior, Level, LevelPosterior
 from .products import linear
-from .surroundings import NUMBERS
 
 
 class Packed(NamedTuple):
-    """A :class:`~molvae.dataset.Batch` as tensors on a device."""
+    """A :class:`~molvae.datasets.dataset.Batch` as tensors on a device."""
 
     inputs: Tensor  # (N,) int64
     targets: Tensor  # (N,) int64
@@ -40,13 +40,17 @@ class Packed(NamedTuple):
         steps = torch.repeat_interleave(torch.arange(len(batch.sizes)), counts)
         starts = counts.cumsum(0) - counts
         owners = torch.arange(len(batch.inputs)) - starts[steps]
-        inputs, targets, backward = map(torch.from_numpy, (batch.inputs, batch.targets, batch.reversed_inputs))
+        inputs, targets, backward = map(
+            torch.from_numpy, (batch.inputs, batch.targets, batch.reversed_inputs)
+        )
         there = [tensor.to(device) for tensor in (inputs, targets, backward, steps, owners)]
         grammar = None if batch.grammar is None else torch.from_numpy(batch.grammar).to(device)
         return cls(there[0], there[1], there[2], there[3], there[4], batch.sizes, grammar)
 
     def symbols(self, kept: Tensor) -> tuple[Tensor, Tensor, list[int]]:
-        """Of the molecules ``kept`` ``(B,)`` their symbols forward and backward, packed, and the sizes of the steps."""
+        """Of the molecules ``kept`` ``(B,)`` their symbols forward and backward, packed, and the
+        sizes of the steps.
+        """
         batch = self.sizes[0]
         among = kept[self.owners[batch:]]
         alive = torch.tensor(self.sizes[1:])
@@ -102,13 +106,15 @@ class MoleculeVAE(nn.Module):
 
     @property
     def in_bf16(self) -> bool:
-        """Whether vectors between the layers are bf16: in training alone, for what is written hangs on the largest
-        logit, and bf16 would make ties."""
+        """Whether vectors between the layers are bf16: in training alone, for what is written hangs
+        on the largest logit, and bf16 would make ties."""
         return self.training and self.precision == "bf16"
 
     @property
     def weight_count(self) -> int:
-        """How many numbers are trained; the moments of the aggregate posterior, which are measured, do not count."""
+        """How many numbers are trained; the moments of the aggregate posterior, which are measured,
+        do not count.
+        """
         return sum(parameter.numel() for parameter in self.parameters())
 
     @property
@@ -119,8 +125,8 @@ class MoleculeVAE(nn.Module):
     def encode(self, packed: Packed, level: Level = None) -> Gaussian:
         """The posterior of every molecule of a batch, at a noise level if it has several.
 
-        At level 0 it is N(0, I) whatever the molecule, so a molecule whose level is 0 is not even read.
-        """
+        At level 0 it is N(0, I) whatever the molecule, so a molecule whose level is 0 is not even
+        read."""
         batch = packed.sizes[0]
         if not isinstance(level, Tensor) or bool(level.all()):
             posterior: Gaussian = self.posterior(
@@ -135,7 +141,8 @@ class MoleculeVAE(nn.Module):
         return Gaussian(*(mean.index_put((kept,), part) for part in told))
 
     def summary(self, forward: Tensor, backward: Tensor, sizes: list[int]) -> Tensor:
-        """What the encoder makes of molecules, ``(B, 2 * encoder)``, from their packed symbols both ways.
+        """What the encoder makes of molecules, ``(B, 2 * encoder)``, from their packed symbols both
+        ways.
 
         Its inputs are rows of a small table, so what these add to the gates is a table too.
         """
@@ -146,22 +153,25 @@ class MoleculeVAE(nn.Module):
         return torch.cat([left, right], dim=-1)
 
     def first_state(self, code: Tensor) -> Tensor:
-        """The decoder's state before the first symbol, ``(B, H)``, from what it is told ``(B, C)``."""
+        """The decoder's state before the first symbol, ``(B, H)``, from what it is told ``(B,
+        C)``.
+        """
         return self.start(code).tanh()  # type: ignore[no-any-return]
 
     def teller(self, narrow: bool = False) -> Callable[[Tensor, Tensor, Tensor | None], Tensor]:
         """What tells the decoder where it is, with the weights as they are now.
 
-        A function of positions ``(N,)``: of the symbol just written, the step, and the place in the grammar
-        ``(N, F)``. It gives their embeddings, summed, ``(N, E)`` in the type of the products; ``narrow``, the largest
-        table is read in that type too.
-        """
+        A function of positions ``(N,)``: of the symbol just written, the step, and the place in the
+        grammar ``(N, F)``. It gives their embeddings, summed, ``(N, E)`` in the type of the
+        products; ``narrow``, the largest table is read in that type too."""
         kind = torch.bfloat16 if self.precision == "bf16" else self.write.weight.dtype
         sums = None
         if self.grammar is not None:
             hashed = None if self.surroundings is None else self.surroundings.weight
             hashed = hashed.to(kind) if hashed is not None and narrow else hashed
-            sums = Sums(self.write.weight, self.step.weight, self.grammar.weight, self.features, hashed)
+            sums = Sums(
+                self.write.weight, self.step.weight, self.grammar.weight, self.features, hashed
+            )
 
         # Without the model itself: what is made ready must not keep it from going.
         write, step, top = self.write, self.step, self.max_steps - 1
@@ -176,18 +186,23 @@ class MoleculeVAE(nn.Module):
         return tell
 
     def logits(self, packed: Packed, z: Tensor, level: Level = None) -> Tensor:
-        """Unnormalised log-probabilities of each next symbol, ``(N, V)``, given z and the true prefix."""
+        """Unnormalised log-probabilities of each next symbol, ``(N, V)``, given z and the true
+        prefix.
+        """
         code = self.posterior.code(z, level)
         x = self.teller()(packed.inputs, packed.steps, packed.grammar)  # (N, E)
         x = x if self.in_bf16 else x.to(code.dtype)
-        hidden, _ = self.decoder(x, code, self.first_state(code), packed.sizes, packed.owners)  # (N, H)
+        hidden, _ = self.decoder(
+            x, code, self.first_state(code), packed.sizes, packed.owners
+        )  # (N, H)
         return self.predict(hidden, x)
 
     def predict(self, hidden: Tensor, told: Tensor) -> Tensor:
-        """Logits ``(N, V)`` from the decoder's states ``(N, H)`` and, past them, from what it was told ``(N, E)``.
+        """Logits ``(N, V)`` from the decoder's states ``(N, H)`` and, past them, from what it was
+        told ``(N, E)``.
 
-        The straight way spares the state what the last symbol and the place in the grammar say by themselves.
-        """
+        The straight way spares the state what the last symbol and the place in the grammar say by
+        themselves."""
         return linear(hidden, told.to(hidden.dtype), self.output.weight, self.output.bias)
 
     def log_likelihood(self, packed: Packed, z: Tensor, level: Level = None) -> Tensor:

@@ -1,8 +1,8 @@
 """How a latent vector is drawn and what it costs in nats.
 
-The encoder's summary of a molecule becomes a posterior over its latent z; a draw is reparameterised, so that
-gradients reach the encoder (Kingma & Welling 2014), and its KL to the prior N(0, I) is exact. Knows nothing of
-symbols. Noise is handed in, never drawn here.
+The encoder's summary of a molecule becomes a posterior over its latent z; a draw is
+reparameterised, so that gradients reach the encoder (Kingma & Welling 2014), and its KL to the
+prior N(0, I) is exact. Knows nothing of symbols. Noise is handed in, never drawn here.
 
     B batch, F features of the summary, Z latent, C what the decoder is told of the latent
 """
@@ -21,7 +21,9 @@ LOG_VARIANCE_RANGE = (-14.0, 4.0)
 
 
 Level = float | Tensor | None
-"""A noise level of a :class:`LevelPosterior`: one for all, one per molecule ``(B, 1)``, or its sharpest."""
+"""A noise level of a :class:`LevelPosterior`: one for all, one per molecule ``(B, 1)``, or its
+sharpest.
+"""
 
 
 class Gaussian(NamedTuple):
@@ -31,7 +33,9 @@ class Gaussian(NamedTuple):
     log_variance: Tensor
 
     def draw(self, noise: Tensor) -> Tensor:
-        """z = mean + sigma * noise, ``(B, Z)``; ``noise`` is standard normal, or zero for the mean itself."""
+        """z = mean + sigma * noise, ``(B, Z)``; ``noise`` is standard normal, or zero for the mean
+        itself.
+        """
         return self.mean + (0.5 * self.log_variance).exp() * noise
 
     def kl(self) -> Tensor:
@@ -53,11 +57,12 @@ def prior_log_density(z: Tensor) -> Tensor:
 
 
 class Aggregate(nn.Module):
-    """The aggregate posterior, the average of q(z|x) over molecules, as the one Gaussian with its mean and covariance.
+    """The aggregate posterior, the average of q(z|x) over molecules, as the one Gaussian with its
+    mean and covariance.
 
-    What latents of real molecules look like together: of all Gaussian priors it leaves the smallest gap between
-    what the decoder was trained on and what it is sampled from (Tomczak & Welling 2018). N(0, I) until fitted.
-    """
+    What latents of real molecules look like together: of all Gaussian priors it leaves the smallest
+    gap between what the decoder was trained on and what it is sampled from (Tomczak & Welling
+    2018). N(0, I) until fitted."""
 
     mean: Tensor  # (Z,) of the posterior means
     covariance: Tensor  # (Z, Z) of the posterior means
@@ -71,13 +76,17 @@ class Aggregate(nn.Module):
 
     @torch.no_grad()
     def fit(self, mean: Tensor, covariance: Tensor, variance: Tensor) -> None:
-        """Take the mean ``(Z,)`` and covariance ``(Z, Z)`` of posterior means, and their average variance ``(Z,)``."""
+        """Take the mean ``(Z,)`` and covariance ``(Z, Z)`` of posterior means, and their average
+        variance ``(Z,)``.
+        """
         self.mean.copy_(mean)
         self.covariance.copy_(covariance)
         self.variance.copy_(variance)
 
     def draw(self, noise: Tensor, scale: float = 1.0, variance: float | None = None) -> Tensor:
-        """Draws ``(B, Z)`` from the aggregate of scaled means, with another variance around them if given."""
+        """Draws ``(B, Z)`` from the aggregate of scaled means, with another variance around them if
+        given.
+        """
         around = self.variance if variance is None else torch.full_like(self.variance, variance)
         covariance = scale**2 * self.covariance.double() + around.double().diag()
         factor: Tensor = torch.linalg.cholesky(covariance).to(noise.dtype)
@@ -85,7 +94,8 @@ class Aggregate(nn.Module):
 
 
 class GaussianPosterior(nn.Module):
-    """The amortised Gaussian posterior: a linear layer gives each molecule its mean and log-variance.
+    """The amortised Gaussian posterior: a linear layer gives each molecule its mean and
+    log-variance.
 
     The decoder is told z itself, so ``C = Z``.
     """
@@ -97,7 +107,8 @@ class GaussianPosterior(nn.Module):
         self.mean = nn.Linear(features, latent)
         self.log_variance = nn.Linear(features, latent)
         self.aggregate = Aggregate(latent)
-        # A posterior that begins narrow lets the decoder find the latent useful before the KL presses.
+        # A posterior that begins narrow lets the decoder find the latent useful before the KL
+        # presses.
         nn.init.zeros_(self.log_variance.weight)
         nn.init.constant_(self.log_variance.bias, -3.0)
 
@@ -110,23 +121,28 @@ class GaussianPosterior(nn.Module):
         return z
 
     def remember(self, mean: Tensor, covariance: Tensor, variance: Tensor) -> None:
-        """Fit the aggregate to the moments of many molecules' posteriors, as :meth:`Aggregate.fit` takes them."""
+        """Fit the aggregate to the moments of many molecules' posteriors, as :meth:`Aggregate.fit`
+        takes them.
+        """
         self.aggregate.fit(mean, covariance, variance)
 
     def prior(self, noise: Tensor, learned: bool = False, level: float | None = None) -> Tensor:
-        """Draws ``(B, Z)`` from N(0, I), or from the aggregate posterior, by standard normal ``noise``."""
+        """Draws ``(B, Z)`` from N(0, I), or from the aggregate posterior, by standard normal
+        ``noise``.
+        """
         return self.aggregate.draw(noise) if learned else noise
 
 
 class LevelPosterior(nn.Module):
-    """Several noise levels in one model: z = a mu + sqrt(1 - a²) eps, with mu on the sphere of radius sqrt(Z).
+    """Several noise levels in one model: z = a mu + sqrt(1 - a²) eps, with mu on the sphere of
+    radius sqrt(Z).
 
-    The decoder is told the level a and what it says of mu, ``[a z, a]``, so ``C = Z + 1``. Every level has an ELBO
-    of its own, whose KL is the same for all molecules, -Z/2 log(1 - a²) nats: nothing pushes it towards collapse,
-    and there is no weight to tune. At the sharpest level molecules are rebuilt; at level 0 the decoder is told
-    nothing, the KL is 0, and p(x|z) is the exact p(x) of a language model; between them lie analogs. Related to
-    the committed rates of delta-VAE (Razavi et al. 2019) and the multi-rate VAE (Bae et al. 2023).
-    """
+    The decoder is told the level a and what it says of mu, ``[a z, a]``, so ``C = Z + 1``. Every
+    level has an ELBO of its own, whose KL is the same for all molecules, -Z/2 log(1 - a²) nats:
+    nothing pushes it towards collapse, and there is no weight to tune. At the sharpest level
+    molecules are rebuilt; at level 0 the decoder is told nothing, the KL is 0, and p(x|z) is the
+    exact p(x) of a language model; between them lie analogs. Related to the committed rates of
+    delta-VAE (Razavi et al. 2019) and the multi-rate VAE (Bae et al. 2023)."""
 
     def __init__(self, features: int, latent: int, sharpest: float) -> None:
         super().__init__()
@@ -151,7 +167,9 @@ class LevelPosterior(nn.Module):
         self.aggregate.fit(mean / self.sharpest, covariance / self.sharpest**2, variance)
 
     def prior(self, noise: Tensor, learned: bool = False, level: float | None = None) -> Tensor:
-        """Draws ``(B, Z)`` from N(0, I), or from the aggregate posterior at ``level``, by standard normal ``noise``."""
+        """Draws ``(B, Z)`` from N(0, I), or from the aggregate posterior at ``level``, by standard
+        normal ``noise``.
+        """
         a = self.sharpest if level is None else level
         return self.aggregate.draw(noise, a, 1.0 - a**2) if learned else noise
 
@@ -167,8 +185,8 @@ def drawn_levels(
 ) -> Tensor:
     """Levels to train at, ``(B, 1)``, from uniform draws ``(B,)``: sharpest, blank, or between.
 
-    Those between are sharpest * u**power: their density rises like a at 0.5, and falls like 1 / sqrt(a) at 2.
-    """
+    Those between are sharpest * u**power: their density rises like a at 0.5, and falls like 1 /
+    sqrt(a) at 2."""
     between = max(1e-9, 1.0 - sharp_share - blank_share)
     middle = sharpest * ((uniform - sharp_share - blank_share) / between).clamp(min=0.0) ** power
     levels = torch.where(uniform < sharp_share, torch.full_like(uniform, sharpest), middle)
@@ -178,9 +196,8 @@ def drawn_levels(
 def free_kl(kl: Tensor, free_bits: float) -> Tensor:
     """KL ``(B, Z)`` that the loss charges for, per molecule ``(B,)``.
 
-    A dimension whose mean KL over the batch is below ``free_bits`` nats costs just those nats, so that nothing
-    pushes it towards collapse (Kingma et al. 2016).
-    """
+    A dimension whose mean KL over the batch is below ``free_bits`` nats costs just those nats, so
+    that nothing pushes it towards collapse (Kingma et al. 2016)."""
     if free_bits <= 0.0:
         return kl.sum(-1)
     charged = kl.mean(0).clamp(min=free_bits).sum()

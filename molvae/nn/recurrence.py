@@ -1,9 +1,9 @@
 """All steps of a GRU layer on a CPU as one differentiable function, around the compiled kernels.
 
-Two ways with the same results: torch's products with a kernel after each, on any processor and in fp32; or
-products and gates together in blocks, in bf16, where the processor has what `blocks` needs. Weight gradients
-are one product each, after the steps. See `gru` for the layout and for what the letters mean.
-"""
+Two ways with the same results: torch's products with a kernel after each, on any processor and in
+fp32; or products and gates together in blocks, in bf16, where the processor has what `blocks`
+needs. Weight gradients are one product each, after the steps. See `gru` for the layout and for what
+the letters mean."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from . import blocked_gru, blocks, row_gru
+from .kernels import blocked_gru, blocks
+from .kernels import gates as gate_kernels
 from .products import STEP, array, by_units, has_blocks, packed, product, transposed_product
 
 Precision = Literal["fp32", "bf16"]
@@ -38,22 +39,29 @@ def fits_blocks(x: Tensor, h0: Tensor, kind: torch.dtype) -> bool:
 
 
 def step_rows(alive: int, there: int) -> int:
-    """How many rows a step's product takes: those ``alive`` and, where as many are ``there``, some of later steps.
+    """How many rows a step's product takes: those ``alive`` and, where as many are ``there``, some
+    of later steps.
 
-    What comes of these is not read. So there are few shapes to compile kernels for, see `products.BLOCK`.
-    """
+    What comes of these is not read. So there are few shapes to compile kernels for, see
+    `products.BLOCK`."""
     taken = -(-alive // STEP) * STEP
     return taken if taken <= there else alive
 
 
 def run(
-    x: Tensor, h0: Tensor, w_x: Tensor, w_h: Tensor, fixed: Tensor, owners: Tensor, bias: Tensor, sizes: list[int]
+    x: Tensor,
+    h0: Tensor,
+    w_x: Tensor,
+    w_h: Tensor,
+    fixed: Tensor,
+    owners: Tensor,
+    bias: Tensor,
+    sizes: list[int],
 ) -> tuple[Tensor, Tensor, Kept]:
     """Outputs (N, H), last states (B, H) float32 and what to keep.
 
-    x, w_x, w_h and fixed (R, 3H), of which every packed row gets that of its owner (N), in the type of the products;
-    bias (H) float32: n's recurrent share.
-    """
+    x, w_x, w_h and fixed (R, 3H), of which every packed row gets that of its owner (N), in the type
+    of the products; bias (H) float32: n's recurrent share."""
     total, rows, size = len(x), len(h0), h0.shape[1]
     blocked = fits_blocks(x, h0, x.dtype)
     gates = x.new_empty(total, 3 * size) if blocked else product(x, w_x.t())
@@ -66,7 +74,15 @@ def run(
         weights = (packed(w_x.t()), packed(w_h.t()))
         block = array(torch.zeros(4096))
         inputs = [array(part) for part in (by_units(fixed), owners, bias, gates, candidate)]
-        everything: Any = (blocks.layout(), np.array(sizes), array(x.contiguous()), *weights, *inputs, *results, block)
+        everything: Any = (
+            blocks.layout(),
+            np.array(sizes),
+            array(x.contiguous()),
+            *weights,
+            *inputs,
+            *results,
+            block,
+        )
         blocked_gru.forward(*everything)
         return outputs, state, kept
     recurrent = x.new_empty(step_rows(rows, rows + STEP), 3 * size)
@@ -75,19 +91,22 @@ def run(
     for alive, following in zip(sizes, [*sizes[1:], 0], strict=True):
         taken = step_rows(alive, len(carried) - place)
         torch.mm(carried[place : place + taken], w_h.t(), out=recurrent[:taken])
-        row_gru.forward(place, alive, following, *memory, *results)
+        gate_kernels.forward(place, alive, following, *memory, *results)
         place += alive
     return outputs, state, kept
 
 
 def run_back(kept: Kept, w_h: Tensor, slope: Tensor, state: Tensor) -> None:
-    """Turn what was kept into gate gradients, and state (B, H) from the last states' gradient into h0's.
+    """Turn what was kept into gate gradients, and state (B, H) from the last states' gradient into
+    h0's.
 
     slope (N, H) or (1, H): gradient of the outputs, in the type of the products.
     """
     gates, candidate, _, carried, sizes, blocked = kept
     if blocked:
-        memory = [array(part) for part in (gates, candidate, carried, slope, state, torch.zeros(4096))]
+        memory = [
+            array(part) for part in (gates, candidate, carried, slope, state, torch.zeros(4096))
+        ]
         blocked_gru.backward(blocks.layout(), np.array(sizes), packed(w_h), *memory)
         return
     rows, start = sizes[0], len(gates)
@@ -96,14 +115,16 @@ def run_back(kept: Kept, w_h: Tensor, slope: Tensor, state: Tensor) -> None:
     for alive, following in zip(reversed(sizes), [0, *reversed(sizes[1:])], strict=True):
         start -= alive
         steps: Any = (start, alive, following, *memory)
-        row_gru.backward(*steps)
+        gate_kernels.backward(*steps)
         taken = step_rows(alive, len(gates) - start)
         torch.mm(gates[start : start + taken], w_h, out=recurrent[:taken])
     state.add_(recurrent[:rows])
 
 
 class Recurrence(torch.autograd.Function):
-    """(x, constant, h0, W_ih, W_hh, b_ih, b_hh, sizes, owners, precision) -> outputs in x's type, last states."""
+    """(x, constant, h0, W_ih, W_hh, b_ih, b_hh, sizes, owners, precision) -> outputs in x's type,
+    last states.
+    """
 
     @staticmethod
     def forward(
@@ -117,8 +138,14 @@ class Recurrence(torch.autograd.Function):
         w_x, w_c = weights[:, :width], weights[:, width:]
         fixed = b_ih.clone()[None]  # (1, 3H), or (R, 3H) where there is a constant
         fixed[0, : 2 * size] += b_hh[: 2 * size]
-        fixed = fixed.to(kind) if constant is None else torch.addmm(fixed.to(kind), constant.to(kind), w_c.t())
-        outputs, state, ctx.kept = run(operand, h0, w_x, w_h, fixed, owners, b_hh[2 * size :], sizes)
+        fixed = (
+            fixed.to(kind)
+            if constant is None
+            else torch.addmm(fixed.to(kind), constant.to(kind), w_c.t())
+        )
+        outputs, state, ctx.kept = run(
+            operand, h0, w_x, w_h, fixed, owners, b_hh[2 * size :], sizes
+        )
         ctx.fixed_shape = fixed.shape
         ctx.save_for_backward(operand, constant, w_x, w_c, w_h)
         ctx.x_type = x.dtype
@@ -130,14 +157,23 @@ class Recurrence(torch.autograd.Function):
         x, constant, w_x, w_c, w_h = ctx.saved_tensors
         kept: Kept = ctx.kept
         del ctx.kept  # overwritten: a second backward must fail
-        gates, candidate, rows, size = kept.gates, kept.candidate, kept.sizes[0], kept.candidate.shape[1]
-        state = torch.zeros(rows, size) if last is None else last.clone(memory_format=torch.contiguous_format)
+        gates, candidate, rows, size = (
+            kept.gates,
+            kept.candidate,
+            kept.sizes[0],
+            kept.candidate.shape[1],
+        )
+        state = (
+            torch.zeros(rows, size)
+            if last is None
+            else last.clone(memory_format=torch.contiguous_format)
+        )
         slope = gates.new_zeros(1, size) if slope is None else slope.to(gates.dtype).contiguous()
         run_back(kept, w_h, slope, state)
 
         fixed, bias = gates.new_empty(ctx.fixed_shape), torch.zeros(4 * size)
         owners = array(kept.owners)
-        row_gru.fixed_gradient(array(gates), array(candidate), owners, array(fixed), array(bias))
+        gate_kernels.fixed_gradient(array(gates), array(candidate), owners, array(fixed), array(bias))
         reset_update = gates[:, : 2 * size]
         d_x = d_constant = None
         if ctx.needs_input_grad[0]:

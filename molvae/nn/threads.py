@@ -1,8 +1,8 @@
-"""One thread per core, each with its own part of a batch; several processes divide the cores among them.
+"""One thread per core, each with its own part of a batch; several processes divide the cores among
+them.
 
-On few cores this beats several cores on one matrix product: no thread waits for another at every step. Knows
-nothing of models.
-"""
+On few cores this beats several cores on one matrix product: no thread waits for another at every
+step. Knows nothing of models."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from .parallel import default_workers
-from .processes import world
+from ..runtime.process_pool import default_workers
+from ..runtime.ranks import world
 
 Part = TypeVar("Part")
 Result = TypeVar("Result")
@@ -30,11 +30,11 @@ ROWS_PER_THREAD = 128
 
 
 def keep_freed_memory() -> None:
-    """Let the C library keep what is freed for what is asked for next, where it is one that can be told so (glibc).
+    """Let the C library keep what is freed for what is asked for next, where it is one that can be
+    told so (glibc).
 
-    Given back, memory comes anew page by page, and for each page that a thread gives back the system interrupts the
-    cores of all the others.
-    """
+    Given back, memory comes anew page by page, and for each page that a thread gives back the
+    system interrupts the cores of all the others."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
         for name, size in MALLOC.items():
@@ -56,13 +56,18 @@ class Threads:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._pool.shutdown(cancel_futures=True)
         torch.set_num_threads(self._before)
 
     def submit(self, function: Callable[..., Result], *arguments: Any) -> Future[Result]:
-        """Begin ``function`` of ``arguments`` as soon as a thread is free; closing cancels what has not begun."""
+        """Begin ``function`` of ``arguments`` as soon as a thread is free; closing cancels what has
+        not begun.
+        """
         return self._pool.submit(function, *arguments)
 
     def map(self, function: Callable[[Part], Result], parts: Iterable[Part]) -> list[Result]:
@@ -71,12 +76,17 @@ class Threads:
 
 
 def divided(tensors: Sequence[Tensor], count: int) -> list[list[Tensor]]:
-    """For each of ``count`` threads its share of many tensors, in views: some rows of each; one row goes to the first.
+    """For each of ``count`` threads its share of many tensors, in views: some rows of each; one row
+    goes to the first.
 
     The same shares for tensors of the same shapes; of few rows there may be fewer shares.
     """
-    parts = [tensor.detach().tensor_split(count) if tensor.ndim else [tensor.detach()] for tensor in tensors]
+    parts = [
+        tensor.detach().tensor_split(count) if tensor.ndim else [tensor.detach()]
+        for tensor in tensors
+    ]
     shares = [
-        [part[number] for part in parts if number < len(part) and part[number].numel()] for number in range(count)
+        [part[number] for part in parts if number < len(part) and part[number].numel()]
+        for number in range(count)
     ]
     return [share for share in shares if share]

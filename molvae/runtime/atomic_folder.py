@@ -1,4 +1,5 @@
-"""A folder committed whole or not at all: written aside, named by a manifest of SHA-256 sums, then renamed.
+"""A folder committed whole or not at all: written aside, named by a manifest of SHA-256 sums, then
+renamed.
 
 Readers trust only a folder whose manifest verifies. Knows nothing of what the files hold.
 """
@@ -16,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from .errors import ModelError
+from ..errors import ModelError
 
 MANIFEST = "MANIFEST.json"
 PLAIN_NAME = re.compile(r"[a-z]+\.[a-z]+")
@@ -36,7 +37,9 @@ def write_file(path: Path, content: bytes) -> None:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Put ``content`` under ``path`` in one step: a reader sees the old file or the new one, never a part."""
+    """Put ``content`` under ``path`` in one step: a reader sees the old file or the new one, never
+    a part.
+    """
     aside = path.with_name(f".tmp-{os.getpid()}-{secrets.token_hex(4)}-{path.name}")
     try:
         write_file(aside, content)
@@ -100,7 +103,9 @@ def read_json(content: bytes, name: str) -> Any:
 
 
 def manifest_of(path: Path, *, kind: str, version: int) -> dict[str, Any]:
-    """The ``files`` part of a folder's manifest; ModelError says why the folder is not one of this kind."""
+    """The ``files`` part of a folder's manifest; ModelError says why the folder is not one of this
+    kind.
+    """
     try:
         with open(path / MANIFEST, "rb") as handle:
             content = handle.read(JSON_LIMIT)
@@ -110,7 +115,9 @@ def manifest_of(path: Path, *, kind: str, version: int) -> dict[str, Any]:
     if not isinstance(manifest, dict) or manifest.get("kind") != f"molvae {kind}":
         raise ModelError(f"{path}: not a molvae {kind}")
     if manifest.get("version") != version:
-        raise ModelError(f"{path}: written by another version of molvae ({manifest.get('version')!r})")
+        raise ModelError(
+            f"{path}: written by another version of molvae ({manifest.get('version')!r})"
+        )
     files = manifest.get("files")
     if not isinstance(files, dict) or not all(PLAIN_NAME.fullmatch(name) for name in files):
         raise ModelError(f"{path}: its {MANIFEST} does not list plain files")
@@ -118,7 +125,9 @@ def manifest_of(path: Path, *, kind: str, version: int) -> dict[str, Any]:
 
 
 def read_folder(path: Path, names: Iterable[str], *, kind: str, version: int) -> dict[str, bytes]:
-    """The contents of the files ``names`` of a committed folder, each checked against the manifest."""
+    """The contents of the files ``names`` of a committed folder, each checked against the
+    manifest.
+    """
     listed = manifest_of(path, kind=kind, version=version)
     contents: dict[str, bytes] = {}
     for name in names:
@@ -132,5 +141,7 @@ def read_folder(path: Path, names: Iterable[str], *, kind: str, version: int) ->
         except OSError as error:
             raise ModelError(f"{path / name}: cannot be read ({error.strerror})") from error
         if hashlib.sha256(contents[name]).hexdigest() != entry.get("sha256"):
-            raise ModelError(f"{path / name}: damaged: its SHA-256 is not the one it was written with")
+            raise ModelError(
+                f"{path / name}: damaged: its SHA-256 is not the one it was written with"
+            )
     return contents

@@ -1,4 +1,5 @@
-"""How array code is compiled: by numba at the first call, kept on disk where a folder can be written.
+"""How array code is compiled: by numba at the first call, kept on disk where a folder can be
+written.
 
 Knows nothing of what is compiled.
 """
@@ -42,7 +43,8 @@ event.register("numba:compile", FirstTime())  # type: ignore[no-untyped-call]
 
 
 def compiled(widening: bool = True, **options: Any) -> Callable[[Function], Function]:
-    """Compile a function with numba, the interpreter lock released; ``options`` are those of ``numba.njit``.
+    """Compile a function with numba, the interpreter lock released; ``options`` are those of
+    ``numba.njit``.
 
     With ``widening`` other compiled code calls it as :func:`widened` says.
     """
@@ -61,33 +63,40 @@ def compiled(widening: bool = True, **options: Any) -> Callable[[Function], Func
 
 
 def widen(dispatcher: Any) -> None:
-    """Have compiled code call a function with :func:`widened` arguments, where numba asks for them in the known way."""
+    """Have compiled code call a function with :func:`widened` arguments, where numba asks for them
+    in the known way.
+    """
     find = getattr(dispatcher, "get_call_template", None)
     if find is None:  # also where compiling is switched off
         return
 
     def find_wide(arguments: Any, named: Any) -> Any:
-        return find(tuple(map(widened, arguments)), {name: widened(kind) for name, kind in named.items()})
+        return find(
+            tuple(map(widened, arguments)), {name: widened(kind) for name, kind in named.items()}
+        )
 
     dispatcher.get_call_template = find_wide
 
 
 def widened(kind: Any) -> Any:
-    """The type in which compiled code hands an argument to compiled code: integers in 64 bits, constants too.
+    """The type in which compiled code hands an argument to compiled code: integers in 64 bits,
+    constants too.
 
-    Left alone, numba compiles a function anew for every width and every constant that it is called with, which is
-    a quarter of all the time that compiling takes.
-    """
+    Left alone, numba compiles a function anew for every width and every constant that it is called
+    with, which is a quarter of all the time that compiling takes."""
     kind = cast(Any, types).unliteral(kind)
-    return types.int64 if isinstance(kind, cast(Any, types).Integer) and kind.bitwidth < 64 else kind
+    return (
+        types.int64 if isinstance(kind, cast(Any, types).Integer) and kind.bitwidth < 64 else kind
+    )
 
 
 def lent(array: Array) -> Array:
-    """The same array, to whose users compiled code does not count references; somebody must hold it all the while.
+    """The same array, to whose users compiled code does not count references; somebody must hold it
+    all the while.
 
-    Counting takes an atomic addition for every array and call, inlined or not, wherever numba cannot prove that it
-    comes to nothing: more time than a small function takes for its work. So kernels of many small functions lend these
-    their arrays, which the caller of the kernel holds.
+    Counting takes an atomic addition for every array and call, inlined or not, wherever numba
+    cannot prove that it comes to nothing: more time than a small function takes for its work. So
+    kernels of many small functions lend these their arrays, which the caller of the kernel holds.
     """
     return array
 
@@ -119,7 +128,8 @@ cast(Any, extending).overload(lent)(_lent)
 
 
 def prepare_to_fork() -> None:
-    """Load what numba loads at the first call of any compiled function, a third of a second, before workers are forked.
+    """Load what numba loads at the first call of any compiled function, a third of a second, before
+    workers are forked.
 
     They share it then; left to them, each would load its own.
     """

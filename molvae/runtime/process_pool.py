@@ -1,12 +1,12 @@
 """A function over many chunks of rows, on several processes, in order, whatever a worker does.
 
-Chunks are read only as workers come free, so a stream of any length is mapped in bounded memory. Each worker
-has a pipe of its own, so one that dies (a crash inside RDKit, the kernel's out-of-memory killer) takes
-nothing with it but its own chunk, and that is run again in halves until the row that kills is alone.
+Chunks are read only as workers come free, so a stream of any length is mapped in bounded memory.
+Each worker has a pipe of its own, so one that dies (a crash inside RDKit, the kernel's
+out-of-memory killer) takes nothing with it but its own chunk, and that is run again in halves until
+the row that kills is alone.
 
-The pools of the standard library share one pipe between workers: a worker killed in the middle of writing
-leaves the reader waiting forever. This room knows nothing of molecules.
-"""
+The pools of the standard library share one pipe between workers: a worker killed in the middle of
+writing leaves the reader waiting forever. This room knows nothing of molecules."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from queue import SimpleQueue
 from threading import Event
 from typing import Any, Generic, TypeVar
 
-from .errors import MolvaeError
+from ..errors import MolvaeError
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -63,14 +63,14 @@ def map_chunks(
     """Yield ``function(chunk)`` for each chunk, in order, computed on ``workers`` processes.
 
     ``function`` goes to each worker once and must be picklable (a function of a module, or a
-    ``functools.partial`` of one); chunks and results are pickled. An exception of the function is raised
-    here, at its chunk. With ``workers=1`` everything runs in this process, which a crash then ends.
+    ``functools.partial`` of one); chunks and results are pickled. An exception of the function is
+    raised here, at its chunk. With ``workers=1`` everything runs in this process, which a crash
+    then ends.
 
-    A chunk whose worker died is run again in pieces and yields one result per piece, in order; for the
-    single item whose worker dies every time, ``on_crash(item)``, called in this process, takes the place of
-    a result. Without ``on_crash`` it raises MolvaeError. So R is best something that adds up: a list of
-    rows, a count.
-    """
+    A chunk whose worker died is run again in pieces and yields one result per piece, in order; for
+    the single item whose worker dies every time, ``on_crash(item)``, called in this process, takes
+    the place of a result. Without ``on_crash`` it raises MolvaeError. So R is best something that
+    adds up: a list of rows, a count."""
     if workers < 1:
         raise ValueError(f"at least one worker is needed, not {workers}")
     if workers == 1:
@@ -168,7 +168,8 @@ class _Worker:
     """One process and the pipe to it."""
 
     def __init__(self, function: Callable[[list[Any]], Any], colleagues: list[_Worker]) -> None:
-        # Forking shares what is already imported and starts in milliseconds; elsewhere it is not safe.
+        # Forking shares what is already imported and starts in milliseconds; elsewhere it is not
+        # safe.
         forking = sys.platform == "linux"
         context: Any = multiprocessing.get_context("fork" if forking else "spawn")
         self._pipe, far_end = context.Pipe()
@@ -177,13 +178,17 @@ class _Worker:
         self._process = context.Process(target=_work, args=work, daemon=True)
         with warnings.catch_warnings():
             # What workers run, RDKit, selfies and torch on one thread, holds no lock over the fork.
-            warnings.filterwarnings("ignore", r".*fork\(\) may lead to deadlocks", DeprecationWarning)
+            warnings.filterwarnings(
+                "ignore", r".*fork\(\) may lead to deadlocks", DeprecationWarning
+            )
             self._process.start()
         # The far end must stay open in the worker only, or its death would go unnoticed.
         far_end.close()
 
     def ask(self, chunk: list[Any]) -> Any:
-        """Let the worker apply its function; raises the function's exception, or _WorkerDiedError."""
+        """Let the worker apply its function; raises the function's exception, or
+        _WorkerDiedError.
+        """
         try:
             self._pipe.send(chunk)
             done, answer = self._pipe.recv()
@@ -201,7 +206,9 @@ class _Worker:
         self._pipe.close()
 
 
-def _work(function: Callable[[list[Any]], Any], pipe: Connection, inherited: list[Connection], parent: int) -> None:
+def _work(
+    function: Callable[[list[Any]], Any], pipe: Connection, inherited: list[Connection], parent: int
+) -> None:
     for near_end in inherited:
         # Held open here, it would keep a worker writing to a parent that is long dead.
         near_end.close()
@@ -209,7 +216,8 @@ def _work(function: Callable[[list[Any]], Any], pipe: Connection, inherited: lis
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if torch := sys.modules.get("torch"):
-        # Of the threads that torch had in the parent none came along: the first operation on several waits for ever.
+        # Of the threads that torch had in the parent none came along: the first operation on
+        # several waits for ever.
         torch.set_num_threads(1)
     try:
         while True:

@@ -8,11 +8,13 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from .errors import UsageError
+from ..errors import UsageError
 
 
 class World(NamedTuple):
-    """This process among ``size`` of them, on all machines, and among ``local_size`` on its own one."""
+    """This process among ``size`` of them, on all machines, and among ``local_size`` on its own
+    one.
+    """
 
     rank: int = 0
     size: int = 1
@@ -26,9 +28,16 @@ class World(NamedTuple):
 
 
 def world() -> World:
-    """The world that RANK, WORLD_SIZE, LOCAL_RANK and LOCAL_WORLD_SIZE describe; a world of one without them."""
+    """The world that RANK, WORLD_SIZE, LOCAL_RANK and LOCAL_WORLD_SIZE describe; a world of one
+    without them.
+    """
     numbers = []
-    for name, default in (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0"), ("LOCAL_WORLD_SIZE", "1")):
+    for name, default in (
+        ("RANK", "0"),
+        ("WORLD_SIZE", "1"),
+        ("LOCAL_RANK", "0"),
+        ("LOCAL_WORLD_SIZE", "1"),
+    ):
         text = os.environ.get(name, default)
         if not (text.isascii() and text.isdigit()):
             raise UsageError(f"the environment's {name} must be a whole number, not {text!r}")
@@ -36,5 +45,7 @@ def world() -> World:
     rank, size, local_rank, local_size = numbers
     found = World(rank, size, local_rank, max(1, local_size))
     if found.rank >= found.size:
-        raise UsageError(f"the environment's RANK {found.rank} must be below its WORLD_SIZE {found.size}")
+        raise UsageError(
+            f"the environment's RANK {found.rank} must be below its WORLD_SIZE {found.size}"
+        )
     return found

@@ -1,8 +1,8 @@
-"""A model with its weights, in and out of its folder: committed whole, verified before anything is trusted.
+"""A model with its weights, in and out of its folder: committed whole, verified before anything is
+trusted.
 
-What the folder holds is told in :mod:`molvae.model_folder`. Nothing is ever unpickled or executed, and
-shapes are compared with the configuration before memory is taken.
-"""
+What the folder holds is told in :mod:`molvae.storage.model_folder`. Nothing is ever unpickled or
+executed, and shapes are compared with the configuration before memory is taken."""
 
 from __future__ import annotations
 
@@ -23,20 +23,29 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from . import known
-from .config import Config
-from .dataset import Dataset
-from .errors import ModelError, TrainingError
-from .folder import commit_folder, read_folder, replace_file
-from .model import MoleculeVAE
+from ..config import Config
+from ..datasets.dataset import Dataset
+from ..errors import ModelError, TrainingError
+from ..language.vocabulary import Vocabulary
+from ..nn.model import MoleculeVAE
+from ..runtime.atomic_folder import commit_folder, read_folder, replace_file
+from ..training.loop import State
+from . import known_molecules
 from .model_folder import FORMAT, KNOWN, MODEL_FILES, best_name, locate, parse, steps_of
-from .training import State
-from .vocabulary import Vocabulary
 
 LARGEST_MODEL = 4_000_000_000
 """Weights, in numbers, that a folder may ask for."""
 
-COUNTERS = ("step", "total_steps", "validated_step", "best", "since_best", "seconds", "measured_seconds", "sums")
+COUNTERS = (
+    "step",
+    "total_steps",
+    "validated_step",
+    "best",
+    "since_best",
+    "seconds",
+    "measured_seconds",
+    "sums",
+)
 
 
 @dataclass(frozen=True)
@@ -66,11 +75,19 @@ def step_name(step: int) -> str:
 
 
 def save(run: Path, state: State, dataset: Dataset, info: dict[str, Any], *, best: bool) -> Path:
-    """Commit the state as a step folder of ``run``; the best one and the newest stay, older ones go."""
+    """Commit the state as a step folder of ``run``; the best one and the newest stay, older ones
+    go.
+    """
     folder = run / step_name(state.step)
     if not folder.exists():
-        info = info | {"step": state.step, "versions": versions(), "max_steps": state.model.max_steps}
-        counters = {name: getattr(state, name) for name in COUNTERS} | {"fingerprint": state.fingerprint}
+        info = info | {
+            "step": state.step,
+            "versions": versions(),
+            "max_steps": state.model.max_steps,
+        }
+        counters = {name: getattr(state, name) for name in COUNTERS} | {
+            "fingerprint": state.fingerprint
+        }
         counters["best"] = None if math.isinf(state.best) else state.best
         files = {
             "weights.safetensors": save_tensors(finite(state.average.state_dict())),
@@ -79,7 +96,7 @@ def save(run: Path, state: State, dataset: Dataset, info: dict[str, Any], *, bes
             "info.json": json.dumps(info, indent=1).encode(),
             "training.safetensors": save_tensors(finite(training_tensors(state))),
             "state.json": json.dumps(counters, indent=1).encode(),
-            KNOWN: known.to_bytes(known.SortedHashes(np.sort(dataset.hashes))),
+            KNOWN: known_molecules.to_bytes(known_molecules.SortedHashes(np.sort(dataset.hashes))),
         }
         commit_folder(folder, files, kind="model", version=FORMAT)
     if best:
@@ -122,9 +139,13 @@ def load(path: str | Path, device: torch.device | None = None) -> Saved:
     with torch.device("meta"), Undrawn():
         model = MoleculeVAE(config.model, len(vocabulary), info["max_steps"])
     if model.weight_count > LARGEST_MODEL:
-        raise ModelError(f"{folder}: its configuration asks for more weights than any model may have")
+        raise ModelError(
+            f"{folder}: its configuration asks for more weights than any model may have"
+        )
     compare_shapes(folder / "weights.safetensors", model)
-    weights = {name: tensor.float() for name, tensor in load_tensors(files["weights.safetensors"]).items()}
+    weights = {
+        name: tensor.float() for name, tensor in load_tensors(files["weights.safetensors"]).items()
+    }
     for name, tensor in weights.items():
         if not bool(torch.isfinite(tensor).all()):
             raise ModelError(f"{folder}: the weight {name} holds numbers that are not finite")
@@ -136,8 +157,8 @@ def load(path: str | Path, device: torch.device | None = None) -> Saved:
 class Undrawn(TorchFunctionMode):
     """Where new weights are not drawn, because those of a file take their place.
 
-    On the meta device there is nothing to draw, but torch would import its compiler to find that out: a second.
-    """
+    On the meta device there is nothing to draw, but torch would import its compiler to find that
+    out: a second."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         named = kwargs or {}
@@ -157,9 +178,15 @@ def compare_shapes(weights: Path, model: MoleculeVAE) -> None:
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{weights}: not readable ({error})") from error
     for name in sorted(wanted.keys() ^ found.keys()):
-        raise ModelError(f"{weights}: the weight {name} is {'missing' if name in wanted else 'one too many'}")
+        raise ModelError(
+            f"{weights}: the weight {name} is {'missing' if name in wanted else 'one too many'}"
+        )
     for name, shape in wanted.items():
         if found[name] != shape:
-            raise ModelError(f"{weights}: the weight {name} has shape {found[name]}, its configuration says {shape}")
+            raise ModelError(
+                f"{weights}: the weight {name} has shape {found[name]}, its configuration says {shape}"
+            )
         if kinds[name] not in ("F32", "F16", "BF16", "F8_E4M3"):
-            raise ModelError(f"{weights}: the weight {name} is of the type {kinds[name]}, which no weight has")
+            raise ModelError(
+                f"{weights}: the weight {name} is of the type {kinds[name]}, which no weight has"
+            )

@@ -1,7 +1,8 @@
-"""A trained model made ready to give away: weights in half precision or less, a filter of what it knows, and a card.
+"""A trained model made ready to give away: weights in half precision or less, a filter of what it
+knows, and a card.
 
 What only resuming needs stays behind. The folder is committed and verified as every model folder is
-(:mod:`molvae.checkpoint`). Knows no command line.
+(:mod:`molvae.storage.checkpoint`). Knows no command line.
 """
 
 from __future__ import annotations
@@ -14,27 +15,28 @@ import torch
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
-from . import checkpoint, known, model_folder
-from .card import write_card
-from .errors import ModelError, UsageError
-from .folder import commit_folder
-from .known import BloomFilter, SortedHashes
+from ..errors import ModelError, UsageError
+from ..runtime.atomic_folder import commit_folder
+from . import checkpoint, known_molecules, model_folder
+from .known_molecules import BloomFilter, SortedHashes
+from .model_card import write_card
 from .model_folder import CARD, FORMAT, KNOWN
 
 HALF = torch.float16
-"""What weights are stored in: an eighth of bfloat16's rounding, and no trained weight comes near its largest number,
-65,504. Loading makes float32 of it again."""
+"""What weights are stored in: an eighth of bfloat16's rounding, and no trained weight comes near
+its largest number, 65,504. Loading makes float32 of it again."""
 
 EIGHT_BITS = torch.float8_e4m3fn
-"""What a table of surroundings is stored in: a position sums ten of its rows, which are most of a model's weights."""
+"""What a table of surroundings is stored in: a position sums ten of its rows, which are most of a
+model's weights.
+"""
 
 
 def export_model(run: str | Path, folder: str | Path, *, licence: str = "", text: str = "") -> Path:
     """Write the model in ``run``, or the best one of a run, as the new folder ``folder``.
 
-    ``licence`` is what may be done with it, ``text`` what else its card is to say. ModelError if the model cannot be
-    read, UsageError if the folder is there already.
-    """
+    ``licence`` is what may be done with it, ``text`` what else its card is to say. ModelError if
+    the model cannot be read, UsageError if the folder is there already."""
     target = Path(folder)
     if target.exists():
         raise UsageError(f"{target}: already exists; choose a new folder")
@@ -47,7 +49,9 @@ def export_model(run: str | Path, folder: str | Path, *, licence: str = "", text
         "exported": {
             "licence": licence or saved.info.get("exported", {}).get("licence", ""),
             "weights": saved.model.weight_count,
-            "precision": " and ".join(sorted({str(weights[name].dtype).removeprefix("torch.") for name in trained})),
+            "precision": " and ".join(
+                sorted({str(weights[name].dtype).removeprefix("torch.") for name in trained})
+            ),
             "known": "Bloom filter",
             "known by mistake": round(molecules.mistaken, 6),
         }
@@ -58,7 +62,7 @@ def export_model(run: str | Path, folder: str | Path, *, licence: str = "", text
         "config.json": json.dumps(saved.config.as_dict(), indent=1).encode(),
         "vocabulary.json": json.dumps(saved.vocabulary.to_json(), indent=1).encode(),
         "info.json": json.dumps(info, indent=1).encode(),
-        KNOWN: known.to_bytes(molecules),
+        KNOWN: known_molecules.to_bytes(molecules),
         CARD: card.encode(),
     }
     commit_folder(target, files, kind="model", version=FORMAT)
@@ -66,7 +70,8 @@ def export_model(run: str | Path, folder: str | Path, *, licence: str = "", text
 
 
 def rounded(model: nn.Module) -> dict[str, Tensor]:
-    """The model's tensors, what was trained in half precision or less; ModelError for a weight too large for it.
+    """The model's tensors, what was trained in half precision or less; ModelError for a weight too
+    large for it.
 
     Buffers stay as they are: a fitted covariance may not survive rounding as one.
     """
@@ -79,7 +84,9 @@ def rounded(model: nn.Module) -> dict[str, Tensor]:
 
 
 def without_folders(info: dict[str, Any]) -> dict[str, Any]:
-    """``info.json`` without the folders that the training files stood in, which tell of somebody's machine."""
+    """``info.json`` without the folders that the training files stood in, which tell of somebody's
+    machine.
+    """
     data = info.get("data", {})
     sources = [one | {"name": Path(one["name"]).name} for one in data.get("sources", [])]
     return {"metrics": {}, "versions": {}} | info | {"data": data | {"sources": sources}}

@@ -1,8 +1,9 @@
-"""Which molecules a model has seen, by their hashes: sorted and exact, or a Bloom filter of a sixth of the size.
+"""Which molecules a model has seen, by their hashes: sorted and exact, or a Bloom filter of a sixth
+of the size.
 
-Both forms answer ``contains`` for many hashes at once. A Bloom filter never misses a
-molecule it holds, and takes about one in a hundred others for known: enough to leave known molecules out of a sample,
-not for a figure such as novelty. Knows neither chemistry nor folders.
+Both forms answer ``contains`` for many hashes at once. A Bloom filter never misses a molecule it
+holds, and takes about one in a hundred others for known: enough to leave known molecules out of a
+sample, not for a figure such as novelty. Knows neither chemistry nor folders.
 
     n hashes asked for, m bits of a filter, k probes of each molecule
 """
@@ -19,10 +20,12 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
-from .errors import ModelError
+from ..errors import ModelError
 
 BITS = 10
-"""Bits of a filter for each molecule: with the best number of probes, 0.82 % of others are taken for known."""
+"""Bits of a filter for each molecule: with the best number of probes, 0.82 % of others are taken
+for known.
+"""
 
 PROBES = 7
 """The best number of probes for ten bits a molecule, 10 ln 2."""
@@ -43,10 +46,11 @@ def smiles_hash(smiles: str) -> int:
 
 
 def smiles_hashes(smiles: Sequence[str]) -> Hashes:
-    """The same of many molecules, ``(n,)`` ascending, to know a large training set by without its text.
+    """The same of many molecules, ``(n,)`` ascending, to know a large training set by without its
+    text.
 
-    Of two million molecules and a million samples, one chance in ten million mistakes one sample for known.
-    """
+    Of two million molecules and a million samples, one chance in ten million mistakes one sample
+    for known."""
     return np.sort(np.fromiter(map(smiles_hash, smiles), np.uint64, len(smiles)))
 
 
@@ -70,7 +74,9 @@ class SortedHashes:
 
 @dataclass(frozen=True, eq=False)
 class BloomFilter:
-    """Bits that the molecules have set, ``(m / 8,)`` bytes (Bloom 1970); a yes may be wrong, a no never is."""
+    """Bits that the molecules have set, ``(m / 8,)`` bytes (Bloom 1970); a yes may be wrong, a no
+    never is.
+    """
 
     bits: NDArray[np.uint8]
     probes: int
@@ -108,7 +114,8 @@ KnownMolecules = SortedHashes | BloomFilter
 
 
 def places(hashes: Hashes, probes: int, size: int) -> Hashes:
-    """The bits of each hash, ``(k, n)``, out of ``size``: an arithmetic progression (Kirsch & Mitzenmacher 2006).
+    """The bits of each hash, ``(k, n)``, out of ``size``: an arithmetic progression (Kirsch &
+    Mitzenmacher 2006).
 
     It starts at the hash, and its step is the hash mixed as splitmix64 ends (Steele et al. 2014).
     """
@@ -125,7 +132,9 @@ def to_bytes(known: KnownMolecules) -> bytes:
     if isinstance(known, SortedHashes):
         return save_arrays({"hashes": known.hashes.view(np.int64)})
     numbers = {"probes": known.probes, "molecules": known.molecules}
-    return save_arrays({"bloom": known.bits} | {name: np.array([value]) for name, value in numbers.items()})
+    return save_arrays(
+        {"bloom": known.bits} | {name: np.array([value]) for name, value in numbers.items()}
+    )
 
 
 def from_bytes(content: bytes, name: str) -> KnownMolecules:
@@ -142,7 +151,16 @@ def from_bytes(content: bytes, name: str) -> KnownMolecules:
             raise ModelError(f"{name}: its hashes are not in order")
         return SortedHashes(hashes)
     if flat and kinds == {"bloom": np.uint8, "probes": np.int64, "molecules": np.int64}:
-        bits, probes, molecules = arrays["bloom"], arrays["probes"].tolist(), arrays["molecules"].tolist()
-        if len(bits) and len(probes) == len(molecules) == 1 and 1 <= probes[0] <= 64 and molecules[0] >= 0:
+        bits, probes, molecules = (
+            arrays["bloom"],
+            arrays["probes"].tolist(),
+            arrays["molecules"].tolist(),
+        )
+        if (
+            len(bits)
+            and len(probes) == len(molecules) == 1
+            and 1 <= probes[0] <= 64
+            and molecules[0] >= 0
+        ):
             return BloomFilter(bits, probes[0], molecules[0])
     raise ModelError(f"{name}: holds neither the hashes of molecules nor a filter of them")

@@ -1,4 +1,5 @@
-"""The card of an exported model: what it is, what it was trained on and what it reaches, in Markdown for people.
+"""The card of an exported model: what it is, what it was trained on and what it reaches, in
+Markdown for people.
 
 Made from the model's own files and the words of whoever exports it. Knows no weights and no torch.
 """
@@ -8,11 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from .config import Config
-from .errors import InputError
-from .known import BloomFilter
+from ..config import Config
+from ..errors import InputError
+from ..language.vocabulary import Vocabulary
+from .known_molecules import BloomFilter
 from .model_folder import figure, sources_of
-from .vocabulary import Vocabulary
 
 LONGEST = 100_000
 """Bytes, at most, of the words that are added to a card."""
@@ -20,14 +21,21 @@ LONGEST = 100_000
 FIGURES = {
     "validation_exact": ("exact reconstruction of validation molecules", "{:.1%}"),
     "validation_elbo": ("validation ELBO", "{:.2f} nats per molecule"),
-    "validation_unconditional": ("validation log p(x), at noise level 0", "{:.2f} nats per molecule"),
+    "validation_unconditional": (
+        "validation log p(x), at noise level 0",
+        "{:.2f} nats per molecule",
+    ),
     "validation_active_units": ("active latent dimensions", "{:.0f}"),
 }
-"""Figures of the last validation, by the columns of ``metrics.csv``: how they are called and written."""
+"""Figures of the last validation, by the columns of ``metrics.csv``: how they are called and
+written.
+"""
 
 
 def read_words(path: str | Path) -> str:
-    """The text of a file, to be included in a card; InputError if it cannot be read, is not UTF-8 or is too long."""
+    """The text of a file, to be included in a card; InputError if it cannot be read, is not UTF-8
+    or is too long.
+    """
     try:
         with open(path, "rb") as handle:
             content = handle.read(LONGEST + 1)
@@ -42,19 +50,38 @@ def read_words(path: str | Path) -> str:
 
 
 def write_card(
-    name: str, config: Config, vocabulary: Vocabulary, info: dict[str, Any], known: BloomFilter, text: str = ""
+    name: str,
+    config: Config,
+    vocabulary: Vocabulary,
+    info: dict[str, Any],
+    known: BloomFilter,
+    text: str = "",
 ) -> str:
-    """The card of the model ``name``, from what :func:`molvae.export.export_model` puts in its folder.
+    """The card of the model ``name``, from what :func:`molvae.storage.export.export_model` puts in
+    its folder.
 
     ``text`` is what else is to be said of it.
     """
     novel = f"a Bloom filter: sample --novel drops one novel molecule in {1 / known.mistaken:,.0f} by mistake"
     table = (
-        origin(info) | sizes(config, vocabulary, info) | reached(info["metrics"]) | {"known training molecules": novel}
+        origin(info)
+        | sizes(config, vocabulary, info)
+        | reached(info["metrics"])
+        | {"known training molecules": novel}
     )
-    lines = [f"# {name}", "", "A molvae model: a variational autoencoder of molecules, written in SELFIES.", ""]
+    lines = [
+        f"# {name}",
+        "",
+        "A molvae model: a variational autoencoder of molecules, written in SELFIES.",
+        "",
+    ]
     lines += [text.strip(), ""] if text.strip() else []
-    lines += ["| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in table.items() if value), ""]
+    lines += [
+        "| | |",
+        "|---|---|",
+        *(f"| {key} | {value} |" for key, value in table.items() if value),
+        "",
+    ]
     lines += [
         "Samples are proposals: valid molecules, which nobody has checked to be stable, safe or possible to make."
     ]
@@ -90,5 +117,9 @@ def reached(metrics: dict[str, Any]) -> dict[str, str]:
     length = [f"{epoch:,.0f} epochs"] if epoch else []
     length += [f"{seconds / 60:,.0f} minutes"] if seconds and seconds >= 60 else []
     found = {name: (form, figure(metrics, name)) for name, (_, form) in FIGURES.items()}
-    told = {FIGURES[name][0]: form.format(value) for name, (form, value) in found.items() if value is not None}
+    told = {
+        FIGURES[name][0]: form.format(value)
+        for name, (form, value) in found.items()
+        if value is not None
+    }
     return {"training, its last run": ", ".join(length)} | told

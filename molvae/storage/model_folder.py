@@ -1,4 +1,5 @@
-"""A model folder as far as it can be told without its weights: where it is, what it is, what it was trained on.
+"""A model folder as far as it can be told without its weights: where it is, what it is, what it was
+trained on.
 
     run/                      what ``molvae train -o run/`` leaves
       step-00001234/          committed whole, named by its manifest; the best step and the last one stay
@@ -6,13 +7,13 @@
         config.json  vocabulary.json  info.json
         training.safetensors  raw weights, optimiser moments      ⎫ only needed to resume;
         state.json            counters of the training            ⎭ an exported model lacks them
-        known.safetensors     hashes of the training molecules, for ``sample --novel``
+        known_molecules.safetensors     hashes of the training molecules, for ``sample --novel``
       BEST                    the name of the best step's folder
 
     model/                    what ``molvae export run/ -o model/`` makes of the best step
       weights.safetensors     the same in half precision, the table of surroundings in eight bits
       config.json  vocabulary.json  info.json
-      known.safetensors       a Bloom filter of the training molecules
+      known_molecules.safetensors       a Bloom filter of the training molecules
       card.md                 what the model is, for people
 
 Free of torch, so that ``molvae info`` answers at once.
@@ -24,13 +25,13 @@ import re
 from pathlib import Path
 from typing import Any
 
-from . import config as configuration
-from . import known, shipped
-from .config import Config
-from .errors import ModelError, UsageError
-from .folder import MANIFEST, manifest_of, read_folder, read_json
-from .known import Hashes, KnownMolecules, SortedHashes
-from .vocabulary import Vocabulary
+from .. import config as configuration
+from ..config import Config
+from ..errors import ModelError, UsageError
+from ..language.vocabulary import Vocabulary
+from ..runtime.atomic_folder import MANIFEST, manifest_of, read_folder, read_json
+from . import known_molecules, pretrained
+from .known_molecules import Hashes, KnownMolecules, SortedHashes
 
 FORMAT = 1
 MODEL_FILES = ("weights.safetensors", "config.json", "vocabulary.json", "info.json")
@@ -58,12 +59,14 @@ def best_name(run: Path) -> str:
 
 
 def locate(path: str | Path) -> Path:
-    """The model folder itself: ``path`` if it is one, else the best step of the run that ``path`` is."""
+    """The model folder itself: ``path`` if it is one, else the best step of the run that ``path``
+    is.
+    """
     path = Path(path)
     if (path / MANIFEST).is_file():
         return path
     if not path.is_dir():
-        raise ModelError(f"{path}: there is no such model folder; {shipped.told()}")
+        raise ModelError(f"{path}: there is no such model folder; {pretrained.told()}")
     candidates = [path / best_name(path)] if best_name(path) else []
     for folder in [*candidates, *steps_of(path)]:
         try:
@@ -71,7 +74,9 @@ def locate(path: str | Path) -> Path:
         except ModelError:
             continue
         return folder
-    raise ModelError(f"{path}: not a molvae model: it holds neither a {MANIFEST} nor a step of a training")
+    raise ModelError(
+        f"{path}: not a molvae model: it holds neither a {MANIFEST} nor a step of a training"
+    )
 
 
 def load_info(path: str | Path) -> tuple[Config, Vocabulary, dict[str, Any]]:
@@ -80,11 +85,17 @@ def load_info(path: str | Path) -> tuple[Config, Vocabulary, dict[str, Any]]:
 
 
 def describe(path: str | Path) -> dict[str, dict[str, Any]]:
-    """What a model is, in sections: data, sizes, vocabulary, training, metrics, versions, and how it was exported."""
+    """What a model is, in sections: data, sizes, vocabulary, training, metrics, versions, and how
+    it was exported.
+    """
     config, vocabulary, info = load_info(path)
     data = info.get("data", {})
     sections = {
-        "model": {"folder": str(locate(path)), "step": info.get("step"), **config.as_dict()["model"]},
+        "model": {
+            "folder": str(locate(path)),
+            "step": info.get("step"),
+            **config.as_dict()["model"],
+        },
         "data": {
             "sources": sources_of(info),
             "molecules": data.get("molecules"),
@@ -107,7 +118,9 @@ def describe(path: str | Path) -> dict[str, dict[str, Any]]:
 
 
 def summarise(path: str | Path) -> dict[str, Any]:
-    """An exported model in a few words and numbers, to stand in a table; None for what its folder does not tell."""
+    """An exported model in a few words and numbers, to stand in a table; None for what its folder
+    does not tell.
+    """
     folder = locate(path)
     info = load_info(folder)[2]
     sizes = [entry["bytes"] for entry in manifest_of(folder, kind="model", version=FORMAT).values()]
@@ -123,7 +136,9 @@ def summarise(path: str | Path) -> dict[str, Any]:
 
 
 def figure(metrics: dict[str, Any], name: str) -> float | None:
-    """A figure of the last validation, which ``metrics.csv`` and ``info.json`` hold as text; None if it has none."""
+    """A figure of the last validation, which ``metrics.csv`` and ``info.json`` hold as text; None
+    if it has none.
+    """
     try:
         return float(metrics.get(name, ""))
     except (TypeError, ValueError):
@@ -132,7 +147,9 @@ def figure(metrics: dict[str, Any], name: str) -> float | None:
 
 def sources_of(info: dict[str, Any]) -> str:
     """The files that a model was trained on, with their rows."""
-    return ", ".join(f"{one['name']} ({one['rows']:,} rows)" for one in info.get("data", {}).get("sources", []))
+    return ", ".join(
+        f"{one['name']} ({one['rows']:,} rows)" for one in info.get("data", {}).get("sources", [])
+    )
 
 
 def load_card(path: str | Path) -> str:
@@ -150,7 +167,7 @@ def load_known(path: str | Path) -> KnownMolecules:
     """The molecules that a model's data held; ModelError if its folder does not tell."""
     folder = locate(path)
     content = read_folder(folder, (KNOWN,), kind="model", version=FORMAT)[KNOWN]
-    return known.from_bytes(content, str(folder / KNOWN))
+    return known_molecules.from_bytes(content, str(folder / KNOWN))
 
 
 def known_hashes(path: str | Path) -> Hashes:
@@ -171,7 +188,9 @@ def parse(files: dict[str, bytes], path: str | Path) -> tuple[Config, Vocabulary
     """The JSON files of a model folder, checked."""
     vocabulary = Vocabulary.from_json(read_json(files["vocabulary.json"], "vocabulary.json"))
     try:
-        config = configuration.from_dict(read_json(files["config.json"], "config.json"), f"{path}/config.json")
+        config = configuration.from_dict(
+            read_json(files["config.json"], "config.json"), f"{path}/config.json"
+        )
     except UsageError as error:
         raise ModelError(str(error)) from error
     info = read_json(files["info.json"], "info.json")
@@ -184,7 +203,9 @@ def parse(files: dict[str, bytes], path: str | Path) -> tuple[Config, Vocabulary
 
 
 def check_info(info: dict[str, Any], path: str | Path) -> None:
-    """ModelError unless the parts of ``info.json`` that people are told of have the kinds they should have."""
+    """ModelError unless the parts of ``info.json`` that people are told of have the kinds they
+    should have.
+    """
     for name in ("data", "metrics", "versions", "exported"):
         if not isinstance(info.get(name, {}), dict):
             raise ModelError(f"{path}: info.json: {name} must be a section")
@@ -202,4 +223,8 @@ def check_info(info: dict[str, Any], path: str | Path) -> None:
 
 def is_source(one: object) -> bool:
     """Whether a file that a model was trained on is told of as it should be."""
-    return isinstance(one, dict) and isinstance(one.get("name"), str) and isinstance(one.get("rows"), int)
+    return (
+        isinstance(one, dict)
+        and isinstance(one.get("name"), str)
+        and isinstance(one.get("rows"), int)
+    )

@@ -1,8 +1,8 @@
 """The trained models that come with molvae, by their names.
 
-Each is a model folder (:mod:`molvae.checkpoint`) in ``data/models/``, installed with the package ``molvae_data``.
-Knows where they are and not what they hold; free of torch, because the command line looks here before it loads any.
-"""
+Each is a model folder (:mod:`molvae.storage.checkpoint`) in ``data/models/``, installed with the
+package ``molvae_data``. Knows where they are and not what they hold; free of torch, because the
+command line looks here before it loads any."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import re
 from importlib.resources import files
 from pathlib import Path
 
-from .errors import UsageError
-from .folder import MANIFEST
+from ..errors import UsageError
+from ..runtime.atomic_folder import MANIFEST
 
 DEFAULT = "moses"
 """The model that is meant where none is named."""
@@ -20,14 +20,20 @@ NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 def home() -> Path:
-    """The folder of the shipped models, which need not be there; ModuleNotFoundError where molvae has no data."""
+    """The folder of the shipped models, which need not be there; ModuleNotFoundError where molvae
+    has no data.
+    """
     return Path(str(files("molvae_data"))) / "models"
 
 
 def names() -> tuple[str, ...]:
     """The names of the shipped models: the default first, the others in order."""
     try:
-        folders = [path for path in home().iterdir() if NAME.fullmatch(path.name) and (path / MANIFEST).is_file()]
+        folders = [
+            path
+            for path in home().iterdir()
+            if NAME.fullmatch(path.name) and (path / MANIFEST).is_file()
+        ]
     except (OSError, ModuleNotFoundError):
         return ()
     return tuple(sorted((path.name for path in folders), key=lambda name: (name != DEFAULT, name)))
@@ -46,12 +52,12 @@ def folder_of(name: str) -> Path:
 
 
 def find(model: str | Path | None = None) -> Path:
-    """The folder that is meant by a model's name or its path, by none the default; UsageError if there is none.
+    """The folder that is meant by a model's name or its path, by none the default; UsageError if
+    there is none.
 
-    A text that is the name of a shipped model means that model wherever it is said; a folder of the same name is
-    meant by a path with a separator, such as ``./moses``, or by a ``Path``. Whether other folders exist is not
-    looked at.
-    """
+    A text that is the name of a shipped model means that model wherever it is said; a folder of the
+    same name is meant by a path with a separator, such as ``./moses``, or by a ``Path``. Whether
+    other folders exist is not looked at."""
     if model is None:
         if default() is None:
             raise UsageError(
@@ -63,4 +69,8 @@ def find(model: str | Path | None = None) -> Path:
 
 def told() -> str:
     """Which models there are, as part of a sentence."""
-    return f"shipped with molvae: {', '.join(names())}" if names() else "none is shipped with this molvae"
+    return (
+        f"shipped with molvae: {', '.join(names())}"
+        if names()
+        else "none is shipped with this molvae"
+    )

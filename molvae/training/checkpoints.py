@@ -1,6 +1,6 @@
 """A stopped training taken up again, from the newest of its saved steps that is sound.
 
-Knows what :func:`molvae.checkpoint.save` wrote; nothing of how training goes.
+Knows what :func:`molvae.storage.checkpoint.save` wrote; nothing of how training goes.
 """
 
 from __future__ import annotations
@@ -16,19 +16,24 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from torch import Tensor
 
-from .checkpoint import COUNTERS, Saved, load, name_best
-from .config import Config
-from .dataset import Dataset
-from .errors import ModelError, TrainingError, UsageError
-from .folder import read_folder, read_json
-from .model_folder import FORMAT, STATE_FILES, load_info, steps_of
-from .training import State, assemble
-from .vocabulary import Vocabulary
+from ..config import Config
+from ..datasets.dataset import Dataset
+from ..errors import ModelError, TrainingError, UsageError
+from ..language.vocabulary import Vocabulary
+from ..runtime.atomic_folder import read_folder, read_json
+from ..storage.checkpoint import COUNTERS, Saved, load, name_best
+from ..storage.model_folder import FORMAT, STATE_FILES, load_info, steps_of
+from .loop import State, assemble
 
 
-def resume(run: Path, dataset: Dataset, device: torch.device, said: Callable[[str], object] = lambda _: None) -> State:
-    """The newest state of a run that verifies, ready to go on; TrainingError if there is none, UsageError if the data
-    are others.
+def resume(
+    run: Path,
+    dataset: Dataset,
+    device: torch.device,
+    said: Callable[[str], object] = lambda _: None,
+) -> State:
+    """The newest state of a run that verifies, ready to go on; TrainingError if there is none,
+    UsageError if the data are others.
 
     A newer one that is damaged is renamed out of the way, not deleted, and ``said`` is told of it.
     """
@@ -41,8 +46,14 @@ def resume(run: Path, dataset: Dataset, device: torch.device, said: Callable[[st
             continue
         if state.fingerprint != dataset.fingerprint:
             before, now = load_info(folder)[2].get("molecules"), len(dataset.training_rows)
-            counts = f"{before} molecules to train on, here {now}" if before != now else "as many molecules, but others"
-            raise UsageError(f"--resume: {run} was trained on other data ({counts}); give the same files and options")
+            counts = (
+                f"{before} molecules to train on, here {now}"
+                if before != now
+                else "as many molecules, but others"
+            )
+            raise UsageError(
+                f"--resume: {run} was trained on other data ({counts}); give the same files and options"
+            )
         for other, problem in damaged.items():
             other.rename(run / f"damaged-{secrets.token_hex(4)}-{other.name}")
             said(f"{problem}; {folder.name} before it is sound")
@@ -54,7 +65,9 @@ def resume(run: Path, dataset: Dataset, device: torch.device, said: Callable[[st
 
 
 def newest_info(run: Path) -> tuple[Config, Vocabulary, dict[str, Any]]:
-    """Configuration, vocabulary and info of a run, from the newest of its steps that can be read."""
+    """Configuration, vocabulary and info of a run, from the newest of its steps that can be
+    read.
+    """
     problem: ModelError | None = None
     for folder in steps_of(run):
         try:
@@ -72,11 +85,13 @@ def read_state(folder: Path, device: torch.device) -> State:
     try:
         return restore(saved, counters, load_tensors(files["training.safetensors"]))
     except (SafetensorError, KeyError, TypeError, RuntimeError) as error:
-        raise ModelError(f"{folder}: its training state does not fit its model ({error})") from error
+        raise ModelError(
+            f"{folder}: its training state does not fit its model ({error})"
+        ) from error
 
 
 def restore(saved: Saved, counters: dict[str, Any], tensors: dict[str, Tensor]) -> State:
-    """A training state from what :func:`molvae.checkpoint.save` wrote."""
+    """A training state from what :func:`molvae.storage.checkpoint.save` wrote."""
     model = saved.model.requires_grad_(True)
     state = assemble(model, saved.config, counters["fingerprint"])
     with torch.no_grad():

@@ -1,9 +1,8 @@
 """Several processes that train as one: sums over all of them, and what the first one decides.
 
-A launcher such as torchrun starts the processes and tells each its place (:mod:`molvae.processes`). Gradients travel
-by NCCL between GPUs and by gloo otherwise, numbers always by gloo. Alone, every operation is the identity. Knows
-nothing of models, data or files.
-"""
+A launcher such as torchrun starts the processes and tells each its place
+(:mod:`molvae.runtime.ranks`). Gradients travel by NCCL between GPUs and by gloo otherwise, numbers
+always by gloo. Alone, every operation is the identity. Knows nothing of models, data or files."""
 
 from __future__ import annotations
 
@@ -18,23 +17,29 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from .errors import TrainingError, UsageError
-from .processes import World, world
+from ..errors import TrainingError, UsageError
+from ..runtime.ranks import World, world
 
 TIMEOUT = timedelta(minutes=10)
 """How long the gradients of the other processes are waited for before these count as lost."""
 
 PATIENCE = timedelta(days=7)
-"""How long is waited for what the first process does alone, such as reading a large file of molecules."""
+"""How long is waited for what the first process does alone, such as reading a large file of
+molecules.
+"""
 
 
 class LostError(TrainingError):
-    """Another process of this training has ended or fallen silent; the first process tells it for all."""
+    """Another process of this training has ended or fallen silent; the first process tells it for
+    all.
+    """
 
 
 @dataclass(frozen=True)
 class Group:
-    """The processes of a training; each calls the same methods in the same order, and all get the same answers."""
+    """The processes of a training; each calls the same methods in the same order, and all get the
+    same answers.
+    """
 
     world: World
     numbers: Any = None
@@ -47,7 +52,9 @@ class Group:
 
     @property
     def share(self) -> slice:
-        """Which members of any sequence this process works on: every ``size``-th, from its own place on."""
+        """Which members of any sequence this process works on: every ``size``-th, from its own
+        place on.
+        """
         return slice(self.world.rank, None, self.world.size)
 
     def add_gradients(self, gradients: list[Tensor]) -> list[Tensor]:
@@ -71,7 +78,9 @@ class Group:
         return total
 
     def first(self, number: float) -> float:
-        """The number as the first process has it: what hangs on a clock, one process decides for all."""
+        """The number as the first process has it: what hangs on a clock, one process decides for
+        all.
+        """
         if self.world.size == 1:
             return number
         told = torch.tensor([number], dtype=torch.float64)
@@ -104,10 +113,14 @@ class Group:
                 self.first(done)
 
     def check_same(self, fingerprint: str, what: str) -> None:
-        """TrainingError in every process whose hexadecimal ``fingerprint`` is not that of the first one."""
+        """TrainingError in every process whose hexadecimal ``fingerprint`` is not that of the first
+        one.
+        """
         number = float(int(fingerprint[:13], 16))  # 52 bits, which a float64 holds exactly
         if self.first(number) != number:
-            raise TrainingError(f"process {self.world.rank} has other {what} than process 0: all need the same files")
+            raise TrainingError(
+                f"process {self.world.rank} has other {what} than process 0: all need the same files"
+            )
 
 
 ALONE = Group(World())
@@ -128,7 +141,8 @@ def others_needed() -> Iterator[None]:
 
 @contextmanager
 def joined(device: torch.device) -> Iterator[Group]:
-    """The group of the processes that the environment tells of, each training on its ``device``, while it is open.
+    """The group of the processes that the environment tells of, each training on its ``device``,
+    while it is open.
 
     UsageError when the environment tells of several and not where to meet them.
     """
@@ -147,7 +161,9 @@ def joined(device: torch.device) -> Iterator[Group]:
             "torchrun --nproc-per-node N starts a training on N processes"
         ) from error
     except RuntimeError as error:
-        raise TrainingError(f"the {here.size} processes of this training did not meet: {reason(error)}") from error
+        raise TrainingError(
+            f"the {here.size} processes of this training did not meet: {reason(error)}"
+        ) from error
     try:
         with others_needed():
             numbers = dist.new_group(backend="gloo", timeout=PATIENCE)

@@ -1,8 +1,8 @@
-"""A training that begins with the weights of a trained model, on molecules that may hold new symbols.
+"""A training that begins with the weights of a trained model, on molecules that may hold new
+symbols.
 
-The model keeps its sizes and every one of its weights; new symbols get rows of their own. Knows the model's folder,
-and nothing of how training goes.
-"""
+The model keeps its sizes and every one of its weights; new symbols get rows of their own. Knows the
+model's folder, and nothing of how training goes."""
 
 from __future__ import annotations
 
@@ -13,31 +13,34 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .checkpoint import Saved
-from .config import Config, ModelConfig, from_dict
-from .dataset import Dataset
-from .errors import InputError, TrainingError, UsageError
-from .model import MoleculeVAE
+from ..config import Config, ModelConfig, from_dict
+from ..datasets.dataset import Dataset
+from ..errors import InputError, TrainingError, UsageError
+from ..language.vocabulary import Vocabulary
+from ..nn.model import MoleculeVAE
+from ..storage.checkpoint import Saved
+from .loop import State, assemble, steps_for
 from .noise import generator_of
-from .training import State, assemble, steps_for
-from .vocabulary import Vocabulary
 
 NEW_SHARE = 1e-6
-"""What all new symbols together take of the probability of a next symbol, at most: a molecule of a thousand steps
-becomes less likely by a thousandth of a nat."""
+"""What all new symbols together take of the probability of a next symbol, at most: a molecule of a
+thousand steps becomes less likely by a thousandth of a nat."""
 
 SPREAD = 0.1
-"""Standard deviation of new embeddings around the mean of the old ones, in standard deviations of these."""
+"""Standard deviation of new embeddings around the mean of the old ones, in standard deviations of
+these.
+"""
 
 READING = ("max_heavy_atoms", "neutralise", "vocabulary")
 """Dials of the data that belong to the model: how a molecule is read."""
 
 
 def configure(model: Config, given: dict[str, dict[str, Any]]) -> Config:
-    """The configuration of a training from a model: its sizes, its way of reading molecules, all else as ``given``.
+    """The configuration of a training from a model: its sizes, its way of reading molecules, all
+    else as ``given``.
 
-    The sharpest level is no size: a decoder is told the level, and learns a new one from those it knows. The table of
-    surroundings may become finer, see :func:`refined`.
+    The sharpest level is no size: a decoder is told the level, and learns a new one from those it
+    knows. The table of surroundings may become finer, see :func:`refined`.
 
     UsageError names an option that would make it another model.
     """
@@ -50,7 +53,9 @@ def configure(model: Config, given: dict[str, dict[str, Any]]) -> Config:
         for name, value in given.get(section, {}).items():
             if name in values and value != values[name]:
                 option = f"--{name.replace('_', '-')}"
-                raise UsageError(f"--from: {option} is {values[name]!r} in the model, and cannot become {value!r}")
+                raise UsageError(
+                    f"--from: {option} is {values[name]!r} in the model, and cannot become {value!r}"
+                )
     reading = {name: getattr(model.data, name) for name in READING}
     sections = {"data": reading, "model": model.as_dict()["model"]}
     chosen = given | {name: values | given.get(name, {}) for name, values in sections.items()}
@@ -60,8 +65,8 @@ def configure(model: Config, given: dict[str, dict[str, Any]]) -> Config:
 def begin(saved: Saved, dataset: Dataset, config: Config, device: torch.device) -> State:
     """A training whose weights, and their average, are those of a model; the optimiser begins anew.
 
-    Raises InputError unless the data set is written in the model's vocabulary or an extension of it.
-    """
+    Raises InputError unless the data set is written in the model's vocabulary or an extension of
+    it."""
     if len(dataset.training_rows) == 0:
         raise TrainingError("there is no molecule to train on")
     check_vocabulary(saved.vocabulary, dataset.vocabulary, "the data set")
@@ -77,7 +82,9 @@ def origin(saved: Saved, name: str) -> dict[str, Any]:
 
 
 def check_vocabulary(model: Vocabulary, data: Vocabulary, name: str) -> None:
-    """InputError unless the ``data``, called ``name``, are written in the model's vocabulary or an extension of it."""
+    """InputError unless the ``data``, called ``name``, are written in the model's vocabulary or an
+    extension of it.
+    """
     if model.places(data) is None:
         raise InputError(
             f"{name}: is written in other symbols than the model; give the file of the molecules itself, which is then "
@@ -85,12 +92,15 @@ def check_vocabulary(model: Vocabulary, data: Vocabulary, name: str) -> None:
         )
 
 
-def grown(saved: Saved, config: ModelConfig, vocabulary: Vocabulary, max_steps: int, seed: int) -> MoleculeVAE:
-    """The model of a folder with room for an extended vocabulary and longer molecules, its own rows unchanged.
+def grown(
+    saved: Saved, config: ModelConfig, vocabulary: Vocabulary, max_steps: int, seed: int
+) -> MoleculeVAE:
+    """The model of a folder with room for an extended vocabulary and longer molecules, its own rows
+    unchanged.
 
-    What it makes of molecules of old symbols stays the same: a new step is told as the last old one, which stood in
-    for all later ones, and new symbols get next to no probability, see :func:`unlikely`.
-    """
+    What it makes of molecules of old symbols stays the same: a new step is told as the last old
+    one, which stood in for all later ones, and new symbols get next to no probability, see
+    :func:`unlikely`."""
     old, places = saved.model, saved.vocabulary.places(vocabulary)
     if places is None:
         raise ValueError("the vocabulary is no extension of the model's")
@@ -115,7 +125,9 @@ def grown(saved: Saved, config: ModelConfig, vocabulary: Vocabulary, max_steps: 
 
 
 def scattered(old: Tensor, rows: Tensor, new: Tensor) -> Tensor:
-    """A table ``(V + n, ...)``: ``old`` ``(V, ...)`` in the places ``rows`` ``(V,)``, ``new`` ``(n, ...)`` between."""
+    """A table ``(V + n, ...)``: ``old`` ``(V, ...)`` in the places ``rows`` ``(V,)``, ``new`` ``(n,
+    ...)`` between.
+    """
     table = old.new_empty(len(old) + len(new), *old.shape[1:])
     between = torch.ones(len(table), dtype=torch.bool)
     between[rows] = False
@@ -124,7 +136,8 @@ def scattered(old: Tensor, rows: Tensor, new: Tensor) -> Tensor:
 
 
 def refined(tables: Tensor, rows: int) -> Tensor:
-    """Tables ``(n, R, E)`` with more rows, ``(n, rows, E)``, of hashes that are folded to them: R - 1 divides rows - 1.
+    """Tables ``(n, R, E)`` with more rows, ``(n, rows, E)``, of hashes that are folded to them: R -
+    1 divides rows - 1.
 
     What shared a row begins with that row, and may now go separate ways.
     """
@@ -133,17 +146,20 @@ def refined(tables: Tensor, rows: int) -> Tensor:
 
 
 def alike(table: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """Embeddings ``(n, E)`` for new symbols: the mean of the old ones ``(V, E)`` and a little noise to part them."""
+    """Embeddings ``(n, E)`` for new symbols: the mean of the old ones ``(V, E)`` and a little noise
+    to part them.
+    """
     noise = torch.randn(count, table.shape[1], generator=generator)
     return table.mean(0) + SPREAD * table.std(0) * noise
 
 
 def unlikely(weight: Tensor, bias: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Output rows ``(n, H)`` and biases ``(n,)`` of new symbols, from those of the old, ``(V, H)`` and ``(V,)``.
+    """Output rows ``(n, H)`` and biases ``(n,)`` of new symbols, from those of the old, ``(V, H)``
+    and ``(V,)``.
 
-    The row is the mean of the old rows, so whatever the hidden state, a new logit lies a constant below the mean of
-    the old logits. exp is convex: V exp(mean) is at most the sum of the exp. So with that constant at
-    log(NEW_SHARE V / n), the n new symbols together have at most NEW_SHARE of the probability of the old ones.
-    """
+    The row is the mean of the old rows, so whatever the hidden state, a new logit lies a constant
+    below the mean of the old logits. exp is convex: V exp(mean) is at most the sum of the exp. So
+    with that constant at log(NEW_SHARE V / n), the n new symbols together have at most NEW_SHARE of
+    the probability of the old ones."""
     low = float(bias.mean()) + math.log(NEW_SHARE * len(bias) / count)
     return weight.mean(0).expand(count, -1), bias.new_full((count,), low)

@@ -1,9 +1,8 @@
 """The ELBO and the loop: a data set in, one record a step and an epoch out.
 
-``train`` changes the :class:`State` it is given and yields; saving, printing and stopping are the caller's. Every
-step is a pure function of the state, the data and the seed, so a training that is stopped, saved and resumed
-ends with the same bits on a CPU. Knows no files and no click.
-"""
+``train`` changes the :class:`State` it is given and yields; saving, printing and stopping are the
+caller's. Every step is a pure function of the state, the data and the seed, so a training that is
+stopped, saved and resumed ends with the same bits on a CPU. Knows no files and no click."""
 
 from __future__ import annotations
 
@@ -18,21 +17,23 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .config import Config
-from .dataset import VALIDATED, Dataset, Rows
+from ..config import Config
+from ..datasets.dataset import VALIDATED, Dataset, Rows
+from ..errors import TrainingError
+from ..nn.gru import Precision
+from ..nn.model import MoleculeVAE
+from ..nn.threads import Threads, divided
 from .distributed import ALONE, Group
-from .errors import TrainingError
-from .gradients import Part, of_batch
-from .gru import Precision
-from .model import MoleculeVAE
+from .loss import Part, of_batch
 from .movement import follow, move, norm
 from .noise import levels_of_step, noise_of_step, spellings_of_step
 from .schedules import kl_weight, learning_rate
-from .threads import Threads, divided
 from .validation import Validation, validate
 
 MEASURED_STEPS = (20, 50)
-"""With ``minutes``, the steps whose speed decides how many there will be; earlier ones compile and warm up."""
+"""With ``minutes``, the steps whose speed decides how many there will be; earlier ones compile and
+warm up.
+"""
 
 
 class Step(NamedTuple):
@@ -52,7 +53,9 @@ class Step(NamedTuple):
 
 
 class Epoch(NamedTuple):
-    """The end of an epoch: means over its training molecules, and held-out figures of the averaged weights."""
+    """The end of an epoch: means over its training molecules, and held-out figures of the averaged
+    weights.
+    """
 
     epoch: int
     step: int
@@ -93,7 +96,9 @@ class State:
 
     @property
     def mark(self) -> str:
-        """A hash of the weights and the step, the same in all processes that are to go on together."""
+        """A hash of the weights and the step, the same in all processes that are to go on
+        together.
+        """
         digest = hashlib.sha256(str(self.step).encode())
         for weight in self.model.parameters():
             digest.update(weight.detach().cpu().numpy().tobytes())
@@ -136,15 +141,22 @@ def assemble(model: MoleculeVAE, config: Config, fingerprint: str) -> State:
     model.train()  # a model that was loaded to go on with came ready for use
     average = copy.deepcopy(model).requires_grad_(False).eval()
     groups = [
-        {"params": [p for p in model.parameters() if p.ndim > 1], "weight_decay": config.training.weight_decay},
+        {
+            "params": [p for p in model.parameters() if p.ndim > 1],
+            "weight_decay": config.training.weight_decay,
+        },
         {"params": [p for p in model.parameters() if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    optimiser = torch.optim.AdamW(groups, lr=config.training.learning_rate, betas=(0.9, 0.99), fused=True)
+    optimiser = torch.optim.AdamW(
+        groups, lr=config.training.learning_rate, betas=(0.9, 0.99), fused=True
+    )
     return State(model, average, optimiser, config, fingerprint)
 
 
 def full_beta(config: Config) -> float:
-    """Weight of the KL in the loss once it is warmed up: none with levels, whose KL is the same for every molecule."""
+    """Weight of the KL in the loss once it is warmed up: none with levels, whose KL is the same for
+    every molecule.
+    """
     return config.training.beta if config.model.posterior == "gaussian" else 0.0
 
 
@@ -153,17 +165,27 @@ def is_autoencoder(config: Config) -> bool:
     return config.model.posterior == "gaussian" and config.training.beta == 0.0
 
 
-def one_step(state: State, dataset: Dataset, rows: Rows, threads: Threads, group: Group = ALONE) -> Step:
-    """One optimiser step on the molecules ``rows``; a step whose gradient is not finite changes no weight."""
+def one_step(
+    state: State, dataset: Dataset, rows: Rows, threads: Threads, group: Group = ALONE
+) -> Step:
+    """One optimiser step on the molecules ``rows``; a step whose gradient is not finite changes no
+    weight.
+    """
     config, model = state.config.training, state.model
     full = full_beta(state.config)
-    beta = kl_weight(state.progress, full, config.beta_schedule, config.beta_warmup, config.beta_cycles)
-    noise = noise_of_step(config.seed, state.step, (config.mc_samples, len(rows), model.config.latent))
+    beta = kl_weight(
+        state.progress, full, config.beta_schedule, config.beta_warmup, config.beta_cycles
+    )
+    noise = noise_of_step(
+        config.seed, state.step, (config.mc_samples, len(rows), model.config.latent)
+    )
     if is_autoencoder(state.config):
         noise.zero_()
     level = levels_of_step(state.config, state.step, len(rows))
     if dataset.spellings and level is not None:
-        rows = dataset.spelled(rows, spellings_of_step(state.config, state.step, level, dataset.spellings).numpy())
+        rows = dataset.spelled(
+            rows, spellings_of_step(state.config, state.step, level, dataset.spellings).numpy()
+        )
     batch = Part(rows, noise, beta, len(rows), level)
     likelihood, kl, found = of_batch(model, dataset, batch, config.free_bits, threads, group)
     gradients = list(found)
@@ -174,17 +196,30 @@ def one_step(state: State, dataset: Dataset, rows: Rows, threads: Threads, group
     if math.isfinite(length + likelihood + kl):
         state.sums = [a + b for a, b in zip(state.sums, (likelihood, kl, len(rows)), strict=True)]
     state.step += 1
-    elbo, reconstruction, kl = ((likelihood - kl) / len(rows), likelihood / len(rows), kl / len(rows))
-    return Step(state.step, state.total_steps, 0, elbo, reconstruction, kl, beta, rate, length, 0.0, 0.0)
+    elbo, reconstruction, kl = (
+        (likelihood - kl) / len(rows),
+        likelihood / len(rows),
+        kl / len(rows),
+    )
+    return Step(
+        state.step, state.total_steps, 0, elbo, reconstruction, kl, beta, rate, length, 0.0, 0.0
+    )
 
 
-def update(state: State, gradients: list[Tensor], rate: float, scale: float, threads: Threads) -> None:
-    """Give the optimiser the scaled gradients, and move the averaged weights towards the new ones."""
+def update(
+    state: State, gradients: list[Tensor], rate: float, scale: float, threads: Threads
+) -> None:
+    """Give the optimiser the scaled gradients, and move the averaged weights towards the new
+    ones.
+    """
     if scale < 1.0:
-        threads.map(lambda part: torch._foreach_mul_(part, scale), divided(gradients, threads.count))
+        threads.map(
+            lambda part: torch._foreach_mul_(part, scale), divided(gradients, threads.count)
+        )
     parameters: list[Tensor] = list(state.model.parameters())
     move(state.optimiser, dict(zip(parameters, gradients, strict=True)), rate, threads)
-    # Early on the average must forget quickly, or it would still remember the first, random weights.
+    # Early on the average must forget quickly, or it would still remember the first, random
+    # weights.
     decay = min(state.config.training.ema, (1 + state.step) / (10 + state.step))
     follow(list(state.average.parameters()), parameters, decay, threads)
 
@@ -195,12 +230,16 @@ def steps_per_epoch(state: State, dataset: Dataset) -> int:
 
 
 def validation_due(state: State, dataset: Dataset) -> bool:
-    """Whether the next record will be an :class:`Epoch`: its last step is done, and nothing validated it yet."""
+    """Whether the next record will be an :class:`Epoch`: its last step is done, and nothing
+    validated it yet.
+    """
     over = state.step % steps_per_epoch(state, dataset) == 0 or state.out_of_steps
     return over and state.step > state.validated_step
 
 
-def end_of_epoch(state: State, dataset: Dataset, epoch: int, threads: Threads, group: Group) -> Epoch:
+def end_of_epoch(
+    state: State, dataset: Dataset, epoch: int, threads: Threads, group: Group
+) -> Epoch:
     """Validate the averaged weights, and remember whether they are the best so far."""
     began = time.monotonic()
     held_out = dataset.validation_rows if dataset.validation.any() else dataset.training_rows
@@ -209,11 +248,17 @@ def end_of_epoch(state: State, dataset: Dataset, epoch: int, threads: Threads, g
     # A training that is taken up again has in both models what validation fits to the averaged one.
     for fitted, validated in zip(state.model.buffers(), state.average.buffers(), strict=True):
         fitted.copy_(validated)
-    # Judged as trained: the KL counts as much as in the loss at full weight, level 0 as much as the sharpest.
+    # Judged as trained: the KL counts as much as in the loss at full weight, level 0 as much as the
+    # sharpest.
     beta = full_beta(state.config)
-    judged = group.first(figures.reconstruction - beta * figures.kl + (figures.unconditional or 0.0))
+    judged = group.first(
+        figures.reconstruction - beta * figures.kl + (figures.unconditional or 0.0)
+    )
     best = judged > state.best
-    state.best, state.since_best = judged if best else state.best, 0 if best else state.since_best + 1
+    state.best, state.since_best = (
+        judged if best else state.best,
+        0 if best else state.since_best + 1,
+    )
     likelihood, kl, count = state.sums[0], state.sums[1], max(1.0, state.sums[2])
     state.sums, state.validated_step = [0.0, 0.0, 0.0], state.step
     state.seconds += group.first(time.monotonic() - began)
@@ -224,10 +269,9 @@ def end_of_epoch(state: State, dataset: Dataset, epoch: int, threads: Threads, g
 def train(state: State, dataset: Dataset, group: Group = ALONE) -> Iterator[Step | Epoch]:
     """Train until the planned number of steps, yielding a record after every step and every epoch.
 
-    The state is whole whenever a record is yielded: it may be saved, and a later call goes on from it. With several
-    processes each trains on its share of every batch, and states and records are the same in all of them. Raises
-    TrainingError when the gradient stays non-finite.
-    """
+    The state is whole whenever a record is yielded: it may be saved, and a later call goes on from
+    it. With several processes each trains on its share of every batch, and states and records are
+    the same in all of them. Raises TrainingError when the gradient stays non-finite."""
     config = state.config.training
     per_epoch = steps_per_epoch(state, dataset)
     if not config.minutes:
@@ -237,7 +281,9 @@ def train(state: State, dataset: Dataset, group: Group = ALONE) -> Iterator[Step
         while True:
             epoch, place = divmod(state.step, per_epoch)
             if validation_due(state, dataset):
-                yield end_of_epoch(state, dataset, math.ceil(state.step / per_epoch), threads, group)
+                yield end_of_epoch(
+                    state, dataset, math.ceil(state.step / per_epoch), threads, group
+                )
             if state.out_of_steps:
                 return
             for rows in dataset.epoch(config.seed, epoch, config.batch_size)[place:]:
@@ -249,7 +295,9 @@ def train(state: State, dataset: Dataset, group: Group = ALONE) -> Iterator[Step
                 keep_time(state, taken, whole, group)
                 bad_steps = 0 if math.isfinite(record.gradient_norm) else bad_steps + 1
                 if bad_steps == 10:
-                    raise TrainingError(f"the gradient was not finite ten times in a row, up to step {state.step}")
+                    raise TrainingError(
+                        f"the gradient was not finite ten times in a row, up to step {state.step}"
+                    )
                 left = max(0, state.total_steps - state.step) * pace
                 speed = len(rows) / taken
                 yield record._replace(
@@ -263,11 +311,11 @@ def train(state: State, dataset: Dataset, group: Group = ALONE) -> Iterator[Step
 
 
 def keep_time(state: State, taken: float, whole: float, group: Group) -> None:
-    """Count the seconds that a step has taken; with ``minutes``, fix the number of steps once their speed is known.
+    """Count the seconds that a step has taken; with ``minutes``, fix the number of steps once their
+    speed is known.
 
-    For that it is the ``whole`` time since the step before that counts: of few molecules, validating and saving, which
-    come with every epoch, take longer than training.
-    """
+    For that it is the ``whole`` time since the step before that counts: of few molecules,
+    validating and saving, which come with every epoch, take longer than training."""
     state.seconds += taken
     first, last = MEASURED_STEPS
     if not state.config.training.minutes or state.total_steps:

@@ -1,8 +1,9 @@
-"""The loss of a batch and its gradients, computed in parts: by all processes, and in each by all its threads.
+"""The loss of a batch and its gradients, computed in parts: by all processes, and in each by all
+its threads.
 
-The noise is that of the whole batch, so the sum over the parts is the gradient of the batch, however it was cut (but
-for ``free_bits``, which looks at the mean over a part). Knows no optimiser and no files.
-"""
+The noise is that of the whole batch, so the sum over the parts is the gradient of the batch,
+however it was cut (but for ``free_bits``, which looks at the mean over a part). Knows no optimiser
+and no files."""
 
 from __future__ import annotations
 
@@ -11,16 +12,16 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .dataset import Dataset, Rows
+from ..datasets.dataset import Dataset, Rows
+from ..nn.model import MoleculeVAE, Packed
+from ..nn.posterior import free_kl
+from ..nn.threads import Threads, divided
 from .distributed import Group
-from .model import MoleculeVAE, Packed
-from .posterior import free_kl
-from .threads import Threads, divided
 
 
 class Part(NamedTuple):
-    """Some molecules of a batch of ``total``, with their noise ``(K, B, Z)``, the weight of their KL, and the
-    noise level of each, ``(B, 1)``, if the posterior has several."""
+    """Some molecules of a batch of ``total``, with their noise ``(K, B, Z)``, the weight of their
+    KL, and the noise level of each, ``(B, 1)``, if the posterior has several."""
 
     rows: Rows
     noise: Tensor
@@ -45,23 +46,29 @@ class Terms(NamedTuple):
 def terms(model: MoleculeVAE, dataset: Dataset, part: Part, free_bits: float) -> Terms:
     """Loss and gradients of part of a batch.
 
-    The loss is -E[log p(x|z)] + beta KL(q(z|x) ‖ N(0, I)), summed over symbols and dimensions, a mean over
-    molecules. Noise of zeros makes a plain autoencoder: z is the posterior's mean.
-    """
+    The loss is -E[log p(x|z)] + beta KL(q(z|x) ‖ N(0, I)), summed over symbols and dimensions, a
+    mean over molecules. Noise of zeros makes a plain autoencoder: z is the posterior's mean."""
     batch = dataset.batch(part.rows, model.config.grammar)
     packed = Packed.from_batch(batch, model.device)
     level = None if part.level is None else part.level[batch.order].to(model.device)
     posterior = model.encode(packed, level)
     kl = posterior.kl()
     noise = part.noise[:, batch.order].to(model.device)
-    likelihood = torch.stack([model.log_likelihood(packed, posterior.draw(eps), level) for eps in noise]).mean(0)
+    likelihood = torch.stack(
+        [model.log_likelihood(packed, posterior.draw(eps), level) for eps in noise]
+    ).mean(0)
     loss = (part.beta * free_kl(kl, free_bits) - likelihood).sum() / part.total
     gradients = torch.autograd.grad(loss, list(model.parameters()), materialize_grads=True)
     return Terms(float(likelihood.detach().sum()), float(kl.detach().sum()), gradients)
 
 
 def of_batch(
-    model: MoleculeVAE, dataset: Dataset, batch: Part, free_bits: float, threads: Threads, group: Group
+    model: MoleculeVAE,
+    dataset: Dataset,
+    batch: Part,
+    free_bits: float,
+    threads: Threads,
+    group: Group,
 ) -> Terms:
     """The terms of a whole batch, the same in every process."""
     mine = batch.cut(group.share)

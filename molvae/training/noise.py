@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .config import Config
-from .posterior import drawn_levels, standard_normal
+from ..config import Config
+from ..nn.posterior import drawn_levels, standard_normal
 
 
 def generator_of(*numbers: int) -> torch.Generator:
@@ -35,9 +35,12 @@ def levels_of_step(config: Config, step: int, count: int) -> Tensor | None:
 
 
 def spellings_of_step(config: Config, step: int, level: Tensor, spellings: int) -> Tensor:
-    """Which of its spellings each molecule of a step is learned in, ``(B,)``: any at the sharpest level.
+    """Which of its spellings each molecule of a step is learned in, ``(B,)``: any at the sharpest
+    level.
 
     At all others the canonical one, 0, for what is drawn there should be written as molecules are.
     """
-    drawn = torch.randint(spellings + 1, (len(level),), generator=generator_of(config.training.seed, step, 2))
+    drawn = torch.randint(
+        spellings + 1, (len(level),), generator=generator_of(config.training.seed, step, 2)
+    )
     return torch.where(level[:, 0] == level.new_tensor(config.model.sharpest), drawn, 0)

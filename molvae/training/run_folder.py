@@ -21,18 +21,19 @@ from typing import Any
 
 import torch
 
-from . import checkpoint, finetuning, model_folder, resumption
-from .checkpoint import Saved
-from .config import SECTIONS, Config, DataConfig, to_toml
-from .dataset import FORMAT as DATASET_FORMAT
-from .dataset import Dataset
+from ..config import SECTIONS, Config, DataConfig, to_toml
+from ..datasets.dataset import FORMAT as DATASET_FORMAT
+from ..datasets.dataset import Dataset
+from ..datasets.prepare import prepare
+from ..errors import InputError, TrainingError, UsageError
+from ..language.vocabulary import Vocabulary
+from ..runtime.atomic_folder import MANIFEST, replace_file
+from ..storage import checkpoint, model_folder
+from ..storage.checkpoint import Saved
+from . import checkpoints, fine_tuning
 from .distributed import ALONE, Group
-from .errors import InputError, TrainingError, UsageError
-from .folder import MANIFEST, replace_file
-from .preparation import prepare
-from .training import Epoch, State, Step, begin, train, validation_due
+from .loop import Epoch, State, Step, begin, train, validation_due
 from .validation import Validation
-from .vocabulary import Vocabulary
 
 SAVE_SECONDS = 300.0
 """A training is saved at least this often, besides at every epoch and every stop."""
@@ -55,10 +56,17 @@ def cache_folder() -> Path:
 
 
 def cache_key(
-    paths: Sequence[str | Path], config: DataConfig, column: str | None, base: Vocabulary | None = None
+    paths: Sequence[str | Path],
+    config: DataConfig,
+    column: str | None,
+    base: Vocabulary | None = None,
 ) -> str:
-    """A name for what a data set depends on: the files' contents, the options, the versions, a given vocabulary."""
-    digest = sha256(repr((config, column, DATASET_FORMAT, sorted(checkpoint.versions().items()))).encode())
+    """A name for what a data set depends on: the files' contents, the options, the versions, a
+    given vocabulary.
+    """
+    digest = sha256(
+        repr((config, column, DATASET_FORMAT, sorted(checkpoint.versions().items()))).encode()
+    )
     if base is not None:
         digest.update(json.dumps(base.to_json(), sort_keys=True).encode())
     for path in paths:
@@ -80,15 +88,16 @@ def open_dataset(
     said: Callable[[str], object] = lambda _: None,
     progress: Callable[[int], object] = lambda _: None,
 ) -> tuple[Dataset, str]:
-    """The data set in a prepared folder, or prepared from files; and the text of its ``rejected.csv``.
+    """The data set in a prepared folder, or prepared from files; and the text of its
+    ``rejected.csv``.
 
-    Files are written in the vocabulary ``base``, extended as they need, if there is one; a prepared folder must have
-    been. What was prepared is kept in :func:`cache_folder`, so that the same files need not be read again.
-    """
+    Files are written in the vocabulary ``base``, extended as they need, if there is one; a prepared
+    folder must have been. What was prepared is kept in :func:`cache_folder`, so that the same files
+    need not be read again."""
     if len(paths) == 1 and is_prepared(paths[0]):
         found = read_prepared(Path(paths[0]))
         if base is not None:
-            finetuning.check_vocabulary(base, found[0].vocabulary, str(paths[0]))
+            fine_tuning.check_vocabulary(base, found[0].vocabulary, str(paths[0]))
         return found
     for path in paths:
         if is_prepared(path):
@@ -97,7 +106,9 @@ def open_dataset(
     if kept is not None and (before := read_cache(kept)):
         said(f"prepared before, read from {kept}")
         return before
-    prepared = prepare(paths, config, column=column, workers=workers, base=base, said=said, progress=progress)
+    prepared = prepare(
+        paths, config, column=column, workers=workers, base=base, said=said, progress=progress
+    )
     rejected = prepared.rejected_csv()
     if kept is not None:
         try:
@@ -111,7 +122,9 @@ def open_dataset(
 def place_in_cache(
     paths: Sequence[str | Path], config: DataConfig, column: str | None, base: Vocabulary | None
 ) -> Path | None:
-    """Where the data set of these files is kept; None for a stream, which cannot be read twice, and without a home."""
+    """Where the data set of these files is kept; None for a stream, which cannot be read twice, and
+    without a home.
+    """
     if any(str(path) == "-" or not Path(path).is_file() for path in paths):
         return None
     try:
@@ -121,7 +134,9 @@ def place_in_cache(
 
 
 def read_cache(kept: Path) -> tuple[Dataset, str] | None:
-    """What is kept in a folder of the cache, if anything; what is damaged is removed, as it can be made again."""
+    """What is kept in a folder of the cache, if anything; what is damaged is removed, as it can be
+    made again.
+    """
     try:
         return read_prepared(kept) if is_prepared(kept) else None
     except (InputError, OSError):
@@ -141,7 +156,11 @@ def check_new(run: Path, force: bool = False) -> None:
     # What was stopped before its first save holds nothing to lose.
     free = run.is_dir() and is_ours(run) and (force or not model_folder.steps_of(run))
     if run.is_dir() and any(run.iterdir()) and not free:
-        hint = "--resume goes on with it, --force starts it anew" if is_ours(run) else "choose another folder"
+        hint = (
+            "--resume goes on with it, --force starts it anew"
+            if is_ours(run)
+            else "choose another folder"
+        )
         raise UsageError(f"{run}: already exists and is not empty; {hint}")
     parent = next(path for path in (run, *run.absolute().parents) if path.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK):
@@ -158,13 +177,18 @@ def create(
     start: Saved | None = None,
     group: Group = ALONE,
 ) -> State:
-    """A new training in the folder ``run``, perhaps from a model; with ``force`` an earlier one there is removed.
+    """A new training in the folder ``run``, perhaps from a model; with ``force`` an earlier one
+    there is removed.
 
     The first process of a group makes the folder.
     """
     if group.leads:
         clear(run, config, force)
-    return begin(dataset, config, device) if start is None else finetuning.begin(start, dataset, config, device)
+    return (
+        begin(dataset, config, device)
+        if start is None
+        else fine_tuning.begin(start, dataset, config, device)
+    )
 
 
 def clear(run: Path, config: Config, force: bool) -> None:
@@ -187,17 +211,22 @@ def clear_leftovers(run: Path) -> None:
 def is_ours(run: Path) -> bool:
     """Whether a folder holds nothing but what trainings write."""
     names = {path.name for path in run.iterdir()}
-    return all(name in OURS or model_folder.WRITTEN.fullmatch(name) or name.startswith(".tmp-") for name in names)
+    return all(
+        name in OURS or model_folder.WRITTEN.fullmatch(name) or name.startswith(".tmp-")
+        for name in names
+    )
 
 
 def config_of(run: Path, given: dict[str, dict[str, Any]]) -> Config:
-    """The configuration of the training in ``run``; UsageError if options ``given`` anew differ from it."""
+    """The configuration of the training in ``run``; UsageError if options ``given`` anew differ
+    from it.
+    """
     if not run.is_dir():
         raise UsageError(f"{run}: there is no training to resume")
     steps = model_folder.steps_of(run)
     if not steps:
         raise UsageError(f"{run}: there is no training to resume; it has not been saved yet")
-    config = resumption.newest_info(run)[0]
+    config = checkpoints.newest_info(run)[0]
     for name, values in given.items():
         for key, value in values.items():
             before = getattr(getattr(config, name), key)
@@ -216,13 +245,17 @@ def sections(given: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 @contextmanager
 def locked(run: Path) -> Iterator[None]:
-    """Hold a training's folder against a second trainer; the lock goes with the process, however it ends."""
+    """Hold a training's folder against a second trainer; the lock goes with the process, however it
+    ends.
+    """
     with open(run / LOCK, "a+", encoding="utf-8") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             handle.seek(0)
-            raise TrainingError(f"{run}: another training is using it ({handle.read().strip()})") from error
+            raise TrainingError(
+                f"{run}: another training is using it ({handle.read().strip()})"
+            ) from error
         handle.truncate(0)
         handle.write(f"process {os.getpid()}\n")
         handle.flush()
@@ -239,11 +272,12 @@ def run_training(
     stopping: Callable[[], bool] = lambda: False,
     group: Group = ALONE,
 ) -> Iterator[Step | Epoch]:
-    """Train in a folder: records as :func:`training.train` yields them, each saved before it is told.
+    """Train in a folder: records as :func:`training.train` yields them, each saved before it is
+    told.
 
-    Saves at every epoch, every few minutes, and when ``stopping`` says so, which ends the iteration. The first
-    process of a group saves for all, and all stop after the same step when one of them is to stop.
-    """
+    Saves at every epoch, every few minutes, and when ``stopping`` says so, which ends the
+    iteration. The first process of a group saves for all, and all stop after the same step when one
+    of them is to stop."""
     with locked(run) if group.leads else nullcontext():
         if group.leads:
             clear_leftovers(run)
@@ -252,14 +286,18 @@ def run_training(
         metrics = [row for row in read_metrics(run) if int(row["step"]) <= state.validated_step]
         saved = time.monotonic()
         for record in train(state, dataset, group):
-            # Between an epoch's last step and its validation nothing is saved: a step has one folder only.
+            # Between an epoch's last step and its validation nothing is saved: a step has one
+            # folder only.
             whole = not validation_due(state, dataset)
             stop = whole and group.any(stopping())
             if group.leads and isinstance(record, Epoch):
                 metrics.append(metrics_row(record))
-                # Before the state: a row too many is dropped on resuming, one too few would never come back.
+                # Before the state: a row too many is dropped on resuming, one too few would never
+                # come back.
                 replace_file(run / "metrics.csv", metrics_csv(metrics).encode())
-                checkpoint.save(run, state, dataset, info | {"metrics": metrics[-1]}, best=record.best)
+                checkpoint.save(
+                    run, state, dataset, info | {"metrics": metrics[-1]}, best=record.best
+                )
                 saved = time.monotonic()
             elif group.leads and (stop or (whole and time.monotonic() - saved > SAVE_SECONDS)):
                 checkpoint.save(run, state, dataset, info, best=not model_folder.best_name(run))
@@ -273,8 +311,13 @@ def run_training(
 
 def metrics_row(record: Epoch) -> dict[str, str]:
     """An epoch as cells of ``metrics.csv``."""
-    values = [getattr(record, name) for name in METRICS] + list(record.validation) + [int(record.best)]
-    cells = (f"{value:.6g}" if isinstance(value, float) else "" if value is None else str(value) for value in values)
+    values = (
+        [getattr(record, name) for name in METRICS] + list(record.validation) + [int(record.best)]
+    )
+    cells = (
+        f"{value:.6g}" if isinstance(value, float) else "" if value is None else str(value)
+        for value in values
+    )
     return dict(zip(COLUMNS, cells, strict=True))
 
 

@@ -1,4 +1,5 @@
-"""What changes as training goes on: the learning rate and the weight of the KL, each a function of progress alone.
+"""What changes as training goes on: the learning rate and the weight of the KL, each a function of
+progress alone.
 
 Knows no model and no torch.
 """
@@ -7,11 +8,13 @@ from __future__ import annotations
 
 import math
 
-from .config import TrainingConfig
+from ..config import TrainingConfig
 
 
 def learning_rate(step: int, total: int, config: TrainingConfig) -> float:
-    """Linear warm-up, then a cosine down to a fiftieth of the peak at ``total`` steps (0: not known yet)."""
+    """Linear warm-up, then a cosine down to a fiftieth of the peak at ``total`` steps (0: not known
+    yet).
+    """
     warmup = min(config.warmup, max(1, total // 10)) if total else config.warmup
     if step < warmup:
         return config.learning_rate * (step + 1) / warmup
@@ -22,8 +25,8 @@ def learning_rate(step: int, total: int, config: TrainingConfig) -> float:
 def kl_weight(progress: float, beta: float, schedule: str, warmup: float, cycles: int) -> float:
     """Weight of the KL at ``progress`` in [0, 1] of the training.
 
-    ``linear`` rises over the first ``warmup`` share of training; ``cyclical`` does so in each of ``cycles``
-    equal cycles (Fu et al. 2019); ``constant`` is ``beta`` throughout.
+    ``linear`` rises over the first ``warmup`` share of training; ``cyclical`` does so in each of
+    ``cycles`` equal cycles (Fu et al. 2019); ``constant`` is ``beta`` throughout.
 
     >>> kl_weight(0.1, 1.0, "linear", 0.2, 4)
     0.5

@@ -11,15 +11,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .categorical import cross_entropy
-from .dataset import Batch, Dataset, Rows
+from ..datasets.dataset import Batch, Dataset, Rows
+from ..nn.categorical import cross_entropy
+from ..nn.model import MoleculeVAE, Packed
+from ..nn.posterior import Gaussian, standard_normal
+from ..nn.threads import Threads
 from .distributed import ALONE, Group
-from .model import MoleculeVAE, Packed
-from .posterior import Gaussian, standard_normal
-from .threads import Threads
 
 ACTIVE = 0.01
-"""Variance over molecules of a posterior mean above which its dimension counts as active (Burda et al. 2015)."""
+"""Variance over molecules of a posterior mean above which its dimension counts as active (Burda et
+al. 2015).
+"""
 
 BATCH = 512
 
@@ -37,8 +39,8 @@ class Validation(NamedTuple):
     symbol_accuracy: float
     active_units: int
     shuffled_gap: float
-    """What log p(x|z) loses, at the posterior's mean, when each molecule is given its neighbour's z: near zero, the
-    decoder ignores its latent."""
+    """What log p(x|z) loses, at the posterior's mean, when each molecule is given its neighbour's
+    z: near zero, the decoder ignores its latent."""
     unconditional: float | None = None
     """log p(x) at noise level 0, where the posterior has levels."""
 
@@ -47,12 +49,11 @@ class Validation(NamedTuple):
 def figures(model: MoleculeVAE, batch: Batch, noise: Tensor) -> tuple[Tensor, Gaussian]:
     """Sums over a batch, and its posterior.
 
-    The sums: log-likelihood, KL, molecules rebuilt exactly, right symbols, symbols, shuffled gap, log-likelihood at
-    level 0.
+    The sums: log-likelihood, KL, molecules rebuilt exactly, right symbols, symbols, shuffled gap,
+    log-likelihood at level 0.
 
-    A molecule whose every symbol is the likeliest one, given the true prefix and the posterior's mean, is
-    what greedy decoding writes: so one pass tells whether it is rebuilt exactly.
-    """
+    A molecule whose every symbol is the likeliest one, given the true prefix and the posterior's
+    mean, is what greedy decoding writes: so one pass tells whether it is rebuilt exactly."""
     packed = Packed.from_batch(batch, model.device)
     posterior = model.encode(packed)
     likelihood = model.log_likelihood(packed, posterior.draw(noise))
@@ -61,23 +62,40 @@ def figures(model: MoleculeVAE, batch: Batch, noise: Tensor) -> tuple[Tensor, Ga
     gap = gap - model.log_likelihood(packed, posterior.mean.roll(1, 0))
     right = logits.argmax(-1) == packed.targets  # (N,)
     wrong = packed.per_molecule((~right).double())
-    blank = model.log_likelihood(packed, 0 * noise, 0.0) if model.config.posterior == "levels" else 0 * likelihood
+    blank = (
+        model.log_likelihood(packed, 0 * noise, 0.0)
+        if model.config.posterior == "levels"
+        else 0 * likelihood
+    )
     rebuilt = (wrong == 0).sum()
     kl = posterior.kl().double().sum()
-    sums = (likelihood.double().sum(), kl, rebuilt, right.sum(), len(right), gap.double().sum(), blank.double().sum())
+    sums = (
+        likelihood.double().sum(),
+        kl,
+        rebuilt,
+        right.sum(),
+        len(right),
+        gap.double().sum(),
+        blank.double().sum(),
+    )
     return torch.tensor([float(value) for value in sums], dtype=torch.float64), posterior
 
 
 def validate(
-    model: MoleculeVAE, dataset: Dataset, rows: Rows, threads: Threads, group: Group = ALONE, *, noisy: bool = True
+    model: MoleculeVAE,
+    dataset: Dataset,
+    rows: Rows,
+    threads: Threads,
+    group: Group = ALONE,
+    *,
+    noisy: bool = True,
 ) -> Validation:
     """The figures of ``rows`` of a data set; z is drawn once for the ELBO, its mean rebuilds.
 
     Unless ``noisy``, for a model that was trained without noise, z is the mean throughout.
 
-    Batches are divided among the processes of a group, which all get the same figures. The model's learned prior is
-    fitted to the posteriors on the way.
-    """
+    Batches are divided among the processes of a group, which all get the same figures. The model's
+    learned prior is fitted to the posteriors on the way."""
     model.eval()
     latent, generator = model.config.latent, torch.Generator().manual_seed(0)
     by_length = rows[np.argsort(dataset.lengths[rows], kind="stable")]
@@ -86,15 +104,21 @@ def validate(
     noise = [standard_normal((len(batch), latent), generator) * noisy for batch in batches]
 
     def sums_of(part: tuple[Rows, Tensor]) -> Tensor:
-        sums, q = figures(model, dataset.batch(part[0], model.config.grammar), part[1].to(model.device))
+        sums, q = figures(
+            model, dataset.batch(part[0], model.config.grammar), part[1].to(model.device)
+        )
         means, variances = q.mean.double().cpu(), q.log_variance.double().exp().cpu()
         return torch.cat([sums, means.sum(0), variances.sum(0), (means.T @ means).flatten()])
 
     parts = threads.map(sums_of, list(zip(batches, noise, strict=True))[group.share])
-    total = torch.stack([torch.zeros(SUMS + 2 * latent + latent**2, dtype=torch.float64), *parts]).sum(0)
+    total = torch.stack(
+        [torch.zeros(SUMS + 2 * latent + latent**2, dtype=torch.float64), *parts]
+    ).sum(0)
     likelihood, kl, exact, right, symbols, gap, blank, *moments = group.add_numbers(total).tolist()
     count = len(rows)
-    mean, variance, *second = (torch.tensor(moments, dtype=torch.float64) / count).view(2 + latent, latent)
+    mean, variance, *second = (torch.tensor(moments, dtype=torch.float64) / count).view(
+        2 + latent, latent
+    )
     covariance = (torch.stack(second) - mean.outer(mean)) * (count / max(1, count - 1))
     model.posterior.remember(mean, covariance, variance)
     return Validation(

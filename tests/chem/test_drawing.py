@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from rdkit.Chem import rdFMCS
 
-from molvae.drawing import Cell, Picture, draw_grid, draw_strip, save_picture
+from molvae.chem.drawing import Cell, Picture, draw_grid, draw_strip, save_picture
 from molvae.errors import UsageError
 
 PATH = (
@@ -52,7 +52,9 @@ def test_a_png_that_would_be_too_long_is_drawn_smaller_and_past_reading_refused(
     assert sides(column(91).png()) == (40, 32_760)
     assert sides(column(100).png()) == (36, 32_700)
     assert sides(column(182).png()) == (20, 32_760)
-    with pytest.raises(UsageError, match=r"183 rows of 1 .* 32,767 pixels a side, can show; write \.svg"):
+    with pytest.raises(
+        UsageError, match=r"183 rows of 1 .* 32,767 pixels a side, can show; write \.svg"
+    ):
         column(183).png()
     assert ElementTree.fromstring(column(183).svg()).attrib["height"] == "32940px"
 
@@ -73,7 +75,9 @@ def test_a_picture_of_nothing_but_unreadable_molecules_is_still_a_picture() -> N
 
 
 def test_text_in_legends_reaches_the_page_only_as_outlines() -> None:
-    svg = draw_grid(PATH[:2], ("<script>alert(1)</script>", '"><img src=x onerror=y>\x1b[2J\n')).svg()
+    svg = draw_grid(
+        PATH[:2], ("<script>alert(1)</script>", '"><img src=x onerror=y>\x1b[2J\n')
+    ).svg()
     root = ElementTree.fromstring(svg)
     tags = {element.tag.rpartition("}")[2] for element in root.iter()}
     assert tags <= {"svg", "rect", "path", "ellipse", "g"}
@@ -98,15 +102,20 @@ def test_along_a_strip_the_common_core_stays_in_place() -> None:
 
 def test_all_molecules_of_a_grid_have_one_bond_length() -> None:
     lines = re.findall(
-        r"bond-(\d+) .*?d='M ([\d.]+),([\d.]+) L ([\d.]+),([\d.]+)'", draw_grid(("CC", "CCCCCCCC")).svg()
+        r"bond-(\d+) .*?d='M ([\d.]+),([\d.]+) L ([\d.]+),([\d.]+)'",
+        draw_grid(("CC", "CCCCCCCC")).svg(),
     )
-    lengths = [np.hypot(float(x2) - float(x1), float(y2) - float(y1)) for _, x1, y1, x2, y2 in lines]
+    lengths = [
+        np.hypot(float(x2) - float(x1), float(y2) - float(y1)) for _, x1, y1, x2, y2 in lines
+    ]
     assert len(lengths) >= 8
     assert max(lengths) < 1.05 * min(lengths)
 
 
 def test_stereo_is_still_drawn_after_laying_over_a_neighbour() -> None:
-    for cell in draw_strip(("C[C@H](N)c1ccccc1OC", "CC[C@H](N)c1ccccc1OC", "CC[C@@H](N)c1ccccc1OC")).cells:
+    for cell in draw_strip(
+        ("C[C@H](N)c1ccccc1OC", "CC[C@H](N)c1ccccc1OC", "CC[C@@H](N)c1ccccc1OC")
+    ).cells:
         assert cell.mol is not None
         assert any(str(bond.GetBondDir()).startswith("BEGIN") for bond in cell.mol.GetBonds())
 
@@ -121,7 +130,9 @@ def test_the_extension_decides_the_format(tmp_path: Path, suffix: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["grid.pdf", "grid", "grid.svg.gz"])
-def test_other_formats_are_refused_by_name_and_nothing_is_written(tmp_path: Path, name: str) -> None:
+def test_other_formats_are_refused_by_name_and_nothing_is_written(
+    tmp_path: Path, name: str
+) -> None:
     with pytest.raises(UsageError, match=re.escape(name)):
         save_picture(draw_grid(PATH), tmp_path / name)
     assert not list(tmp_path.iterdir())

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rdkit import Chem, DataStructs
 from rdkit.Chem import rdFingerprintGenerator
 
-from molvae.fingerprints import (
+from molvae.chem.fingerprints import (
     Fingerprints,
     mean_similarities,
     nearest_other_similarity,
@@ -45,7 +45,9 @@ def test_similarities_are_those_of_rdkit(bits: int) -> None:
 
 @settings(max_examples=15, deadline=None)
 @given(queries=st.integers(0, 600), references=st.integers(1, 1200), threads=st.integers(1, 3))
-def test_the_nearest_is_the_best_of_all_pairs_whatever_the_sizes(queries: int, references: int, threads: int) -> None:
+def test_the_nearest_is_the_best_of_all_pairs_whatever_the_sizes(
+    queries: int, references: int, threads: int
+) -> None:
     first, second = random_bits(1, queries), random_bits(2, references)
     nearest = nearest_similarity(first, second, threads)
     assert nearest.shape == (queries,)
@@ -80,4 +82,6 @@ def test_molecules_without_bits_count_as_equal() -> None:
 
 def test_the_number_of_threads_does_not_change_a_similarity() -> None:
     bits = random_bits(6, 900)
-    np.testing.assert_array_equal(nearest_similarity(bits, bits[:300], 1), nearest_similarity(bits, bits[:300], 3))
+    np.testing.assert_array_equal(
+        nearest_similarity(bits, bits[:300], 1), nearest_similarity(bits, bits[:300], 3)
+    )

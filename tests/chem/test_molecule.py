@@ -10,45 +10,45 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rdkit import Chem
 
-from molvae import chemistry
-from molvae.chemistry import Limits, canonical, parse, standard_smiles, standardise
+from molvae.chem import molecule
+from molvae.chem.molecule import Limits, canonical, parse, standard_smiles, standardise
 from molvae.errors import MoleculeError
 
 REFUSED = [
-    ("", chemistry.EMPTY),
-    ("   ", chemistry.EMPTY),
-    ("\ufeffCCO", chemistry.NOT_ASCII),
-    ("\u0421C", chemistry.NOT_ASCII),
-    ("C\U0001f600", chemistry.NOT_ASCII),
-    ("C\u200bC", chemistry.NOT_ASCII),
-    ("C\0C", chemistry.NOT_ASCII),
-    ("CC\nO", chemistry.SPACE),
-    ("CC\tO", chemistry.SPACE),
-    ("CCO ethanol", chemistry.SPACE),
-    ("CC |^1:0|", chemistry.SPACE),
-    ("C" * 100_000, chemistry.TOO_LONG),
-    ("C" * 201, chemistry.TOO_LARGE),
-    ("C1" + "C" * 300 + "1", chemistry.TOO_LARGE),
-    ("C12CC1CC2" * 32, chemistry.TOO_LARGE),
-    ("C(", chemistry.UNREADABLE),
-    ("C)C", chemistry.UNREADABLE),
-    ("C1CC", chemistry.UNREADABLE),
-    ("C11", chemistry.UNREADABLE),
-    ("[C", chemistry.UNREADABLE),
-    ("=C", chemistry.UNREADABLE),
-    ("-C", chemistry.UNREADABLE),
-    ("c1ccnc1", chemistry.UNREADABLE),
-    ("C(C)(C)(C)(C)C", chemistry.UNREADABLE),
-    ("cc", chemistry.UNREADABLE),
-    ("not a molecule".replace(" ", "_"), chemistry.UNREADABLE),
-    ("*", chemistry.QUERY),
-    ("C*", chemistry.QUERY),
-    ("[0*]", chemistry.QUERY),
-    ("[#6]", chemistry.QUERY),
-    ("C~C", chemistry.QUERY),
-    ("[Na+].[Cl-]", chemistry.IONS),
-    ("[Cu+2]", chemistry.IONS),
-    ("[Fe]", chemistry.IONS),
+    ("", molecule.EMPTY),
+    ("   ", molecule.EMPTY),
+    ("\ufeffCCO", molecule.NOT_ASCII),
+    ("\u0421C", molecule.NOT_ASCII),
+    ("C\U0001f600", molecule.NOT_ASCII),
+    ("C\u200bC", molecule.NOT_ASCII),
+    ("C\0C", molecule.NOT_ASCII),
+    ("CC\nO", molecule.SPACE),
+    ("CC\tO", molecule.SPACE),
+    ("CCO ethanol", molecule.SPACE),
+    ("CC |^1:0|", molecule.SPACE),
+    ("C" * 100_000, molecule.TOO_LONG),
+    ("C" * 201, molecule.TOO_LARGE),
+    ("C1" + "C" * 300 + "1", molecule.TOO_LARGE),
+    ("C12CC1CC2" * 32, molecule.TOO_LARGE),
+    ("C(", molecule.UNREADABLE),
+    ("C)C", molecule.UNREADABLE),
+    ("C1CC", molecule.UNREADABLE),
+    ("C11", molecule.UNREADABLE),
+    ("[C", molecule.UNREADABLE),
+    ("=C", molecule.UNREADABLE),
+    ("-C", molecule.UNREADABLE),
+    ("c1ccnc1", molecule.UNREADABLE),
+    ("C(C)(C)(C)(C)C", molecule.UNREADABLE),
+    ("cc", molecule.UNREADABLE),
+    ("not a molecule".replace(" ", "_"), molecule.UNREADABLE),
+    ("*", molecule.QUERY),
+    ("C*", molecule.QUERY),
+    ("[0*]", molecule.QUERY),
+    ("[#6]", molecule.QUERY),
+    ("C~C", molecule.QUERY),
+    ("[Na+].[Cl-]", molecule.IONS),
+    ("[Cu+2]", molecule.IONS),
+    ("[Fe]", molecule.IONS),
 ]
 
 
@@ -57,7 +57,7 @@ def test_what_is_not_a_molecule_is_refused_with_its_reason(smiles: str, reason: 
     with pytest.raises(MoleculeError) as caught:
         standard_smiles(smiles)
     assert caught.value.reason == reason
-    assert reason in chemistry.REASONS
+    assert reason in molecule.REASONS
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,10 @@ def test_what_cannot_be_kekulised_for_its_canonical_form_is_refused() -> None:
 
 
 def test_the_order_of_fragments_does_not_matter() -> None:
-    assert len({standard_smiles(".".join(p)) for p in (("CCO", "NCC", "OO"), ("OO", "NCC", "CCO"))}) == 1
+    assert (
+        len({standard_smiles(".".join(p)) for p in (("CCO", "NCC", "OO"), ("OO", "NCC", "CCO"))})
+        == 1
+    )
 
 
 def test_a_molecule_that_needs_nothing_comes_back_as_it_is() -> None:
@@ -188,11 +191,13 @@ def test_any_text_gives_a_stable_molecule_or_a_counted_reason(text: str) -> None
     if refusal is None:
         assert standard_smiles(smiles) == smiles
     else:
-        assert refusal.reason in chemistry.REASONS
+        assert refusal.reason in molecule.REASONS
         assert set(str(refusal)) <= set(string.printable)
 
 
-def test_refusals_are_silent_and_rdkits_own_messages_come_back(capfd: pytest.CaptureFixture[str]) -> None:
+def test_refusals_are_silent_and_rdkits_own_messages_come_back(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     with pytest.raises(MoleculeError):
         parse("C1CC")
     standard_smiles("CC(=O)[O-].[Na+]")

@@ -1,4 +1,6 @@
-"""Laws of the properties: known values, no made-up values, and a molecule that is left as it was."""
+"""Laws of the properties: known values, no made-up values, and a molecule that is left as it
+was.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +13,31 @@ from rdkit import Chem
 from rdkit.Chem import QED, Descriptors, Lipinski
 from rdkit.Chem.Scaffolds import MurckoScaffold
 
+from molvae.chem.properties import (
+    DEFAULT_SCORES,
+    PROPERTIES,
+    alert_names,
+    lipinski_violations,
+    scaffold,
+)
 from molvae.errors import MoleculeError
-from molvae.properties import DEFAULT_SCORES, PROPERTIES, alert_names, lipinski_violations, scaffold
 
 ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
 IMATINIB = "Cc1ccc(NC(=O)c2ccc(CN3CCN(C)CC3)cc2)cc1Nc1nccc(-c2cccnc2)n1"
 CHIRAL = "O[C@H](CN[C@@H](Cc1cccc(F)c1)c1cccc(F)c1)c1ccncc1"
 RHODANINE = "O=C1NC(=S)SC1=Cc1ccccc1"
-MOLECULES = (ASPIRIN, IMATINIB, CHIRAL, RHODANINE, "CCCCCC", "C1CC1", "OS(=O)(=O)O", "CC(=O)[O-].[Na+]", "[U]", "C")
+MOLECULES = (
+    ASPIRIN,
+    IMATINIB,
+    CHIRAL,
+    RHODANINE,
+    "CCCCCC",
+    "C1CC1",
+    "OS(=O)(=O)O",
+    "CC(=O)[O-].[Na+]",
+    "[U]",
+    "C",
+)
 
 
 def value(name: str, smiles: str) -> float | int | str:
@@ -26,7 +45,15 @@ def value(name: str, smiles: str) -> float | int | str:
 
 
 def test_aspirin_has_its_textbook_values() -> None:
-    expected = {"molwt": 180.16, "tpsa": 63.6, "hbd": 1, "hba": 3, "rings": 1, "heavy_atoms": 13, "fsp3": 1 / 9}
+    expected = {
+        "molwt": 180.16,
+        "tpsa": 63.6,
+        "hbd": 1,
+        "hba": 3,
+        "rings": 1,
+        "heavy_atoms": 13,
+        "fsp3": 1 / 9,
+    }
     for name, number in expected.items():
         assert value(name, ASPIRIN) == pytest.approx(number, abs=0.005), name
     assert value("qed", ASPIRIN) == pytest.approx(0.55, abs=0.005)
@@ -56,9 +83,17 @@ def test_sa_says_that_a_drug_is_easier_than_a_cage_of_stereocentres() -> None:
 @pytest.mark.parametrize("name", ["qed", "sa"])
 @pytest.mark.parametrize(
     ("smiles", "why"),
-    [("C", "1 heavy atom,"), ("CCO", "3 heavy atoms"), ("[U]", "U"), ("[Na+].[Cl-]", "Na"), ("OS(=O)(=O)O", "carbon")],
+    [
+        ("C", "1 heavy atom,"),
+        ("CCO", "3 heavy atoms"),
+        ("[U]", "U"),
+        ("[Na+].[Cl-]", "Na"),
+        ("OS(=O)(=O)O", "carbon"),
+    ],
 )
-def test_where_a_fitted_score_means_nothing_it_is_refused_with_the_reason(name: str, smiles: str, why: str) -> None:
+def test_where_a_fitted_score_means_nothing_it_is_refused_with_the_reason(
+    name: str, smiles: str, why: str
+) -> None:
     with pytest.raises(MoleculeError, match="not defined") as caught:
         value(name, smiles)
     assert why in caught.value.detail
@@ -75,13 +110,18 @@ def test_lipinski_counts_each_broken_rule_once() -> None:
     assert lipinski_violations(Chem.MolFromSmiles("C" * 30)) == 1  # too greasy, not too heavy
     assert lipinski_violations(Chem.MolFromSmiles("C" * 40)) == 2
     assert lipinski_violations(Chem.MolFromSmiles("OCC(O)C(O)C(O)C(O)CO")) == 1  # six donors
-    assert lipinski_violations(Chem.MolFromSmiles("O=C(O)CN(CC(=O)O)CCN(CC(=O)O)CCN(CC(=O)O)CC(=O)O")) == 1
+    assert (
+        lipinski_violations(Chem.MolFromSmiles("O=C(O)CN(CC(=O)O)CCN(CC(=O)O)CCN(CC(=O)O)CC(=O)O"))
+        == 1
+    )
 
 
 def test_alerts_are_counted_and_their_names_add_up() -> None:
     names = alert_names(Chem.MolFromSmiles(RHODANINE)).split("; ")
     for heading in ("PAINS", "Brenk", "NIH"):
-        assert value(heading.lower(), RHODANINE) == sum(name.startswith(f"{heading}:") for name in names)
+        assert value(heading.lower(), RHODANINE) == sum(
+            name.startswith(f"{heading}:") for name in names
+        )
     assert value("pains", RHODANINE) == 1
     assert [value(name, "CCOC") for name in ("pains", "alerts")] == [0, ""]
 
@@ -113,7 +153,12 @@ def test_no_property_changes_the_molecule_or_the_others(smiles: str) -> None:
 
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(
-    st.lists(st.sampled_from(["C", "N", "O", "c1ccccc1", "S", "F", "[Na+]", "[Cl-]", "C(=O)", "[O-]", "."]), min_size=1)
+    st.lists(
+        st.sampled_from(
+            ["C", "N", "O", "c1ccccc1", "S", "F", "[Na+]", "[Cl-]", "C(=O)", "[O-]", "."]
+        ),
+        min_size=1,
+    )
 )
 def test_any_molecule_gives_a_finite_value_or_a_reason(parts: list[str]) -> None:
     mol = Chem.MolFromSmiles("".join(parts).strip("."))

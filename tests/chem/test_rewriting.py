@@ -8,14 +8,48 @@ from hypothesis import strategies as st
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
-from molvae.rewriting import canonical_or_empty, read_plain
+from molvae.chem.rewriting import canonical_or_empty, read_plain
 
 SYMBOLS = (
-    *("[C]", "[=C]", "[#C]", "[N]", "[=N]", "[NH1]", "[O]", "[=O]", "[S]", "[=S]", "[F]", "[Cl]", "[Br]", "[I]", "[B]"),
-    *("[Branch1]", "[=Branch1]", "[#Branch1]", "[Branch2]", "[Ring1]", "[=Ring1]", "[Ring2]", "[P]", "[N+1]", "[O-1]"),
+    *(
+        "[C]",
+        "[=C]",
+        "[#C]",
+        "[N]",
+        "[=N]",
+        "[NH1]",
+        "[O]",
+        "[=O]",
+        "[S]",
+        "[=S]",
+        "[F]",
+        "[Cl]",
+        "[Br]",
+        "[I]",
+        "[B]",
+    ),
+    *(
+        "[Branch1]",
+        "[=Branch1]",
+        "[#Branch1]",
+        "[Branch2]",
+        "[Ring1]",
+        "[=Ring1]",
+        "[Ring2]",
+        "[P]",
+        "[N+1]",
+        "[O-1]",
+    ),
     *("[C@@H1]", "[/C]", "[H]"),
 )
-RINGS = ("C1=CC=CC=C1", "C1=CNC=C1", "C1=C[NH1]C=N1", "C1=NC(=O)NC1=O", "C1=C[NH1]C2=CC=CC=C12", "C1=CSC=C1")
+RINGS = (
+    "C1=CC=CC=C1",
+    "C1=CNC=C1",
+    "C1=C[NH1]C=N1",
+    "C1=NC(=O)NC1=O",
+    "C1=C[NH1]C2=CC=CC=C12",
+    "C1=CSC=C1",
+)
 
 
 @settings(max_examples=400, deadline=None)
@@ -31,7 +65,10 @@ def test_it_is_what_rdkit_says_of_any_string_of_symbols(symbols: list[str]) -> N
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(st.sampled_from(RINGS), min_size=1, max_size=4), st.sampled_from(["", "C", "O", "N", "C(=O)"]))
+@given(
+    st.lists(st.sampled_from(RINGS), min_size=1, max_size=4),
+    st.sampled_from(["", "C", "O", "N", "C(=O)"]),
+)
 def test_rings_become_aromatic_by_the_short_way_too(rings: list[str], between: str) -> None:
     text = between.join(f"C({ring})" for ring in rings)
     mol = read_plain(text)

@@ -1,4 +1,6 @@
-"""Laws of scoring: every row comes back, in order, with its values or its reason, on any number of workers."""
+"""Laws of scoring: every row comes back, in order, with its values or its reason, on any number of
+workers.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +16,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rdkit import Chem
 
+from molvae.chem.properties import DEFAULT_SCORES, PROPERTIES
+from molvae.chem.scoring import (
+    CHUNK_SIZE,
+    OK,
+    Counts,
+    Plan,
+    Scored,
+    free_names,
+    plan_scores,
+    score,
+    score_one,
+    stream,
+)
 from molvae.errors import UsageError
-from molvae.properties import DEFAULT_SCORES, PROPERTIES
-from molvae.scoring import CHUNK_SIZE, OK, Counts, Plan, Scored, free_names, plan_scores, score, score_one, stream
 
 GOOD = ("CC(=O)Oc1ccccc1C(=O)O", "CCOc1ccc(C(=O)NCc2ccncc2)cc1", "C1CCCCC1N")
 BAD = ("C1CC", "", "CC\nO", "nonsense", "*C", "C" * 2000, "\u0421c1ccccc1")
@@ -51,7 +64,11 @@ def test_the_number_of_workers_does_not_change_the_table() -> None:
 
 def test_without_names_all_default_scores_are_computed_and_equal_the_properties() -> None:
     table = score(GOOD, workers=1)
-    assert table.columns.tolist() == ["smiles", *(PROPERTIES[name].name for name in DEFAULT_SCORES), "status"]
+    assert table.columns.tolist() == [
+        "smiles",
+        *(PROPERTIES[name].name for name in DEFAULT_SCORES),
+        "status",
+    ]
     for row, smiles in enumerate(GOOD):
         mol = Chem.MolFromSmiles(smiles)
         for name in DEFAULT_SCORES:
@@ -101,7 +118,8 @@ def test_the_parent_of_a_salt_is_scored_when_asked_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "near"), [("qde", "qed"), ("lipinski", "lipinski_violations"), ("rotatable", "rotatable_bonds")]
+    ("wrong", "near"),
+    [("qde", "qed"), ("lipinski", "lipinski_violations"), ("rotatable", "rotatable_bonds")],
 )
 def test_an_unknown_score_is_refused_with_the_nearest_and_the_list(wrong: str, near: str) -> None:
     with pytest.raises(UsageError, match=f"'{wrong}'.*'{near}'.*--list"):
@@ -128,7 +146,9 @@ def test_functions_are_scorers_and_their_name_is_the_column() -> None:
     for workers in (1, 2):
         table = score(GOOD, CHEAP, [heavy, lambda mol: mol.GetNumBonds()], workers=workers)
         assert table.columns.tolist() == ["smiles", "MolWt", "HBD", "heavy", "<lambda>", "status"]
-        assert table["heavy"].tolist() == [Chem.MolFromSmiles(smiles).GetNumHeavyAtoms() for smiles in GOOD]
+        assert table["heavy"].tolist() == [
+            Chem.MolFromSmiles(smiles).GetNumHeavyAtoms() for smiles in GOOD
+        ]
 
 
 def test_a_scorer_from_a_file_works_on_every_worker_and_from_any_folder(
@@ -136,7 +156,8 @@ def test_a_scorer_from_a_file_works_on_every_worker_and_from_any_folder(
 ) -> None:
     scorer_file(tmp_path, "WEIGHT = 2\n", "neighbour_of_doubled.py")
     scorer_file(
-        tmp_path, "from neighbour_of_doubled import WEIGHT\ndef doubled(mol): return WEIGHT * mol.GetNumAtoms()\n"
+        tmp_path,
+        "from neighbour_of_doubled import WEIGHT\ndef doubled(mol): return WEIGHT * mol.GetNumAtoms()\n",
     )
     monkeypatch.chdir(tmp_path)
     plan = plan_scores([], ["mine.py:doubled"])
@@ -178,7 +199,9 @@ def talks(mol):
         ("array", "TypeError"),
     ],
 )
-def test_a_scorer_without_a_number_costs_its_own_cell_only(tmp_path: Path, name: str, said: str) -> None:
+def test_a_scorer_without_a_number_costs_its_own_cell_only(
+    tmp_path: Path, name: str, said: str
+) -> None:
     plan = plan_scores(CHEAP, [f"{scorer_file(tmp_path, SCORERS)}:{name}", heavy])
     row = score_one(plan, GOOD[0])
     assert row.values[2] is None
@@ -189,12 +212,18 @@ def test_a_scorer_without_a_number_costs_its_own_cell_only(tmp_path: Path, name:
 
 def test_a_scorer_may_do_what_it_likes_to_its_molecule(tmp_path: Path) -> None:
     file = scorer_file(tmp_path, SCORERS)
-    changed = score(GOOD, ["scaffold"], [f"{file}:changes", heavy, f"{file}:numpy_number"], workers=1)
-    assert changed.drop(columns="changes").equals(score(GOOD, ["scaffold"], [heavy, f"{file}:numpy_number"], workers=1))
+    changed = score(
+        GOOD, ["scaffold"], [f"{file}:changes", heavy, f"{file}:numpy_number"], workers=1
+    )
+    assert changed.drop(columns="changes").equals(
+        score(GOOD, ["scaffold"], [heavy, f"{file}:numpy_number"], workers=1)
+    )
     assert changed["numpy_number"].tolist() == [3.0] * 3
 
 
-def test_what_a_scorer_prints_stays_out_of_standard_output(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_a_scorer_prints_stays_out_of_standard_output(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     score(GOOD, [], [f"{scorer_file(tmp_path, SCORERS)}:talks"], workers=1)
     assert capsys.readouterr().out == ""
 
@@ -212,7 +241,9 @@ def test_what_a_scorer_prints_stays_out_of_standard_output(tmp_path: Path, capsy
         ("{text}:heavy", "not Python"),
     ],
 )
-def test_a_scorer_that_cannot_be_loaded_is_refused_at_once(tmp_path: Path, spec: str, said: str) -> None:
+def test_a_scorer_that_cannot_be_loaded_is_refused_at_once(
+    tmp_path: Path, spec: str, said: str
+) -> None:
     files = {
         "file": scorer_file(tmp_path, SCORERS),
         "broken": scorer_file(tmp_path, "1 / 0\n", "broken.py"),
@@ -233,7 +264,10 @@ def test_a_molecule_that_kills_its_worker_costs_its_own_row_only(tmp_path: Path)
     rows = ["CCO"] * 90 + ["C1CCCCC1N"] + ["CCCO"] * 90
     table = score(rows, CHEAP, [f"{file}:deadly"], workers=2)
     assert table["smiles"].tolist() == rows
-    assert table["status"].tolist() == [OK] * 90 + ["crashed: the process that scored it died"] + [OK] * 90
+    assert (
+        table["status"].tolist()
+        == [OK] * 90 + ["crashed: the process that scored it died"] + [OK] * 90
+    )
     assert table["deadly"].dropna().tolist() == [3.0] * 90 + [4.0] * 90
 
 
@@ -252,13 +286,20 @@ def test_an_endless_stream_is_scored_as_it_comes_in_bounded_memory() -> None:
 
 
 def test_columns_never_clash(tmp_path: Path) -> None:
-    file = scorer_file(tmp_path, "def QED(mol): return 0.5\ndef status(mol): return 1\ndef smiles(mol): return 2\n")
+    file = scorer_file(
+        tmp_path, "def QED(mol): return 0.5\ndef status(mol): return 1\ndef smiles(mol): return 2\n"
+    )
     table = score(GOOD, ["qed"], [f"{file}:QED", f"{file}:status", f"{file}:smiles"], workers=1)
     assert table.columns.tolist() == ["smiles", "QED", "QED_2", "status_2", "smiles_2", "status"]
 
 
-@given(st.lists(st.sampled_from(["a", "a_2", "a_3", "b"])), st.lists(st.sampled_from(["a", "a_2", "b"])))
-def test_free_names_are_all_different_and_keep_what_is_free(wanted: list[str], taken: list[str]) -> None:
+@given(
+    st.lists(st.sampled_from(["a", "a_2", "a_3", "b"])),
+    st.lists(st.sampled_from(["a", "a_2", "b"])),
+)
+def test_free_names_are_all_different_and_keep_what_is_free(
+    wanted: list[str], taken: list[str]
+) -> None:
     free = free_names(wanted, taken)
     assert len(set(free)) == len(free) == len(wanted)
     assert not set(free) & set(taken)
@@ -274,14 +315,16 @@ def test_counts_add_up_and_name_every_reason() -> None:
     ):
         counts.add(row)
     assert counts.rows == 4
-    assert str(counts) == ("4 rows: 1 scored, 1 scored in part (not defined 1), 2 not scored (does not parse 2)")
+    assert str(counts) == (
+        "4 rows: 1 scored, 1 scored in part (not defined 1), 2 not scored (does not parse 2)"
+    )
 
 
 def test_scoring_loads_no_torch() -> None:
     code = (
-        "import sys; from molvae.scoring import plan_scores, stream;"
+        "import sys; from molvae.chem.scoring import plan_scores, stream;"
         "rows = list(stream([('CC(=O)Oc1ccccc1', 0)], plan_scores(), workers=1));"
-        "assert rows[0][1].status == 'ok', rows; import molvae.drawing;"
+        "assert rows[0][1].status == 'ok', rows; import molvae.chem.drawing;"
         "print(sorted({'torch', 'numba', 'pandas', 'click'} & set(sys.modules)))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,4 +1,6 @@
-"""What the tests of the command line share: the installed command, in this process and in one of its own."""
+"""What the tests of the command line share: the installed command, in this process and in one of
+its own.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,9 @@ class Outcome(NamedTuple):
 
 
 @pytest.fixture
-def molvae(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
+def molvae(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Outcome]:
     """The installed command, in this process: arguments in, and perhaps bytes on stdin."""
     main: Any = ENTRY_POINT.load()
 
@@ -105,7 +109,9 @@ def read_only(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
 
     def protect(folder: Path) -> None:
         real = os.access
-        monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != folder and real(path, mode))
+        monkeypatch.setattr(
+            os, "access", lambda path, mode: Path(path) != folder and real(path, mode)
+        )
 
     return protect
 
@@ -114,9 +120,13 @@ def read_only(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
 def train(molvae: Any, recipe: Path, molecules_csv: Path, tmp_path: Path) -> Any:
     """The function that trains in a folder of the test, by the recipe unless told otherwise."""
 
-    def run(name: str, *args: object, files: tuple[object, ...] = (molecules_csv,), **more: Any) -> Any:
+    def run(
+        name: str, *args: object, files: tuple[object, ...] = (molecules_csv,), **more: Any
+    ) -> Any:
         given = () if "--config" in args or "--resume" in args else ("--config", recipe)
-        return molvae("train", *files, "-o", tmp_path / name, "--device", "cpu", *given, *args, **more)
+        return molvae(
+            "train", *files, "-o", tmp_path / name, "--device", "cpu", *given, *args, **more
+        )
 
     return run
 
@@ -127,6 +137,9 @@ def result() -> Callable[[Path], dict[str, bytes]]:
 
     def ended(run: Path) -> dict[str, bytes]:
         newest = max(path for path in run.iterdir() if path.name.startswith("step-"))
-        return {name: (newest / name).read_bytes() for name in ("weights.safetensors", "training.safetensors")}
+        return {
+            name: (newest / name).read_bytes()
+            for name in ("weights.safetensors", "training.safetensors")
+        }
 
     return ended

@@ -50,7 +50,11 @@ def test_what_is_not_a_demo_is_never_removed(molvae: Any, tmp_path: Path, force:
         code, _, err = molvae("demo", "-o", tmp_path / name, *force)
         assert code == 2
         assert name in err
-    assert (tmp_path / "mine" / "README.txt").read_text() == (tmp_path / "file").read_text() == "precious"
+    assert (
+        (tmp_path / "mine" / "README.txt").read_text()
+        == (tmp_path / "file").read_text()
+        == "precious"
+    )
     assert (tmp_path / "link" / "README.txt").read_text() == demo.CONTENTS
 
 

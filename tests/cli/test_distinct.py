@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pyarrow import parquet
 
-from molvae import sampling, shards
+from molvae.generation import large_scale, sampling
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def folder(
 ) -> Path:
     """Three parts of a model that knows few molecules, so that they come again in every part."""
     monkeypatch.setattr(sampling, "BLOCK", 128)
-    monkeypatch.setattr(shards, "BLOCKS", 1)
+    monkeypatch.setattr(large_scale, "BLOCKS", 1)
     path = tmp_path / "shards"
     args = ("--temperature", 0.5, "--raw", "--scores", "qed", "-o", f"{path}/")
     assert molvae("sample", "-m", memorised_run, "-n", 384, *args).code == 0
@@ -34,7 +34,9 @@ def folder(
 def test_every_molecule_is_written_once_with_its_first_draw(
     molvae: Any, folder: Path, tmp_path: Path, read_rows: Any
 ) -> None:
-    every = [row for path in sorted(folder.iterdir()) for row in parquet.read_table(path).to_pylist()]
+    every = [
+        row for path in sorted(folder.iterdir()) for row in parquet.read_table(path).to_pylist()
+    ]
     first = list({row["smiles"]: row for row in reversed(every)}.values())
     expected = sorted(first, key=lambda row: row["draw"])
     assert len(expected) < len(every)
@@ -82,7 +84,12 @@ def test_a_part_that_is_missing_is_told_of(molvae: Any, folder: Path) -> None:
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_what_cannot_be_is_refused_in_words(
-    molvae: Any, folder: Path, monkeypatch: pytest.MonkeyPatch, args: list[str], code: int, said: str
+    molvae: Any,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    args: list[str],
+    code: int,
+    said: str,
 ) -> None:
     monkeypatch.chdir(folder.parent)
     outcome = molvae("distinct", *args)

@@ -15,7 +15,9 @@ def test_a_table_is_drawn_with_its_legend(molvae: Molvae, tmp_path: Path) -> Non
     svg, png = tmp_path / "a.svg", tmp_path / "a.png"
     assert molvae("draw", table, "-o", svg, "--legend", "QED").code == 0
     assert molvae("draw", table, "-o", png, "-n", 1).code == 0
-    assert svg.read_text(encoding="utf-8").lstrip().startswith("<?xml") or "<svg" in svg.read_text(encoding="utf-8")
+    assert svg.read_text(encoding="utf-8").lstrip().startswith("<?xml") or "<svg" in svg.read_text(
+        encoding="utf-8"
+    )
     assert png.read_bytes().startswith(b"\x89PNG")
 
 

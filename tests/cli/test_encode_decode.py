@@ -1,4 +1,6 @@
-"""Laws of `molvae encode` and `molvae decode`: SMILES to vectors and back, each row known by its id."""
+"""Laws of `molvae encode` and `molvae decode`: SMILES to vectors and back, each row known by its
+id.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +18,14 @@ FILES = ("latents.csv", "latents.csv.gz", "latents.npz", "latents.parquet")
 
 @pytest.fixture
 def table(few: list[str], tmp_path: Path) -> Path:
-    """The twelve molecules that the memorised model knows, each with a name, two rows that are none between them."""
+    """The twelve molecules that the memorised model knows, each with a name, two rows that are none
+    between them.
+    """
     path = tmp_path / "few.csv"
     rows = [f"molecule {i},{smiles}" for i, smiles in enumerate(few)]
-    path.write_text("\n".join(["Name,smiles", *rows[:5], "torn,C1CC", "strange,CCI", *rows[5:]]) + "\n")
+    path.write_text(
+        "\n".join(["Name,smiles", *rows[:5], "torn,C1CC", "strange,CCI", *rows[5:]]) + "\n"
+    )
     return path
 
 
@@ -33,7 +39,9 @@ def test_molecules_known_by_heart_come_back_under_their_ids(
     assert (code, out) == (0, "")
     assert f"{table}, line 7: does not parse" in err
     assert f"{table}, line 8: symbol unknown to the model: [I]" in err
-    assert "12 encoded, 1 left out (does not parse), 1 left out (symbol unknown to the model)" in err
+    assert (
+        "12 encoded, 1 left out (does not parse), 1 left out (symbol unknown to the model)" in err
+    )
     outcome = molvae("decode", "-m", memorised_run, tmp_path / name)
     assert outcome.code == 0
     assert "12 decoded" in outcome.err
@@ -42,8 +50,10 @@ def test_molecules_known_by_heart_come_back_under_their_ids(
     assert [row[:2] for row in rows] == [[f"molecule {i}", smiles] for i, smiles in enumerate(few)]
 
 
-def test_every_format_holds_the_same_vectors(molvae: Any, tiny_run: Path, molecules_csv: Path, tmp_path: Path) -> None:
-    from molvae.latents import read_latents
+def test_every_format_holds_the_same_vectors(
+    molvae: Any, tiny_run: Path, molecules_csv: Path, tmp_path: Path
+) -> None:
+    from molvae.generation.latent_files import read_latents
 
     tables = []
     for name in FILES:
@@ -57,7 +67,10 @@ def test_every_format_holds_the_same_vectors(molvae: Any, tiny_run: Path, molecu
         assert one.smiles == tables[0].smiles
         np.testing.assert_array_equal(one.z, tables[0].z)
     assert (tmp_path / "latents.csv.gz").read_bytes().startswith(b"\x1f\x8b")
-    assert gzip.decompress((tmp_path / "latents.csv.gz").read_bytes()) == (tmp_path / "latents.csv").read_bytes()
+    assert (
+        gzip.decompress((tmp_path / "latents.csv.gz").read_bytes())
+        == (tmp_path / "latents.csv").read_bytes()
+    )
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -65,7 +78,9 @@ def test_one_goes_into_the_other_through_a_pipe(
     molvae: Any, memorised_run: Path, table: Path, few: list[str], packed: bool
 ) -> None:
     encoded = molvae("encode", "-m", memorised_run, "-", stdin=table.read_bytes()).out.encode()
-    piped = molvae("decode", "-m", memorised_run, "-", stdin=gzip.compress(encoded) if packed else encoded)
+    piped = molvae(
+        "decode", "-m", memorised_run, "-", stdin=gzip.compress(encoded) if packed else encoded
+    )
     assert piped.code == 0
     assert [row[1] for row in piped.rows[1:]] == few
 
@@ -82,7 +97,13 @@ def test_one_goes_into_the_other_through_a_pipe(
     ],
 )
 def test_an_id_is_that_of_its_column_or_the_line(
-    molvae: Any, tiny_run: Path, tmp_path: Path, name: str, content: str, args: list[str], ids: list[str]
+    molvae: Any,
+    tiny_run: Path,
+    tmp_path: Path,
+    name: str,
+    content: str,
+    args: list[str],
+    ids: list[str],
 ) -> None:
     (tmp_path / name).write_text(content)
     outcome = molvae("encode", "-m", tiny_run, tmp_path / name, *args)
@@ -90,18 +111,24 @@ def test_an_id_is_that_of_its_column_or_the_line(
     assert [row[0] for row in outcome.rows[1:]] == ids
 
 
-def test_one_endless_id_is_refused_with_its_line(molvae: Any, tiny_run: Path, tmp_path: Path) -> None:
+def test_one_endless_id_is_refused_with_its_line(
+    molvae: Any, tiny_run: Path, tmp_path: Path
+) -> None:
     """As an array of texts, it would be given to every row."""
     for length, expected in ((1000, 0), (1001, 1)):
         (tmp_path / "in.csv").write_text(f"id,smiles\na,CCO\n{'x' * length},CCN\n")
-        code, _, err = molvae("encode", "-m", tiny_run, tmp_path / "in.csv", "-o", tmp_path / f"{length}.npz")
+        code, _, err = molvae(
+            "encode", "-m", tiny_run, tmp_path / "in.csv", "-o", tmp_path / f"{length}.npz"
+        )
         assert code == expected
         assert (tmp_path / f"{length}.npz").exists() == (not expected)
     assert "in.csv, line 3: an id has at most 1,000 characters, not 1,001" in err
 
 
 def test_a_file_in_which_no_row_can_be_encoded_is_an_error(molvae: Any, tiny_run: Path) -> None:
-    code, out, err = molvae("encode", "-m", tiny_run, "-", "--column", "1", stdin=b"smiles\nC1CC\nCCI\n")
+    code, out, err = molvae(
+        "encode", "-m", tiny_run, "-", "--column", "1", stdin=b"smiles\nC1CC\nCCI\n"
+    )
     assert code == 1
     assert out.count("\n") == 1
     assert "0 encoded, 1 left out (does not parse), 1 left out (symbol unknown to the model)" in err
@@ -118,7 +145,10 @@ def test_refining_changes_the_vectors_and_not_the_rows(molvae: Any, tiny_run: Pa
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (["-o", "latents.txt"], "latents.txt: latent vectors are kept in .npz, .csv or .parquet files, .csv also as"),
+        (
+            ["-o", "latents.txt"],
+            "latents.txt: latent vectors are kept in .npz, .csv or .parquet files, .csv also as",
+        ),
         (["-o", "latents"], "latents: latent vectors are kept in"),
         (["-o", "latents.npz.gz"], ".npz files are compressed already"),
         (["-o", "latents.parquet.gz"], ".parquet files are compressed already"),
@@ -129,7 +159,12 @@ def test_refining_changes_the_vectors_and_not_the_rows(molvae: Any, tiny_run: Pa
     ],
 )
 def test_wrong_usage_of_encode_exits_2_and_writes_nothing(
-    molvae: Any, tiny_run: Path, table: Path, monkeypatch: pytest.MonkeyPatch, args: list[str], said: str
+    molvae: Any,
+    tiny_run: Path,
+    table: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    args: list[str],
+    said: str,
 ) -> None:
     monkeypatch.chdir(table.parent)
     code, out, err = molvae("encode", "-m", tiny_run, table, *args)
@@ -148,14 +183,19 @@ HEADER = "id,z1,z2,z3,z4,z5,z6,z7,z8\n"
         ("smiles\nCCO\n", "has no columns z1, z2, …, but smiles"),
         (HEADER + "a,0,0,0,0,0,0,0\n", "row 1: has 8 fields, its header 9"),
         (HEADER + "a,0,0,0,0,0,0,0,0\nb,0,0,zero,0,0,0,0,0\n", "row 2, z3: 'zero' is not a number"),
-        (HEADER + "a,0,0,0,0,0,0,0,0\nb,0,nan,0,0,0,0,0,0\n", "latent vector 2 holds a number that is not finite"),
+        (
+            HEADER + "a,0,0,0,0,0,0,0,0\nb,0,nan,0,0,0,0,0,0\n",
+            "latent vector 2 holds a number that is not finite",
+        ),
         (HEADER + "a,0,0,0,0,0,0,0,1e40\n", "latent vector 1 holds a number that is not finite"),
         ("z1,z2\n0,0\n", "must have shape (rows, 8), not (1, 2)"),
         ("\x00\x01\x02", "standard input"),
         ("\ufeff" + HEADER + 'a,"0', "standard input, row 1"),
     ],
 )
-def test_what_holds_no_vectors_is_refused_with_its_row(molvae: Any, tiny_run: Path, content: str, said: str) -> None:
+def test_what_holds_no_vectors_is_refused_with_its_row(
+    molvae: Any, tiny_run: Path, content: str, said: str
+) -> None:
     code, out, err = molvae("decode", "-m", tiny_run, "-", stdin=content.encode())
     assert (code, out) == (1, "")
     assert said in err
@@ -183,22 +223,32 @@ def test_nothing_is_unpickled(molvae: Any, tiny_run: Path, tmp_path: Path) -> No
     assert "objects.npz" in err
 
 
-def test_a_spreadsheet_finds_no_formula_among_the_ids_where_it_was_asked_for(molvae: Any, tiny_run: Path) -> None:
+def test_a_spreadsheet_finds_no_formula_among_the_ids_where_it_was_asked_for(
+    molvae: Any, tiny_run: Path
+) -> None:
     content = (HEADER + "=1+1,0,0,0,0,0,0,0,1\n-2,0,0,0,0,0,0,0,1\n").encode()
     for options, ids in (([], ["=1+1", "-2"]), (["--excel-safe"], ["'=1+1", "-2"])):
         rows = molvae("decode", "-m", tiny_run, "-", *options, stdin=content).rows
         assert [row[0] for row in rows[1:]] == ids
 
 
-def test_vectors_without_ids_are_numbered_and_none_are_a_header_alone(molvae: Any, tiny_run: Path) -> None:
+def test_vectors_without_ids_are_numbered_and_none_are_a_header_alone(
+    molvae: Any, tiny_run: Path
+) -> None:
     rows = "z1,z2,z3,z4,z5,z6,z7,z8\n" + "0,0,0,0,0,0,0,1\n" * 2
-    assert [row[0] for row in molvae("decode", "-m", tiny_run, "-", stdin=rows.encode()).rows] == ["id", "1", "2"]
+    assert [row[0] for row in molvae("decode", "-m", tiny_run, "-", stdin=rows.encode()).rows] == [
+        "id",
+        "1",
+        "2",
+    ]
     code, out, _ = molvae("decode", "-m", tiny_run, "-", stdin=HEADER.encode())
     assert (code, out) == (0, "id,smiles,selfies\n")
 
 
 @pytest.mark.parametrize("name", ["nowhere.npz", "folder.csv", "latents.txt", "latents.npz.gz"])
-def test_a_file_that_cannot_be_read_is_named(molvae: Any, tiny_run: Path, tmp_path: Path, name: str) -> None:
+def test_a_file_that_cannot_be_read_is_named(
+    molvae: Any, tiny_run: Path, tmp_path: Path, name: str
+) -> None:
     (tmp_path / "folder.csv").mkdir()
     (tmp_path / "latents.txt").write_text(HEADER)
     code, out, err = molvae("decode", "-m", tiny_run, tmp_path / name)
@@ -207,10 +257,14 @@ def test_a_file_that_cannot_be_read_is_named(molvae: Any, tiny_run: Path, tmp_pa
     assert name in err
 
 
-def test_decoded_molecules_may_be_compressed_too(molvae: Any, tiny_run: Path, tmp_path: Path) -> None:
+def test_decoded_molecules_may_be_compressed_too(
+    molvae: Any, tiny_run: Path, tmp_path: Path
+) -> None:
     content = (HEADER + "a,0,0,0,0,0,0,0,1\n").encode()
     plain = molvae("decode", "-m", tiny_run, "-", stdin=content).out
-    assert molvae("decode", "-m", tiny_run, "-", "-o", tmp_path / "m.csv.gz", stdin=content).code == 0
+    assert (
+        molvae("decode", "-m", tiny_run, "-", "-o", tmp_path / "m.csv.gz", stdin=content).code == 0
+    )
     text = gzip.decompress((tmp_path / "m.csv.gz").read_bytes()).decode()
     assert text == plain
     assert next(csv.reader(io.StringIO(text))) == ["id", "smiles", "selfies"]

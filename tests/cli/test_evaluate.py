@@ -1,4 +1,6 @@
-"""``molvae evaluate`` as a user meets it: tables on stdout, a report without NaN, words for what cannot be."""
+"""``molvae evaluate`` as a user meets it: tables on stdout, a report without NaN, words for what
+cannot be.
+"""
 
 from __future__ import annotations
 
@@ -42,13 +44,17 @@ def strict(path: Path) -> Any:
 def figures_of(value: Any) -> list[dict[str, Any]]:
     """Every figure anywhere in a report."""
     if not isinstance(value, dict):
-        return [one for part in value for one in figures_of(part)] if isinstance(value, list) else []
+        return (
+            [one for part in value for one in figures_of(part)] if isinstance(value, list) else []
+        )
     if {"value", "n"} <= value.keys():
         return [value]
     return [one for part in value.values() for one in figures_of(part)]
 
 
-def test_a_model_gets_three_tables_and_a_report(run: Run, tiny_run: Path, molecules_csv: Path, tmp_path: Path) -> None:
+def test_a_model_gets_three_tables_and_a_report(
+    run: Run, tiny_run: Path, molecules_csv: Path, tmp_path: Path
+) -> None:
     report = tmp_path / "report.json"
     code, out, err = run(
         *("evaluate", "-m", tiny_run, "--test", molecules_csv, "--train", molecules_csv, "-n", 60),
@@ -63,7 +69,11 @@ def test_a_model_gets_three_tables_and_a_report(run: Run, tiny_run: Path, molecu
     assert found["latent_space"]["verdict"] in out
     assert found["latent_space"]["in_training_data"] == 60
     assert found["samples"]["rows"]["samples"]["consistency"]["n"] == 60
-    assert list(found["samples"]["rows"]) == ["samples", "consistent samples", "random training molecules"]
+    assert list(found["samples"]["rows"]) == [
+        "samples",
+        "consistent samples",
+        "random training molecules",
+    ]
     assert "consistent samples" in out
     assert found["samples"]["sizes"]["test"] == 300
     every = figures_of(found)
@@ -77,7 +87,9 @@ def test_novelty_without_a_training_file_is_against_what_the_model_knows(
 ) -> None:
     report = tmp_path / "report.json"
     options = ("--limit", 1, "--iwae", 1, "--workers", 1, "--no-fcd", "--no-speed")
-    code, out, err = run("evaluate", "-m", tiny_run, "--test", molecules_csv, "-n", 1, *options, "-o", report)
+    code, out, err = run(
+        "evaluate", "-m", tiny_run, "--test", molecules_csv, "-n", 1, *options, "-o", report
+    )
     assert code == 0, err
     assert "no reference row: no --train file was given" in out
     assert "No verdict: 1 different molecules could be read" in out
@@ -103,16 +115,31 @@ def test_molecules_from_anywhere_are_judged_without_a_model_and_without_torch(
     assert "2 Latent space" not in done.stdout
 
 
-def test_the_report_may_go_to_stdout_and_the_tables_make_way(run: Run, molecules_csv: Path, tmp_path: Path) -> None:
+def test_the_report_may_go_to_stdout_and_the_tables_make_way(
+    run: Run, molecules_csv: Path, tmp_path: Path
+) -> None:
     samples = tmp_path / "samples.smi"
     samples.write_text("C(\nnonsense\n")
     code, out, err = run(
-        "evaluate", "--samples", samples, "--test", molecules_csv, "--no-fcd", "--workers", 1, "-o", "-"
+        "evaluate",
+        "--samples",
+        samples,
+        "--test",
+        molecules_csv,
+        "--no-fcd",
+        "--workers",
+        1,
+        "-o",
+        "-",
     )
     assert code == 0
     rows = json.loads(out)["samples"]["rows"]["samples"]
     assert rows["valid"]["value"] == 0.0
-    assert rows["SNN/Test"] == {"value": None, "n": 0, "note": "no valid molecule among the samples"}
+    assert rows["SNN/Test"] == {
+        "value": None,
+        "n": 0,
+        "note": "no valid molecule among the samples",
+    }
     assert "1 Samples: 2 of" in err
 
 
@@ -121,7 +148,17 @@ def test_the_report_is_written_whatever_becomes_of_the_tables(
     command: Any, molecules_csv: Path, tmp_path: Path, redirection: str, expected: int
 ) -> None:
     (tmp_path / "samples.smi").write_text("CCO\nCCN\n")
-    args = ("--samples", "samples.smi", "--test", molecules_csv, "--no-fcd", "--workers", 1, "-o", "report.json")
+    args = (
+        "--samples",
+        "samples.smi",
+        "--test",
+        molecules_csv,
+        "--no-fcd",
+        "--workers",
+        1,
+        "-o",
+        "report.json",
+    )
     script = f'set -o pipefail; "$@" {redirection}'
     line = ["bash", "-c", script, "bash", *command("evaluate", *args)]
     done = subprocess.run(line, cwd=tmp_path, capture_output=True)
@@ -129,7 +166,9 @@ def test_the_report_is_written_whatever_becomes_of_the_tables(
     assert strict(tmp_path / "report.json")["samples"]["rows"]["samples"]["valid"]["value"] == 1.0
 
 
-def test_only_the_first_n_of_a_file_are_judged(run: Run, molecules_csv: Path, tmp_path: Path) -> None:
+def test_only_the_first_n_of_a_file_are_judged(
+    run: Run, molecules_csv: Path, tmp_path: Path
+) -> None:
     report = tmp_path / "report.json"
     code, *_ = run(
         *("evaluate", "--samples", molecules_csv, "--test", molecules_csv, "-n", 7),
@@ -145,7 +184,9 @@ def test_neither_a_model_nor_samples_is_wrong_usage(run: Run, molecules_csv: Pat
     assert "give a model with -m, or molecules with --samples" in err
 
 
-def test_a_noise_level_is_for_models_that_have_several(run: Run, tiny_run: Path, molecules_csv: Path) -> None:
+def test_a_noise_level_is_for_models_that_have_several(
+    run: Run, tiny_run: Path, molecules_csv: Path
+) -> None:
     code, _, err = run("evaluate", "-m", tiny_run, "--test", molecules_csv, "--level", 0.5)
     assert code == 2
     assert "has one only" in err
@@ -154,7 +195,9 @@ def test_a_noise_level_is_for_models_that_have_several(run: Run, tiny_run: Path,
 def test_a_report_is_not_written_over(run: Run, molecules_csv: Path, tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     report.write_text("mine")
-    code, _, err = run("evaluate", "--samples", molecules_csv, "--test", molecules_csv, "-o", report)
+    code, _, err = run(
+        "evaluate", "--samples", molecules_csv, "--test", molecules_csv, "-o", report
+    )
     assert code == 1
     assert "--force overwrites it" in err
     assert report.read_text() == "mine"

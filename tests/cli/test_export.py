@@ -1,4 +1,6 @@
-"""Laws of `molvae export`: a folder to give away, made whole or not at all, that every verb takes."""
+"""Laws of `molvae export`: a folder to give away, made whole or not at all, that every verb
+takes.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +12,14 @@ from typing import Any
 import pytest
 
 
-def test_what_is_exported_is_a_model_and_tells_what_it_is(molvae: Any, tiny_run: Path, tmp_path: Path) -> None:
+def test_what_is_exported_is_a_model_and_tells_what_it_is(
+    molvae: Any, tiny_run: Path, tmp_path: Path
+) -> None:
     (tmp_path / "words.md").write_text("Words of *mine*.\n")
     folder = tmp_path / "mine"
-    code, out, err = molvae("export", tiny_run, "-o", folder, "--licence", "CC0", "--card", tmp_path / "words.md")
+    code, out, err = molvae(
+        "export", tiny_run, "-o", folder, "--licence", "CC0", "--card", tmp_path / "words.md"
+    )
     assert (code, out) == (0, "")
     size = sum(path.stat().st_size for path in folder.iterdir())
     assert f"Done: {folder}, {size / 1e6:.1f} MB (molvae info {folder}/)" in err
@@ -70,7 +76,10 @@ def test_what_cannot_be_exported_is_told_and_leaves_nothing(
 
 def test_a_card_cannot_steer_the_terminal(molvae: Any, tiny_run: Path, tmp_path: Path) -> None:
     (tmp_path / "words.md").write_text("before\x1b[2J\rafter\u202e\n")
-    assert molvae("export", tiny_run, "-o", tmp_path / "mine", "--card", tmp_path / "words.md").code == 0
+    assert (
+        molvae("export", tiny_run, "-o", tmp_path / "mine", "--card", tmp_path / "words.md").code
+        == 0
+    )
     text = molvae("info", tmp_path / "mine").out
     assert "before\\x1b[2J\\rafter\\u202e\n" in text
     assert not set("\x1b\r\u202e") & set(text)

@@ -1,4 +1,6 @@
-"""Laws of the whole command line: help, exit codes, and words for what cannot be read or written."""
+"""Laws of the whole command line: help, exit codes, and words for what cannot be read or
+written.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ def test_without_arguments_the_verbs_are_shown_and_the_usage_is_wrong(molvae: An
 def test_help_lists_every_verb_with_a_sentence(molvae: Any, flag: str) -> None:
     code, out, err = molvae(flag)
     assert (code, err) == (0, "")
-    lines = {line.split()[0]: line for line in out.splitlines() if line.startswith("  ") and line.split()}
+    lines = {
+        line.split()[0]: line for line in out.splitlines() if line.startswith("  ") and line.split()
+    }
     assert all(len(lines[verb].split()) > 4 for verb in VERBS)
 
 
@@ -81,7 +85,9 @@ def test_help_loads_nothing_that_is_slow_to_load() -> None:
         (["demo", "--forse"], "--force"),
     ],
 )
-def test_a_mistyped_verb_or_option_is_answered_with_the_nearest(molvae: Any, args: list[str], said: str) -> None:
+def test_a_mistyped_verb_or_option_is_answered_with_the_nearest(
+    molvae: Any, args: list[str], said: str
+) -> None:
     code, out, err = molvae(*args)
     assert (code, out) == (2, "")
     assert said in err
@@ -130,14 +136,18 @@ def test_an_input_that_is_none_is_refused_in_words_and_leaves_nothing(
     monkeypatch.chdir(tmp_path)
     if content is not None:
         Path(name).write_bytes(content)
-    code, out, err = molvae(*({"IN": name, "OUT": "out", "MODEL": tiny_run}.get(arg, arg) for arg in args))
+    code, out, err = molvae(
+        *({"IN": name, "OUT": "out", "MODEL": tiny_run}.get(arg, arg) for arg in args)
+    )
     assert (code, out) == (expected, "")
     assert said in err
     assert os.listdir() == ([name] if content is not None else [])
 
 
 @pytest.mark.parametrize("device", ["gpu", "meta", "cpu:3", "", "cuda:99", "cuda:0x0"])
-def test_a_device_that_is_not_there_is_answered_with_those_that_are(molvae: Any, tiny_run: Path, device: str) -> None:
+def test_a_device_that_is_not_there_is_answered_with_those_that_are(
+    molvae: Any, tiny_run: Path, device: str
+) -> None:
     code, out, err = molvae("sample", "-m", tiny_run, "--device", device)
     assert (code, out) == (2, "")
     assert "usable are auto, cpu" in err

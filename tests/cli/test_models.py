@@ -1,4 +1,6 @@
-"""Laws of the models that come with molvae: listed by `molvae models`, meant by their names, and by none at all."""
+"""Laws of the models that come with molvae: listed by `molvae models`, meant by their names, and by
+none at all.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from molvae import shipped
-from molvae.export import export_model
+from molvae.storage import pretrained
+from molvae.storage.export import export_model
 
 
 @pytest.fixture(scope="session")
@@ -26,21 +28,32 @@ def two(tiny_run: Path, memorised_run: Path, tmp_path_factory: pytest.TempPathFa
 @pytest.fixture
 def two_models(two: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """molvae with the two models shipped."""
-    monkeypatch.setattr(shipped, "home", lambda: two)
+    monkeypatch.setattr(pretrained, "home", lambda: two)
     return two
 
 
 @pytest.fixture
 def no_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """molvae with no model shipped."""
-    monkeypatch.setattr(shipped, "home", lambda: tmp_path / "none")
+    monkeypatch.setattr(pretrained, "home", lambda: tmp_path / "none")
 
 
-def test_the_shipped_models_are_listed_with_what_is_known_of_them(molvae: Any, two_models: Path) -> None:
+def test_the_shipped_models_are_listed_with_what_is_known_of_them(
+    molvae: Any, two_models: Path
+) -> None:
     code, out, err = molvae("models")
     assert (code, err) == (0, "")
     header, moses, other = out.splitlines()
-    assert header.split() == ["name", "molecules", "weights", "size", "exact", "licence", "trained", "on"]
+    assert header.split() == [
+        "name",
+        "molecules",
+        "weights",
+        "size",
+        "exact",
+        "licence",
+        "trained",
+        "on",
+    ]
     assert moses.startswith("moses  270  ")
     assert moses.endswith("MIT      molecules.csv (300 rows)")
     assert other.startswith("other  ")
@@ -66,7 +79,11 @@ def test_a_newcomer_names_no_model_at_all(molvae: Any, few: list[str], tmp_path:
     code, out, err = molvae("sample", "-n", 20)
     assert code == 0
     assert "20 written" in err
-    assert out == molvae("sample", "-m", "moses", "-n", 20).out != molvae("sample", "-m", "other", "-n", 20).out
+    assert (
+        out
+        == molvae("sample", "-m", "moses", "-n", 20).out
+        != molvae("sample", "-m", "other", "-n", 20).out
+    )
     (tmp_path / "in.csv").write_text("smiles\n" + "\n".join(few))
     assert molvae("encode", tmp_path / "in.csv", "-o", tmp_path / "z.csv").code == 0
     assert molvae("decode", tmp_path / "z.csv").code == 0
@@ -78,7 +95,20 @@ def test_a_newcomer_names_no_model_at_all(molvae: Any, few: list[str], tmp_path:
 def test_a_shipped_model_is_judged_by_its_name_and_novelty_never_by_a_filter(
     molvae: Any, tiny_run: Path, molecules_csv: Path
 ) -> None:
-    args = ("--test", molecules_csv, "-n", 30, "--limit", 5, "--iwae", 2, "--no-fcd", "--no-speed", "-o", "-")
+    args = (
+        "--test",
+        molecules_csv,
+        "-n",
+        30,
+        "--limit",
+        5,
+        "--iwae",
+        2,
+        "--no-fcd",
+        "--no-speed",
+        "-o",
+        "-",
+    )
     args = (*args, "--workers", 1)
     report = json.loads(molvae("evaluate", "-m", "moses", *args).out)
     assert report["samples"]["rows"]["samples"]["novelty"]["value"] is None
@@ -91,12 +121,21 @@ def test_a_shipped_model_is_judged_by_its_name_and_novelty_never_by_a_filter(
 
 @pytest.mark.usefixtures("no_models")
 @pytest.mark.parametrize(
-    "args", [["sample"], ["encode", "in.csv"], ["decode", "in.csv"], ["interpolate", "CCO", "CCN"], ["info"]]
+    "args",
+    [
+        ["sample"],
+        ["encode", "in.csv"],
+        ["decode", "in.csv"],
+        ["interpolate", "CCO", "CCN"],
+        ["info"],
+    ],
 )
 def test_where_none_is_shipped_it_is_said_how_to_get_one(molvae: Any, args: list[str]) -> None:
     code, out, err = molvae(*args)
     assert (code, out) == (2, "")
-    assert "none is shipped with this molvae; train one (molvae train molecules.csv -o model/)" in err
+    assert (
+        "none is shipped with this molvae; train one (molvae train molecules.csv -o model/)" in err
+    )
     assert ("Missing '[MODEL]': " if args == ["info"] else "Missing '-m' / '--model': ") in err
 
 
@@ -108,7 +147,11 @@ def test_a_wrong_name_is_answered_with_those_there_are(molvae: Any) -> None:
 
 
 def test_a_folder_that_a_shipped_model_hides_is_told_of(
-    molvae: Any, two_models: Path, memorised_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    molvae: Any,
+    two_models: Path,
+    memorised_run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     args = ("sample", "-n", 3, "-m")
@@ -116,7 +159,10 @@ def test_a_folder_that_a_shipped_model_hides_is_told_of(
     Path("moses").symlink_to(memorised_run)
     hiding = molvae(*args, "moses")
     assert hiding.out == alone.out
-    assert "moses is the model shipped with molvae; for what stands here under that name write ./moses" in hiding.err
+    assert (
+        "moses is the model shipped with molvae; for what stands here under that name write ./moses"
+        in hiding.err
+    )
     assert "./moses" not in alone.err
     for path in ("./moses", "moses/", tmp_path / "moses"):
         given = molvae(*args, path)
@@ -131,6 +177,8 @@ def test_a_model_tells_of_itself_without_torch(two: Path) -> None:
         "try:\n    main(['info', sys.argv[1]])\nexcept SystemExit as stop:\n    assert not stop.code\n"
         "loaded = {'torch', 'rdkit', 'numba', 'pandas', 'selfies'} & set(sys.modules)\nassert not loaded, loaded"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(two / "moses")], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(two / "moses")], capture_output=True, text=True
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert "# moses" in done.stdout

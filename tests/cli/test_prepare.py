@@ -1,4 +1,6 @@
-"""Laws of `molvae prepare`: every row is accounted for, whatever the files and however many the workers."""
+"""Laws of `molvae prepare`: every row is accounted for, whatever the files and however many the
+workers.
+"""
 
 from __future__ import annotations
 
@@ -32,13 +34,15 @@ def test_every_row_is_a_molecule_or_rejected_with_its_line_and_reason(
     assert header == ["source", "line", "reason", "detail", "smiles"]
     assert [row[1] for row in rejected] == ["3", "4", "5", "7"]
     assert rejected[0][2] == "seen before"
-    assert rejected[2][4] == "'=HYPERLINK(1)", "a cell that a spreadsheet would run is made harmless"
+    assert rejected[2][4] == "'=HYPERLINK(1)", (
+        "a cell that a spreadsheet would run is made harmless"
+    )
 
 
 def test_workers_compression_and_the_way_in_do_not_change_the_data_set(
     molvae: Any, molecules_csv: Path, tmp_path: Path
 ) -> None:
-    from molvae.dataset import Dataset
+    from molvae.datasets.dataset import Dataset
 
     content = molecules_csv.read_bytes()
     (tmp_path / "molecules.csv.gz").write_bytes(gzip.compress(content))
@@ -50,7 +54,10 @@ def test_workers_compression_and_the_way_in_do_not_change_the_data_set(
         "gz stdin": (["-"], gzip.compress(content)),
     }
     for name, (args, stdin) in ways.items():
-        assert molvae("prepare", *args, "-o", tmp_path / name, "--vocabulary", 64, stdin=stdin).code == 0
+        assert (
+            molvae("prepare", *args, "-o", tmp_path / name, "--vocabulary", 64, stdin=stdin).code
+            == 0
+        )
     assert files_of(tmp_path / "one") == files_of(tmp_path / "two")
     assert len({Dataset.load(tmp_path / name).fingerprint for name in ways}) == 1
 
@@ -70,10 +77,20 @@ def test_several_files_of_any_format_are_one_data_set(molvae: Any, tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("output", "said"),
-    [("", "already exists"), ("there", "already exists"), ("file/x", "is not a folder"), ("locked/x", "cannot be")],
+    [
+        ("", "already exists"),
+        ("there", "already exists"),
+        ("file/x", "is not a folder"),
+        ("locked/x", "cannot be"),
+    ],
 )
 def test_a_folder_that_cannot_be_made_is_refused_before_anything_is_read(
-    molvae: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read_only: Any, output: str, said: str
+    molvae: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    read_only: Any,
+    output: str,
+    said: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("there").mkdir()

@@ -1,4 +1,6 @@
-"""Laws of `molvae sample`: as many distinct valid molecules as asked for, every draw accounted for."""
+"""Laws of `molvae sample`: as many distinct valid molecules as asked for, every draw accounted
+for.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ def tally(err: str) -> tuple[int, int, int]:
     found = re.search(r"^([\d,]+) drawn, ([\d,]+) written(.*)$", err, re.MULTILINE)
     assert found
     dropped = re.findall(r"([\d,]+) dropped \(", found[3])
-    drawn, written, *reasons = (int(text.replace(",", "")) for text in (found[1], found[2], *dropped))
+    drawn, written, *reasons = (
+        int(text.replace(",", "")) for text in (found[1], found[2], *dropped)
+    )
     return drawn, written, sum(reasons)
 
 
@@ -24,8 +28,8 @@ def test_exactly_as_many_distinct_valid_molecules_are_written_as_asked_for(
     molvae: Any, tiny_run: Path, number: str
 ) -> None:
     from molvae.api import load
-    from molvae.chemistry import canonical, parse
-    from molvae.notation import to_smiles
+    from molvae.chem.molecule import canonical, parse
+    from molvae.language.selfies_codec import to_smiles
 
     outcome = molvae("sample", "-m", tiny_run, "-n", number)
     assert outcome.code == 0
@@ -42,9 +46,11 @@ def test_exactly_as_many_distinct_valid_molecules_are_written_as_asked_for(
 
 
 def test_a_spreadsheet_finds_no_formula_among_samples(molvae: Any, tiny_run: Path) -> None:
-    from molvae.streams import spreadsheet_safe
+    from molvae.datasets.text_files import spreadsheet_safe
 
-    table = molvae("sample", "-m", tiny_run, "-n", 100, "--all", "--scores", "logp,scaffold,alerts").rows
+    table = molvae(
+        "sample", "-m", tiny_run, "-n", 100, "--all", "--scores", "logp,scaffold,alerts"
+    ).rows
     assert [[spreadsheet_safe(cell) for cell in row] for row in table] == table
 
 
@@ -82,7 +88,9 @@ def test_scores_are_columns_beside_the_same_molecules(
     molvae: Any, tiny_run: Path, tmp_path: Path, workers: int
 ) -> None:
     plain = molvae("sample", "-m", tiny_run, "-n", 30).rows
-    scored = molvae("sample", "-m", tiny_run, "-n", 30, "--scores", "qed,sa,logp", "--workers", workers)
+    scored = molvae(
+        "sample", "-m", tiny_run, "-n", 30, "--scores", "qed,sa,logp", "--workers", workers
+    )
     assert scored.code == 0
     assert scored.rows[0] == [*plain[0], "QED", "SA", "logP"]
     assert [row[:3] for row in scored.rows] == plain
@@ -91,7 +99,9 @@ def test_scores_are_columns_beside_the_same_molecules(
     assert [row[3:] for row in scored.rows[1:]] == [row[1:4] for row in alone[1:]]
 
 
-def test_the_same_seed_gives_the_same_bytes_whatever_the_number_and_the_workers(molvae: Any, tiny_run: Path) -> None:
+def test_the_same_seed_gives_the_same_bytes_whatever_the_number_and_the_workers(
+    molvae: Any, tiny_run: Path
+) -> None:
     args = ("sample", "-m", tiny_run, "-n", 50)
     first = molvae(*args, "--seed", 7).out
     assert molvae(*args, "--seed", "7", "--workers", 2).out == first
@@ -109,7 +119,7 @@ def test_none_asked_for_is_a_header_alone(molvae: Any, tiny_run: Path) -> None:
 def test_too_few_found_is_said_and_what_was_found_is_written(
     molvae: Any, tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read_rows: Any
 ) -> None:
-    from molvae import sampling
+    from molvae.generation import sampling
 
     monkeypatch.setattr(sampling, "PATIENCE", 1)
     code, _, err = molvae("sample", "-m", tiny_run, "-n", 1024, "-o", tmp_path / "new.csv")
@@ -177,7 +187,9 @@ def test_wrong_usage_exits_2_names_what_is_wrong_and_writes_nothing(
     assert not (tmp_path / "new.csv").exists()
 
 
-def test_a_level_that_the_model_lacks_is_told_before_anything_is_written(molvae: Any, tiny_run: Path) -> None:
+def test_a_level_that_the_model_lacks_is_told_before_anything_is_written(
+    molvae: Any, tiny_run: Path
+) -> None:
     code, out, err = molvae("sample", "-m", tiny_run, "--level", "0.999")
     assert (code, out) == (2, "")
     assert "noise level" in err

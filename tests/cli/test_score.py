@@ -60,14 +60,23 @@ def test_every_row_column_and_cell_is_kept_and_scores_are_added(
     before, after = rows_of(CSV), rows_of(scored.read_text())
     assert [row[:4] for row in after] == before
     assert after[0][4:] == ["QED", "MolWt", "Scaffold", "status_2"]
-    assert [row[7].partition(":")[0] for row in after[1:]] == ["ok", "does not parse", "QED not defined", "ok"]
+    assert [row[7].partition(":")[0] for row in after[1:]] == [
+        "ok",
+        "does not parse",
+        "QED not defined",
+        "ok",
+    ]
     assert after[1][4:7] == ["0.550122", "180.159", "c1ccccc1"]
     assert after[2][4:7] == ["", "", ""]
     assert "'smiles'" in err
-    assert "4 rows: 2 scored, 1 scored in part (not defined 1), 1 not scored (does not parse 1)" in err
+    assert (
+        "4 rows: 2 scored, 1 scored in part (not defined 1), 1 not scored (does not parse 1)" in err
+    )
 
 
-def test_without_picking_every_default_column_is_there(molvae: Callable[..., Outcome], molecules: Path) -> None:
+def test_without_picking_every_default_column_is_there(
+    molvae: Callable[..., Outcome], molecules: Path
+) -> None:
     _, out, _ = molvae("score", molecules)
     added = rows_of(out)[0][4:]
     wanted = "QED SA logP MolWt TPSA HBD HBA RotatableBonds Rings LipinskiViolations PAINS Brenk NIH Scaffold"
@@ -78,7 +87,9 @@ def test_without_picking_every_default_column_is_there(molvae: Callable[..., Out
 def test_workers_do_not_change_the_file(molvae: Callable[..., Outcome], tmp_path: Path) -> None:
     path = tmp_path / "many.smi"
     path.write_text("".join(f"{'C' * (n % 9 + 1)}O molecule {n}\n" for n in range(200)))
-    outputs = {molvae("score", path, "--scores", "logp,rings", "--workers", count)[1] for count in (1, 2)}
+    outputs = {
+        molvae("score", path, "--scores", "logp,rings", "--workers", count)[1] for count in (1, 2)
+    }
     assert len(outputs) == 1
     assert len(rows_of(outputs.pop())) == 201
 
@@ -105,7 +116,14 @@ def test_a_scorer_of_ones_own_is_a_column_with_its_full_number(
     )
     spec = tmp_path / "own.py"
     code, out, err = molvae(
-        "score", molecules, "--scores", "hbd", "--scorer", f"{spec}:third", "--scorer", f"{spec}:fails"
+        "score",
+        molecules,
+        "--scores",
+        "hbd",
+        "--scorer",
+        f"{spec}:third",
+        "--scorer",
+        f"{spec}:fails",
     )
     rows = rows_of(out)
     assert code == 0
@@ -128,33 +146,56 @@ def test_rows_with_too_few_or_too_many_fields_are_kept_without_shifting_a_column
     ]
 
 
-HOSTILE = ["=HYPERLINK(1)", "+1 phenol", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "  =1", "\uff1d1", "-", "=1,2"]
+HOSTILE = [
+    "=HYPERLINK(1)",
+    "+1 phenol",
+    "-2+3",
+    "@SUM(A1)",
+    "\t=1",
+    "\r=1",
+    "  =1",
+    "\uff1d1",
+    "-",
+    "=1,2",
+]
 HARMLESS = ["-1.5", "+1", "-2e3", "CC-1", "a=b", "", "'=1", "\u2212-1", "1-2"]
 
 
-def test_a_spreadsheet_finds_no_formula_where_it_was_asked_for(molvae: Callable[..., Outcome], tmp_path: Path) -> None:
+def test_a_spreadsheet_finds_no_formula_where_it_was_asked_for(
+    molvae: Callable[..., Outcome], tmp_path: Path
+) -> None:
     path, scored = tmp_path / "names.csv", tmp_path / "scored.csv"
     with path.open("w", newline="", encoding="utf-8") as handle:
-        table = [["smiles", "@name"], *(["CCO", name] for name in HOSTILE + HARMLESS), ["=C", "of no molecule"]]
+        table = [
+            ["smiles", "@name"],
+            *(["CCO", name] for name in HOSTILE + HARMLESS),
+            ["=C", "of no molecule"],
+        ]
         csv.writer(handle).writerows(table)
     for options, before in (([], ""), (["--excel-safe"], "'")):
-        assert molvae("score", path, "--scores", "hbd,logp", "-o", scored, "--force", *options)[0] == 0
+        assert (
+            molvae("score", path, "--scores", "hbd,logp", "-o", scored, "--force", *options)[0] == 0
+        )
         with scored.open(newline="", encoding="utf-8") as handle:
             head, *rows = csv.reader(handle)
         assert head == ["smiles", f"{before}@name", "HBD", "logP", "status"]
         assert [row[1] for row in rows[:-1]] == [*(before + name for name in HOSTILE), *HARMLESS]
-        assert {tuple(row[2:]) for row in rows[:-1]} == {("1", "-0.0014", "ok")}, "a negative number stays a number"
+        assert {tuple(row[2:]) for row in rows[:-1]} == {("1", "-0.0014", "ok")}, (
+            "a negative number stays a number"
+        )
         assert rows[-1][0] == f"{before}=C"
 
 
 def test_the_list_names_every_score_with_a_line(molvae: Callable[..., Outcome]) -> None:
-    from molvae.properties import PROPERTIES
+    from molvae.chem.properties import PROPERTIES
 
     code, out, _ = molvae("score", "--list")
     assert code == 0
     lines = out.splitlines()
     assert [line.split()[0] for line in lines] == list(PROPERTIES)
-    assert all(entry.description in line for entry, line in zip(PROPERTIES.values(), lines, strict=True))
+    assert all(
+        entry.description in line for entry, line in zip(PROPERTIES.values(), lines, strict=True)
+    )
 
 
 @pytest.mark.parametrize(
@@ -190,7 +231,9 @@ def test_an_existing_output_is_kept_unless_forced(
 
 
 @pytest.mark.parametrize("force", [[], ["--force"]])
-def test_the_input_is_never_written_over(molvae: Callable[..., Outcome], molecules: Path, force: list[str]) -> None:
+def test_the_input_is_never_written_over(
+    molvae: Callable[..., Outcome], molecules: Path, force: list[str]
+) -> None:
     linked = molecules.with_name("link.csv")
     linked.symlink_to(molecules)
     for output in (molecules, linked):
@@ -260,7 +303,9 @@ def command(*args: object) -> list[str]:
 
 def test_standard_input_to_standard_output_holds_rows_only(molecules: Path) -> None:
     with molecules.open() as source:
-        run = subprocess.run(command("score", "-", "--scores", "hbd"), stdin=source, capture_output=True, text=True)
+        run = subprocess.run(
+            command("score", "-", "--scores", "hbd"), stdin=source, capture_output=True, text=True
+        )
     assert run.returncode == 0
     assert [row[:4] for row in rows_of(run.stdout)] == rows_of(CSV)
     assert "\r" not in run.stderr
@@ -271,7 +316,10 @@ def test_a_reader_that_leaves_early_ends_the_command_quietly(tmp_path: Path) -> 
     path = tmp_path / "many.smi"
     path.write_text("CCCCCO\n" * 20_000)
     with subprocess.Popen(
-        command("score", path, "--scores", "hbd"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command("score", path, "--scores", "hbd"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as run:
         assert run.stdout is not None
         assert run.stderr is not None

@@ -60,12 +60,22 @@ def test_a_reader_that_leaves_early_ends_the_command_quietly(
     ],
 )
 def test_a_closed_or_full_stream_is_told_of_and_never_taken_for_success(
-    command: Any, tiny_run: Path, tmp_path: Path, args: list[str], redirection: str, expected: int, said: str
+    command: Any,
+    tiny_run: Path,
+    tmp_path: Path,
+    args: list[str],
+    redirection: str,
+    expected: int,
+    said: str,
 ) -> None:
     (tmp_path / "in.csv").write_text("smiles\nCCO\nCCN\n")
     line = command(*({"MODEL": tiny_run, "IN": "in.csv"}.get(arg, arg) for arg in args))
     run = subprocess.run(
-        ["sh", "-c", f'"$@" {redirection}', "sh", *line], cwd=tmp_path, capture_output=True, text=True, timeout=100
+        ["sh", "-c", f'"$@" {redirection}', "sh", *line],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=100,
     )
     assert (run.returncode, run.stdout) == (expected, "")
     assert said in run.stderr
@@ -74,7 +84,9 @@ def test_a_closed_or_full_stream_is_told_of_and_never_taken_for_success(
 
 
 @pytest.mark.parametrize("name", ["full.csv", "full.csv.gz"])
-def test_a_disk_that_is_full_is_told_of_by_the_name_of_the_file(molvae: Any, tmp_path: Path, name: str) -> None:
+def test_a_disk_that_is_full_is_told_of_by_the_name_of_the_file(
+    molvae: Any, tmp_path: Path, name: str
+) -> None:
     (tmp_path / "in.csv").write_text("smiles\nCCO\n")
     (tmp_path / name).symlink_to("/dev/full")
     code, _, err = molvae("score", tmp_path / "in.csv", "--scores", "hbd", "-o", tmp_path / name)
@@ -85,9 +97,14 @@ def test_a_disk_that_is_full_is_told_of_by_the_name_of_the_file(molvae: Any, tmp
 
 @pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_leaves_no_half_written_file_and_its_exit_code(
-    molvae: Any, tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, expected: int
+    molvae: Any,
+    tiny_run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+    expected: int,
 ) -> None:
-    from molvae import sampling
+    from molvae.generation import sampling
 
     def interrupted(*_: object, **__: object) -> Iterator[sampling.Sample]:
         yield sampling.Sample("CCO", "[C][C][O]", -1.0)
@@ -104,20 +121,35 @@ def test_a_signal_leaves_no_half_written_file_and_its_exit_code(
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-KILLED = "import os, signal\n\n\ndef f(mol):\n    os.kill(os.getpid(), signal.SIGTERM)\n    return 1.0\n"
+KILLED = (
+    "import os, signal\n\n\ndef f(mol):\n    os.kill(os.getpid(), signal.SIGTERM)\n    return 1.0\n"
+)
 
 
 @pytest.mark.parametrize("more", ["", "\n\nf(None)\n"], ids=["as it scores", "as it is loaded"])
-def test_a_scorer_keeps_no_command_from_being_terminated(molvae: Any, tmp_path: Path, more: str) -> None:
+def test_a_scorer_keeps_no_command_from_being_terminated(
+    molvae: Any, tmp_path: Path, more: str
+) -> None:
     (tmp_path / "own.py").write_text(KILLED + more)
     (tmp_path / "in.csv").write_text("smiles\nCCO\nCCN\n")
     args = ("--scorer", f"{tmp_path / 'own.py'}:f", "--workers", 1, "-o", tmp_path / "new.csv")
     assert molvae("score", tmp_path / "in.csv", *args).code == 143
-    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["in.csv", "own.py"]
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == [
+        "in.csv",
+        "own.py",
+    ]
 
 
-def test_a_narrow_terminal_and_a_narrow_encoding_change_nothing_but_letters(command: Any, tmp_path: Path) -> None:
-    narrow = {"LC_ALL": "C", "PYTHONIOENCODING": "ascii", "COLUMNS": "1", "TERM": "dumb", "NO_COLOR": "1"}
+def test_a_narrow_terminal_and_a_narrow_encoding_change_nothing_but_letters(
+    command: Any, tmp_path: Path
+) -> None:
+    narrow = {
+        "LC_ALL": "C",
+        "PYTHONIOENCODING": "ascii",
+        "COLUMNS": "1",
+        "TERM": "dumb",
+        "NO_COLOR": "1",
+    }
     (tmp_path / "ü.csv").write_text("smiles,name\nCCO,é\n", encoding="utf-8")
     line = command("score", "ü.csv", "--scores", "hbd")
     run = subprocess.run(line, cwd=tmp_path, env=os.environ | narrow, capture_output=True)
@@ -172,7 +204,9 @@ class Keyboard(io.TextIOWrapper):
         return True
 
 
-@pytest.mark.parametrize("args", [["encode", "-", "-m"], ["score", "-"], ["draw", "-", "-o", "new.svg"]])
+@pytest.mark.parametrize(
+    "args", [["encode", "-", "-m"], ["score", "-"], ["draw", "-", "-o", "new.svg"]]
+)
 def test_a_terminal_that_is_waited_for_is_told_what_ends_the_input(
     molvae: Any, tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, args: list[str]
 ) -> None:

@@ -1,4 +1,6 @@
-"""Laws of `molvae train`: any file in, a model out; stopped, nothing is lost; resumed, the same bits come out."""
+"""Laws of `molvae train`: any file in, a model out; stopped, nothing is lost; resumed, the same
+bits come out.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ import pytest
 TEN = ["CCO", "CCN", "CCC", "CCCO", "CCCN", "c1ccccc1", "Cc1ccccc1", "CC(=O)O", "CC(C)O", "OCCO"]
 
 
-def test_a_training_says_what_it_reads_and_how_it_goes_and_leaves_its_files(train: Any, tmp_path: Path) -> None:
+def test_a_training_says_what_it_reads_and_how_it_goes_and_leaves_its_files(
+    train: Any, tmp_path: Path
+) -> None:
     code, out, err = train("run")
     assert (code, out) == (0, "")
     assert "300 rows: 300 molecules, 0 rejected" in err
@@ -37,7 +41,11 @@ def test_the_configuration_written_is_read_back_to_the_same_training_and_options
     assert result(tmp_path / "second") == result(tmp_path / "first")
     assert (tmp_path / "second" / "config.toml").read_text() == written.read_text()
     assert train("third", "--config", written, "--epochs", 1, "--neutralise").code == 0
-    changed = written.read_text().replace("epochs = 3", "epochs = 1").replace("neutralise = false", "neutralise = true")
+    changed = (
+        written.read_text()
+        .replace("epochs = 3", "epochs = 1")
+        .replace("neutralise = false", "neutralise = true")
+    )
     assert (tmp_path / "third" / "config.toml").read_text() == changed
 
 
@@ -138,7 +146,9 @@ def test_a_folder_that_cannot_be_is_refused_before_anything_is_read(
     assert sorted(os.listdir()) == ["file", "full", "locked"]
 
 
-def test_a_training_is_kept_unless_forced_or_resumed(train: Any, result: Any, tmp_path: Path) -> None:
+def test_a_training_is_kept_unless_forced_or_resumed(
+    train: Any, result: Any, tmp_path: Path
+) -> None:
     assert train("run").code == 0
     before = result(tmp_path / "run")
     code, _, err = train("run")
@@ -202,14 +212,16 @@ def test_a_second_interrupt_ends_at_once(train: Any, monkeypatch: pytest.MonkeyP
     assert "Interrupted" in err
 
 
-def test_a_signal_before_the_first_step_ends_the_command(train: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from molvae import runs
+def test_a_signal_before_the_first_step_ends_the_command(
+    train: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from molvae.training import run_folder
 
     def interrupted(*_: object, **__: object) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         raise AssertionError("it went on")
 
-    monkeypatch.setattr(runs, "open_dataset", interrupted)
+    monkeypatch.setattr(run_folder, "open_dataset", interrupted)
     assert train("run").code == 143
 
 
@@ -227,7 +239,9 @@ def test_going_on_with_other_options_or_other_data_is_refused_and_the_option_nam
         code, _, err = train("run", "--resume", *args)
         assert code == 2
         assert said in err
-    assert train("run", "--resume", "--epochs", 3, "--config", recipe).code == 0, "the same options are no change"
+    assert train("run", "--resume", "--epochs", 3, "--config", recipe).code == 0, (
+        "the same options are no change"
+    )
     fewer = tmp_path / "fewer.csv"
     fewer.write_text("\n".join(["smiles", *molecules[1:]]))
     code, _, err = train("run", "--resume", files=(fewer,))
@@ -238,7 +252,9 @@ def test_going_on_with_other_options_or_other_data_is_refused_and_the_option_nam
 
 
 @pytest.mark.parametrize("name", ["nowhere", "empty", "mine"])
-def test_where_nothing_can_be_resumed_the_command_says_so(train: Any, tmp_path: Path, name: str) -> None:
+def test_where_nothing_can_be_resumed_the_command_says_so(
+    train: Any, tmp_path: Path, name: str
+) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("precious")
@@ -263,7 +279,9 @@ def test_a_file_several_files_a_prepared_folder_and_stdin_train_the_same_model(
     assert all(end == ends["file"] for end in ends.values())
 
 
-def test_a_file_of_ten_rows_is_enough_for_every_verb(train: Any, molvae: Any, tmp_path: Path) -> None:
+def test_a_file_of_ten_rows_is_enough_for_every_verb(
+    train: Any, molvae: Any, tmp_path: Path
+) -> None:
     ten = tmp_path / "ten.csv"
     ten.write_text("\n".join(["name,smiles", *(f"n{i},{one}" for i, one in enumerate(TEN))]))
     code, _, err = train("run", "--batch-size", 999999, files=(ten,))
@@ -279,7 +297,9 @@ def test_a_file_of_ten_rows_is_enough_for_every_verb(train: Any, molvae: Any, tm
 
 
 @pytest.mark.parametrize("count", [1, 2, 9])
-def test_fewer_than_ten_molecules_train_and_are_validated_on_themselves(train: Any, tmp_path: Path, count: int) -> None:
+def test_fewer_than_ten_molecules_train_and_are_validated_on_themselves(
+    train: Any, tmp_path: Path, count: int
+) -> None:
     (tmp_path / "few.smi").write_text("\n".join(TEN[:count]))
     code, _, err = train("run", "--epochs", 1, files=(tmp_path / "few.smi",))
     assert code == 0

@@ -8,7 +8,16 @@ from typing import Any
 
 import pytest
 
-NEW = ["C[Si](C)(C)c1ccccc1", "C[Si](C)(C)CCO", "CCOB(O)O", "CP(C)CC", "CC[N+](C)(C)C", "BrCCO", "ICC", "CC[Se]C"]
+NEW = [
+    "C[Si](C)(C)c1ccccc1",
+    "C[Si](C)(C)CCO",
+    "CCOB(O)O",
+    "CP(C)CC",
+    "CC[N+](C)(C)C",
+    "BrCCO",
+    "ICC",
+    "CC[Se]C",
+]
 
 
 @pytest.fixture
@@ -20,9 +29,14 @@ def mine(molecules: list[str], tmp_path: Path) -> Path:
 
 
 def test_a_training_from_a_model_takes_its_options_and_goes_on_like_any_other(
-    molvae: Any, result: Any, tiny_run: Path, mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    molvae: Any,
+    result: Any,
+    tiny_run: Path,
+    mine: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from molvae import runs
+    from molvae.training import run_folder
 
     given = ("--epochs", 3, "--batch-size", 20, "--precision", "fp32", "--device", "cpu")
     code, _, err = molvae("train", mine, "--from", tiny_run, "-o", tmp_path / "whole", *given)
@@ -35,9 +49,11 @@ def test_a_training_from_a_model_takes_its_options_and_goes_on_like_any_other(
     code, out, _ = molvae("encode", "-m", tmp_path / "whole", mine)
     assert code == 0
     assert len(out.splitlines()) == 1 + 30 + len(NEW), "every symbol is known now"
-    assert molvae("encode", "-m", tiny_run, mine).out.count("\n") < 1 + 30 + len(NEW), "and was not before"
+    assert molvae("encode", "-m", tiny_run, mine).out.count("\n") < 1 + 30 + len(NEW), (
+        "and was not before"
+    )
 
-    real = runs.run_training
+    real = run_folder.run_training
 
     def stopped(*arguments: Any, **options: Any) -> Any:
         seen: list[Any] = []
@@ -47,18 +63,22 @@ def test_a_training_from_a_model_takes_its_options_and_goes_on_like_any_other(
             yield record
 
     with monkeypatch.context() as patch:
-        patch.setattr(runs, "run_training", stopped)
+        patch.setattr(run_folder, "run_training", stopped)
         code, _, err = molvae("train", mine, "--from", tiny_run, "-o", tmp_path / "run", *given)
     assert "Stopped and saved at step" in err
     assert result(tmp_path / "run") != result(tmp_path / "whole")
     assert molvae("train", mine, "-o", tmp_path / "run", "--resume", "--device", "cpu").code == 0
     assert result(tmp_path / "run") == result(tmp_path / "whole")
-    again = molvae("train", mine, "-o", tmp_path / "run", "--from", tiny_run, "--resume", "--device", "cpu")
+    again = molvae(
+        "train", mine, "-o", tmp_path / "run", "--from", tiny_run, "--resume", "--device", "cpu"
+    )
     assert again.code == 0
     assert "already complete" in again.err
     for run in ("run", "whole"):
         newest = max(path for path in (tmp_path / run).iterdir() if path.name.startswith("step-"))
-        assert json.loads((newest / "info.json").read_text())["started_from"]["model"] == tiny_run.name
+        assert (
+            json.loads((newest / "info.json").read_text())["started_from"]["model"] == tiny_run.name
+        )
 
 
 @pytest.mark.parametrize(
@@ -78,7 +98,9 @@ def test_an_option_that_would_make_it_another_model_is_refused_by_name(
     recipe = tmp_path / "recipe.toml"
     section = "data" if args[0] == "--vocabulary" else "model"
     recipe.write_text(f"[{section}]\n{str(args[0])[2:]} = {json.dumps(args[1])}\n")
-    code, _, err = molvae("train", "nowhere.csv", "--from", tiny_run, "-o", tmp_path / "run", "--config", recipe)
+    code, _, err = molvae(
+        "train", "nowhere.csv", "--from", tiny_run, "-o", tmp_path / "run", "--config", recipe
+    )
     assert code == 2
     assert said in err
     assert not (tmp_path / "run").exists()
@@ -90,7 +112,10 @@ def test_a_prepared_folder_fits_a_model_only_if_it_is_written_in_its_symbols(
     assert molvae("prepare", mine, "-o", tmp_path / "other").code == 0
     code, _, err = molvae("train", tmp_path / "other", "--from", tiny_run, "-o", tmp_path / "run")
     assert code == 1
-    assert "other: is written in other symbols than the model; give the file of the molecules itself" in err
+    assert (
+        "other: is written in other symbols than the model; give the file of the molecules itself"
+        in err
+    )
     assert not (tmp_path / "run").exists()
     tiny_dataset.save(tmp_path / "same")
     given = ("--from", tiny_run, "-o", tmp_path / "run", "--epochs", 1, "--device", "cpu")
@@ -103,12 +128,17 @@ def test_what_cannot_be_begun_with_is_refused_before_anything_is_read(
     molvae: Any, copied_run: Path, tiny_run: Path, tmp_path: Path, train: Any
 ) -> None:
     before = sorted(path.name for path in copied_run.iterdir())
-    for model in (copied_run, max(path for path in copied_run.iterdir() if path.name.startswith("step-"))):
+    for model in (
+        copied_run,
+        max(path for path in copied_run.iterdir() if path.name.startswith("step-")),
+    ):
         code, _, err = molvae("train", "nowhere.csv", "--from", model, "-o", copied_run, "--force")
         assert code == 2
         assert "holds the model that the training is to begin with" in err
     assert sorted(path.name for path in copied_run.iterdir()) == before
-    code, _, err = molvae("train", "nowhere.csv", "--from", tmp_path / "none", "-o", tmp_path / "run")
+    code, _, err = molvae(
+        "train", "nowhere.csv", "--from", tmp_path / "none", "-o", tmp_path / "run"
+    )
     assert code == 1
     assert "none: there is no such model folder" in err
     assert train("plain", "--epochs", 1).code == 0

@@ -10,9 +10,9 @@ from typing import Any
 import click
 import pytest
 
-from molvae import distributed
-from molvae.distributed import LostError
-from molvae.processes import World
+from molvae.runtime.ranks import World
+from molvae.training import distributed
+from molvae.training.distributed import LostError
 
 
 def test_two_processes_leave_one_folder_and_the_first_one_speaks(
@@ -29,14 +29,14 @@ def test_two_processes_leave_one_folder_and_the_first_one_speaks(
 
 SIGNALLED = """
 import os, signal, sys
-from molvae import training
+from molvae.training import loop
 from molvae_cli.main import main
-real = training.one_step
+real = loop.one_step
 def one_step(state, *arguments):
     if state.step == 3 and os.environ["RANK"] == "1":
         os.kill(os.getpid(), signal.SIGINT)
     return real(state, *arguments)
-training.one_step = one_step
+loop.one_step = one_step
 main(sys.argv[1:])
 """
 
@@ -48,7 +48,9 @@ def test_a_signal_to_one_of_two_processes_stops_both_and_the_training_is_saved(
     first, second = two_processes(sys.executable, "-c", SIGNALLED, *told)
     assert (first.code, second.code, second.err) == (143, 130, "")
     assert "Stopped and saved at step 4; molvae train --resume goes on" in first.err
-    code, _, err = molvae("train", molecules_csv, "-o", tmp_path / "run", "--resume", "--device", "cpu")
+    code, _, err = molvae(
+        "train", molecules_csv, "-o", tmp_path / "run", "--resume", "--device", "cpu"
+    )
     assert code == 0
     assert "going on from step 4" in err
 

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from molvae.datasets.table_reader import Record, open_table
 from molvae.errors import InputError, UsageError
-from molvae.intake import Record, open_table
 
 
-@pytest.mark.parametrize("name", ["SMILES", "smiles", " Smiles ", "Canonical SMILES", "canonical_smiles", "mol"])
+@pytest.mark.parametrize(
+    "name", ["SMILES", "smiles", " Smiles ", "Canonical SMILES", "canonical_smiles", "mol"]
+)
 def test_the_column_is_found_by_its_name_in_any_spelling(put: Any, name: str) -> None:
     with open_table(put(f"id,{name},note\n1,CCO,x\n2,not a molecule,y\n")) as table:
         assert (table.smiles_column, table.chosen_by, table.format) == (name, "by name", "csv")
@@ -48,7 +50,11 @@ def test_a_table_without_header_loses_no_row(put: Any) -> None:
 
 
 def test_a_first_row_that_cannot_be_read_is_a_row_and_not_a_header(put: Any) -> None:
-    for text in ("C1CC,1\nCCO,2\nCCN,3\n", "c1ccccc1[Xx,1\nCCO,2\nCCN,3\n", "CFF,1\nCCO,2\nCCN,3\n"):
+    for text in (
+        "C1CC,1\nCCO,2\nCCN,3\n",
+        "c1ccccc1[Xx,1\nCCO,2\nCCN,3\n",
+        "CFF,1\nCCO,2\nCCN,3\n",
+    ):
         with open_table(put(text)) as table:
             assert table.columns == ("column1", "column2")
             assert [record.line for record in table] == [1, 2, 3]
@@ -61,7 +67,9 @@ def test_a_first_row_that_cannot_be_read_is_a_row_and_not_a_header(put: Any) -> 
     ("column", "expected"),
     [("a", "C"), ("A", "CC"), ("b", "CCC"), ("B", "CCC"), ("1", "C"), ("3", "CCC"), ("2", "CC")],
 )
-def test_a_column_is_chosen_by_exact_name_then_any_case_then_number(put: Any, column: str, expected: str) -> None:
+def test_a_column_is_chosen_by_exact_name_then_any_case_then_number(
+    put: Any, column: str, expected: str
+) -> None:
     with open_table(put("a,A,b\nC,CC,CCC\n"), column) as table:
         assert table.chosen_by == "by --column"
         assert next(table).smiles == expected
@@ -79,7 +87,9 @@ def test_a_column_is_chosen_by_exact_name_then_any_case_then_number(put: Any, co
         ("xA,xa\nC,CC\n", "XA", "fits several"),
     ],
 )
-def test_a_column_that_cannot_be_told_is_wrong_usage(put: Any, text: str, column: str, said: str) -> None:
+def test_a_column_that_cannot_be_told_is_wrong_usage(
+    put: Any, text: str, column: str, said: str
+) -> None:
     with pytest.raises(UsageError, match=said):
         open_table(put(text), column)
 

@@ -1,4 +1,6 @@
-"""A prepared data set keeps what it was given, and its batches depend on nothing but data, seed and epoch."""
+"""A prepared data set keeps what it was given, and its batches depend on nothing but data, seed and
+epoch.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save as save_arrays
 
-from molvae.dataset import FORMAT, Dataset, pack
+from molvae.datasets.dataset import FORMAT, Dataset, pack
 from molvae.errors import InputError
-from molvae.folder import MANIFEST, commit_folder
-from molvae.vocabulary import END, Vocabulary
+from molvae.language.vocabulary import END, Vocabulary
+from molvae.runtime.atomic_folder import MANIFEST, commit_folder
 
 VOCABULARY = Vocabulary(("[C]", "[N]", "[O]"), ((1, 1),), {"C": 4, "N": 3, "O": 2, "?": 8})
 LENGTHS = st.lists(st.integers(1, 12), min_size=1, max_size=15)
@@ -28,7 +30,9 @@ def some_dataset(lengths: list[int], held_out: int = 0) -> Dataset:
     ids = rng.integers(1, len(VOCABULARY), sum(lengths)).astype(np.uint16)
     validation = np.arange(len(lengths)) >= len(lengths) - held_out
     hashes = rng.integers(0, 2**63, len(lengths)).astype(np.uint64)
-    return Dataset(VOCABULARY, ids, np.array(lengths, np.int32), hashes, validation, {"rows": len(lengths)})
+    return Dataset(
+        VOCABULARY, ids, np.array(lengths, np.int32), hashes, validation, {"rows": len(lengths)}
+    )
 
 
 def molecule(dataset: Dataset, row: int) -> list[int]:
@@ -47,7 +51,9 @@ def unpack(packed: np.ndarray[Any, Any], sizes: list[int]) -> list[list[int]]:
 
 
 @given(LENGTHS, st.randoms(use_true_random=False))
-def test_a_batch_holds_each_molecule_forwards_backwards_and_shifted(lengths: list[int], random: Any) -> None:
+def test_a_batch_holds_each_molecule_forwards_backwards_and_shifted(
+    lengths: list[int], random: Any
+) -> None:
     dataset = some_dataset(lengths)
     rows = np.array(random.sample(range(len(lengths)), random.randint(1, len(lengths))))
     batch = dataset.batch(rows)
@@ -62,7 +68,9 @@ def test_a_batch_holds_each_molecule_forwards_backwards_and_shifted(lengths: lis
 
 
 @given(LENGTHS)
-def test_a_batch_tells_the_grammar_of_each_position_as_each_molecule_has_it_alone(lengths: list[int]) -> None:
+def test_a_batch_tells_the_grammar_of_each_position_as_each_molecule_has_it_alone(
+    lengths: list[int],
+) -> None:
     dataset = some_dataset(lengths)
     rows = np.arange(len(lengths))
     batch = dataset.batch(rows, grammar="rings")
@@ -76,7 +84,9 @@ def test_a_batch_tells_the_grammar_of_each_position_as_each_molecule_has_it_alon
 
 
 @given(LENGTHS, st.integers(1, 20), st.integers(0, 3), st.integers(0, 3))
-def test_an_epoch_has_every_training_row_once(lengths: list[int], size: int, seed: int, epoch: int) -> None:
+def test_an_epoch_has_every_training_row_once(
+    lengths: list[int], size: int, seed: int, epoch: int
+) -> None:
     dataset = some_dataset(lengths, held_out=len(lengths) // 3)
     batches = dataset.epoch(seed, epoch, size)
     assert sorted(np.concatenate(batches).tolist()) == dataset.training_rows.tolist()
@@ -94,7 +104,9 @@ def test_the_batches_are_a_function_of_seed_and_epoch_alone() -> None:
     np.random.seed(5)
     order(dataset, 3, 2)
     assert order(some_dataset([3] * 50), 0, 0) == first
-    assert len({tuple(order(dataset, seed, epoch)) for seed in range(3) for epoch in range(4)}) == 12
+    assert (
+        len({tuple(order(dataset, seed, epoch)) for seed in range(3) for epoch in range(4)}) == 12
+    )
 
 
 def test_training_and_validation_rows_are_all_rows_and_share_none() -> None:
@@ -127,7 +139,9 @@ def test_the_fingerprint_changes_with_anything_training_reads() -> None:
         replace(dataset, lengths=np.array([2, 4, 3], np.int32)),
         replace(dataset, validation=~dataset.validation),
         replace(dataset, vocabulary=replace(VOCABULARY, merges=((1, 2),))),
-        replace(dataset, vocabulary=replace(VOCABULARY, constraints=VOCABULARY.constraints | {"N": 4})),
+        replace(
+            dataset, vocabulary=replace(VOCABULARY, constraints=VOCABULARY.constraints | {"N": 4})
+        ),
     ]
     assert len({one.fingerprint for one in [dataset, *others]}) == 1 + len(others)
     assert replace(dataset, report={}).fingerprint == dataset.fingerprint
@@ -157,7 +171,9 @@ GOOD: dict[str, np.ndarray[Any, Any]] = {
         ({"hashes": np.array([7, 8, 9], np.uint64)}, "not of one length"),
     ],
 )
-def test_arrays_that_do_not_fit_each_other_are_refused(tmp_path: Path, change: dict[str, Any], words: str) -> None:
+def test_arrays_that_do_not_fit_each_other_are_refused(
+    tmp_path: Path, change: dict[str, Any], words: str
+) -> None:
     arrays = {name: array for name, array in (GOOD | change).items() if array is not None}
     files = {
         "arrays.safetensors": save_arrays(arrays),

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from molvae.chemistry import standard_smiles
+from molvae.chem.molecule import standard_smiles
 from molvae.config import DataConfig
-from molvae.dataset import Dataset
+from molvae.datasets.dataset import Dataset
+from molvae.datasets.prepare import DUPLICATE, Prepared, prepare
+from molvae.datasets.text_files import spreadsheet_safe
 from molvae.errors import InputError, MoleculeError
-from molvae.known import smiles_hash
-from molvae.notation import to_smiles
-from molvae.preparation import DUPLICATE, Prepared, prepare
-from molvae.streams import spreadsheet_safe
+from molvae.language.selfies_codec import to_smiles
+from molvae.storage.known_molecules import smiles_hash
 
 BAD = {
     "": "empty",
@@ -125,7 +125,9 @@ def test_rejected_rows_are_safe_to_open_in_a_spreadsheet(tmp_path: Path) -> None
 
 def test_workers_change_nothing(tmp_path: Path, molecules_csv: Path) -> None:
     bad = written(tmp_path / "bad.csv", [*BAD, *GOOD, *BAD])
-    one, two = (prepared([bad, molecules_csv], column="smiles", workers=workers) for workers in (1, 2))
+    one, two = (
+        prepared([bad, molecules_csv], column="smiles", workers=workers) for workers in (1, 2)
+    )
     assert one.rejected == two.rejected
     assert one.dataset.fingerprint == two.dataset.fingerprint
     assert one.dataset.report == two.dataset.report
@@ -135,7 +137,7 @@ def test_the_same_rows_in_chunks_of_any_size_are_the_same_data(
     molecules_csv: Path, monkeypatch: pytest.MonkeyPatch, tiny_dataset: Dataset
 ) -> None:
     usual = prepared([molecules_csv]).dataset.fingerprint
-    monkeypatch.setattr("molvae.preparation.CHUNK", 7)
+    monkeypatch.setattr("molvae.datasets.prepare.CHUNK", 7)
     assert prepared([molecules_csv]).dataset.fingerprint == usual
 
 
@@ -167,7 +169,9 @@ def test_ten_rows_are_enough_and_fewer_hold_none_out(tmp_path: Path, few: list[s
 
 def test_the_split_depends_on_its_seed_alone(molecules_csv: Path) -> None:
     splits = {
-        seed: prepare([molecules_csv], DataConfig(validation=0.2, split_seed=seed), workers=1).dataset.validation
+        seed: prepare(
+            [molecules_csv], DataConfig(validation=0.2, split_seed=seed), workers=1
+        ).dataset.validation
         for seed in (0, 1)
     }
     assert splits[0].sum() == splits[1].sum() == 60
@@ -176,7 +180,9 @@ def test_the_split_depends_on_its_seed_alone(molecules_csv: Path) -> None:
     assert not none.validation.any()
 
 
-def test_a_number_of_rows_is_a_fair_draw_in_the_order_of_the_file(molecules_csv: Path, tiny_dataset: Dataset) -> None:
+def test_a_number_of_rows_is_a_fair_draw_in_the_order_of_the_file(
+    molecules_csv: Path, tiny_dataset: Dataset
+) -> None:
     result = prepare([molecules_csv], DataConfig(rows=50), workers=1)
     assert len(result.dataset) == result.dataset.report["rows"] == 50
     assert result.dataset.report["rows_read"] == 300
@@ -191,7 +197,9 @@ def test_a_number_of_rows_is_a_fair_draw_in_the_order_of_the_file(molecules_csv:
 
 def test_progress_counts_every_row(tmp_path: Path) -> None:
     counts: list[int] = []
-    prepared([written(tmp_path / "rows.csv", [*GOOD, *BAD])], column="smiles", progress=counts.append)
+    prepared(
+        [written(tmp_path / "rows.csv", [*GOOD, *BAD])], column="smiles", progress=counts.append
+    )
     assert sum(counts) == len(GOOD) + len(BAD)
 
 
@@ -222,11 +230,17 @@ def test_merges_shorten_molecules_and_keep_to_the_size_asked_for(molecules_csv: 
 
 
 def test_other_spellings_are_of_the_same_molecules_whoever_works_on_them(tmp_path: Path) -> None:
-    path = written(tmp_path / "all.csv", [*GOOD, *BAD, *SAME, *("C" * length + "N" for length in range(1, 30))])
+    path = written(
+        tmp_path / "all.csv", [*GOOD, *BAD, *SAME, *("C" * length + "N" for length in range(1, 30))]
+    )
     plain = prepared([path]).dataset
     found = prepare([path], DataConfig(vocabulary=64, spellings=3), workers=1)
     dataset = found.dataset
-    assert (len(dataset), dataset.spellings, len(dataset.lengths)) == (len(plain), 3, 4 * len(plain))
+    assert (len(dataset), dataset.spellings, len(dataset.lengths)) == (
+        len(plain),
+        3,
+        4 * len(plain),
+    )
     assert (dataset.validation == plain.validation).all()
     rows = np.arange(len(dataset))
     for spelling in range(4):
@@ -234,7 +248,9 @@ def test_other_spellings_are_of_the_same_molecules_whoever_works_on_them(tmp_pat
             ids = dataset.ids[dataset.offsets[place] : dataset.offsets[place + 1]]
             smiles = to_smiles(dataset.vocabulary.decode(ids), dataset.vocabulary.constraints)
             assert smiles_hash(smiles) == dataset.hashes[row]
-    others = {dataset.ids[a:b].tobytes() for a, b in itertools.pairwise(dataset.offsets[len(dataset) :])}
+    others = {
+        dataset.ids[a:b].tobytes() for a, b in itertools.pairwise(dataset.offsets[len(dataset) :])
+    }
     assert len(others) > 1.5 * len(dataset), "they are different ones"
     again = prepare([path], DataConfig(vocabulary=64, spellings=3), workers=2).dataset
     assert again.fingerprint == dataset.fingerprint
@@ -251,10 +267,14 @@ def test_molecules_are_written_in_a_given_vocabulary_extended_as_they_need(tmp_p
     vocabulary = found.dataset.vocabulary
     assert base.places(vocabulary) is not None
     assert len(vocabulary.merges) == len(base.merges) > 0
-    assert vocabulary.symbols[len(base.symbols) :] == tuple(sorted(vocabulary.symbols[len(base.symbols) :]))
+    assert vocabulary.symbols[len(base.symbols) :] == tuple(
+        sorted(vocabulary.symbols[len(base.symbols) :])
+    )
     dataset = found.dataset
     read = [vocabulary.decode(dataset.ids[a:b]) for a, b in itertools.pairwise(dataset.offsets)]
-    assert {to_smiles(one, vocabulary.constraints) for one in read} == {standard_smiles(one) for one in GOOD}
+    assert {to_smiles(one, vocabulary.constraints) for one in read} == {
+        standard_smiles(one) for one in GOOD
+    }
     again = prepared([path], base=vocabulary).dataset
     assert again.fingerprint == dataset.fingerprint, "what needs no new symbol changes nothing"
 

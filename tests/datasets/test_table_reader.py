@@ -15,10 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rdkit import Chem
 
-from molvae import intake
+from molvae.datasets import table_reader
+from molvae.datasets.sdf import BAD_ENTRY
+from molvae.datasets.table_reader import Record, open_table
 from molvae.errors import InputError, MolvaeError, UsageError
-from molvae.intake import Record, open_table
-from molvae.sdf import BAD_ENTRY
 
 
 def read(path: Path | str, column: str | None = None) -> list[Record]:
@@ -43,17 +43,23 @@ def sdf(*molecules: str, **properties: str) -> str:
     return out.getvalue()
 
 
-@pytest.mark.parametrize("cell", ["NA", "nan", "None", "null", "N", "1e5", "=1+1", " x ", "a;b", "é"])
+@pytest.mark.parametrize(
+    "cell", ["NA", "nan", "None", "null", "N", "1e5", "=1+1", " x ", "a;b", "é"]
+)
 def test_cells_are_kept_as_they_stand(put: Any, cell: str) -> None:
     assert read(put(f"smiles,note\nC,{cell}\n"))[0].fields == ("C", cell)
     assert smiles(put(f"smiles,note\n{cell},1\n")) == [cell]
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     rows=st.lists(
         st.lists(
-            st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), max_size=8),
+            st.text(
+                st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), max_size=8
+            ),
             min_size=2,
             max_size=2,
         ),
@@ -69,7 +75,9 @@ def test_whatever_is_quoted_by_the_rules_comes_back_to_the_byte(
     tmp_path: Path, rows: list[list[str]], delimiter: str, newline: str, zipped: bool, bom: bool
 ) -> None:
     quoted = [delimiter.join('"' + cell.replace('"', '""') + '"' for cell in row) for row in rows]
-    text = ("\ufeff" if bom else "") + newline.join([delimiter.join(["smiles", "note"]), *quoted, ""])
+    text = ("\ufeff" if bom else "") + newline.join(
+        [delimiter.join(["smiles", "note"]), *quoted, ""]
+    )
     path = tmp_path / "table.csv"
     path.write_bytes(gzip.compress(text.encode()) if zipped else text.encode())
     assert [list(record.fields) for record in read(path)] == rows
@@ -79,8 +87,8 @@ def test_a_row_with_a_wrong_number_of_fields_is_marked_and_never_shifted(put: An
     records = read(put("id,smiles\n1,C\n2,CC,extra\n3\n4,CCC\n"))
     assert [(r.line, r.smiles, r.problem) for r in records] == [
         (2, "C", ""),
-        (3, "", intake.WRONG_WIDTH),
-        (4, "", intake.WRONG_WIDTH),
+        (3, "", table_reader.WRONG_WIDTH),
+        (4, "", table_reader.WRONG_WIDTH),
         (5, "CCC", ""),
     ]
     assert records[1].fields == ("2", "CC", "extra")
@@ -90,7 +98,10 @@ def test_a_row_with_a_wrong_number_of_fields_is_marked_and_never_shifted(put: An
 
 def test_line_numbers_are_those_of_the_file(put: Any) -> None:
     records = read(put('smiles,note\n\nC,"two\nlines"\n\n\nCC,one\n'))
-    assert [(r.line, r.smiles, r.fields[1]) for r in records] == [(3, "C", "two\nlines"), (7, "CC", "one")]
+    assert [(r.line, r.smiles, r.fields[1]) for r in records] == [
+        (3, "C", "two\nlines"),
+        (7, "CC", "one"),
+    ]
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
@@ -118,7 +129,9 @@ def test_any_newline_will_do(put: Any, newline: str, end: str) -> None:
     ],
 )
 @pytest.mark.parametrize("zipped", [False, True])
-def test_the_format_is_told_by_name_or_content(put: Any, text: str, name: str, format: str, zipped: bool) -> None:
+def test_the_format_is_told_by_name_or_content(
+    put: Any, text: str, name: str, format: str, zipped: bool
+) -> None:
     path = put(gzip.compress(text.encode()), f"{name}.gz") if zipped else put(text, name)
     with open_table(path) as table:
         assert table.format == format
@@ -128,7 +141,10 @@ def test_the_format_is_told_by_name_or_content(put: Any, text: str, name: str, f
 def test_gzip_is_told_by_its_first_bytes_not_by_the_name(put: Any) -> None:
     assert smiles(put(gzip.compress(b"smiles\nC\n"), "x.csv")) == ["C"]
     assert smiles(put(b"smiles\nC\n", "x.csv.gz")) == ["C"]
-    assert smiles(put(gzip.compress(b"smiles\nC\n") + gzip.compress(b"CC\n"), "x.csv.gz")) == ["C", "CC"]
+    assert smiles(put(gzip.compress(b"smiles\nC\n") + gzip.compress(b"CC\n"), "x.csv.gz")) == [
+        "C",
+        "CC",
+    ]
 
 
 def test_smi_files(put: Any) -> None:
@@ -142,7 +158,7 @@ def test_smi_files(put: Any) -> None:
         assert list(table) == [
             Record(4, "CCO", ("CCO", "ethanol (pure)\tx")),
             Record(5, "C", ("C", "")),
-            Record(6, "", ("CC", "|^1:0| radical"), intake.EXTENDED),
+            Record(6, "", ("CC", "|^1:0| radical"), table_reader.EXTENDED),
             Record(7, "N", ("N", "")),
         ]
     with pytest.raises(UsageError, match="first word"):
@@ -168,11 +184,17 @@ def test_a_bad_sdf_entry_takes_no_other_along(put: Any) -> None:
     assert [r.line for r in records][:2] == [1, first.count("\n") + 2]
 
 
-LATE = sdf(*["C"] * 100, first="1") + sdf("CC", last="2").replace(">  <last>", ">  <last>  (101)") + sdf("CCC")
+LATE = (
+    sdf(*["C"] * 100, first="1")
+    + sdf("CC", last="2").replace(">  <last>", ">  <last>  (101)")
+    + sdf("CCC")
+)
 
 
 @pytest.mark.parametrize("zipped", [False, True])
-def test_every_property_of_an_sdf_is_a_column_where_the_table_is_wanted_whole(put: Any, zipped: bool) -> None:
+def test_every_property_of_an_sdf_is_a_column_where_the_table_is_wanted_whole(
+    put: Any, zipped: bool
+) -> None:
     path = put(gzip.compress(LATE.encode()) if zipped else LATE, "x.sdf")
     with open_table(path, whole=True) as table:
         assert table.columns == ("smiles", "name", "first", "last")
@@ -181,8 +203,10 @@ def test_every_property_of_an_sdf_is_a_column_where_the_table_is_wanted_whole(pu
     assert {record.problem for record in records} == {""}
 
 
-def test_a_property_too_late_in_a_stream_is_a_problem_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    for whole, problem in ((True, f"{intake.LATE}: last"), (False, "")):
+def test_a_property_too_late_in_a_stream_is_a_problem_that_names_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for whole, problem in ((True, f"{table_reader.LATE}: last"), (False, "")):
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(LATE.encode())))
         with open_table("-", whole=whole) as table:
             records = list(table)
@@ -199,8 +223,10 @@ def test_properties_are_those_that_rdkit_finds(put: Any) -> None:
         assert list(table)[2].fields[2:] == ("", "", "found", "found")
 
 
-def test_an_sdf_of_endlessly_many_properties_is_refused(put: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("molvae.sdf.MAX_PROPERTIES", 3)
+def test_an_sdf_of_endlessly_many_properties_is_refused(
+    put: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("molvae.datasets.sdf.MAX_PROPERTIES", 3)
     path = put("".join(sdf("C", **{f"p{n}": "1"}) for n in range(4)), "x.sdf")
     with pytest.raises(InputError, match="over 3 different properties"):
         open_table(path, whole=True)
@@ -211,7 +237,9 @@ def test_sdf_with_crlf_and_without_a_last_separator(put: Any) -> None:
     assert smiles(put(text, "x.sdf")) == ["C[C@H](O)F"]
 
 
-def test_a_long_cell_of_another_column_and_blank_lines_before_the_first_row_lose_nothing(put: Any) -> None:
+def test_a_long_cell_of_another_column_and_blank_lines_before_the_first_row_lose_nothing(
+    put: Any,
+) -> None:
     assert smiles(put('smiles,n\nC,"' + "x" * 500_000 + '"\nCC,y\n')) == ["C", "CC"]
     assert smiles(put("\n" * 2_500 + "smiles,n\nC,x\nCC,y\n")) == ["C", "CC"]
 
@@ -238,7 +266,9 @@ BAD_FILES = [
 
 
 @pytest.mark.parametrize(("content", "said"), BAD_FILES)
-def test_a_file_that_cannot_be_read_is_refused_by_name_and_place(put: Any, content: bytes, said: str) -> None:
+def test_a_file_that_cannot_be_read_is_refused_by_name_and_place(
+    put: Any, content: bytes, said: str
+) -> None:
     path = put(content)
     with pytest.raises(InputError, match=said) as caught:
         read(path)
@@ -286,8 +316,12 @@ def test_a_named_pipe_is_read_once_and_whole(tmp_path: Path) -> None:
     writer.join()
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(content=st.binary(max_size=120), name=st.sampled_from(["x.csv", "x.tsv", "x.smi", "x.sdf", "x"]))
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    content=st.binary(max_size=120), name=st.sampled_from(["x.csv", "x.tsv", "x.smi", "x.sdf", "x"])
+)
 def test_any_bytes_are_read_or_refused_in_words(tmp_path: Path, content: bytes, name: str) -> None:
     path = tmp_path / name
     path.write_bytes(content)

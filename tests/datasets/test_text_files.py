@@ -9,10 +9,12 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from molvae.intake import open_table
-from molvae.streams import row_writer
+from molvae.datasets.table_reader import open_table
+from molvae.datasets.text_files import row_writer
 
-CELLS = st.lists(st.text(st.sampled_from(list("a\u00e4 \r\n\t,;\"'|=")), max_size=6), min_size=2, max_size=4)
+CELLS = st.lists(
+    st.text(st.sampled_from(list("a\u00e4 \r\n\t,;\"'|=")), max_size=6), min_size=2, max_size=4
+)
 
 
 @given(st.lists(CELLS, min_size=1, max_size=4), st.sampled_from(",\t"))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from molvae.aggregate import Posteriors, capacity, information, mismatch, mmd
+from molvae.evaluation.aggregate_posterior import Posteriors, capacity, information, mismatch, mmd
 
 Floats = NDArray[np.float64]
 
@@ -17,7 +17,9 @@ def gaussians(means: Floats, variance: float, seed: int = 0) -> Posteriors:
     """Posteriors of one variance around the means given."""
     rng = np.random.default_rng(seed)
     draws = means + math.sqrt(variance) * rng.standard_normal(means.shape)
-    return Posteriors(means, np.full(means.shape, math.log(variance)), draws, rng.standard_normal(means.shape))
+    return Posteriors(
+        means, np.full(means.shape, math.log(variance)), draws, rng.standard_normal(means.shape)
+    )
 
 
 def test_a_gaussian_channel_carries_what_the_textbook_says() -> None:
@@ -25,7 +27,9 @@ def test_a_gaussian_channel_carries_what_the_textbook_says() -> None:
     signal = math.sqrt(1 - noise) * np.random.default_rng(1).standard_normal((3000, latent))
     posteriors = gaussians(signal, noise)
     figures = information(posteriors) | mismatch(posteriors)
-    assert figures["mutual information, nats"].value == pytest.approx(-0.5 * latent * math.log(noise), rel=0.05)
+    assert figures["mutual information, nats"].value == pytest.approx(
+        -0.5 * latent * math.log(noise), rel=0.05
+    )
     assert figures["KL of aggregate to prior, nats, at most"].value == pytest.approx(0.0, abs=0.1)
     assert figures["KL of aggregate to prior, nats, at least"].value == pytest.approx(0.0, abs=0.05)
     assert figures["MMD²"].value == pytest.approx(0.0, abs=0.01)
@@ -50,7 +54,9 @@ def test_posteriors_far_apart_tell_all_molecules_of_the_set_from_each_other() ->
 def test_the_two_bounds_of_the_mismatch_are_in_their_order(shift: float) -> None:
     posteriors = gaussians(shift + 0.2 * np.random.default_rng(3).standard_normal((2000, 5)), 0.2)
     figures = information(posteriors) | mismatch(posteriors)
-    low, high = (figures[f"KL of aggregate to prior, nats, at {side}"].value for side in ("least", "most"))
+    low, high = (
+        figures[f"KL of aggregate to prior, nats, at {side}"].value for side in ("least", "most")
+    )
     assert low is not None
     assert high is not None
     assert 0.45 * 5 * shift**2 < low <= high + 0.05
@@ -64,7 +70,10 @@ def test_mmd_is_what_its_definition_says() -> None:
         return math.exp(-float(((x - y) ** 2).sum()) / 6)
 
     within = [
-        sum(kernel(x, y) for i, x in enumerate(s) for j, y in enumerate(s) if i != j) / (len(s) * (len(s) - 1))
+        sum(kernel(x, y) for i, x in enumerate(s) for j, y in enumerate(s) if i != j)
+        / (len(s) * (len(s) - 1))
         for s in (a, b)
     ]
-    assert mmd(a, b) == pytest.approx(sum(within) - 2 * sum(kernel(x, y) for x in a for y in b) / 63)
+    assert mmd(a, b) == pytest.approx(
+        sum(within) - 2 * sum(kernel(x, y) for x in a for y in b) / 63
+    )

@@ -13,13 +13,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from molvae import metrics, reference_sets
 from molvae.errors import UsageError
-from molvae.figures import Figure, absent, as_floats
-from molvae.known import smiles_hashes
-from molvae.metrics import Figures, evaluate_samples, random_molecules, with_fcd_excess
-from molvae.molecule_sets import describe
-from molvae.reference_sets import ReferenceSet, reference_set
+from molvae.evaluation import distribution_metrics, reference_statistics
+from molvae.evaluation.distribution_metrics import (
+    Figures,
+    evaluate_samples,
+    random_molecules,
+    with_fcd_excess,
+)
+from molvae.evaluation.estimates import Figure, absent, as_floats
+from molvae.evaluation.reference_statistics import ReferenceSet, reference_set
+from molvae.evaluation.set_statistics import describe
+from molvae.storage.known_molecules import smiles_hashes
 
 # The fixture of the tests of github.com/molecularsets/moses, with the values stated there.
 TEST = ["Oc1ccccc1-c1cccc2cnccc12", "COc1cccc(NC(=O)Cc2coc3ccc(OC)cc23)c1"]
@@ -46,7 +51,9 @@ PUBLISHED = {
 
 @pytest.fixture(scope="module")
 def fixture_figures() -> Figures:
-    return evaluate_samples(SAMPLES, TEST, test_scaffolds=TEST[:1], train=["CNC"], workers=1, intervals=True)
+    return evaluate_samples(
+        SAMPLES, TEST, test_scaffolds=TEST[:1], train=["CNC"], workers=1, intervals=True
+    )
 
 
 @pytest.fixture(scope="module")
@@ -56,27 +63,37 @@ def small_reference() -> ReferenceSet:
 
 @pytest.fixture
 def fake_chemnet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """ChemNet replaced by 512 numbers drawn from a molecule's text, and three molecules enough for it."""
+    """ChemNet replaced by 512 numbers drawn from a molecule's text, and three molecules enough for
+    it.
+    """
 
     def activations() -> Callable[[Sequence[str]], np.ndarray]:
-        return lambda smiles: np.stack([np.random.default_rng([*text.encode()]).normal(size=512) for text in smiles])
+        return lambda smiles: np.stack(
+            [np.random.default_rng([*text.encode()]).normal(size=512) for text in smiles]
+        )
 
-    monkeypatch.setattr("molvae.fcd_distance._chemnet", activations)
-    monkeypatch.setattr("molvae.fcd_distance._torch_threads_shared", nullcontext)
-    monkeypatch.setattr(reference_sets, "version", lambda name: "0")
-    for module in (metrics, reference_sets):
+    monkeypatch.setattr("molvae.evaluation.fcd._chemnet", activations)
+    monkeypatch.setattr("molvae.evaluation.fcd._torch_threads_shared", nullcontext)
+    monkeypatch.setattr(reference_statistics, "version", lambda name: "0")
+    for module in (distribution_metrics, reference_statistics):
         monkeypatch.setattr(module, "fcd_installed", lambda: True)
         monkeypatch.setattr(module, "MINIMUM", 3)
 
 
 @pytest.mark.parametrize(("name", "value"), PUBLISHED.items())
-def test_figures_agree_with_the_published_fixture(fixture_figures: Figures, name: str, value: float) -> None:
+def test_figures_agree_with_the_published_fixture(
+    fixture_figures: Figures, name: str, value: float
+) -> None:
     assert fixture_figures[name].value == pytest.approx(value, rel=1e-6)
 
 
-def test_sa_agrees_but_for_the_stereocentre_todays_rdkit_sees_in_cccp(fixture_figures: Figures) -> None:
+def test_sa_agrees_but_for_the_stereocentre_todays_rdkit_sees_in_cccp(
+    fixture_figures: Figures,
+) -> None:
     published, one_centre_more, samples = 0.5238335295121783, math.log10(2) * 9 / 6.5, 4
-    assert fixture_figures["SA"].value == pytest.approx(published + one_centre_more / samples, rel=1e-6)
+    assert fixture_figures["SA"].value == pytest.approx(
+        published + one_centre_more / samples, rel=1e-6
+    )
 
 
 def test_novelty_counts_distinct_molecules_that_training_has_not(fixture_figures: Figures) -> None:
@@ -92,7 +109,10 @@ def test_the_second_test_set_has_figures_of_its_own(fixture_figures: Figures) ->
 
 def test_too_few_molecules_for_fcd_are_told_of_in_words(fixture_figures: Figures) -> None:
     assert fixture_figures["FCD/Test"].value is None
-    assert "at least 513" in fixture_figures["FCD/Test"].note or "pip install" in fixture_figures["FCD/Test"].note
+    assert (
+        "at least 513" in fixture_figures["FCD/Test"].note
+        or "pip install" in fixture_figures["FCD/Test"].note
+    )
     assert "FCD/Test" not in as_floats(fixture_figures)
 
 
@@ -118,12 +138,28 @@ def test_unique_looks_at_the_first_valid_ones_in_their_order(small_reference: Re
         TEST,
         ["[Na+].[Cl-]", "*", "CCP"],
     ],
-    ids=["none", "invalid", "blank", "one", "same twice", "all equal", "no ring", "the test set", "odd"],
+    ids=[
+        "none",
+        "invalid",
+        "blank",
+        "one",
+        "same twice",
+        "all equal",
+        "no ring",
+        "the test set",
+        "odd",
+    ],
 )
-@pytest.mark.parametrize("test", [[], ["not one"], ["CCO"], TEST], ids=["empty", "invalid", "one", "two"])
+@pytest.mark.parametrize(
+    "test", [[], ["not one"], ["CCO"], TEST], ids=["empty", "invalid", "one", "two"]
+)
 @pytest.mark.usefixtures("fake_chemnet")
-def test_degenerate_input_gives_a_finite_figure_or_a_reason(samples: list[str], test: list[str]) -> None:
-    figures = evaluate_samples(samples, test, test_scaffolds=test, train=test, workers=1, intervals=True)
+def test_degenerate_input_gives_a_finite_figure_or_a_reason(
+    samples: list[str], test: list[str]
+) -> None:
+    figures = evaluate_samples(
+        samples, test, test_scaffolds=test, train=test, workers=1, intervals=True
+    )
     for name, figure in figures.items():
         assert figure.note or figure.value is not None, name
         assert figure.value is None or math.isfinite(figure.value), name
@@ -134,7 +170,14 @@ def test_degenerate_input_gives_a_finite_figure_or_a_reason(samples: list[str], 
 def test_the_test_set_itself_is_as_like_it_as_can_be() -> None:
     molecules = [*TEST, "CCO", "Cc1ccccc1Cc1ccccc1", "CC(=O)Nc1ccc(O)cc1", "CCN(CC)CC"]
     found = as_floats(evaluate_samples(molecules, molecules, train=molecules, workers=1))
-    ideal = {"SNN/Test": 1, "Frag/Test": 1, "Scaf/Test": 1, "GuacaMol KL": 1, "GuacaMol FCD": 1, "valid": 1}
+    ideal = {
+        "SNN/Test": 1,
+        "Frag/Test": 1,
+        "Scaf/Test": 1,
+        "GuacaMol KL": 1,
+        "GuacaMol FCD": 1,
+        "valid": 1,
+    }
     nothing = {"FCD/Test": 0, "logP": 0, "SA": 0, "QED": 0, "MolWt": 0, "novelty": 0}
     for name, value in (ideal | nothing).items():
         assert found[name] == pytest.approx(value, abs=1e-6), name
@@ -142,14 +185,17 @@ def test_the_test_set_itself_is_as_like_it_as_can_be() -> None:
 
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.text(max_size=12) | st.sampled_from(SAMPLES + TEST), max_size=8))
-def test_any_text_is_measured_without_error(small_reference: ReferenceSet, samples: list[str]) -> None:
+def test_any_text_is_measured_without_error(
+    small_reference: ReferenceSet, samples: list[str]
+) -> None:
     figures = evaluate_samples(samples, small_reference, workers=1, fcd=False)
     assert figures["valid"].n == len(samples)
 
 
 def test_the_number_of_workers_changes_nothing(small_reference: ReferenceSet) -> None:
     one, two = (
-        evaluate_samples(SAMPLES * 2, small_reference, workers=workers, fcd=False, intervals=True) for workers in (1, 2)
+        evaluate_samples(SAMPLES * 2, small_reference, workers=workers, fcd=False, intervals=True)
+        for workers in (1, 2)
     )
     assert one == two
 
@@ -167,8 +213,10 @@ def test_hashes_know_the_same_molecules_as_text(small_reference: ReferenceSet) -
 def test_many_molecules_are_paired_in_a_stated_part(
     small_reference: ReferenceSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(metrics, "MOST_PAIRED", 3)
-    figure = evaluate_samples(["C", "CC", "CCC", "CCCC"], small_reference, workers=1, fcd=False)["IntDiv"]
+    monkeypatch.setattr(distribution_metrics, "MOST_PAIRED", 3)
+    figure = evaluate_samples(["C", "CC", "CCC", "CCCC"], small_reference, workers=1, fcd=False)[
+        "IntDiv"
+    ]
     assert figure.note == "over 3 of 4 molecules, evenly spaced"
 
 
@@ -176,7 +224,10 @@ def test_the_interval_of_diversity_is_as_wide_as_other_samples_differ() -> None:
     rng = np.random.default_rng(0)
     pool = ["C" * a + "O" * (b % 2) + "C" * b + "N" for a in range(1, 9) for b in range(9)]
     draws = [[pool[i] for i in rng.integers(len(pool), size=60)] for _ in range(25)]
-    figures = [metrics._diversity(describe(draw, filters=False), 1, rng)["IntDiv"] for draw in draws]
+    figures = [
+        distribution_metrics._diversity(describe(draw, filters=False), 1, rng)["IntDiv"]
+        for draw in draws
+    ]
     spread = float(np.std([figure.value for figure in figures]))
     half_width = float(np.mean([(figure.high or 0) - (figure.low or 0) for figure in figures])) / 2
     assert half_width == pytest.approx(1.96 * spread, rel=0.4)
@@ -210,9 +261,11 @@ def test_the_excess_is_above_the_honest_row_or_absent_with_its_reason() -> None:
 
 def test_torch_is_not_loaded_without_fcd() -> None:
     program = (
-        "import sys; from molvae.metrics import evaluate_samples;"
+        "import sys; from molvae.evaluation.distribution_metrics import evaluate_samples;"
         "evaluate_samples(['CCO', 'CCN'], ['CCC', 'CCO'], workers=1, fcd=False);"
         "print(sorted({'torch', 'fcd', 'pandas'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "[]"

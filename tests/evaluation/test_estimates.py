@@ -9,9 +9,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from molvae.figures import Figure, absent, as_floats, cosine_similarity, mean, share, wasserstein
+from molvae.evaluation.estimates import (
+    Figure,
+    absent,
+    as_floats,
+    cosine_similarity,
+    mean,
+    share,
+    wasserstein,
+)
 
-numbers = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=30).map(lambda values: np.array(values))
+numbers = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=30).map(
+    lambda values: np.array(values)
+)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
@@ -71,7 +81,9 @@ def test_wasserstein_is_that_of_scipy() -> None:
     stats = pytest.importorskip("scipy.stats")
     rng = np.random.default_rng(0)
     first, second = rng.normal(0, 1, 100), rng.normal(1, 2, 77)
-    assert wasserstein(first, second) == pytest.approx(float(stats.wasserstein_distance(first, second)))
+    assert wasserstein(first, second) == pytest.approx(
+        float(stats.wasserstein_distance(first, second))
+    )
 
 
 @given(st.dictionaries(st.sampled_from("abcd"), st.integers(1, 10**9), min_size=1))

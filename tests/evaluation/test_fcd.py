@@ -1,4 +1,6 @@
-"""The Fréchet distance between Gaussians, and ChemNet's activations where the package fcd is there."""
+"""The Fréchet distance between Gaussians, and ChemNet's activations where the package fcd is
+there.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from molvae.fcd_distance import FEATURES, Moments, chemnet_moments, fcd_installed, frechet_distance
+from molvae.evaluation.fcd import (
+    FEATURES,
+    Moments,
+    chemnet_moments,
+    fcd_installed,
+    frechet_distance,
+)
 
 needs_fcd = pytest.mark.skipif(not fcd_installed(), reason="the package fcd is not installed")
 
@@ -30,7 +38,9 @@ def test_one_dimension_has_the_textbook_distance() -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**31), first=st.integers(2, 30), second=st.integers(2, 30))
-def test_the_distance_is_symmetric_finite_and_never_negative(seed: int, first: int, second: int) -> None:
+def test_the_distance_is_symmetric_finite_and_never_negative(
+    seed: int, first: int, second: int
+) -> None:
     one, other = moments(seed, first), moments(seed + 1, second)
     distance = frechet_distance(one, other)
     assert distance >= 0
@@ -41,7 +51,9 @@ def test_the_distance_is_that_of_the_general_square_root() -> None:
     linalg = pytest.importorskip("scipy.linalg")
     one, other = moments(1, 40), moments(2, 40, shift=0.3)
     root = linalg.sqrtm(one.covariance @ other.covariance).real
-    expected = ((one.mean - other.mean) ** 2).sum() + np.trace(one.covariance + other.covariance - 2 * root)
+    expected = ((one.mean - other.mean) ** 2).sum() + np.trace(
+        one.covariance + other.covariance - 2 * root
+    )
     assert frechet_distance(one, other) == pytest.approx(expected, rel=1e-9)
 
 
@@ -62,14 +74,16 @@ def test_one_molecule_has_no_covariance() -> None:
 def test_the_fixture_of_moses_has_its_published_distance() -> None:
     test = ["Oc1ccccc1-c1cccc2cnccc12", "COc1cccc(NC(=O)Cc2coc3ccc(OC)cc23)c1"]
     valid = ["CNC", "Oc1ccccc1-c1cccc2cnccc12", "CCCP", "Cc1noc(C)c1CN(C)C(=O)Nc1cc(F)cc(F)c1"]
-    assert frechet_distance(chemnet_moments(test), chemnet_moments(valid)) == pytest.approx(52.58371754, rel=1e-5)
+    assert frechet_distance(chemnet_moments(test), chemnet_moments(valid)) == pytest.approx(
+        52.58371754, rel=1e-5
+    )
 
 
 @needs_fcd
 def test_moments_do_not_depend_on_parts_and_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     smiles = ["C" * length + "O" for length in range(1, 12)]
     whole = chemnet_moments(smiles)
-    monkeypatch.setattr("molvae.fcd_distance._PART", 3)
+    monkeypatch.setattr("molvae.evaluation.fcd._PART", 3)
     parts = chemnet_moments(smiles, threads=2)
     assert whole.count == parts.count == 11
     assert whole.covariance.shape == (FEATURES, FEATURES)

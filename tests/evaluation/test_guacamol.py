@@ -9,9 +9,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from molvae.guacamol import continuous_kl, descriptor_profile, discrete_kl, fcd_score, kl_score
+from molvae.evaluation.guacamol import (
+    continuous_kl,
+    descriptor_profile,
+    discrete_kl,
+    fcd_score,
+    kl_score,
+)
 
-SMILES = ["CCO", "CCN(CC)CC", "c1ccccc1O", "CC(=O)Nc1ccc(O)cc1", "OCC(O)CO", "CCc1ccncc1", "CC(C)C(=O)NCCO"]
+SMILES = [
+    "CCO",
+    "CCN(CC)CC",
+    "c1ccccc1O",
+    "CC(=O)Nc1ccc(O)cc1",
+    "OCC(O)CO",
+    "CCc1ccncc1",
+    "CC(C)C(=O)NCCO",
+]
 
 
 def test_equal_sets_score_one() -> None:
@@ -55,7 +69,9 @@ def test_the_density_is_that_of_scipy() -> None:
     st.lists(st.integers(-5, 30), min_size=1, max_size=40),
     st.lists(st.integers(-5, 30), min_size=1, max_size=40),
 )
-def test_a_divergence_of_counts_is_finite_and_not_negative(first: list[int], second: list[int]) -> None:
+def test_a_divergence_of_counts_is_finite_and_not_negative(
+    first: list[int], second: list[int]
+) -> None:
     divergence = discrete_kl(np.array(first, np.float64), np.array(second, np.float64))
     assert math.isfinite(divergence)
     assert divergence >= 0

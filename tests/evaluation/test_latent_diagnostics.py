@@ -1,4 +1,6 @@
-"""What is said of a latent space is true of spaces whose truth is known, and never a number that is none."""
+"""What is said of a latent space is true of spaces whose truth is known, and never a number that is
+none.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +13,22 @@ import numpy as np
 import pytest
 import torch
 
-from molvae import checkpoint, latent_space
-from molvae.codec import Codec
+from molvae.chem.fingerprints import similarity
 from molvae.config import from_dict
 from molvae.errors import MoleculeError
-from molvae.evaluation import as_json
-from molvae.fingerprints import similarity
-from molvae.latent_space import LatentSpace, likelihood_terms, measure, read_molecules, verdict
-from molvae.neighbourhoods import fingerprints_of, smoothness
-from molvae.training import begin, train
+from molvae.evaluation import latent_diagnostics
+from molvae.evaluation.latent_diagnostics import (
+    LatentSpace,
+    likelihood_terms,
+    measure,
+    read_molecules,
+    verdict,
+)
+from molvae.evaluation.latent_neighbourhoods import fingerprints_of, smoothness
+from molvae.evaluation.sample_report import as_json
+from molvae.generation.codec import Codec
+from molvae.storage import checkpoint
+from molvae.training.loop import begin, train
 
 
 def value(space: LatentSpace, name: str) -> float | None:
@@ -32,7 +41,9 @@ def space(tiny_model: Any, molecules: list[str]) -> LatentSpace:
     return measure(tiny_model, tiny_model.read(molecules[::5]), iwae=8)
 
 
-def test_the_elbo_is_the_reconstruction_less_the_kl_and_below_the_likelihood(space: LatentSpace) -> None:
+def test_the_elbo_is_the_reconstruction_less_the_kl_and_below_the_likelihood(
+    space: LatentSpace,
+) -> None:
     elbo, reconstruction, kl, bound = (
         value(space, f"{name}, nats") for name in ("ELBO", "reconstruction", "KL", "log p(x)")
     )
@@ -48,7 +59,9 @@ def test_decoding_unperturbed_is_greedy_reconstruction(space: LatentSpace) -> No
     assert space.rings[0].unchanged.value == value(space, "exact, greedy from the mean")
 
 
-def test_the_same_seed_gives_the_same_figures(tiny_model: Any, molecules: list[str], space: LatentSpace) -> None:
+def test_the_same_seed_gives_the_same_figures(
+    tiny_model: Any, molecules: list[str], space: LatentSpace
+) -> None:
     assert measure(tiny_model, tiny_model.read(molecules[::5]), iwae=8) == space
 
 
@@ -57,9 +70,15 @@ def test_every_figure_can_be_written_as_json(space: LatentSpace) -> None:
     json.dumps(space.kl_per_dimension, allow_nan=False)
 
 
-def test_memorised_molecules_are_rebuilt_exactly_in_every_way(memorised: Any, few: list[str]) -> None:
+def test_memorised_molecules_are_rebuilt_exactly_in_every_way(
+    memorised: Any, few: list[str]
+) -> None:
     found = measure(memorised, memorised.read(few), iwae=4)
-    for name in ("greedy from the mean", "likeliest of beam 5 from the mean", "beam 5 with encode-back choice"):
+    for name in (
+        "greedy from the mean",
+        "likeliest of beam 5 from the mean",
+        "beam 5 with encode-back choice",
+    ):
         assert value(found, f"exact, {name}") == 1.0
     assert value(found, "token accuracy") == 1.0
     gap = value(found, "shuffled-latent gap, nats")
@@ -71,7 +90,9 @@ def test_memorised_molecules_are_rebuilt_exactly_in_every_way(memorised: Any, fe
 def test_more_draws_give_a_bound_that_is_higher(tiny_model: Any, molecules: list[str]) -> None:
     readings = tiny_model.read(molecules[::10])
     q = tiny_model.posterior(readings)
-    one, many = (likelihood_terms(tiny_model, readings, q, q.mean, draws, 0).iwae.mean() for draws in (1, 32))
+    one, many = (
+        likelihood_terms(tiny_model, readings, q, q.mean, draws, 0).iwae.mean() for draws in (1, 32)
+    )
     assert many > one
 
 
@@ -79,14 +100,18 @@ def test_the_bound_is_the_one_the_codec_estimates(tiny_model: Any, molecules: li
     readings = tiny_model.read(molecules[::10])
     q = tiny_model.posterior(readings)
     bound = likelihood_terms(tiny_model, readings, q, q.mean, 500, 0).iwae
-    assert bound.mean() == pytest.approx(tiny_model.log_likelihood(molecules[::10], samples=500).mean(), abs=1.0)
+    assert bound.mean() == pytest.approx(
+        tiny_model.log_likelihood(molecules[::10], samples=500).mean(), abs=1.0
+    )
 
 
 def test_a_decoder_that_is_not_told_its_latent_is_said_to_ignore_it(
     tiny_model: Any, molecules: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     logits = tiny_model.model.logits
-    monkeypatch.setattr(tiny_model.model, "logits", lambda packed, z, level=None: logits(packed, 0 * z, level))
+    monkeypatch.setattr(
+        tiny_model.model, "logits", lambda packed, z, level=None: logits(packed, 0 * z, level)
+    )
     found = measure(tiny_model, tiny_model.read(molecules[::5]), iwae=2)
     assert value(found, "shuffled-latent gap, nats") == 0.0
     assert found.verdict.startswith("The decoder ignores its latent (posterior collapse)")
@@ -96,8 +121,17 @@ def test_noise_levels_run_from_a_language_model_to_the_sharpest(
     tiny_dataset: Any, molecules: list[str], tmp_path: Path
 ) -> None:
     sizes = {"embedding": 16, "encoder": 16, "decoder": 32, "latent": 8, "posterior": "levels"}
-    dials = {"epochs": 3, "batch_size": 32, "learning_rate": 0.02, "warmup": 10, "ema": 0.9, "precision": "fp32"}
-    state = begin(tiny_dataset, from_dict({"model": sizes, "training": dials}, "tests"), torch.device("cpu"))
+    dials = {
+        "epochs": 3,
+        "batch_size": 32,
+        "learning_rate": 0.02,
+        "warmup": 10,
+        "ema": 0.9,
+        "precision": "fp32",
+    }
+    state = begin(
+        tiny_dataset, from_dict({"model": sizes, "training": dials}, "tests"), torch.device("cpu")
+    )
     for _ in train(state, tiny_dataset):
         pass
     checkpoint.save(tmp_path, state, tiny_dataset, {}, best=True)
@@ -109,7 +143,9 @@ def test_noise_levels_run_from_a_language_model_to_the_sharpest(
     assert levels[0] == 0
     assert levels[-1] == pytest.approx(codec.saved.config.model.sharpest)
     kl = [figures["KL, nats"].value or 0.0 for _, figures in found.levels]
-    np.testing.assert_allclose(kl, [-4 * math.log(1 - level**2) for level in levels], rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(
+        kl, [-4 * math.log(1 - level**2) for level in levels], rtol=1e-4, atol=1e-4
+    )
     assert kl[-1] == pytest.approx(value(found, "KL, nats"), rel=1e-4)
     blank = found.levels[0][1]
     assert blank["shuffled-latent gap, nats"].value == pytest.approx(0.0, abs=1e-4)
@@ -138,9 +174,13 @@ def test_the_verdict_follows_its_thresholds(
 
 
 @pytest.mark.parametrize(
-    "given", [[], ["CCO"], ["CCO", "CCN"], ["CCO"] * 8, ["CCO", "CCN", "CCO"]], ids=["0", "1", "2", "equal", "3"]
+    "given",
+    [[], ["CCO"], ["CCO", "CCN"], ["CCO"] * 8, ["CCO", "CCN", "CCO"]],
+    ids=["0", "1", "2", "equal", "3"],
 )
-def test_few_or_equal_molecules_get_words_and_no_number_that_is_none(tiny_model: Any, given: list[str]) -> None:
+def test_few_or_equal_molecules_get_words_and_no_number_that_is_none(
+    tiny_model: Any, given: list[str]
+) -> None:
     found = measure(tiny_model, tiny_model.read(given), iwae=2)
     for figures in found.groups.values():
         for figure in figures.values():
@@ -155,7 +195,9 @@ def test_molecules_that_cannot_be_read_are_counted_by_their_reason(tiny_model: A
     assert [one.smiles for one in readings] == ["CCO", "CCN"]
     assert unreadable["does not parse"] == 2
     assert sum(unreadable.values()) + len(readings) == len(given)
-    assert read_molecules(tiny_model, given * 20, workers=2)[1] == {key: 20 * n for key, n in unreadable.items()}
+    assert read_molecules(tiny_model, given * 20, workers=2)[1] == {
+        key: 20 * n for key, n in unreadable.items()
+    }
     with pytest.raises(MoleculeError):
         tiny_model.read(["C("])
 
@@ -166,13 +208,14 @@ def test_latent_space_measures_in_batches_of_any_size(
     readings = tiny_model.read(molecules[:30])
     q = tiny_model.posterior(readings)
     whole = likelihood_terms(tiny_model, readings, q, q.mean, 1, 0)
-    monkeypatch.setattr(latent_space, "BATCH", 7)
+    monkeypatch.setattr(latent_diagnostics, "BATCH", 7)
     parts = likelihood_terms(tiny_model, readings, q, q.mean, 1, 0)
     np.testing.assert_allclose(parts.own, whole.own, rtol=0.02)
     np.testing.assert_allclose(parts.other, whole.other, rtol=0.02)
 
 
-# -- neighbourhoods -----------------------------------------------------------------------------------------------
+# -- neighbourhoods
+# -----------------------------------------------------------------------------------------------
 
 
 def test_similarity_is_one_to_oneself_and_none_to_nothing() -> None:

@@ -1,4 +1,6 @@
-"""MOSES's filters: every rule refuses what it is meant to refuse, and the screening loses nothing."""
+"""MOSES's filters: every rule refuses what it is meant to refuse, and the screening loses
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +10,14 @@ from pathlib import Path
 import pytest
 from rdkit import Chem, RDConfig
 
-from molvae import moses_filters
 from molvae.errors import MolvaeError
-from molvae.moses_filters import MCF, PAINS_OF_MOSES, moses_objection, passes_moses_filters
+from molvae.evaluation import moses_filters
+from molvae.evaluation.moses_filters import (
+    MCF,
+    PAINS_OF_MOSES,
+    moses_objection,
+    passes_moses_filters,
+)
 
 REFUSED = {
     "C=C(C)C#N": "MCF: vinyl nitrile",
@@ -51,7 +58,9 @@ def test_plain_molecules_pass(smiles: str) -> None:
 
 
 @pytest.mark.parametrize("smiles", ["Cc1ccco1", "Cc1cccs1", "Nc1ccccc1"])
-def test_patterns_written_for_kekule_structures_find_no_aromatic_ring_as_in_moses(smiles: str) -> None:
+def test_patterns_written_for_kekule_structures_find_no_aromatic_ring_as_in_moses(
+    smiles: str,
+) -> None:
     assert passes_moses_filters(Chem.MolFromSmiles(smiles))
 
 
@@ -86,7 +95,9 @@ def test_patterns_of_moses_find_what_the_corrected_ones_do_not() -> None:
     assert moses_objection(mol) == "PAINS: anil_di_alk_D(198)"
 
 
-def test_a_build_of_rdkit_without_its_table_is_told_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_build_of_rdkit_without_its_table_is_told_of(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(RDConfig, "RDDataDir", str(tmp_path))
     moses_filters._pains.cache_clear()
     try:

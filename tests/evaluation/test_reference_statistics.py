@@ -1,4 +1,6 @@
-"""The cache of reference statistics: the same figures, known by content, never trusted when damaged."""
+"""The cache of reference statistics: the same figures, known by content, never trusted when
+damaged.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from molvae import reference_sets
-from molvae.molecule_sets import DescribedSet, describe
-from molvae.reference_sets import ReferenceSet, content_key, reference_set, typical_sample
+from molvae.evaluation import reference_statistics
+from molvae.evaluation.reference_statistics import (
+    ReferenceSet,
+    content_key,
+    reference_set,
+    typical_sample,
+)
+from molvae.evaluation.set_statistics import DescribedSet, describe
 
 SMILES = ["CCO", "c1ccccc1O", "CC(=O)Nc1ccc(O)cc1", "Cc1ccccc1Cc1ccccc1", "CCN(CC)CC", "not one"]
 
@@ -25,22 +32,26 @@ def count_describing(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         calls.append(len(smiles))
         return describe(smiles, workers, filters)
 
-    monkeypatch.setattr(reference_sets, "describe", counted)
+    monkeypatch.setattr(reference_statistics, "describe", counted)
     return calls
 
 
 @pytest.fixture
 def few_suffice(monkeypatch: pytest.MonkeyPatch) -> None:
-    """ChemNet replaced by 512 numbers drawn from a molecule's text, and three molecules enough for it."""
+    """ChemNet replaced by 512 numbers drawn from a molecule's text, and three molecules enough for
+    it.
+    """
 
     def activations() -> Callable[[Sequence[str]], np.ndarray]:
-        return lambda smiles: np.stack([np.random.default_rng([*text.encode()]).normal(size=512) for text in smiles])
+        return lambda smiles: np.stack(
+            [np.random.default_rng([*text.encode()]).normal(size=512) for text in smiles]
+        )
 
-    monkeypatch.setattr("molvae.fcd_distance._chemnet", activations)
-    monkeypatch.setattr("molvae.fcd_distance._torch_threads_shared", nullcontext)
-    monkeypatch.setattr(reference_sets, "fcd_installed", lambda: True)
-    monkeypatch.setattr(reference_sets, "version", lambda name: "0")
-    monkeypatch.setattr(reference_sets, "MINIMUM", 3)
+    monkeypatch.setattr("molvae.evaluation.fcd._chemnet", activations)
+    monkeypatch.setattr("molvae.evaluation.fcd._torch_threads_shared", nullcontext)
+    monkeypatch.setattr(reference_statistics, "fcd_installed", lambda: True)
+    monkeypatch.setattr(reference_statistics, "version", lambda name: "0")
+    monkeypatch.setattr(reference_statistics, "MINIMUM", 3)
 
 
 def equal(first: ReferenceSet, second: ReferenceSet) -> bool:
@@ -49,7 +60,10 @@ def equal(first: ReferenceSet, second: ReferenceSet) -> bool:
         np.array_equal(ours.fingerprints, theirs.fingerprints)
         and ours.fragments == theirs.fragments
         and ours.scaffolds == theirs.scaffolds
-        and all(np.array_equal(values, theirs.properties[name]) for name, values in ours.properties.items())
+        and all(
+            np.array_equal(values, theirs.properties[name])
+            for name, values in ours.properties.items()
+        )
         and np.array_equal(first.profile.descriptors, second.profile.descriptors)
         and np.array_equal(first.profile.similarities, second.profile.similarities)
         and (first.moments is None) == (second.moments is None)
@@ -62,7 +76,9 @@ def equal(first: ReferenceSet, second: ReferenceSet) -> bool:
 
 
 @pytest.mark.usefixtures("few_suffice")
-def test_what_is_read_back_is_what_was_computed(tmp_path: Path, count_describing: list[int]) -> None:
+def test_what_is_read_back_is_what_was_computed(
+    tmp_path: Path, count_describing: list[int]
+) -> None:
     computed = reference_set(SMILES, cache_folder=tmp_path / "new")
     read = reference_set(list(reversed(SMILES)), cache_folder=tmp_path / "new")
     assert equal(computed, read)
@@ -90,7 +106,9 @@ def test_a_damaged_file_is_computed_and_written_again(
     assert len(count_describing) == 2
 
 
-def test_arrays_of_the_wrong_shape_are_not_believed(tmp_path: Path, count_describing: list[int]) -> None:
+def test_arrays_of_the_wrong_shape_are_not_believed(
+    tmp_path: Path, count_describing: list[int]
+) -> None:
     reference_set(SMILES, cache_folder=tmp_path, fcd=False)
     (path,) = tmp_path.iterdir()
     with np.load(path) as stored:

@@ -1,4 +1,6 @@
-"""The sample table is honest: beside its reference row, with its sizes, and in words where there is no number."""
+"""The sample table is honest: beside its reference row, with its sizes, and in words where there is
+no number.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from molvae import evaluation
-from molvae.evaluation import (
+from molvae.evaluation import sample_report
+from molvae.evaluation.estimates import Figure, absent
+from molvae.evaluation.reference_statistics import reference_set
+from molvae.evaluation.sample_report import (
     CONSISTENT,
     NO_TRAIN,
     REFERENCE,
@@ -27,12 +31,15 @@ from molvae.evaluation import (
     prepare_sets,
     read_smiles,
 )
-from molvae.figures import Figure, absent
-from molvae.known import smiles_hashes
-from molvae.reference_sets import reference_set
-from molvae.tables import aligned, compared, listed
+from molvae.evaluation.tables import aligned, compared, listed
+from molvae.storage.known_molecules import smiles_hashes
 
-TEST = ["Oc1ccccc1-c1cccc2cnccc12", "COc1cccc(NC(=O)Cc2coc3ccc(OC)cc23)c1", "CCOc1ccccc1", "Cc1noc(C)c1CN"]
+TEST = [
+    "Oc1ccccc1-c1cccc2cnccc12",
+    "COc1cccc(NC(=O)Cc2coc3ccc(OC)cc23)c1",
+    "CCOc1ccccc1",
+    "Cc1noc(C)c1CN",
+]
 
 
 class Draw(NamedTuple):
@@ -58,10 +65,13 @@ def assert_no_number_is_none(table: SampleTable) -> None:
             assert entry["value"] is not None or entry["note"]
 
 
-# -- the reference row --------------------------------------------------------------------------------------------
+# -- the reference row
+# --------------------------------------------------------------------------------------------
 
 
-def test_the_reference_row_has_as_many_molecules_as_there_are_valid_samples(sets: Sets, molecules: list[str]) -> None:
+def test_the_reference_row_has_as_many_molecules_as_there_are_valid_samples(
+    sets: Sets, molecules: list[str]
+) -> None:
     train = sets._replace(train=molecules, known=smiles_hashes(molecules))
     table = judged([*molecules[:20], "C(", ""], train)
     assert table.sizes["samples"] == 22
@@ -70,26 +80,35 @@ def test_the_reference_row_has_as_many_molecules_as_there_are_valid_samples(sets
     assert table.rows[REFERENCE]["valid"].n == 20
 
 
-def test_a_training_set_smaller_than_the_samples_is_said_to_be(sets: Sets, molecules: list[str]) -> None:
+def test_a_training_set_smaller_than_the_samples_is_said_to_be(
+    sets: Sets, molecules: list[str]
+) -> None:
     table = judged(molecules[:20], sets._replace(train=molecules[:5]))
     assert table.sizes[REFERENCE] == 5
     assert any("differ in size" in remark for remark in table.remarks)
 
 
-def test_without_training_molecules_it_is_said_that_there_is_no_reference(sets: Sets, molecules: list[str]) -> None:
+def test_without_training_molecules_it_is_said_that_there_is_no_reference(
+    sets: Sets, molecules: list[str]
+) -> None:
     table = judged(molecules[:5], sets)
     assert list(table.rows) == ["samples"]
     assert table.remarks == [f"no reference row: {NO_TRAIN}"]
 
 
-def test_the_seed_decides_which_training_molecules_are_drawn(sets: Sets, molecules: list[str]) -> None:
+def test_the_seed_decides_which_training_molecules_are_drawn(
+    sets: Sets, molecules: list[str]
+) -> None:
     train = sets._replace(train=molecules)
-    first, again, other = (judge(molecules[:9], train, workers=1, fcd=False, seed=seed) for seed in (0, 0, 1))
+    first, again, other = (
+        judge(molecules[:9], train, workers=1, fcd=False, seed=seed) for seed in (0, 0, 1)
+    )
     assert first == again
     assert first.rows[REFERENCE] != other.rows[REFERENCE]
 
 
-# -- degenerate input ---------------------------------------------------------------------------------------------
+# -- degenerate input
+# ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -112,14 +131,19 @@ def test_a_degenerate_test_set_gets_words_too(test: list[str]) -> None:
 
 
 @settings(max_examples=15)
-@given(st.lists(st.one_of(st.sampled_from([*TEST, "CCO", "[Na+].[Cl-]"]), st.text(max_size=8)), max_size=6))
+@given(
+    st.lists(
+        st.one_of(st.sampled_from([*TEST, "CCO", "[Na+].[Cl-]"]), st.text(max_size=8)), max_size=6
+    )
+)
 def test_any_text_may_stand_in_place_of_a_sample(sets: Sets, samples: list[str]) -> None:
     table = judged(samples, sets)
     assert table.sizes["samples"] == len(samples)
     assert_no_number_is_none(table)
 
 
-# -- consistency --------------------------------------------------------------------------------------------------
+# -- consistency
+# --------------------------------------------------------------------------------------------------
 
 
 def test_consistency_is_a_share_of_all_raw_draws() -> None:
@@ -144,7 +168,10 @@ def test_no_draws_have_no_consistency() -> None:
 
 def test_consistent_samples_have_a_row_of_their_own(sets: Sets, molecules: list[str]) -> None:
     train = sets._replace(train=molecules[:30], known=smiles_hashes(molecules[:30]))
-    for some, names in ((sets, ["samples", CONSISTENT]), (train, ["samples", CONSISTENT, REFERENCE])):
+    for some, names in (
+        (sets, ["samples", CONSISTENT]),
+        (train, ["samples", CONSISTENT, REFERENCE]),
+    ):
         table = judge([*TEST, "CCO"], some, kept=TEST, workers=1, fcd=False)
         assert list(table.rows) == names
         assert table.rows["samples"] == judged([*TEST, "CCO"], some).rows["samples"]
@@ -152,7 +179,8 @@ def test_consistent_samples_have_a_row_of_their_own(sets: Sets, molecules: list[
         assert table.sizes[CONSISTENT] == len(TEST)
 
 
-# -- sets and files -----------------------------------------------------------------------------------------------
+# -- sets and files
+# -----------------------------------------------------------------------------------------------
 
 
 def test_a_training_molecule_is_known_however_it_is_spelt(sets: Sets) -> None:
@@ -165,7 +193,7 @@ def test_a_training_molecule_is_known_however_it_is_spelt(sets: Sets) -> None:
 def test_canonical_training_molecules_are_taken_as_they_stand_and_that_is_said(
     few: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluation, "LOOKED_AT", 5)
+    monkeypatch.setattr(sample_report, "LOOKED_AT", 5)
     known, remark = known_molecules(few)
     assert "5 of 5 are canonical" in remark
     assert np.array_equal(known, smiles_hashes(few))
@@ -182,12 +210,16 @@ def test_statistics_of_the_test_set_are_kept_for_the_next_evaluation(
     kept = sorted((tmp_path / "molvae" / "reference").iterdir())
     assert len(kept) == 1
     assert not remarks
-    monkeypatch.setattr("molvae.reference_sets.describe", None)  # whatever is computed anew would fail
+    monkeypatch.setattr(
+        "molvae.evaluation.reference_statistics.describe", None
+    )  # whatever is computed anew would fail
     again, _ = prepare_sets(molecules[:20], fcd=False, workers=1)
     assert again.test.statistics.fragments == first.test.statistics.fragments
 
 
-def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_cannot_be_written_is_done_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert cache_folder() is None
@@ -202,15 +234,24 @@ def test_a_row_that_cannot_be_read_is_an_invalid_sample_and_not_left_out(tmp_pat
     assert read_smiles(path) == ["CCO", "", ""]
 
 
-# -- text ---------------------------------------------------------------------------------------------------------
+# -- text
+# ---------------------------------------------------------------------------------------------------------
 
 
 def test_columns_stand_under_each_other() -> None:
-    assert aligned([["", "value"], ["a", "1"], ["long", ""]]) == ["      value", "a         1", "long"]
+    assert aligned([["", "value"], ["a", "1"], ["long", ""]]) == [
+        "      value",
+        "a         1",
+        "long",
+    ]
 
 
 def test_every_figure_and_every_note_is_in_the_text() -> None:
-    figures = {"a": Figure(0.5, 10, 0.4, 0.6), "b": absent(0, "no sample"), "c": absent(0, "no sample")}
+    figures = {
+        "a": Figure(0.5, 10, 0.4, 0.6),
+        "b": absent(0, "no sample"),
+        "c": absent(0, "no sample"),
+    }
     text = "\n".join(compared({"samples": figures, "others": {"a": Figure(1.0, 3)}}))
     assert "0.4000 to 0.6000" in text
     assert "  b, c: no sample" in text

@@ -1,4 +1,6 @@
-"""Describing a list of SMILES: order, repetitions and invalid ones, whatever the number of processes."""
+"""Describing a list of SMILES: order, repetitions and invalid ones, whatever the number of
+processes.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,7 @@ import numpy as np
 import pytest
 from rdkit import Chem
 
-from molvae.molecule_sets import PROPERTY_NAMES, DescribedSet, describe, ring_scaffold
+from molvae.evaluation.set_statistics import PROPERTY_NAMES, DescribedSet, describe, ring_scaffold
 
 SMILES = [
     "OCC",
@@ -32,7 +34,10 @@ def same(first: DescribedSet, second: DescribedSet) -> bool:
         and np.array_equal(ours.fingerprints, theirs.fingerprints)
         and ours.fragments == theirs.fragments
         and ours.scaffolds == theirs.scaffolds
-        and all(np.array_equal(ours.properties[name], theirs.properties[name]) for name in PROPERTY_NAMES)
+        and all(
+            np.array_equal(ours.properties[name], theirs.properties[name])
+            for name in PROPERTY_NAMES
+        )
     )
 
 
@@ -48,9 +53,11 @@ def test_every_valid_molecule_has_every_property_however_small_or_odd() -> None:
     assert all(np.isfinite(described.statistics.properties[name]).all() for name in PROPERTY_NAMES)
 
 
-def test_the_number_of_processes_and_the_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_processes_and_the_chunks_change_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     whole = describe(SMILES * 3)
-    monkeypatch.setattr("molvae.molecule_sets._CHUNK", 4)
+    monkeypatch.setattr("molvae.evaluation.set_statistics._CHUNK", 4)
     assert same(describe(SMILES * 3, workers=2), whole)
 
 

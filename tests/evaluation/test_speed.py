@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from molvae import speed
+from molvae.evaluation import speed
 
 
 def test_every_job_has_a_speed(tiny_model: Any, molecules: list[str]) -> None:
-    figures = speed.measure(tiny_model, molecules[:60], tiny_model.read(molecules[:60]), workers=1, seconds=0.05)
+    figures = speed.measure(
+        tiny_model, molecules[:60], tiny_model.read(molecules[:60]), workers=1, seconds=0.05
+    )
     assert len(figures) == 6
     assert all(figure.value is not None and figure.value > 0 for figure in figures.values())
     machine = speed.machine(tiny_model, workers=1)

@@ -1,4 +1,6 @@
-"""Candidates of a latent are molecules, the likeliest first, and likelihoods are the model's own."""
+"""Candidates of a latent are molecules, the likeliest first, and likelihoods are the model's
+own.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +12,9 @@ import numpy as np
 import pytest
 import torch
 
-from molvae import beam
-from molvae.beam import beam_search
-from molvae.neighbourhoods import encode_back
+from molvae.evaluation.latent_neighbourhoods import encode_back
+from molvae.generation import beam_search as module
+from molvae.generation.beam_search import beam_search
 
 
 def test_candidates_are_different_molecules_the_likeliest_first(tiny_model: Any) -> None:
@@ -48,24 +50,42 @@ def test_a_candidate_is_consistent_if_one_of_its_strings_is_what_the_encoder_wri
     tiny_model: Any, molecules: list[str]
 ) -> None:
     smiles, ids = tiny_model.read(molecules[:1])[0]
-    other = np.append(ids, tiny_model.vocabulary.encode(["[Ring1]"]))  # a ring symbol without its number: to no effect
-    assert beam._molecules(tiny_model, [(-1.0, other)]) == [beam.Candidate(smiles, -1.0, False)]
-    assert beam._molecules(tiny_model, [(-1.0, other), (-2.0, ids)]) == [beam.Candidate(smiles, -1.0, True)]
+    other = np.append(
+        ids, tiny_model.vocabulary.encode(["[Ring1]"])
+    )  # a ring symbol without its number: to no effect
+    assert module._molecules(tiny_model, [(-1.0, other)]) == [
+        module.Candidate(smiles, -1.0, False)
+    ]
+    assert module._molecules(tiny_model, [(-1.0, other), (-2.0, ids)]) == [
+        module.Candidate(smiles, -1.0, True)
+    ]
 
 
-def test_the_size_of_a_batch_does_not_change_the_candidates(memorised: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_size_of_a_batch_does_not_change_the_candidates(
+    memorised: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     z = torch.randn(12, memorised.latent, generator=torch.Generator().manual_seed(2))
     together = [[one.smiles for one in found][:1] for found in beam_search(memorised, z, width=3)]
-    monkeypatch.setattr(beam, "BATCH", 5)
-    assert [[one.smiles for one in found][:1] for found in beam_search(memorised, z, width=3)] == together
+    monkeypatch.setattr(module, "BATCH", 5)
+    assert [
+        [one.smiles for one in found][:1] for found in beam_search(memorised, z, width=3)
+    ] == together
 
 
-def test_encode_back_chooses_the_molecule_that_the_latent_came_from(memorised: Any, few: list[str]) -> None:
+def test_encode_back_chooses_the_molecule_that_the_latent_came_from(
+    memorised: Any, few: list[str]
+) -> None:
     means = memorised.posterior(memorised.read(few)).mean
-    candidates = [[beam.Candidate(one, -1.0) for one in (few[row - 1], few[row])] for row in range(len(few))]
+    candidates = [
+        [module.Candidate(one, -1.0) for one in (few[row - 1], few[row])]
+        for row in range(len(few))
+    ]
     assert encode_back(memorised, means, candidates) == few
 
 
 def test_a_latent_without_candidates_decodes_to_nothing(memorised: Any, few: list[str]) -> None:
-    unreadable = [beam.Candidate("[Xe]", -1.0)]
-    assert encode_back(memorised, torch.zeros(2, memorised.latent), [[], unreadable]) == ["", "[Xe]"]
+    unreadable = [module.Candidate("[Xe]", -1.0)]
+    assert encode_back(memorised, torch.zeros(2, memorised.latent), [[], unreadable]) == [
+        "",
+        "[Xe]",
+    ]

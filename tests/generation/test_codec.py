@@ -11,12 +11,14 @@ import torch
 from rdkit import Chem
 
 from molvae.api import load
-from molvae.codec import TOO_LONG, UNKNOWN, Codec
 from molvae.errors import InputError, MoleculeError, UsageError
-from molvae.posterior import Gaussian, standard_normal
+from molvae.generation.codec import TOO_LONG, UNKNOWN, Codec
+from molvae.nn.posterior import Gaussian, standard_normal
 
 
-def test_a_molecule_has_the_same_latent_in_any_company_and_order(tiny_model: Codec, few: list[str]) -> None:
+def test_a_molecule_has_the_same_latent_in_any_company_and_order(
+    tiny_model: Codec, few: list[str]
+) -> None:
     together = tiny_model.encode(few)
     assert together.shape == (len(few), 8)
     assert together.dtype == np.float32
@@ -29,8 +31,11 @@ def test_batches_change_no_latent_and_no_molecule(
     tiny_model: Codec, few: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     z, decoded = tiny_model.encode(few), tiny_model.decode(tiny_model.encode(few))
-    refined, likelihood = tiny_model.encode(few, refine=2), tiny_model.log_likelihood(few, samples=3)
-    monkeypatch.setattr("molvae.codec.BATCH", 5)
+    refined, likelihood = (
+        tiny_model.encode(few, refine=2),
+        tiny_model.log_likelihood(few, samples=3),
+    )
+    monkeypatch.setattr("molvae.generation.codec.BATCH", 5)
     np.testing.assert_allclose(tiny_model.encode(few), z, atol=1e-4)
     assert tiny_model.decode(z) == decoded
     assert tiny_model.encode(few, refine=2).shape == refined.shape
@@ -57,7 +62,9 @@ def test_what_is_decoded_is_a_valid_canonical_molecule(tiny_model: Codec) -> Non
     assert tiny_model.encode([]).shape == (0, 8)
 
 
-def test_a_symbol_the_model_has_never_seen_is_named_with_the_model(tiny_model: Codec, tiny_run: Path) -> None:
+def test_a_symbol_the_model_has_never_seen_is_named_with_the_model(
+    tiny_model: Codec, tiny_run: Path
+) -> None:
     with pytest.raises(MoleculeError) as caught:
         tiny_model.encode(["CCOc1ccccc1", "C[Si](C)(C)C[Se]C"])
     assert caught.value.reason == UNKNOWN
@@ -93,7 +100,9 @@ def test_what_is_no_molecule_is_refused(tiny_model: Codec, smiles: str) -> None:
     ],
 )
 @pytest.mark.filterwarnings("ignore:overflow encountered in cast")
-def test_vectors_that_cannot_be_latents_are_refused_with_their_row(tiny_model: Codec, z: Any, words: str) -> None:
+def test_vectors_that_cannot_be_latents_are_refused_with_their_row(
+    tiny_model: Codec, z: Any, words: str
+) -> None:
     with pytest.raises(InputError, match=words):
         tiny_model.decode(z)
 
@@ -104,7 +113,9 @@ def elbo(codec: Codec, smiles: list[str], posterior: Gaussian, draws: int = 50) 
     q = Gaussian(posterior.mean[batch.order], posterior.log_variance[batch.order])
     generator = torch.Generator().manual_seed(9)
     likelihood = [
-        codec.model.log_likelihood(packed, q.draw(standard_normal(tuple(q.mean.shape), generator))).mean()
+        codec.model.log_likelihood(
+            packed, q.draw(standard_normal(tuple(q.mean.shape), generator))
+        ).mean()
         for _ in range(draws)
     ]
     return float(torch.stack(likelihood).mean() - q.kl().sum(-1).mean())
@@ -129,7 +140,7 @@ def test_a_learned_molecule_is_reproduced_by_its_mean(memorised: Codec, few: lis
 def test_a_refined_latent_reproduces_its_molecule_and_a_lost_one_says_so(
     memorised: Codec, molecules: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("molvae.codec.REFINE_STEPS", 60)
+    monkeypatch.setattr("molvae.generation.codec.REFINE_STEPS", 60)
     said = set()
     for smiles in molecules[5:120:10]:
         try:
@@ -143,7 +154,9 @@ def test_a_refined_latent_reproduces_its_molecule_and_a_lost_one_says_so(
     assert "no" in said, "a model of twelve molecules cannot know them all"
 
 
-def test_the_log_likelihood_is_seeded_and_rises_with_more_draws(tiny_model: Codec, few: list[str]) -> None:
+def test_the_log_likelihood_is_seeded_and_rises_with_more_draws(
+    tiny_model: Codec, few: list[str]
+) -> None:
     one, many = (tiny_model.log_likelihood(few, samples=samples, seed=1) for samples in (1, 100))
     np.testing.assert_array_equal(tiny_model.log_likelihood(few, samples=1, seed=1), one)
     assert (tiny_model.log_likelihood(few, samples=1, seed=2) != one).any()
@@ -159,9 +172,13 @@ def test_with_a_posterior_that_is_the_prior_the_log_likelihood_is_the_average_ov
         parameter.zero_()
     packed, _ = codec.packed(codec.read(few[:1]))
     generator = torch.Generator().manual_seed(0)
-    draws = [codec.model.log_likelihood(packed, standard_normal((1, 8), generator)) for _ in range(50)]
+    draws = [
+        codec.model.log_likelihood(packed, standard_normal((1, 8), generator)) for _ in range(50)
+    ]
     average = torch.cat(draws).double().exp().mean().log()
-    assert float(codec.log_likelihood(few[:1], samples=50, seed=0)[0]) == pytest.approx(float(average), rel=1e-5)
+    assert float(codec.log_likelihood(few[:1], samples=50, seed=0)[0]) == pytest.approx(
+        float(average), rel=1e-5
+    )
 
 
 def test_two_models_in_one_process_do_not_disturb_each_other(
@@ -177,7 +194,9 @@ def test_two_models_in_one_process_do_not_disturb_each_other(
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_a_precision_is_taken_as_it_is_and_auto_is_one_of_them(tiny_run: Path, precision: str) -> None:
+def test_a_precision_is_taken_as_it_is_and_auto_is_one_of_them(
+    tiny_run: Path, precision: str
+) -> None:
     chosen = Codec.load(str(tiny_run), precision=precision)
     assert chosen.model.precision == precision
     z = np.zeros((1, 8), dtype=np.float32)

@@ -1,4 +1,6 @@
-"""Of every molecule the first draw is left, in the order of draws, however little memory there is."""
+"""Of every molecule the first draw is left, in the order of draws, however little memory there
+is.
+"""
 
 from __future__ import annotations
 
@@ -17,22 +19,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from molvae.duplicates import Ascending, distinct, format_of, open_parts, write_tables
 from molvae.errors import InputError, MolvaeError, UsageError
-from molvae.parts import KEY
+from molvae.generation.deduplication import Ascending, distinct, format_of, open_parts, write_tables
+from molvae.generation.parts import KEY
 
 MEMORY = 200 << 20
 
 
-def write_part(folder: Path, number: int, columns: dict[str, Any], draws: int, **settings: Any) -> None:
+def write_part(
+    folder: Path, number: int, columns: dict[str, Any], draws: int, **settings: Any
+) -> None:
     """A part of so many draws, with its notes."""
-    notes = {"settings": {"seed": 0, "draws": draws} | settings, "first": number * draws, "draws": draws}
+    notes = {
+        "settings": {"seed": 0, "draws": draws} | settings,
+        "first": number * draws,
+        "draws": draws,
+    }
     marked = pa.table(columns).replace_schema_metadata({KEY: json.dumps(notes)})
     parquet.write_table(marked, folder / f"part-{number:06d}.parquet")
 
 
 def make_parts(folder: Path, smiles: list[list[str]], gap: int = 3) -> Path:
-    """A folder of parts with these molecules; draws are numbered with gaps, and one column tells the row."""
+    """A folder of parts with these molecules; draws are numbered with gaps, and one column tells
+    the row.
+    """
     folder.mkdir(exist_ok=True)
     for number, some in enumerate(smiles):
         draws = [1000 * number + gap * place for place in range(len(some))]
@@ -55,7 +65,9 @@ def test_of_each_molecule_the_first_draw_is_left_in_the_order_of_draws(tmp_path:
     draw = random.Random(0)
     some = [[f"C{draw.randrange(400)}" for _ in range(draw.randrange(300))] for _ in range(12)]
     folder = make_parts(tmp_path / "parts", some)
-    every = [row for path in open_parts(folder).paths for row in parquet.read_table(path).to_pylist()]
+    every = [
+        row for path in open_parts(folder).paths for row in parquet.read_table(path).to_pylist()
+    ]
     expected = list({row["smiles"]: row for row in reversed(every)}.values())
     assert left_of(folder, tmp_path) == sorted(expected, key=lambda row: row["draw"])
     assert len(expected) < len(every)
@@ -73,22 +85,34 @@ def test_what_does_not_fit_in_memory_goes_to_disk_and_comes_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Strings of 50 MB in some megabytes of memory."""
-    from molvae import duplicates
+    from molvae.generation import deduplication
 
-    monkeypatch.setattr(duplicates, "PER_THREAD", MEMORY)
+    monkeypatch.setattr(deduplication, "PER_THREAD", MEMORY)
     parts = [
-        [f"{number % 150_000:0240d}" for number in range(start, start + 20_000)] for start in range(0, 200_000, 20_000)
+        [f"{number % 150_000:0240d}" for number in range(start, start + 20_000)]
+        for start in range(0, 200_000, 20_000)
     ]
     folder = tmp_path / "parts"
     folder.mkdir()
     for number, some in enumerate(parts):
         draws = pa.array(np.arange(20_000 * number, 20_000 * (number + 1)))
-        columns = {"draw": draws, "smiles": some, "selfies": some, "log_likelihood": np.zeros(len(some))}
+        columns = {
+            "draw": draws,
+            "smiles": some,
+            "selfies": some,
+            "log_likelihood": np.zeros(len(some)),
+        }
         write_part(folder, number, columns, 20_000)
     spilled = []
 
     def look(_: int) -> None:
-        spilled.append(sum(path.stat().st_size for path in tmp_path.joinpath("spill").rglob("*") if path.is_file()))
+        spilled.append(
+            sum(
+                path.stat().st_size
+                for path in tmp_path.joinpath("spill").rglob("*")
+                if path.is_file()
+            )
+        )
 
     (tmp_path / "spill").mkdir()
     tables = list(distinct(open_parts(folder), 32 << 20, tmp_path / "spill", look))
@@ -97,8 +121,13 @@ def test_what_does_not_fit_in_memory_goes_to_disk_and_comes_back(
     assert max(spilled) > 0
 
 
-@given(st.lists(st.lists(st.integers(-50, 50), max_size=6), max_size=6), st.lists(st.integers(-60, 60), max_size=8))
-def test_ascending_numbers_are_given_out_bound_by_bound(pieces: list[list[int]], bounds: list[int]) -> None:
+@given(
+    st.lists(st.lists(st.integers(-50, 50), max_size=6), max_size=6),
+    st.lists(st.integers(-60, 60), max_size=8),
+)
+def test_ascending_numbers_are_given_out_bound_by_bound(
+    pieces: list[list[int]], bounds: list[int]
+) -> None:
     numbers = sorted({number for piece in pieces for number in piece})
     cut = sorted(random.Random(len(numbers)).randint(0, len(numbers)) for _ in pieces)
     ends = zip([0, *cut], [*cut, len(numbers)], strict=True)
@@ -118,22 +147,30 @@ def test_the_file_is_the_same_table_as_parquet_and_as_csv(tmp_path: Path) -> Non
     table = parquet.read_table(io.BytesIO(packed.getvalue()))
     assert table.schema.equals(parts.schema)
     read = list(csv.DictReader(io.StringIO(text.getvalue().decode())))
-    assert [row["smiles"] for row in read] == table.column("smiles").to_pylist() == ["C", "CC", "N,O"]
+    assert (
+        [row["smiles"] for row in read] == table.column("smiles").to_pylist() == ["C", "CC", "N,O"]
+    )
     assert [int(row["draw"]) for row in read] == table.column("draw").to_pylist() == [0, 3, 1003]
-    assert [float(row["log_likelihood"]) for row in read] == table.column("log_likelihood").to_pylist()
+    assert [float(row["log_likelihood"]) for row in read] == table.column(
+        "log_likelihood"
+    ).to_pylist()
 
 
 def test_missing_values_and_flags_are_plain_in_csv(tmp_path: Path) -> None:
-    table = pa.table({"draw": [1], "smiles": ["C"], "consistent": [True], "QED": pa.array([None], pa.float64())})
+    table = pa.table(
+        {"draw": [1], "smiles": ["C"], "consistent": [True], "QED": pa.array([None], pa.float64())}
+    )
     handle = io.BytesIO()
     write_tables(handle, [table], table.schema, "csv")
     assert handle.getvalue() == b"draw,smiles,consistent,QED\n1,C,true,\n"
 
 
-def test_many_small_tables_become_few_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from molvae import duplicates
+def test_many_small_tables_become_few_row_groups(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from molvae.generation import deduplication
 
-    monkeypatch.setattr(duplicates, "ROWS", 100)
+    monkeypatch.setattr(deduplication, "ROWS", 100)
     tables = [pa.table({"draw": [number], "smiles": ["C"]}) for number in range(250)]
     handle = io.BytesIO()
     assert write_tables(handle, tables, tables[0].schema, "parquet") == 250
@@ -148,26 +185,36 @@ def test_a_folder_without_parts_or_with_unlike_ones_is_refused(tmp_path: Path) -
             open_parts(folder)
     folder = make_parts(tmp_path / "parts", [["C"], ["C"]])
     write_part(folder, 2, {"draw": [2000], "smiles": ["C"]}, 1000)
-    with pytest.raises(InputError, match=r"part-000002.parquet: has other columns than part-000000.parquet"):
+    with pytest.raises(
+        InputError, match=r"part-000002.parquet: has other columns than part-000000.parquet"
+    ):
         open_parts(folder)
     (folder / "part-000001.parquet").write_bytes(b"PAR1")
     with pytest.raises(InputError, match=r"part-000001.parquet: is not a readable part"):
         open_parts(folder)
 
 
-def test_parts_of_two_series_or_under_a_wrong_name_are_refused_with_what_to_do(tmp_path: Path) -> None:
+def test_parts_of_two_series_or_under_a_wrong_name_are_refused_with_what_to_do(
+    tmp_path: Path,
+) -> None:
     folder = make_parts(tmp_path / "parts", [["C"], ["CC"]])
     write_part(folder, 2, {"draw": [2000], "smiles": ["CCC"]}, 1000, seed=1)
-    with pytest.raises(InputError, match=r"part-000002\.parquet: is of another .* \(seed 1, not 0\); give each"):
+    with pytest.raises(
+        InputError, match=r"part-000002\.parquet: is of another .* \(seed 1, not 0\); give each"
+    ):
         open_parts(folder)
     (folder / "part-000001.parquet").rename(folder / "part-000002.parquet")
-    with pytest.raises(InputError, match=r"part-000002\.parquet: begins with draw 1000, part 2 with 2000; give"):
+    with pytest.raises(
+        InputError, match=r"part-000002\.parquet: begins with draw 1000, part 2 with 2000; give"
+    ):
         open_parts(folder)
     (folder / "part-000002.parquet").rename(folder / "part-000001.parquet")
     assert open_parts(folder).rows == 2
 
 
-@pytest.mark.parametrize("name", ["molecules", "molecules.txt", "molecules.parquet.gz", "molecules.csv.bz2"])
+@pytest.mark.parametrize(
+    "name", ["molecules", "molecules.txt", "molecules.parquet.gz", "molecules.csv.bz2"]
+)
 def test_a_file_of_another_kind_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match=r"\.parquet or \.csv"):
         format_of(name)
@@ -191,7 +238,9 @@ def test_too_little_memory_is_told_of_in_words(tmp_path: Path) -> None:
         list(distinct(open_parts(folder), 1 << 20, tmp_path))
 
 
-def test_without_duckdb_it_is_said_how_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_duckdb_it_is_said_how_to_install_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = make_parts(tmp_path / "parts", [["C"]])
     monkeypatch.setitem(sys.modules, "duckdb", None)
     with pytest.raises(UsageError, match=r"pip install 'molvae\[duckdb\]'"):

@@ -12,11 +12,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from molvae.beam import Candidate, beam_search
-from molvae.chemistry import standard_smiles
-from molvae.codec import Inversion, Reading
+from molvae.chem.molecule import standard_smiles
 from molvae.errors import MoleculeError
-from molvae.interpolation import WIDTH, distinct_path, interpolate, lerp, slerp
+from molvae.generation.beam_search import Candidate, beam_search
+from molvae.generation.codec import Inversion, Reading
+from molvae.generation.interpolation import WIDTH, distinct_path, interpolate, lerp, slerp
 
 VECTORS = arrays.arrays(np.float32, 6, elements=st.floats(-4, 4, width=32))
 PLACES = st.floats(0.0, 1.0)
@@ -38,7 +38,9 @@ def test_both_curves_are_the_same_backwards(a: Any, b: Any, t: float) -> None:
 
 @given(VECTORS, VECTORS, PLACES)
 def test_the_straight_line_moves_evenly(a: Any, b: Any, t: float) -> None:
-    np.testing.assert_allclose(np.linalg.norm(lerp(a, b, t) - a), t * np.linalg.norm(b - a), atol=1e-3)
+    np.testing.assert_allclose(
+        np.linalg.norm(lerp(a, b, t) - a), t * np.linalg.norm(b - a), atol=1e-3
+    )
 
 
 def angle(a: Any, b: Any) -> float:
@@ -52,18 +54,24 @@ def test_the_arc_turns_and_lengthens_evenly(a: Any, b: Any, t: float) -> None:
     assume(min(lengths) > 0.1)
     assume(0.05 < angle(a, b) < math.pi - 0.05)
     z = slerp(a, b, t)
-    assert float(np.linalg.norm(z)) == pytest.approx((1 - t) * lengths[0] + t * lengths[1], rel=1e-3)
+    assert float(np.linalg.norm(z)) == pytest.approx(
+        (1 - t) * lengths[0] + t * lengths[1], rel=1e-3
+    )
     assert angle(a, z) == pytest.approx(t * angle(a, b), abs=2e-3)
 
 
 @given(VECTORS, PLACES)
-def test_the_arc_between_parallel_opposite_or_no_vectors_is_the_straight_line(a: Any, t: float) -> None:
+def test_the_arc_between_parallel_opposite_or_no_vectors_is_the_straight_line(
+    a: Any, t: float
+) -> None:
     for b in (a, -a, 2 * a, 0 * a):
         np.testing.assert_allclose(slerp(a, b, t), lerp(a, b, t), atol=1e-5)
 
 
 class Plain:
-    """A codec without a model: a molecule's latent is its number, decoded to the nearest number's molecule."""
+    """A codec without a model: a molecule's latent is its number, decoded to the nearest number's
+    molecule.
+    """
 
     KNOWN = ("CCO", "CCCO", "CCCCO", "CCCCCO", "c1ccccc1")
 
@@ -74,7 +82,9 @@ class Plain:
         return [Reading(standard_smiles(one), np.zeros(0, np.uint16)) for one in smiles]
 
     def invert(self, reading: Reading) -> Inversion:
-        return Inversion(np.array([1.0 + self.KNOWN.index(reading.smiles), 0.0], np.float32), self.reproduced)
+        return Inversion(
+            np.array([1.0 + self.KNOWN.index(reading.smiles), 0.0], np.float32), self.reproduced
+        )
 
     def check_latents(self, z: Any) -> Any:
         return np.asarray(z)
@@ -87,13 +97,15 @@ class Plain:
 @pytest.fixture
 def plain(monkeypatch: pytest.MonkeyPatch) -> type[Plain]:
     """The codec without a model, and its beam search."""
-    monkeypatch.setattr("molvae.interpolation.beam_search", Plain.beam_search)
+    monkeypatch.setattr("molvae.generation.interpolation.beam_search", Plain.beam_search)
     return Plain
 
 
 @pytest.mark.parametrize("steps", [2, 3, 11])
 @pytest.mark.parametrize("path", ["slerp", "lerp"])
-def test_the_ends_are_the_molecules_given_and_t_rises_evenly(plain: Any, steps: int, path: str) -> None:
+def test_the_ends_are_the_molecules_given_and_t_rises_evenly(
+    plain: Any, steps: int, path: str
+) -> None:
     points = interpolate(plain("no"), "OCC", "C1=CC=CC=C1", steps=steps, path=path)
     assert (points[0].smiles, points[-1].smiles) == ("CCO", "c1ccccc1")
     assert [point.t for point in points] == pytest.approx(np.linspace(0, 1, steps).tolist())
@@ -121,12 +133,26 @@ def test_every_point_in_between_is_written_as_its_molecule_is() -> None:
 
 def test_no_molecule_stands_twice_while_there_is_another() -> None:
     found = candidates("CCO", "CCCO", "c1ccccc1")
-    assert distinct_path("CCO", [found] * 3, "c1ccccc1") == ["CCO", "CCCO", "CCO", "CCO", "c1ccccc1"]
+    assert distinct_path("CCO", [found] * 3, "c1ccccc1") == [
+        "CCO",
+        "CCCO",
+        "CCO",
+        "CCO",
+        "c1ccccc1",
+    ]
 
 
-def test_of_new_candidates_the_one_most_similar_to_the_molecule_before_stands_and_of_equals_the_likeliest() -> None:
+def test_of_new_candidates_the_one_most_similar_to_the_molecule_before_stands_and_of_equals_the_likeliest() -> (
+    None
+):
     found = candidates("Nc1ccccc1", "CCCCCO", "Cc1ccccc1")
-    assert distinct_path("CCO", [found] * 3, "CCN") == ["CCO", "CCCCCO", "Cc1ccccc1", "Nc1ccccc1", "CCN"]
+    assert distinct_path("CCO", [found] * 3, "CCN") == [
+        "CCO",
+        "CCCCCO",
+        "Cc1ccccc1",
+        "Nc1ccccc1",
+        "CCN",
+    ]
     found = candidates("F", "Cl", "Br")
     assert distinct_path("CCO", [found] * 3, "CCN") == ["CCO", "F", "Cl", "Br", "CCN"]
 
@@ -159,8 +185,12 @@ def test_a_real_path_leads_from_molecule_to_molecule(memorised: Any, few: list[s
     assert again == points
 
 
-def test_a_point_without_atoms_has_a_row_too(memorised: Any, few: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("molvae.interpolation.beam_search", lambda codec, z, width: [[] for _ in z])
+def test_a_point_without_atoms_has_a_row_too(
+    memorised: Any, few: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "molvae.generation.interpolation.beam_search", lambda codec, z, width: [[] for _ in z]
+    )
     points = interpolate(memorised, few[1], few[8], steps=4)
     assert points[1].smiles == ""
     assert points[1].tanimoto_start == points[1].tanimoto_end == 0.0

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from pyarrow import parquet
 
-from molvae import sampling, shards
+from molvae.chem.scoring import plan_scores
 from molvae.errors import InputError, UsageError
-from molvae.known import BloomFilter, SortedHashes
-from molvae.parts import notes_of, parts_of, strangers
-from molvae.processes import World
-from molvae.sampling import sample
-from molvae.scoring import plan_scores
-from molvae.shards import Shards, settings_of
+from molvae.generation import large_scale, sampling
+from molvae.generation.large_scale import Shards, settings_of
+from molvae.generation.parts import notes_of, parts_of, strangers
+from molvae.generation.sampling import sample
+from molvae.runtime.ranks import World
+from molvae.storage.known_molecules import BloomFilter, SortedHashes
 
 TOTAL = 600
 
@@ -27,10 +27,15 @@ TOTAL = 600
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts of 128 draws: 600 draws are four of them and one that is shorter."""
     monkeypatch.setattr(sampling, "BLOCK", 64)
-    monkeypatch.setattr(shards, "BLOCKS", 2)
+    monkeypatch.setattr(large_scale, "BLOCKS", 2)
 
 
-def write(folder: Path, model: Any, total: int = TOTAL, world: World = World(), **options: Any) -> list[Any]:  # noqa: B008
+ALONE = World()
+
+
+def write(
+    folder: Path, model: Any, total: int = TOTAL, world: World = ALONE, **options: Any
+) -> list[Any]:
     """Write what is missing, as one process of a world; the counts of each part."""
     folder.mkdir(exist_ok=True)
     known, plan = options.pop("known", None), options.get("plan")
@@ -43,7 +48,9 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def rows(folder: Path) -> list[dict[str, Any]]:
-    return [row for path in parts_of(folder).values() for row in parquet.read_table(path).to_pylist()]
+    return [
+        row for path in parts_of(folder).values() for row in parquet.read_table(path).to_pylist()
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -51,14 +58,18 @@ def whole(tiny_model: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The parts as one process leaves them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sampling, "BLOCK", 64)
-        patch.setattr(shards, "BLOCKS", 2)
+        patch.setattr(large_scale, "BLOCKS", 2)
         folder = tmp_path_factory.mktemp("whole")
         write(folder, tiny_model)
     return folder
 
 
-def test_the_parts_hold_the_draws_that_are_consistent_each_once_in_a_part(tiny_model: Any, whole: Path) -> None:
-    assert [path.name for path in parts_of(whole).values()] == [f"part-{number:06d}.parquet" for number in range(5)]
+def test_the_parts_hold_the_draws_that_are_consistent_each_once_in_a_part(
+    tiny_model: Any, whole: Path
+) -> None:
+    assert [path.name for path in parts_of(whole).values()] == [
+        f"part-{number:06d}.parquet" for number in range(5)
+    ]
     expected = []
     seen: dict[int, set[str]] = {}
     for draw, one in enumerate(sample(tiny_model, TOTAL, keep_all=True, workers=1)):
@@ -80,7 +91,9 @@ def test_the_parts_of_several_processes_are_together_those_of_one(
     assert contents(tmp_path / "shared") == contents(whole)
 
 
-def test_a_second_start_writes_only_what_is_missing(tiny_model: Any, whole: Path, tmp_path: Path) -> None:
+def test_a_second_start_writes_only_what_is_missing(
+    tiny_model: Any, whole: Path, tmp_path: Path
+) -> None:
     write(tmp_path / "parts", tiny_model)
     (tmp_path / "parts" / "part-000002.parquet").unlink()
     before = {path.name: os.stat(path).st_ino for path in (tmp_path / "parts").iterdir()}
@@ -172,7 +185,9 @@ def test_by_force_each_process_removes_its_own_parts_alone(tiny_model: Any, tmp_
 def test_each_part_tells_its_counts(tiny_model: Any, tmp_path: Path) -> None:
     tallies = write(tmp_path / "parts", tiny_model)
     total = Counter[str]()
-    for number, (path, tally) in enumerate(zip(parts_of(tmp_path / "parts").values(), tallies, strict=True)):
+    for number, (path, tally) in enumerate(
+        zip(parts_of(tmp_path / "parts").values(), tallies, strict=True)
+    ):
         notes = notes_of(path)
         assert (notes["first"], notes["draws"]) == (128 * number, 128 if number < 4 else 88)
         assert notes["draws"] == tally.drawn == notes["kept"] + sum(notes["dropped"].values())
@@ -191,12 +206,14 @@ def test_raw_rows_tell_whether_they_are_consistent_and_all_of_them_are_every_dra
     raw = rows(tmp_path / "raw")
     assert {row["draw"] for row in raw} <= {row["draw"] for row in every}
     assert {row["consistent"] for row in raw} == {True, False}
-    consistent = [{key: row[key] for key in row if key != "consistent"} for row in raw if row["consistent"]]
+    consistent = [
+        {key: row[key] for key in row if key != "consistent"} for row in raw if row["consistent"]
+    ]
     assert consistent == rows(whole)
 
 
 def test_scores_are_columns_of_their_own_kind(tiny_model: Any, whole: Path, tmp_path: Path) -> None:
-    from molvae.scoring import score
+    from molvae.chem.scoring import score
 
     write(tmp_path / "parts", tiny_model, plan=plan_scores("qed,hbd,scaffold"))
     found = rows(tmp_path / "parts")
@@ -217,7 +234,9 @@ def _columns(folder: Path) -> tuple[list[str], list[Any]]:
     return schema.names, schema.types
 
 
-def test_a_part_of_which_nothing_is_left_is_there_all_the_same(tiny_model: Any, whole: Path, tmp_path: Path) -> None:
+def test_a_part_of_which_nothing_is_left_is_there_all_the_same(
+    tiny_model: Any, whole: Path, tmp_path: Path
+) -> None:
     everything = BloomFilter(np.full(8, 255, np.uint8), 7, 1)
     write(tmp_path / "parts", tiny_model, known=everything)
     assert len(parts_of(tmp_path / "parts")) == 5
@@ -226,10 +245,14 @@ def test_a_part_of_which_nothing_is_left_is_there_all_the_same(tiny_model: Any, 
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"smiles\nCCO\n"])
-def test_a_damaged_part_is_named_and_what_to_do(tiny_model: Any, tmp_path: Path, content: bytes) -> None:
+def test_a_damaged_part_is_named_and_what_to_do(
+    tiny_model: Any, tmp_path: Path, content: bytes
+) -> None:
     write(tmp_path / "parts", tiny_model, 200)
     (tmp_path / "parts" / "part-000001.parquet").write_bytes(content)
-    with pytest.raises(InputError, match=r"part-000001\.parquet: is not a readable part of samples; remove it"):
+    with pytest.raises(
+        InputError, match=r"part-000001\.parquet: is not a readable part of samples; remove it"
+    ):
         write(tmp_path / "parts", tiny_model)
 
 
@@ -242,7 +265,9 @@ def test_a_parquet_file_of_something_else_is_no_part(tiny_model: Any, tmp_path: 
         write(tmp_path / "parts", tiny_model)
 
 
-def test_without_pyarrow_it_is_said_how_to_install_it(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pyarrow_it_is_said_how_to_install_it(
+    whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import sys
 
     monkeypatch.setitem(sys.modules, "pyarrow", None)

@@ -1,4 +1,6 @@
-"""Latent vectors keep their ids through a file; what is no vector is refused with its row and column."""
+"""Latent vectors keep their ids through a file; what is no vector is refused with its row and
+column.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from molvae import latents as latents_module
 from molvae.errors import InputError, UsageError
-from molvae.latents import FORMATS, Latents, format_of, read_latents, write_latents
+from molvae.generation import latent_files as latents_module
+from molvae.generation.latent_files import FORMATS, Latents, format_of, read_latents, write_latents
 
 
 def skip_without(format: str) -> None:
@@ -101,10 +103,16 @@ def test_what_is_missing_in_parquet_is_an_empty_cell() -> None:
 
     def read(z: list[float | None]) -> Latents:
         handle = io.BytesIO()
-        parquet.write_table(pa.table({"id": ["a", None, "b"], "number": [1, None, 3], "z1": z}), handle)
+        parquet.write_table(
+            pa.table({"id": ["a", None, "b"], "number": [1, None, 3], "z1": z}), handle
+        )
         return read_latents("latents.parquet", io.BytesIO(handle.getvalue()))
 
-    assert read([1.0, 2.0, 0.1]) == (["a", "", "b"], ["", "", ""], pytest.approx(np.array([[1], [2], [0.1]])))
+    assert read([1.0, 2.0, 0.1]) == (
+        ["a", "", "b"],
+        ["", "", ""],
+        pytest.approx(np.array([[1], [2], [0.1]])),
+    )
     with pytest.raises(InputError, match="row 2, z1: '' is not a number"):
         read([1.0, None, 3.0])
 
@@ -145,7 +153,19 @@ class Bomb:
 
 @pytest.mark.parametrize(
     "kind",
-    ["pickle", "pickled array", "text", "empty", "truncated", "no z", "ids", "one id", "numbers", "records", "bytes"],
+    [
+        "pickle",
+        "pickled array",
+        "text",
+        "empty",
+        "truncated",
+        "no z",
+        "ids",
+        "one id",
+        "numbers",
+        "records",
+        "bytes",
+    ],
 )
 def test_what_is_no_array_file_is_refused_and_never_run(tmp_path: Path, kind: str) -> None:
     touched = tmp_path / "touched"
@@ -192,9 +212,13 @@ def test_a_file_that_unpacks_to_far_more_than_its_size_is_refused_before_it_fill
     assert len(content) < 200_000
     tracemalloc.start()
     try:
-        with pytest.raises(InputError, match=r"latents.*: unpacks to more than \d+ MB, over 20 times its size"):
+        with pytest.raises(
+            InputError, match=r"latents.*: unpacks to more than \d+ MB, over 20 times its size"
+        ):
             read_latents(f"latents.{kind}", io.BytesIO(content))
-        assert tracemalloc.get_traced_memory()[1] < 6 << 20, "of the 15 MB and more that it unpacks to"
+        assert tracemalloc.get_traced_memory()[1] < 6 << 20, (
+            "of the 15 MB and more that it unpacks to"
+        )
     finally:
         tracemalloc.stop()
 
@@ -214,7 +238,9 @@ def archive(array: bytes) -> bytes:
 
 @pytest.mark.parametrize("rows", [10**9, 10**15, 10**30])
 def test_an_array_that_says_it_is_larger_than_its_file_is_refused(rows: int) -> None:
-    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, 128), }}".ljust(117) + "\n"
+    header = (
+        f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, 128), }}".ljust(117) + "\n"
+    )
     array = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + bytes(4096)
     with pytest.raises(InputError, match="not a readable npz file"):
         read_latents("latents.npz", io.BytesIO(archive(array)))

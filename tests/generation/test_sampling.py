@@ -8,12 +8,12 @@ import pytest
 import torch
 from rdkit import Chem
 
-from molvae import sampling
-from molvae import threads as threads_module
-from molvae.consistency import is_consistent
-from molvae.known import SortedHashes, smiles_hashes
-from molvae.notation import to_smiles
-from molvae.sampling import INCONSISTENT, Tally, sample
+from molvae.generation import sampling
+from molvae.generation.sampling import INCONSISTENT, Tally, sample
+from molvae.language.consistency import is_consistent
+from molvae.language.selfies_codec import to_smiles
+from molvae.nn import threads as threads_module
+from molvae.storage.known_molecules import SortedHashes, smiles_hashes
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +26,9 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 def narrow_prior(monkeypatch: pytest.MonkeyPatch) -> None:
     """Latents so close to each other that many decode alike."""
     real = sampling.standard_normal
-    monkeypatch.setattr(sampling, "standard_normal", lambda shape, generator: 0.1 * real(shape, generator))
+    monkeypatch.setattr(
+        sampling, "standard_normal", lambda shape, generator: 0.1 * real(shape, generator)
+    )
 
 
 def drawn(model: Any, n: int, **options: Any) -> list[sampling.Sample]:
@@ -47,7 +49,9 @@ def test_every_sample_is_consistent_unless_raw_ones_are_asked_for(tiny_model: An
     tally = Tally()
     every = drawn(tiny_model, 300, keep_all=True)
     constraints = tiny_model.vocabulary.constraints
-    assert [one.consistent for one in every] == [is_consistent(one.smiles, one.selfies, constraints) for one in every]
+    assert [one.consistent for one in every] == [
+        is_consistent(one.smiles, one.selfies, constraints) for one in every
+    ]
     consistent = list({one.smiles: one for one in reversed(every) if one.consistent}.values())[::-1]
     assert 10 < len(consistent) < 290
     samples = drawn(tiny_model, len(consistent), tally=tally)
@@ -59,10 +63,14 @@ def test_every_sample_is_consistent_unless_raw_ones_are_asked_for(tiny_model: An
 
 @pytest.mark.parametrize("n", [0, 1, 63, 64, 65])
 def test_fewer_samples_are_the_first_of_more(tiny_model: Any, n: int) -> None:
-    assert [one.smiles for one in drawn(tiny_model, n)] == [one.smiles for one in drawn(tiny_model, 150)[:n]]
+    assert [one.smiles for one in drawn(tiny_model, n)] == [
+        one.smiles for one in drawn(tiny_model, 150)[:n]
+    ]
 
 
-def test_workers_and_threads_do_not_change_the_samples(tiny_model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_and_threads_do_not_change_the_samples(
+    tiny_model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     usual = [(one.smiles, one.selfies) for one in drawn(tiny_model, 150)]
     assert [(one.smiles, one.selfies) for one in drawn(tiny_model, 150, workers=2)] == usual
     for cores in (1, 3):
@@ -94,7 +102,9 @@ def test_keeping_all_keeps_the_first_n_draws(tiny_model: Any) -> None:
     assert (len(everything), tally.drawn, tally.kept, tally.dropped.total()) == (200, 200, 200, 0)
     distinct = list(dict.fromkeys(one.smiles for one in everything if one.smiles))
     assert len(distinct) < 200
-    assert [one.smiles for one in drawn(tiny_model, len(distinct), temperature=0.3, consistent=False)] == distinct
+    assert [
+        one.smiles for one in drawn(tiny_model, len(distinct), temperature=0.3, consistent=False)
+    ] == distinct
 
 
 def test_known_molecules_are_left_out(tiny_model: Any) -> None:
@@ -108,7 +118,9 @@ def test_known_molecules_are_left_out(tiny_model: Any) -> None:
     assert drawn(tiny_model, 5, known=SortedHashes(smiles_hashes([]))) == drawn(tiny_model, 5)
 
 
-def test_sampling_gives_up_where_there_is_no_more_to_find(tiny_model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sampling_gives_up_where_there_is_no_more_to_find(
+    tiny_model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sampling, "PATIENCE", 2)
     tally = Tally()
     monkeypatch.setattr(sampling, "reasons", lambda samples, _: ["drawn before"] * len(samples))
@@ -116,10 +128,14 @@ def test_sampling_gives_up_where_there_is_no_more_to_find(tiny_model: Any, monke
     assert tally.drawn == tally.dropped["drawn before"] == 2 * 64 * 2
 
 
-def test_temperature_zero_is_greedy_and_so_is_one_that_logits_cannot_be_divided_by(tiny_model: Any) -> None:
+def test_temperature_zero_is_greedy_and_so_is_one_that_logits_cannot_be_divided_by(
+    tiny_model: Any,
+) -> None:
     cold = drawn(tiny_model, 10, temperature=0.0, keep_all=True)
     block = sampling.draw_block(tiny_model, sampling.Law(temperature=0.0), 0)
-    assert [one.selfies for one in cold] == [tiny_model.vocabulary.decode(ids) for ids in block.molecules()[:10]]
+    assert [one.selfies for one in cold] == [
+        tiny_model.vocabulary.decode(ids) for ids in block.molecules()[:10]
+    ]
     for almost in (1e-310, 1e-40, 1e-7):
         assert drawn(tiny_model, 10, temperature=almost, keep_all=True) == cold
 
@@ -132,7 +148,9 @@ def test_stopping_early_stops_the_drawing(tiny_model: Any) -> None:
     assert torch.get_num_threads() == before
 
 
-def test_no_block_is_begun_that_will_hardly_be_asked_for(tiny_model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_block_is_begun_that_will_hardly_be_asked_for(
+    tiny_model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     real, begun = sampling.draw_block, list[int]()
 
     def draw_block(codec: Any, law: sampling.Law, block: int) -> Any:

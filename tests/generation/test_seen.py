@@ -5,9 +5,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from molvae.seen import Seen
+from molvae.generation.seen import Seen
 
-HASHES = st.one_of(st.integers(0, 2**64 - 1), st.integers(0, 20), st.integers(0, 20).map(lambda n: n << 40))
+HASHES = st.one_of(
+    st.integers(0, 2**64 - 1), st.integers(0, 20), st.integers(0, 20).map(lambda n: n << 40)
+)
 
 
 @given(st.lists(HASHES.filter(bool)))

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from rdkit import Chem
 from rdkit.Chem import Descriptors
 
-from molvae.alphabet import Alphabet
-from molvae.place import GROUPS
-from molvae.surroundings import HASHES, NUMBERS
+from molvae.language.atom_environments import HASHES, NUMBERS
+from molvae.language.place import GROUPS
+from molvae.language.symbols import Alphabet
 
 shared = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("strings_of_ids.py"))))
 ALPHABETS, MOLECULES, strings = shared.ALPHABETS, shared.MOLECULES, shared.strings
@@ -68,7 +68,20 @@ def test_there_are_surroundings_where_there_is_an_atom(case: tuple[list[int], Al
     np.testing.assert_array_equal((found[:, : HASHES - 1] > 0).all(1), there)
 
 
-MASSES = {"C": 12, "N": 14, "O": 16, "S": 32, "P": 31, "F": 19, "Cl": 35, "Br": 80, "I": 127, "B": 11, "Si": 28, "H": 1}
+MASSES = {
+    "C": 12,
+    "N": 14,
+    "O": 16,
+    "S": 32,
+    "P": 31,
+    "F": 19,
+    "Cl": 35,
+    "Br": 80,
+    "I": 127,
+    "B": 11,
+    "Si": 28,
+    "H": 1,
+}
 
 
 def composition(mol: Chem.Mol) -> list[int]:
@@ -84,11 +97,17 @@ def composition(mol: Chem.Mol) -> list[int]:
     )
     mass = sum(MASSES[atom.GetSymbol()] for atom in atoms)
     mass += sum(atom.GetNumImplicitHs() for atom in atoms if atom.GetSymbol() in ("C", "N", "O"))
-    return np.minimum([*counts, halogens, turned, mass // 2], np.array(GROUPS["composition"]) - 1).tolist()  # type: ignore[no-any-return]
+    return np.minimum(
+        [*counts, halogens, turned, mass // 2], np.array(GROUPS["composition"]) - 1
+    ).tolist()  # type: ignore[no-any-return]
 
 
 # Atoms in brackets, as in [NH1], keep what they have free as unpaired electrons.
-BARE = [number for number, symbol in enumerate(ALPHABETS["plain"].symbols, start=1) if symbol not in ("[NH1]", "[H]")]
+BARE = [
+    number
+    for number, symbol in enumerate(ALPHABETS["plain"].symbols, start=1)
+    if symbol not in ("[NH1]", "[H]")
+]
 
 
 @settings(max_examples=200, deadline=None)
@@ -106,7 +125,9 @@ def test_the_composition_of_any_string_is_that_of_its_molecule(ids: list[int]) -
 def test_the_composition_of_molecules_is_theirs() -> None:
     letters = ALPHABETS["charged"]
     for smiles in MOLECULES:
-        if Descriptors.NumRadicalElectrons(Chem.MolFromSmiles(smiles)) or any(c in smiles for c in "[."):
+        if Descriptors.NumRadicalElectrons(Chem.MolFromSmiles(smiles)) or any(
+            c in smiles for c in "[."
+        ):
             continue
         ids = ids_of(selfies.encoder(smiles), letters)
         mol = Chem.MolFromSmiles(selfies.decoder(selfies.encoder(smiles)), sanitize=False)

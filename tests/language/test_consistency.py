@@ -6,15 +6,15 @@ import random
 
 import pytest
 
-from molvae import consistency
-from molvae.chemistry import standard_smiles
-from molvae.codec import molecules_of
-from molvae.consistency import consistent_draws, is_consistent
-from molvae.notation import constraints_for, split, symbols_of, to_selfies, to_smiles
-from molvae.vocabulary import Vocabulary
+from molvae.chem.molecule import standard_smiles
+from molvae.generation.codec import molecules_of
+from molvae.language import consistency
+from molvae.language.consistency import consistent_draws, is_consistent
+from molvae.language.selfies_codec import constraints_for, split, symbols_of, to_selfies, to_smiles
+from molvae.language.vocabulary import Vocabulary
 
-# Charges, chirality with and without rings at the atom, double-bond stereo in chains and at ring closures, aromatic
-# atoms in brackets, fused and spiro rings, odd elements, isotopes.
+# Charges, chirality with and without rings at the atom, double-bond stereo in chains and at ring
+# closures, aromatic atoms in brackets, fused and spiro rings, odd elements, isotopes.
 STEREO = [
     r"C[C@H]1C=[N+]2C(=N)/C(=C/c3ccc(OC(=O)c4ccc(F)cc4)c(Br)c3)C(=O)N=C2S1",
     r"CC(=O)[C@@]1(O)CC[C@@H]2[C@H]3CCC4=C/C(=N\OCC(=O)NCCc5c[nH]cn5)CC[C@]4(C)[C@H]3CC[C@@]21C",
@@ -38,7 +38,9 @@ STEREO = [
 def vocabulary_of(smiles: list[str]) -> Vocabulary:
     """The symbols of some molecules, under their own constraints."""
     table = constraints_for(symbols_of(to_selfies(one, constraints_for(["[C]"])) for one in smiles))
-    return Vocabulary(tuple(sorted(symbols_of(to_selfies(one, table) for one in smiles))), (), table)
+    return Vocabulary(
+        tuple(sorted(symbols_of(to_selfies(one, table) for one in smiles))), (), table
+    )
 
 
 def answers(strings: list[list[str]], vocabulary: Vocabulary) -> tuple[list[bool], list[bool]]:
@@ -49,8 +51,12 @@ def answers(strings: list[list[str]], vocabulary: Vocabulary) -> tuple[list[bool
     return consistent_draws([one.smiles for one in decoded], ids, vocabulary), plain
 
 
-def slips(strings: list[list[str]], symbols: tuple[str, ...], number: int, seed: int) -> list[list[str]]:
-    """Strings with one to three symbols changed, added or left away: what a model writes that is nearly right."""
+def slips(
+    strings: list[list[str]], symbols: tuple[str, ...], number: int, seed: int
+) -> list[list[str]]:
+    """Strings with one to three symbols changed, added or left away: what a model writes that is
+    nearly right.
+    """
     draw = random.Random(seed)
     found = []
     for _ in range(number):
@@ -70,13 +76,17 @@ def test_every_molecule_of_the_data_passes(molecules: list[str]) -> None:
     assert all(consistent_draws(standard, ids, vocabulary))
 
 
-def test_a_molecule_with_stereo_charges_or_symmetry_passes_in_the_selfies_of_its_canonical_smiles() -> None:
+def test_a_molecule_with_stereo_charges_or_symmetry_passes_in_the_selfies_of_its_canonical_smiles() -> (
+    None
+):
     standard = [standard_smiles(one, neutralise=False) for one in STEREO]
     vocabulary = vocabulary_of(standard)
     for one in standard:
         selfies = to_selfies(one, vocabulary.constraints)
         assert to_smiles(selfies, vocabulary.constraints) == one
-        assert consistent_draws([one], [vocabulary.encode(split(selfies))], vocabulary) == [True], one
+        assert consistent_draws([one], [vocabulary.encode(split(selfies))], vocabulary) == [True], (
+            one
+        )
 
 
 @pytest.mark.parametrize(
@@ -94,7 +104,9 @@ def test_a_molecule_with_stereo_charges_or_symmetry_passes_in_the_selfies_of_its
     ],
 )
 def test_another_spelling_does_not_pass(smiles: str, selfies: str) -> None:
-    symbols = tuple(sorted(symbols_of([selfies, to_selfies("C1CCCC1C#CO", constraints_for(["[C]"]))])))
+    symbols = tuple(
+        sorted(symbols_of([selfies, to_selfies("C1CCCC1C#CO", constraints_for(["[C]"]))]))
+    )
     vocabulary = Vocabulary(symbols, (), constraints_for(symbols))
     ids = vocabulary.encode(split(selfies))
     assert not is_consistent(smiles, selfies, vocabulary.constraints)
@@ -146,10 +158,16 @@ def test_of_real_molecules_none_is_left_to_the_definition(
     assert all(consistent_draws(standard, ids, vocabulary))
 
 
-@pytest.mark.parametrize("smiles", ["C.C", "C%(100)CCCC%(100)", "[CH3:1]C", "C1CC", "C(", "*C", "C$C", "CI(C)C"])
-def test_what_is_not_understood_is_left_to_the_definition(smiles: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "smiles", ["C.C", "C%(100)CCCC%(100)", "[CH3:1]C", "C1CC", "C(", "*C", "C$C", "CI(C)C"]
+)
+def test_what_is_not_understood_is_left_to_the_definition(
+    smiles: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whatever its answer is: such text is no canonical SMILES that a vocabulary writes."""
-    vocabulary = Vocabulary(("[C]", "[I]", "[Ring1]", "[Branch1]"), (), constraints_for(["[C]", "[I]"]))
+    vocabulary = Vocabulary(
+        ("[C]", "[I]", "[Ring1]", "[Branch1]"), (), constraints_for(["[C]", "[I]"])
+    )
     ids = vocabulary.encode(["[C]", "[C]"])
     plain = is_consistent(smiles, "[C][C]", vocabulary.constraints)
     assert consistent_draws([smiles], [ids], vocabulary) == [plain] == [False]
@@ -161,7 +179,9 @@ def test_what_is_not_understood_is_left_to_the_definition(smiles: str, monkeypat
 def test_nothing_and_no_molecule_are_not_consistent() -> None:
     vocabulary = Vocabulary(("[C]", "[Ring1]"), (), constraints_for(["[C]"]))
     assert consistent_draws([], [], vocabulary) == []
-    assert consistent_draws(["", "C"], [vocabulary.encode(["[Ring1]"]), vocabulary.encode(["[C]"])], vocabulary) == [
+    assert consistent_draws(
+        ["", "C"], [vocabulary.encode(["[Ring1]"]), vocabulary.encode(["[C]"])], vocabulary
+    ) == [
         False,
         True,
     ]

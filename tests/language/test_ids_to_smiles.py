@@ -1,4 +1,6 @@
-"""Laws of writing SMILES: any string of ids gives what selfies.decoder writes, under the constraints stated."""
+"""Laws of writing SMILES: any string of ids gives what selfies.decoder writes, under the
+constraints stated.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +16,9 @@ import selfies
 from hypothesis import given, settings
 from rdkit import Chem
 
-from molvae.alphabet import Alphabet
 from molvae.errors import InputError, ModelError
-from molvae.smiles import decode_smiles
+from molvae.language.ids_to_smiles import decode_smiles
+from molvae.language.symbols import Alphabet
 
 shared = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("strings_of_ids.py"))))
 ALPHABETS, MOLECULES = shared.ALPHABETS, shared.MOLECULES
@@ -26,7 +28,9 @@ decoded, ids_of, strings, text_of = shared.decoded, shared.ids_of, shared.string
 
 @settings(max_examples=400, deadline=None)
 @given(strings())
-def test_any_string_gives_the_smiles_of_the_selfies_decoder(case: tuple[list[int], Alphabet]) -> None:
+def test_any_string_gives_the_smiles_of_the_selfies_decoder(
+    case: tuple[list[int], Alphabet],
+) -> None:
     ids, letters = case
     assert decoded(ids, letters) == selfies.decoder(text_of(ids, letters))
 
@@ -34,7 +38,9 @@ def test_any_string_gives_the_smiles_of_the_selfies_decoder(case: tuple[list[int
 def test_random_strings_of_every_alphabet_give_the_smiles_of_the_selfies_decoder() -> None:
     rng = random.Random(0)
     for letters in ALPHABETS.values():
-        batch = [[rng.randrange(1, len(letters)) for _ in range(rng.randrange(40))] for _ in range(600)]
+        batch = [
+            [rng.randrange(1, len(letters)) for _ in range(rng.randrange(40))] for _ in range(600)
+        ]
         flat = np.array(list(itertools.chain.from_iterable(batch)), np.uint16)
         found = decode_smiles(flat, np.array([len(ids) for ids in batch]), letters)
         assert found == [selfies.decoder(text_of(ids, letters)) for ids in batch]
@@ -44,7 +50,9 @@ def test_the_smiles_is_the_same_molecule_with_its_stereochemistry() -> None:
     letters = ALPHABETS["charged"]
     for molecule in MOLECULES:
         found = decoded(ids_of(selfies.encoder(molecule), letters), letters)
-        assert Chem.MolToSmiles(Chem.MolFromSmiles(found)) == Chem.MolToSmiles(Chem.MolFromSmiles(molecule))
+        assert Chem.MolToSmiles(Chem.MolFromSmiles(found)) == Chem.MolToSmiles(
+            Chem.MolFromSmiles(molecule)
+        )
 
 
 @pytest.mark.parametrize(("preset"), ["octet_rule", "hypervalent"])
@@ -71,7 +79,10 @@ def test_a_hundredth_ring_can_still_be_read() -> None:
 def test_an_end_symbol_ends_a_molecule() -> None:
     letters = ALPHABETS["plain"]
     carbon = 1 + PLAIN.index("[C]")
-    assert decode_smiles(np.array([carbon, 0, carbon, carbon]), np.array([3, 1]), letters) == ["C", "C"]
+    assert decode_smiles(np.array([carbon, 0, carbon, carbon]), np.array([3, 1]), letters) == [
+        "C",
+        "C",
+    ]
     assert decode_smiles(np.array([], np.uint16), np.array([0, 0]), letters) == ["", ""]
     assert decode_smiles(np.array([], np.uint16), np.array([], np.int32), letters) == []
 

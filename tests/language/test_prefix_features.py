@@ -14,11 +14,11 @@ import selfies
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from molvae.alphabet import Alphabet, meaning
-from molvae.closures import LARGEST
 from molvae.errors import InputError, ModelError, UsageError
-from molvae.grammar import advance, feature_sizes, features, features_now, start
-from molvae.place import GROUPS
+from molvae.language.place import GROUPS
+from molvae.language.prefix_features import advance, feature_sizes, features, features_now, start
+from molvae.language.ring_closures import LARGEST
+from molvae.language.symbols import Alphabet, meaning
 
 shared = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("strings_of_ids.py"))))
 ALPHABETS, CONSTRAINTS, MOLECULES = shared.ALPHABETS, shared.CONSTRAINTS, shared.MOLECULES
@@ -31,13 +31,22 @@ ALL = tuple(GROUPS)
 def test_steps_and_bulk_agree(case: tuple[list[int], Alphabet], seed: int) -> None:
     ids, letters = case
     rng = random.Random(seed)
-    batch = [ids, ids[::-1], ids[: len(ids) // 2], [rng.randrange(1, len(letters)) for _ in range(20)]]
+    batch = [
+        ids,
+        ids[::-1],
+        ids[: len(ids) // 2],
+        [rng.randrange(1, len(letters)) for _ in range(20)],
+    ]
     lengths = np.array([len(one) for one in batch])
-    whole = features(np.array(list(itertools.chain.from_iterable(batch)), np.uint16), lengths, letters, ALL)
+    whole = features(
+        np.array(list(itertools.chain.from_iterable(batch)), np.uint16), lengths, letters, ALL
+    )
     starts = np.cumsum(lengths + 1) - lengths - 1
     states, place = start(9), rng.sample(range(9), len(batch))
     for step in range(lengths.max() + 1):
-        for chosen in np.array_split(rng.sample(list(np.flatnonzero(lengths >= step)), sum(lengths >= step)), 2):
+        for chosen in np.array_split(
+            rng.sample(list(np.flatnonzero(lengths >= step)), sum(lengths >= step)), 2
+        ):
             chosen = chosen.astype(int)
             now = features_now(states, np.array(place, int)[chosen], letters, ALL)
             np.testing.assert_array_equal(now, whole[starts[chosen] + step])
@@ -60,7 +69,9 @@ def test_features_follow_from_the_prefix_alone(case: tuple[list[int], Alphabet],
 def test_merging_symbols_changes_no_feature(case: tuple[list[int], Alphabet]) -> None:
     ids, letters = case
     runs = letters.tables.runs_start
-    singles = [int(one) for token in ids for one in letters.tables.runs[runs[token] : runs[token + 1]]]
+    singles = [
+        int(one) for token in ids for one in letters.tables.runs[runs[token] : runs[token + 1]]
+    ]
     ends = np.cumsum([0, *(runs[token + 1] - runs[token] for token in ids)])
     merged = features(np.array(ids, np.uint16), np.array([len(ids)]), letters, ALL)
     single = features(np.array(singles, np.uint16), np.array([len(singles)]), letters, ALL)

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rdkit import Chem
 
-from molvae.alphabet import Alphabet
-from molvae.closures import LARGEST, REACH
+from molvae.language.ring_closures import LARGEST, REACH
+from molvae.language.symbols import Alphabet
 
 shared = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("strings_of_ids.py"))))
 ALPHABETS, MOLECULES, strings = shared.ALPHABETS, shared.MOLECULES, shared.strings
@@ -21,7 +21,8 @@ decoded, described = shared.decoded, shared.described
 ids_of, symbols_of, text_of = shared.ids_of, shared.symbols_of, shared.text_of
 
 CLOSURES = [
-    # the prefix before its ring symbol; atoms back; columns: 5 by single, 5 by double, 6 by single, 6 by double
+    # the prefix before its ring symbol; atoms back; columns: 5 by single, 5 by double, 6 by single,
+    # 6 by double
     ("[C][=C][C][=C][C][=C]", 5, [0, 0, 5, 0]),  # benzene
     ("[C][C][=C][C][=C][C]", 5, [0, 0, 0, 5]),  # benzene, begun elsewhere
     ("[C][=C][C][=C][C]", 4, [0, 0, 0, 0]),  # cyclopentadiene
@@ -33,13 +34,17 @@ CLOSURES = [
 
 
 @pytest.mark.parametrize(("prefix", "back", "columns"), CLOSURES)
-def test_closures_that_complete_an_aromatic_ring_are_known(prefix: str, back: int, columns: list[int]) -> None:
+def test_closures_that_complete_an_aromatic_ring_are_known(
+    prefix: str, back: int, columns: list[int]
+) -> None:
     letters = ALPHABETS["plain"]
     assert described(ids_of(prefix, letters), letters, "aromatic")[-1].tolist() == columns
     index = selfies.constants.INDEX_ALPHABET[back - 1]
     order = "=" if columns[1] or columns[3] else ""
     smiles = decoded(ids_of(f"{prefix}[{order}Ring1]{index}", letters), letters)
-    assert any(atom.GetIsAromatic() for atom in Chem.MolFromSmiles(smiles).GetAtoms()) == any(columns)
+    assert any(atom.GetIsAromatic() for atom in Chem.MolFromSmiles(smiles).GetAtoms()) == any(
+        columns
+    )
 
 
 def test_closures_foretold_to_be_aromatic_are_so_in_the_finished_molecules() -> None:
@@ -53,8 +58,16 @@ def test_closures_foretold_to_be_aromatic_are_so_in_the_finished_molecules() -> 
                 continue
             back = 1 + selfies.constants.INDEX_ALPHABET.index(symbols[place + 1])
             if back in known[place][symbol == "[=Ring1]" :: 2]:
-                # The first atom after the prefix has this number, and the prefix ends at an atom here.
-                here = int(described(ids_of("".join(symbols[:place]), letters), letters, "position")[-1][1]) - 1
+                # The first atom after the prefix has this number, and the prefix ends at an atom
+                # here.
+                here = (
+                    int(
+                        described(ids_of("".join(symbols[:place]), letters), letters, "position")[
+                            -1
+                        ][1]
+                    )
+                    - 1
+                )
                 bond = whole.GetBondBetweenAtoms(here, here - back)
                 if bond is not None:
                     assert bond.GetIsAromatic()
@@ -74,7 +87,11 @@ def shortest_paths(mol: Chem.Mol, begin: int, end: int) -> list[list[int]]:
     paths = [[begin]]
     while paths and not any(path[-1] == end for path in paths):
         seen = {atom for path in paths for atom in path}
-        steps = [(path, near.GetIdx()) for path in paths for near in mol.GetAtomWithIdx(path[-1]).GetNeighbors()]
+        steps = [
+            (path, near.GetIdx())
+            for path in paths
+            for near in mol.GetAtomWithIdx(path[-1]).GetNeighbors()
+        ]
         paths = [[*path, atom] for path, atom in steps if atom not in seen]
     return [path for path in paths if path[-1] == end]
 
@@ -86,7 +103,10 @@ def test_the_ring_foretold_is_the_ring_that_closing_makes(
 ) -> None:
     ids, letters = case
     ids = ids[:cut]
-    known = {group: described(ids, letters, group)[-1] for group in ("valence", "ring_sizes", "ring_unsaturation")}
+    known = {
+        group: described(ids, letters, group)[-1]
+        for group in ("valence", "ring_sizes", "ring_unsaturation")
+    }
     before = prefix_graph(selfies.decoder(text_of(ids, letters)))
     place = [described(ids, letters, group)[-1] for group in ("pending", "branch")]
     begun, exhausted = known["valence"][0] != 1, known["valence"][0] == 0

@@ -11,10 +11,10 @@ import selfies as sf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from molvae import notation
-from molvae.chemistry import EMPTY, TOO_LARGE, UNREADABLE, canonical, parse, standard_smiles
+from molvae.chem.molecule import EMPTY, TOO_LARGE, UNREADABLE, canonical, parse, standard_smiles
 from molvae.errors import MoleculeError
-from molvae.notation import (
+from molvae.language import selfies_codec
+from molvae.language.selfies_codec import (
     Constraints,
     check_return,
     constraints_for,
@@ -64,7 +64,8 @@ ZINC = [
     r"C[S@@+](CC(=O)c1cccc([N+](=O)[O-])c1)c1ccccc1",
     r"NC(=O)CC[C@H]1N[PH]2(OCCO2)OC1=O",
 ]
-# What neither set holds: elements and charges for which selfies has no capacity of its own, isotopes.
+# What neither set holds: elements and charges for which selfies has no capacity of its own,
+# isotopes.
 ODD = [
     "C[Si](C)(C)OC",
     "C=[Si]=C",
@@ -104,14 +105,18 @@ ODD = [
     "[NH4+]",
     "CC#C",
 ]
-STRUCTURE = [f"[{bond}{kind}]" for kind in ("Branch1", "Ring1", "Branch2", "Ring2") for bond in ("", "=")]
+STRUCTURE = [
+    f"[{bond}{kind}]" for kind in ("Branch1", "Ring1", "Branch2", "Ring2") for bond in ("", "=")
+]
 
 
 def canon(smiles: str) -> str:
     return canonical(parse(smiles))
 
 
-def outcome(translate: Callable[[str, Constraints], str], text: str, table: Constraints) -> tuple[str, str]:
+def outcome(
+    translate: Callable[[str, Constraints], str], text: str, table: Constraints
+) -> tuple[str, str]:
     """Return the result and no reason, or no result and the reason."""
     try:
         return translate(text, table), ""
@@ -174,7 +179,8 @@ def carried(smiles: str, table: dict[str, int]) -> str:
 def test_a_molecule_survives_the_way_there_and_back(smiles: str) -> None:
     canonical_smiles = canon(smiles)
     selfies = carried(canonical_smiles, DEFAULT)
-    # Encoded before the alphabet is known, it means the same under the table made from the alphabet.
+    # Encoded before the alphabet is known, it means the same under the table made from the
+    # alphabet.
     assert to_smiles(selfies, TABLES["all"]) == canonical_smiles
     assert carried(canonical_smiles, TABLES["all"]) == selfies
     assert "".join(split(selfies)) == selfies
@@ -189,16 +195,31 @@ def test_capacities_are_never_above_those_of_selfies() -> None:
 
 def test_every_atom_of_the_alphabet_has_an_entry_of_its_own() -> None:
     assert TABLES["MOSES"] == DEFAULT
-    wanted = {"Si": 4, "Ge": 4, "Sn": 4, "Se": 6, "Se+1": 5, "Te": 6, "As": 5, "I+1": 6, "Cl+3": 4, "Al": 3}
+    wanted = {
+        "Si": 4,
+        "Ge": 4,
+        "Sn": 4,
+        "Se": 6,
+        "Se+1": 5,
+        "Te": 6,
+        "As": 5,
+        "I+1": 6,
+        "Cl+3": 4,
+        "Al": 3,
+    }
     assert {key: TABLES["odd"][key] for key in wanted} == wanted
 
 
 def test_the_order_and_number_of_symbols_do_not_change_the_table() -> None:
     symbols = ALPHABETS["all"]
-    assert list(constraints_for([*reversed(symbols), *symbols]).items()) == list(TABLES["all"].items())
+    assert list(constraints_for([*reversed(symbols), *symbols]).items()) == list(
+        TABLES["all"].items()
+    )
 
 
-@pytest.mark.parametrize("symbol", ["[Xx]", "[c]", "[C", "C", "[Branch4]", "[Expl=Ring1]", "[]", "[C+0]"])
+@pytest.mark.parametrize(
+    "symbol", ["[Xx]", "[c]", "[C", "C", "[Branch4]", "[Expl=Ring1]", "[]", "[C+0]"]
+)
 def test_a_symbol_selfies_does_not_have_is_refused(symbol: str) -> None:
     with pytest.raises(MoleculeError):
         constraints_for([symbol])
@@ -209,17 +230,17 @@ def test_a_symbol_selfies_does_not_have_is_refused(symbol: str) -> None:
 @pytest.mark.parametrize(
     ("smiles", "reason"),
     [
-        ("C11", notation.INEXPRESSIBLE),
-        ("", notation.INEXPRESSIBLE),
-        ("*", notation.INEXPRESSIBLE),
-        ("[Og]", notation.INEXPRESSIBLE),
-        ("CN->[Fe]", notation.INEXPRESSIBLE),
-        ("CI(C)C", notation.INEXPRESSIBLE),
-        ("[O-][Cl](=O)(=O)=O", notation.INEXPRESSIBLE),
-        ("C.C", notation.INEXPRESSIBLE),
-        ("=C", notation.CHANGED),
-        ("OCC", notation.CHANGED),
-        ("[CH3:1]O", notation.CHANGED),
+        ("C11", selfies_codec.INEXPRESSIBLE),
+        ("", selfies_codec.INEXPRESSIBLE),
+        ("*", selfies_codec.INEXPRESSIBLE),
+        ("[Og]", selfies_codec.INEXPRESSIBLE),
+        ("CN->[Fe]", selfies_codec.INEXPRESSIBLE),
+        ("CI(C)C", selfies_codec.INEXPRESSIBLE),
+        ("[O-][Cl](=O)(=O)=O", selfies_codec.INEXPRESSIBLE),
+        ("C.C", selfies_codec.INEXPRESSIBLE),
+        ("=C", selfies_codec.CHANGED),
+        ("OCC", selfies_codec.CHANGED),
+        ("[CH3:1]O", selfies_codec.CHANGED),
     ],
 )
 def test_what_selfies_cannot_carry_is_refused_with_its_reason(smiles: str, reason: str) -> None:
@@ -244,7 +265,9 @@ def test_what_selfies_cannot_carry_is_refused_with_its_reason(smiles: str, reaso
         ("[CH99]", UNREADABLE),
     ],
 )
-def test_selfies_that_are_no_molecule_are_refused_with_their_reason(selfies: str, reason: str) -> None:
+def test_selfies_that_are_no_molecule_are_refused_with_their_reason(
+    selfies: str, reason: str
+) -> None:
     with pytest.raises(MoleculeError) as caught:
         to_smiles(selfies, DEFAULT)
     assert caught.value.reason == reason
@@ -259,7 +282,7 @@ def test_more_ring_bonds_than_smiles_can_number_are_refused_not_misread() -> Non
 @settings(max_examples=200, deadline=None)
 @given(st.one_of(st.text(max_size=30), st.text("[]CRing1=#+-@H.BrIO", max_size=30)))
 def test_any_text_gives_a_molecule_or_a_counted_reason(text: str) -> None:
-    known = {EMPTY, TOO_LARGE, UNREADABLE, *notation.REASONS}
+    known = {EMPTY, TOO_LARGE, UNREADABLE, *selfies_codec.REASONS}
     for translate in (to_smiles, to_selfies):
         result, reason = outcome(translate, text, DEFAULT)
         assert reason in known if not result else not reason
@@ -275,7 +298,9 @@ def test_two_tables_in_one_process_do_not_disturb_each_other() -> None:
     def decode_often(table: Constraints) -> None:
         wrong.extend(s for _ in range(300) if (s := to_smiles(string, table)) != alone[id(table)])
 
-    threads = [threading.Thread(target=decode_often, args=(table,)) for table in (DEFAULT, octet) * 2]
+    threads = [
+        threading.Thread(target=decode_often, args=(table,)) for table in (DEFAULT, octet) * 2
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

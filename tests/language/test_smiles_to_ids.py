@@ -1,14 +1,16 @@
-"""Symbols written by compiled code are those that the selfies package writes, whatever the molecule."""
+"""Symbols written by compiled code are those that the selfies package writes, whatever the
+molecule.
+"""
 
 from __future__ import annotations
 
 import pytest
 
-from molvae.chemistry import standard_smiles
+from molvae.chem.molecule import standard_smiles
+from molvae.datasets.reading import other_spellings
 from molvae.errors import MoleculeError
-from molvae.notation import default_constraints, to_selfies
-from molvae.reading import other_spellings
-from molvae.transcription import Scribe
+from molvae.language.selfies_codec import default_constraints, to_selfies
+from molvae.language.smiles_to_ids import Scribe
 
 MARKED = [
     r"C[C@H]1C=[N+]2C(=N)/C(=C/c3ccc(OC(=O)c4ccc(F)cc4)c(Br)c3)C(=O)N=C2S1",
@@ -28,10 +30,19 @@ MARKED = [
     r"C[Fe+2]",
     "C",
 ]
-"""Charges, chirality with and without rings at the atom, double-bond stereo in chains and at ring closures, aromatic
-atoms in brackets, fused and spiro rings, odd elements, isotopes, branches and rings of two digits."""
+"""Charges, chirality with and without rings at the atom, double-bond stereo in chains and at ring
+closures, aromatic atoms in brackets, fused and spiro rings, odd elements, isotopes, branches and
+rings of two digits."""
 
-REFUSED = ["CC(=O)OI1(OC(C)=O)(OC(C)=O)OC(=O)c2ccccc21", "C.C", "C$C", "C1CC", "CN->[Fe]", "c1cccc1", "C(C)(C)(C)(C)C"]
+REFUSED = [
+    "CC(=O)OI1(OC(C)=O)(OC(C)=O)OC(=O)c2ccccc21",
+    "C.C",
+    "C$C",
+    "C1CC",
+    "CN->[Fe]",
+    "c1cccc1",
+    "C(C)(C)(C)(C)C",
+]
 ODD = [
     "C%(100)CC%(100)",
     "[CH3:1]C",
@@ -59,7 +70,9 @@ def transcribed(smiles: list[str]) -> list[str]:
     written = scribe.write(smiles)
     symbols = ("", *scribe.alphabet.symbols)
     return [
-        f"{ids.reason}: {ids.detail}" if isinstance(ids, MoleculeError) else "".join(symbols[number] for number in ids)
+        f"{ids.reason}: {ids.detail}"
+        if isinstance(ids, MoleculeError)
+        else "".join(symbols[number] for number in ids)
         for ids in written
     ]
 
@@ -73,7 +86,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         found.append(smiles)
         return to_selfies(smiles, constraints)
 
-    monkeypatch.setattr("molvae.transcription.to_selfies", ask)
+    monkeypatch.setattr("molvae.language.smiles_to_ids.to_selfies", ask)
     return found
 
 
@@ -85,8 +98,14 @@ def test_canonical_smiles_are_written_as_by_the_package_without_asking_it(
     assert not asked
 
 
-def test_other_spellings_are_written_as_by_the_package(molecules: list[str], asked: list[str]) -> None:
-    smiles = [text for one in [*molecules[:100], *MARKED] for text in other_spellings(standard_smiles(one), 5, 1)]
+def test_other_spellings_are_written_as_by_the_package(
+    molecules: list[str], asked: list[str]
+) -> None:
+    smiles = [
+        text
+        for one in [*molecules[:100], *MARKED]
+        for text in other_spellings(standard_smiles(one), 5, 1)
+    ]
     assert transcribed(smiles) == [by_definition(one) for one in smiles]
     assert len(asked) < len(smiles) / 20
 
@@ -117,4 +136,7 @@ def test_nothing_is_written_for_nothing() -> None:
 
 
 def test_what_the_package_writes_and_cannot_read_is_refused() -> None:
-    assert transcribed(["C[Fe+10]", "CC"]) == ["SELFIES cannot express it: [Fe+10] means nothing", "[C][C]"]
+    assert transcribed(["C[Fe+10]", "CC"]) == [
+        "SELFIES cannot express it: [Fe+10] means nothing",
+        "[C][C]",
+    ]

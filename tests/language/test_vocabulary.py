@@ -1,4 +1,6 @@
-"""Symbols become ids and come back; merges do what applying them one by one does; bad files are refused."""
+"""Symbols become ids and come back; merges do what applying them one by one does; bad files are
+refused.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from molvae.errors import ModelError
-from molvae.vocabulary import Vocabulary, learn_merges, merge, rank_table
+from molvae.language.vocabulary import Vocabulary, learn_merges, merge, rank_table
 
 SYMBOLS = ("[=O]", "[Branch1]", "[C]", "[N]", "[Ring1]")
 CONSTRAINTS = {"C": 4, "N": 3, "O": 2, "?": 8}
@@ -47,7 +49,9 @@ def one_after_another(run: list[int], merges: tuple[tuple[int, int], ...]) -> li
 
 def flat(runs: list[list[int]]) -> tuple[Any, Any]:
     """Molecules one after the other, and their lengths."""
-    return np.array([i for run in runs for i in run], dtype=np.uint16), np.array([len(run) for run in runs])
+    return np.array([i for run in runs for i in run], dtype=np.uint16), np.array(
+        [len(run) for run in runs]
+    )
 
 
 @given(st.lists(st.sampled_from(SYMBOLS), max_size=40), merge_lists())
@@ -81,7 +85,9 @@ def test_merging_changes_nothing_it_was_given(runs: list[list[int]]) -> None:
 
 
 @given(RUNS)
-def test_the_first_merge_is_the_commonest_pair_and_ties_go_to_the_smaller(runs: list[list[int]]) -> None:
+def test_the_first_merge_is_the_commonest_pair_and_ties_go_to_the_smaller(
+    runs: list[list[int]],
+) -> None:
     # Runs of one symbol make counting pairs a matter of definition, so they are shortened to one.
     runs = [[a for a, b in pairwise([*run, 0]) if a != b] for run in runs]
     counts: dict[tuple[int, int], int] = {}
@@ -100,12 +106,16 @@ def test_learning_is_deterministic_and_stops_at_rare_pairs(runs: list[list[int]]
     assert first == learn_merges(*flat(runs), len(SYMBOLS), 12, rare=3)
     assert len(first) <= 12 - 1 - len(SYMBOLS)
     assert learn_merges(*flat(runs), len(SYMBOLS), 12, rare=10**6) == ()
-    assert all(a < number and b < number for number, (a, b) in enumerate(first, start=1 + len(SYMBOLS)))
+    assert all(
+        a < number and b < number for number, (a, b) in enumerate(first, start=1 + len(SYMBOLS))
+    )
 
 
 def test_a_run_of_one_symbol_counts_as_the_pairs_a_merge_can_take() -> None:
     # [C][C][C][C] holds two pairs to merge, not three.
-    assert learn_merges(*flat([[3, 3, 3, 3], [1, 2], [1, 2], [1, 2]]), len(SYMBOLS), 7, rare=1) == ((1, 2),)
+    assert learn_merges(*flat([[3, 3, 3, 3], [1, 2], [1, 2], [1, 2]]), len(SYMBOLS), 7, rare=1) == (
+        (1, 2),
+    )
 
 
 def test_merges_never_reach_over_the_end_of_a_molecule() -> None:
@@ -121,7 +131,11 @@ def test_unknown_symbols_are_named_once_in_order() -> None:
         vocabulary.encode(["[C]", "[Si]"])
 
 
-@given(st.lists(st.sampled_from(SYMBOLS), max_size=40), merge_lists(), st.lists(st.sampled_from(["[P]", "[C]", "[S]"])))
+@given(
+    st.lists(st.sampled_from(SYMBOLS), max_size=40),
+    merge_lists(),
+    st.lists(st.sampled_from(["[P]", "[C]", "[S]"])),
+)
 def test_an_extended_vocabulary_writes_the_old_symbols_as_before(
     symbols: list[str], merges: tuple[tuple[int, int], ...], added: list[str]
 ) -> None:
@@ -172,7 +186,10 @@ GOOD: dict[str, Any] = Vocabulary(SYMBOLS, ((3, 3),), CONSTRAINTS).to_json()
         (None, "exactly symbols, merges and constraints"),
         ([], "exactly symbols, merges and constraints"),
         (GOOD | {"more": 1}, "exactly symbols, merges and constraints"),
-        ({key: GOOD[key] for key in ("symbols", "merges")}, "exactly symbols, merges and constraints"),
+        (
+            {key: GOOD[key] for key in ("symbols", "merges")},
+            "exactly symbols, merges and constraints",
+        ),
         (GOOD | {"symbols": []}, "at least one"),
         (GOOD | {"symbols": ["[C]", "[C]"], "merges": []}, "only once"),
         (GOOD | {"symbols": ["<script>"]}, "SELFIES symbols such as [C]"),

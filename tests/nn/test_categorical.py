@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from molvae import kernels
-from molvae.categorical import cross_entropy, draw, exponential_noise
+from molvae.nn.categorical import cross_entropy, draw, exponential_noise
+from molvae.nn.kernels import elementwise
 
 
 def some_logits(rows: int, columns: int, seed: int = 0) -> torch.Tensor:
@@ -16,7 +16,9 @@ def some_logits(rows: int, columns: int, seed: int = 0) -> torch.Tensor:
 
 @pytest.mark.parametrize(("kind", "tolerance"), [(torch.float32, 2e-6), (torch.bfloat16, 4e-3)])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_cross_entropy_and_its_gradient_equal_torch(kind: torch.dtype, tolerance: float, weighted: bool) -> None:
+def test_cross_entropy_and_its_gradient_equal_torch(
+    kind: torch.dtype, tolerance: float, weighted: bool
+) -> None:
     logits = some_logits(50, 77).to(kind).requires_grad_()
     targets = torch.randint(0, 77, (50,), generator=torch.Generator().manual_seed(1))
     weight = torch.linspace(0.5, 2, 50) if weighted else torch.ones(())
@@ -55,17 +57,19 @@ def test_draws_follow_the_softmax_at_their_temperature(temperature: float) -> No
 def test_a_draw_depends_on_seed_row_and_step_and_on_nothing_else() -> None:
     logits, rows = some_logits(64, 33), torch.arange(1000, 1064) * 2**29
     whole, _ = draw(logits, 1.0, 5, rows, 2)
-    parts = torch.cat([draw(a, 1.0, 5, b, 2)[0] for a, b in zip(logits.split(7), rows.split(7), strict=True)])
+    parts = torch.cat(
+        [draw(a, 1.0, 5, b, 2)[0] for a, b in zip(logits.split(7), rows.split(7), strict=True)]
+    )
     assert torch.equal(whole, parts)
     for seed, step, shift in ((6, 2, 0), (5 + 2**40, 2, 0), (5, 3, 0), (5, 2, 1), (5, 2, 2**33)):
         assert not torch.equal(draw(logits, 1.0, seed, rows + shift, step)[0], whole)
 
 
-@pytest.mark.skipif(not kernels.AVAILABLE, reason="numba is not installed")
+@pytest.mark.skipif(not elementwise.AVAILABLE, reason="numba is not installed")
 def test_plain_torch_draws_the_same_symbols(monkeypatch: pytest.MonkeyPatch) -> None:
     logits, rows = some_logits(2000, 40), torch.arange(2000) * 12345678901
     compiled_ids, compiled_chosen = draw(logits, 0.8, 2**50 + 3, rows, 7)
-    monkeypatch.setattr(kernels, "AVAILABLE", False)
+    monkeypatch.setattr(elementwise, "AVAILABLE", False)
     ids, chosen = draw(logits, 0.8, 2**50 + 3, rows, 7)
     assert ids.eq(compiled_ids).float().mean() > 0.999  # a tie within rounding may fall either way
     same = ids == compiled_ids
@@ -82,4 +86,6 @@ def test_noise_of_neighbours_is_independent() -> None:
         assert off.abs().max() < 6 / 300**0.5
         assert abs(off.mean().item()) < 1e-3
     next_step = exponential_noise(0, torch.arange(400), 1, 300)
-    assert abs(torch.corrcoef(torch.stack([noise.flatten(), next_step.flatten()]))[0, 1].item()) < 0.02
+    assert (
+        abs(torch.corrcoef(torch.stack([noise.flatten(), next_step.flatten()]))[0, 1].item()) < 0.02
+    )

@@ -13,16 +13,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from molvae.dataset import pack
-from molvae.decoding import Decoder, Written, prepared, write
-from molvae.grammar import TIERS, feature_sizes
-from molvae.gru import Stepper
-from molvae.model import MoleculeVAE, Packed
-from molvae.movement import move
-from molvae.posterior import standard_normal
-from molvae.threads import Threads
-from molvae.training import begin
-from molvae.vocabulary import END
+from molvae.datasets.dataset import pack
+from molvae.language.prefix_features import TIERS, feature_sizes
+from molvae.language.vocabulary import END
+from molvae.nn.decoding import Decoder, Written, prepared, write
+from molvae.nn.gru import Stepper
+from molvae.nn.model import MoleculeVAE, Packed
+from molvae.nn.posterior import standard_normal
+from molvae.nn.threads import Threads
+from molvae.training.loop import begin
+from molvae.training.movement import move
 
 
 @pytest.fixture(scope="module")
@@ -73,10 +73,14 @@ def test_the_log_likelihood_is_that_of_the_model_at_temperature_one(
     packed, order = repacked(tiny_model, written)
     told = torch.from_numpy(written.log_likelihood)[order]
     ended = torch.from_numpy(written.lengths)[order] < model.max_steps - 1
-    torch.testing.assert_close(told[ended], model.log_likelihood(packed, codes[order])[ended], rtol=1e-4, atol=1e-3)
+    torch.testing.assert_close(
+        told[ended], model.log_likelihood(packed, codes[order])[ended], rtol=1e-4, atol=1e-3
+    )
 
 
-def test_a_molecule_is_written_alike_in_any_company(tiny_model: Any, model: MoleculeVAE, codes: Tensor) -> None:
+def test_a_molecule_is_written_alike_in_any_company(
+    tiny_model: Any, model: MoleculeVAE, codes: Tensor
+) -> None:
     for temperature in (0.0, 1.0):
         together = written_by(tiny_model, codes, temperature=temperature, first=100)
         alone = written_by(tiny_model, codes[7:8], temperature=temperature, first=107)
@@ -92,7 +96,9 @@ def test_nothing_follows_the_end(tiny_model: Any, model: MoleculeVAE, codes: Ten
     assert written.lengths.max() < model.max_steps
 
 
-def test_a_molecule_that_would_not_end_is_ended(tiny_model: Any, model: MoleculeVAE, codes: Tensor) -> None:
+def test_a_molecule_that_would_not_end_is_ended(
+    tiny_model: Any, model: MoleculeVAE, codes: Tensor
+) -> None:
     bias = model.output.bias.clone()
     try:
         model.output.bias[END] = -100.0
@@ -104,18 +110,25 @@ def test_a_molecule_that_would_not_end_is_ended(tiny_model: Any, model: Molecule
 
 
 def test_the_same_seed_writes_the_same(tiny_model: Any, model: MoleculeVAE, codes: Tensor) -> None:
-    runs = [written_by(tiny_model, codes, temperature=1.0, seed=seed).ids.tobytes() for seed in (5, 5, 6)]
+    runs = [
+        written_by(tiny_model, codes, temperature=1.0, seed=seed).ids.tobytes()
+        for seed in (5, 5, 6)
+    ]
     assert runs[0] == runs[1] != runs[2]
 
 
-def test_a_low_temperature_comes_to_the_greedy_choice(tiny_model: Any, model: MoleculeVAE, codes: Tensor) -> None:
+def test_a_low_temperature_comes_to_the_greedy_choice(
+    tiny_model: Any, model: MoleculeVAE, codes: Tensor
+) -> None:
     cold = written_by(tiny_model, codes, temperature=1e-4, seed=0)
     assert (cold.ids == written_by(tiny_model, codes).ids).all(axis=1).mean() > 0.9
 
 
 @pytest.mark.parametrize("told", ["rings", "none"])
-def test_no_molecule_ends_before_it_has_an_atom(tiny_dataset: Any, make_config: Any, told: str) -> None:
-    from molvae.codec import molecules_of
+def test_no_molecule_ends_before_it_has_an_atom(
+    tiny_dataset: Any, make_config: Any, told: str
+) -> None:
+    from molvae.generation.codec import molecules_of
 
     config = make_config()
     config = replace(config, model=replace(config.model, grammar=told))
@@ -152,7 +165,9 @@ def test_a_decoder_made_ready_does_not_keep_its_model(model: MoleculeVAE) -> Non
 def wide(tiny_dataset: Any, make_config: Any) -> MoleculeVAE:
     """An untrained model of sizes that steps in blocks take."""
     config = make_config()
-    config = replace(config, model=replace(config.model, embedding=32, decoder=64, posterior="levels"))
+    config = replace(
+        config, model=replace(config.model, embedding=32, decoder=64, posterior="levels")
+    )
     return begin(tiny_dataset, config, torch.device("cpu")).model.eval()
 
 
@@ -186,7 +201,9 @@ def test_bf16_stays_near_fp32_while_rows_come_and_go(wide: MoleculeVAE) -> None:
         torch.testing.assert_close(near, exact, rtol=0, atol=0.03)
 
 
-def test_in_bf16_too_a_molecule_is_written_alike_in_any_company(tiny_dataset: Any, wide: MoleculeVAE) -> None:
+def test_in_bf16_too_a_molecule_is_written_alike_in_any_company(
+    tiny_dataset: Any, wide: MoleculeVAE
+) -> None:
     wide.set_precision("bf16")
     z = standard_normal((50, 8), torch.Generator().manual_seed(3))
     alphabet = tiny_dataset.vocabulary.alphabet
@@ -195,11 +212,15 @@ def test_in_bf16_too_a_molecule_is_written_alike_in_any_company(tiny_dataset: An
         for first in range(0, 50, size):
             apart = write(wide, alphabet, z[first : first + size], 1.0, 4, first, 0.5)
             assert (apart.ids == together.ids[first : first + size]).all()
-            np.testing.assert_allclose(apart.log_likelihood, together.log_likelihood[first : first + size], rtol=1e-5)
+            np.testing.assert_allclose(
+                apart.log_likelihood, together.log_likelihood[first : first + size], rtol=1e-5
+            )
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_nothing_is_written_for_no_latents(tiny_dataset: Any, wide: MoleculeVAE, precision: str) -> None:
+def test_nothing_is_written_for_no_latents(
+    tiny_dataset: Any, wide: MoleculeVAE, precision: str
+) -> None:
     wide.set_precision(precision)  # type: ignore[arg-type]
     written = write(wide, tiny_dataset.vocabulary.alphabet, torch.zeros(0, 8), level=0.5)
     assert written.ids.shape == (0, wide.max_steps)
@@ -211,6 +232,9 @@ def test_what_does_not_fill_blocks_is_refused(wide: MoleculeVAE) -> None:
     stepper = Stepper(wide.decoder)
     if stepper.filled(5) == 5:
         pytest.skip("steps of any number of rows are taken here")
-    state, fixed = stepper.begin(torch.zeros(5, 64)), stepper.fixed(torch.zeros(5, wide.posterior.code_size))
+    state, fixed = (
+        stepper.begin(torch.zeros(5, 64)),
+        stepper.fixed(torch.zeros(5, wide.posterior.code_size)),
+    )
     with pytest.raises(ValueError, match="whole blocks"):
         stepper(torch.zeros(5, 32, dtype=stepper.kind), state, fixed, torch.arange(5))

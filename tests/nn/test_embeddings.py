@@ -1,4 +1,6 @@
-"""What a decoder is told, as vectors: the quick sum equals the plain one, in values and gradients."""
+"""What a decoder is told, as vectors: the quick sum equals the plain one, in values and
+gradients.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from molvae import kernels
-from molvae.embeddings import Sums, zeros
+from molvae.nn.embeddings import Sums, zeros
+from molvae.nn.kernels import elementwise
 
 SIZES = (4, 1, 7, 3)
 HASHES, NUMBERS = 2, 9
@@ -21,14 +23,21 @@ def places(count: int) -> tuple[Tensor, Tensor, Tensor]:
     values = rng.integers(0, SIZES, (count, len(SIZES))) * rng.integers(0, 2, (count, len(SIZES)))
     values = np.concatenate([values, rng.integers(0, 4 * NUMBERS, (count, HASHES))], axis=1)
     symbols, steps = rng.integers(0, SYMBOLS, count), rng.integers(0, STEPS, count)
-    return torch.from_numpy(symbols), torch.from_numpy(steps), torch.from_numpy(values.astype(np.int16))
+    return (
+        torch.from_numpy(symbols),
+        torch.from_numpy(steps),
+        torch.from_numpy(values.astype(np.int16)),
+    )
 
 
 def tables(kind: torch.dtype = torch.float32) -> list[Tensor]:
     """Random embeddings of symbols, steps, features and hashes."""
     generator = torch.Generator().manual_seed(0)
     rows = (SYMBOLS, STEPS, sum(SIZES), HASHES * NUMBERS)
-    return [torch.randn(n, WIDTH, generator=generator, dtype=torch.float64).to(kind).requires_grad_() for n in rows]
+    return [
+        torch.randn(n, WIDTH, generator=generator, dtype=torch.float64).to(kind).requires_grad_()
+        for n in rows
+    ]
 
 
 def made(weights: list[Tensor]) -> Sums:
@@ -52,15 +61,19 @@ def looked_up(symbols: Tensor, steps: Tensor, values: Tensor, weights: list[Tens
 
 
 @pytest.mark.parametrize("compiled", [True, False])
-def test_the_sum_and_its_gradients_are_those_of_lookups(compiled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernels, "AVAILABLE", compiled)
+def test_the_sum_and_its_gradients_are_those_of_lookups(
+    compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(elementwise, "AVAILABLE", compiled)
     asked, ours, exact = places(40), tables(), tables(torch.float64)
     found = made(ours)(*asked, torch.float32)
     wanted = looked_up(*asked, exact)
     assert torch.allclose(found.double(), wanted, atol=1e-5)
     weight = torch.randn(found.shape, generator=torch.Generator().manual_seed(1))
     gradients = torch.autograd.grad((found * weight).sum(), ours)
-    for gradient, right in zip(gradients, torch.autograd.grad((wanted * weight).sum(), exact), strict=True):
+    for gradient, right in zip(
+        gradients, torch.autograd.grad((wanted * weight).sum(), exact), strict=True
+    ):
         assert torch.allclose(gradient.double(), right, atol=1e-4)
 
 
@@ -80,7 +93,7 @@ def test_no_position_has_no_row() -> None:
 
 @pytest.mark.parametrize("compiled", [True, False])
 def test_there_may_be_no_hashes(compiled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernels, "AVAILABLE", compiled)
+    monkeypatch.setattr(elementwise, "AVAILABLE", compiled)
     (symbols, steps, values), weights = places(40), tables()
     with torch.no_grad():
         weights[3].zero_()

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from molvae import kernels, recurrence
-from molvae.gru import GRU, Precision, beside
-from molvae.products import has_blocks
+from molvae.nn import recurrence
+from molvae.nn.gru import GRU, Precision, beside
+from molvae.nn.kernels import elementwise
+from molvae.nn.products import has_blocks
 
 SHAPES = [
     ([7, 7, 5, 2, 1], 6, 3, 16),
@@ -37,7 +38,9 @@ BLOCKED = [
 """Shapes that are taken in blocks, which are cut short in every way."""
 
 
-def layer(inputs: int, constant: int, hidden: int, precision: Precision = "fp32", seed: int = 0) -> GRU:
+def layer(
+    inputs: int, constant: int, hidden: int, precision: Precision = "fp32", seed: int = 0
+) -> GRU:
     torch.manual_seed(seed)
     made = GRU(inputs, constant, hidden, precision)
     for bias in (made.bias_ih_l0, made.bias_hh_l0):
@@ -51,26 +54,40 @@ def arguments(
     generator = torch.Generator().manual_seed(seed)
 
     def leaf(*shape: int) -> Tensor:
-        return torch.randn(*shape, generator=generator, dtype=torch.float64).to(dtype).requires_grad_()
+        return (
+            torch.randn(*shape, generator=generator, dtype=torch.float64).to(dtype).requires_grad_()
+        )
 
     constant = leaf(sizes[0], layer.constant_size) if layer.constant_size else None
     return leaf(sum(sizes), layer.input_size), constant, leaf(sizes[0], layer.hidden_size)
 
 
-def numbers(layer: nn.Module, leaves: list[Tensor | None], results: tuple[Tensor, Tensor]) -> list[Tensor]:
-    """Both results, and the gradient of a fixed random sum of them with respect to every input and weight."""
+def numbers(
+    layer: nn.Module, leaves: list[Tensor | None], results: tuple[Tensor, Tensor]
+) -> list[Tensor]:
+    """Both results, and the gradient of a fixed random sum of them with respect to every input and
+    weight.
+    """
     generator = torch.Generator().manual_seed(2)
     slopes = [torch.randn(r.shape, generator=generator, dtype=torch.float64) for r in results]
-    loss = torch.stack([(r.double() * slope).sum() for r, slope in zip(results, slopes, strict=True)]).sum()
+    loss = torch.stack(
+        [(r.double() * slope).sum() for r, slope in zip(results, slopes, strict=True)]
+    ).sum()
     wanted = [leaf for leaf in leaves if leaf is not None] + list(layer.parameters())
     return [part.detach().double() for part in (*results, *torch.autograd.grad(loss, wanted))]
 
 
-def of_torch(layer: GRU, x: Tensor, constant: Tensor | None, h0: Tensor, sizes: list[int]) -> list[Tensor]:
-    """The same from torch's own ``nn.GRU`` in float64, the constant written beside every step's input."""
+def of_torch(
+    layer: GRU, x: Tensor, constant: Tensor | None, h0: Tensor, sizes: list[int]
+) -> list[Tensor]:
+    """The same from torch's own ``nn.GRU`` in float64, the constant written beside every step's
+    input.
+    """
     judge = nn.GRU(layer.input_size + layer.constant_size, layer.hidden_size).double()
     judge.load_state_dict({name: value.double() for name, value in layer.state_dict().items()})
-    leaves = [None if t is None else t.detach().double().requires_grad_() for t in (x, constant, h0)]
+    leaves = [
+        None if t is None else t.detach().double().requires_grad_() for t in (x, constant, h0)
+    ]
     inputs = leaves[0]
     assert inputs is not None
     if leaves[1] is not None:
@@ -86,27 +103,37 @@ def distance(mine: list[Tensor], judge: list[Tensor]) -> float:
 
 
 @pytest.mark.parametrize(("sizes", "inputs", "constant", "hidden"), SHAPES)
-def test_reference_equals_torch_in_double_precision(sizes: list[int], inputs: int, constant: int, hidden: int) -> None:
+def test_reference_equals_torch_in_double_precision(
+    sizes: list[int], inputs: int, constant: int, hidden: int
+) -> None:
     mine = layer(inputs, constant, hidden).double()
     leaves = arguments(mine, sizes, torch.float64)
     plain = numbers(mine, list(leaves), mine(*leaves, sizes))
     assert distance(plain, of_torch(mine, *leaves, sizes)) < 1e-10
 
 
-@pytest.mark.skipif(not kernels.AVAILABLE, reason="numba is not installed")
+@pytest.mark.skipif(not elementwise.AVAILABLE, reason="numba is not installed")
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 2e-6), ("bf16", 1.5e-2)])
 @pytest.mark.parametrize(("sizes", "inputs", "constant", "hidden"), SHAPES)
 def test_compiled_layer_equals_torch(
-    sizes: list[int], inputs: int, constant: int, hidden: int, precision: Precision, tolerance: float
+    sizes: list[int],
+    inputs: int,
+    constant: int,
+    hidden: int,
+    precision: Precision,
+    tolerance: float,
 ) -> None:
-    # bf16 keeps 8 bits: each operand is off by up to 2^-9, and a state is a sum of many such products.
+    # bf16 keeps 8 bits: each operand is off by up to 2^-9, and a state is a sum of many such
+    # products.
     mine = layer(inputs, constant, hidden, precision)
     leaves = arguments(mine, sizes)
     fast = numbers(mine, list(leaves), mine(*leaves, sizes))
     assert distance(fast, of_torch(mine, *leaves, sizes)) < tolerance
 
 
-@pytest.mark.skipif(not has_blocks(), reason="the processor has neither tile registers nor vectors of bf16")
+@pytest.mark.skipif(
+    not has_blocks(), reason="the processor has neither tile registers nor vectors of bf16"
+)
 @pytest.mark.parametrize(("sizes", "inputs", "constant", "hidden"), BLOCKED)
 def test_steps_in_blocks_equal_torch_and_the_other_way(
     monkeypatch: pytest.MonkeyPatch, sizes: list[int], inputs: int, constant: int, hidden: int
@@ -119,7 +146,10 @@ def test_steps_in_blocks_equal_torch_and_the_other_way(
     assert distance(blocked, numbers(mine, list(leaves), mine(*leaves, sizes))) < 1.5e-2
 
 
-@pytest.mark.skipif(not kernels.AVAILABLE or kernels.TILES, reason="numba is missing, or there are tile registers")
+@pytest.mark.skipif(
+    not elementwise.AVAILABLE or elementwise.TILES,
+    reason="numba is missing, or there are tile registers",
+)
 def test_steps_on_tile_registers_keep_the_same_laws_where_these_are_emulated() -> None:
     paths = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
     surroundings = os.environ | {"PYTHONPATH": paths}
@@ -138,7 +168,9 @@ LOOKED_UP = [
 """Shapes with a constant, some of them taken in blocks."""
 
 
-@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 2e-6), ("bf16", 1.5e-2), ("fp64", 1e-10)])
+@pytest.mark.parametrize(
+    ("precision", "tolerance"), [("fp32", 2e-6), ("bf16", 1.5e-2), ("fp64", 1e-10)]
+)
 @pytest.mark.parametrize(("sizes", "inputs", "constant", "hidden"), LOOKED_UP)
 def test_rows_that_steps_choose_are_as_good_as_inputs(
     sizes: list[int], inputs: int, constant: int, hidden: int, precision: str, tolerance: float
@@ -156,7 +188,12 @@ def test_rows_that_steps_choose_are_as_good_as_inputs(
     leaves = [leaf.detach().double().requires_grad_() for leaf in (x, table, h0)]
     inputs_together = torch.cat([leaves[0], leaves[1][owners]], 1)
     expected = numbers(judge, list(leaves), judge(inputs_together, None, leaves[2], sizes))
-    assert distance([part for part in fast if part.numel()], [part for part in expected if part.numel()]) < tolerance
+    assert (
+        distance(
+            [part for part in fast if part.numel()], [part for part in expected if part.numel()]
+        )
+        < tolerance
+    )
 
 
 @pytest.mark.parametrize("owners", [[0, 1], [0, 1, 2], [0, -1, 1], []])
@@ -169,7 +206,9 @@ def test_owners_that_do_not_fit_are_refused(owners: list[int]) -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=5), st.integers(1, 20), st.integers(0, 3))
-def test_any_lengths_and_widths_agree_with_the_reference(lengths: list[int], hidden: int, constant: int) -> None:
+def test_any_lengths_and_widths_agree_with_the_reference(
+    lengths: list[int], hidden: int, constant: int
+) -> None:
     sizes = sorted(lengths, reverse=True)
     mine = layer(3, constant, hidden)
     x, c, h0 = arguments(mine, sizes)
@@ -185,7 +224,10 @@ def test_what_a_gpu_is_asked_for_is_right_when_a_cpu_is_asked(
     x, c, h0 = arguments(mine, sizes)
     for owners in (None, torch.arange(sum(sizes)) % sizes[0]):
         asked = numbers(mine, [x, c, h0], mine._on_cuda(beside(x, c, sizes, owners), h0, sizes))
-        assert distance(asked, numbers(mine, [x, c, h0], mine.reference(x, c, h0, sizes, owners))) < 1e-5
+        assert (
+            distance(asked, numbers(mine, [x, c, h0], mine.reference(x, c, h0, sizes, owners)))
+            < 1e-5
+        )
 
 
 def test_gradients_pass_the_finite_difference_test() -> None:
@@ -250,5 +292,5 @@ def test_the_plain_form_runs_where_numba_is_missing(monkeypatch: pytest.MonkeyPa
     mine = layer(6, 3, 16)
     leaves = arguments(mine, [4, 2])
     expected = mine(*leaves, [4, 2])[1].detach()
-    monkeypatch.setattr(kernels, "AVAILABLE", False)
+    monkeypatch.setattr(elementwise, "AVAILABLE", False)
     torch.testing.assert_close(mine(*leaves, [4, 2])[1].detach(), expected)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.distributions import Independent, Normal, kl_divergence
 
-from molvae.posterior import (
+from molvae.nn.posterior import (
     Gaussian,
     GaussianPosterior,
     LevelPosterior,
@@ -18,7 +18,7 @@ from molvae.posterior import (
     prior_log_density,
     standard_normal,
 )
-from molvae.schedules import kl_weight
+from molvae.training.schedules import kl_weight
 
 
 def some_posterior(rows: int = 5, latent: int = 3, seed: int = 0) -> Gaussian:
@@ -57,7 +57,9 @@ def test_the_kl_is_the_mean_of_the_log_ratio_over_draws() -> None:
 def test_log_densities_are_those_of_torch_distributions() -> None:
     q, z = some_posterior(), some_posterior(seed=1).mean
     torch.testing.assert_close(q.log_density(z), Independent(as_normal(q), 1).log_prob(z))
-    torch.testing.assert_close(prior_log_density(z), Normal(0.0, 1.0).log_prob(z).sum(-1).to(z.dtype))
+    torch.testing.assert_close(
+        prior_log_density(z), Normal(0.0, 1.0).log_prob(z).sum(-1).to(z.dtype)
+    )
 
 
 def test_without_noise_the_draw_is_the_mean() -> None:
@@ -72,7 +74,9 @@ def test_gradients_through_the_draw_equal_finite_differences() -> None:
         drawn = Gaussian(mean, log_variance)
         return (drawn.draw(noise).sin() * drawn.draw(noise)).sum() + drawn.kl().sum()
 
-    assert torch.autograd.gradcheck(loss, (q.mean.requires_grad_(), q.log_variance.requires_grad_()))
+    assert torch.autograd.gradcheck(
+        loss, (q.mean.requires_grad_(), q.log_variance.requires_grad_())
+    )
 
 
 def test_gradients_through_the_amortised_posterior_equal_finite_differences() -> None:
@@ -95,11 +99,17 @@ def test_the_log_variance_stays_within_bounds() -> None:
 
 
 @given(st.integers(1, 6), st.integers(1, 5), st.floats(0.0, 3.0), st.integers(0, 1000))
-def test_free_bits_charge_each_dimension_its_mean_or_the_floor(rows: int, latent: int, free: float, seed: int) -> None:
+def test_free_bits_charge_each_dimension_its_mean_or_the_floor(
+    rows: int, latent: int, free: float, seed: int
+) -> None:
     kl = some_posterior(rows, latent, seed).kl()
     charged = free_kl(kl, free)
     assert charged.shape == (rows,)
-    wanted = sum(max(free, float(kl[:, i].mean())) for i in range(latent)) if free else float(kl.sum() / rows)
+    wanted = (
+        sum(max(free, float(kl[:, i].mean())) for i in range(latent))
+        if free
+        else float(kl.sum() / rows)
+    )
     assert float(charged.mean()) == pytest.approx(wanted)
 
 
@@ -119,7 +129,13 @@ def test_a_dimension_below_the_floor_feels_no_pull() -> None:
 PROGRESS = st.floats(0.0, 1.0)
 
 
-@given(PROGRESS, st.floats(0.0, 10.0), st.sampled_from(["constant", "linear", "cyclical"]), PROGRESS, st.integers(1, 9))
+@given(
+    PROGRESS,
+    st.floats(0.0, 10.0),
+    st.sampled_from(["constant", "linear", "cyclical"]),
+    PROGRESS,
+    st.integers(1, 9),
+)
 def test_the_kl_weight_lies_between_zero_and_beta(
     progress: float, beta: float, schedule: str, warmup: float, cycles: int
 ) -> None:
@@ -133,7 +149,9 @@ def test_the_linear_schedule_rises_evenly_to_beta_and_stays(progress: float, war
 
 
 @given(st.integers(1, 8), st.floats(0.0, 0.99), st.floats(0.1, 1.0))
-def test_the_cyclical_schedule_repeats_and_begins_each_cycle_at_zero(cycles: int, within: float, warmup: float) -> None:
+def test_the_cyclical_schedule_repeats_and_begins_each_cycle_at_zero(
+    cycles: int, within: float, warmup: float
+) -> None:
     first = kl_weight(within / cycles, 1.0, "cyclical", warmup, cycles)
     for cycle in range(cycles):
         again = kl_weight((cycle + within) / cycles, 1.0, "cyclical", warmup, cycles)
@@ -148,7 +166,9 @@ def test_the_constant_schedule_and_no_warmup_are_beta_throughout() -> None:
 def known_means(count: int = 4000, latent: int = 3) -> torch.Tensor:
     """Means with a centre and correlations, in any numbers."""
     mixing = torch.tensor([[1.0, 0.5, 0.0], [0.0, 0.7, -0.4], [0.0, 0.0, 0.3]])
-    return torch.randn(count, latent, generator=torch.Generator().manual_seed(0)) @ mixing + torch.tensor([2.0, 0, -1])
+    return torch.randn(
+        count, latent, generator=torch.Generator().manual_seed(0)
+    ) @ mixing + torch.tensor([2.0, 0, -1])
 
 
 def test_the_learned_prior_has_the_moments_of_draws_from_all_posteriors() -> None:
@@ -173,7 +193,9 @@ def test_the_learned_prior_of_a_level_has_the_moments_of_its_draws(level: float)
 
 
 @pytest.mark.parametrize("tenant", [GaussianPosterior(5, 3), LevelPosterior(5, 3, 0.9)])
-def test_before_any_fit_every_prior_is_standard_normal(tenant: GaussianPosterior | LevelPosterior) -> None:
+def test_before_any_fit_every_prior_is_standard_normal(
+    tenant: GaussianPosterior | LevelPosterior,
+) -> None:
     noise = torch.randn(10, 3, generator=torch.Generator().manual_seed(1))
     assert tenant.prior(noise) is noise
     if isinstance(tenant, GaussianPosterior):

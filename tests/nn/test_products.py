@@ -6,8 +6,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from molvae import kernels
-from molvae.products import BLOCK, PackedLinear, has_vectors, linear, packed, product, tanh_linear, transposed_product
+from molvae.nn.kernels import elementwise
+from molvae.nn.products import (
+    BLOCK,
+    PackedLinear,
+    has_vectors,
+    linear,
+    packed,
+    product,
+    tanh_linear,
+    transposed_product,
+)
 
 HEIGHTS = [1, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK - 1, 3 * BLOCK]
 KINDS = [torch.float32, torch.bfloat16]
@@ -50,7 +59,9 @@ def test_product_does_not_read_what_it_overwrites(rows: int) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("rows", HEIGHTS)
-def test_transposed_product_is_right_whatever_the_number_of_rows(kind: torch.dtype, rows: int) -> None:
+def test_transposed_product_is_right_whatever_the_number_of_rows(
+    kind: torch.dtype, rows: int
+) -> None:
     a, b = random(kind, rows, 48), random(kind, rows, 20)
     out = torch.zeros(30, 24)
     transposed_product(a[:, 8:38], b, out[:, 2:22])
@@ -81,7 +92,9 @@ def test_linear_layer_of_two_inputs_is_that_of_both_in_one(kind: torch.dtype, ro
 
 
 def test_gradients_of_the_linear_layer_are_exact_in_float64() -> None:
-    inputs = [random(torch.float64, *shape).requires_grad_() for shape in ((5, 3), (5, 2), (4, 5), (4,))]
+    inputs = [
+        random(torch.float64, *shape).requires_grad_() for shape in ((5, 3), (5, 2), (4, 5), (4,))
+    ]
     assert torch.autograd.gradcheck(linear, inputs)
 
 
@@ -95,13 +108,15 @@ def test_a_packed_linear_layer_is_right_but_for_its_operands(rows: int, columns:
     assert away(PackedLinear(weight, bias, 64)(left, right), expected) < 1e-6
 
 
-@pytest.mark.skipif(not kernels.AVAILABLE, reason="numba is not installed")
+@pytest.mark.skipif(not elementwise.AVAILABLE, reason="numba is not installed")
 @pytest.mark.parametrize("depth", [32, 64, 33])
 def test_panels_hold_every_number_once_and_zeros_below(depth: int) -> None:
     b = random(torch.bfloat16, depth, 64)
     blocks = -(-depth // 32)
     for operand in (b, b.t().contiguous().t()):
-        panels = torch.from_numpy(packed(operand)).view(torch.bfloat16).view(2, blocks, 2, 16, 16, 2)
+        panels = (
+            torch.from_numpy(packed(operand)).view(torch.bfloat16).view(2, blocks, 2, 16, 16, 2)
+        )
         again = panels.permute(1, 3, 5, 0, 2, 4).reshape(32 * blocks, 64)
         assert torch.equal(again[:depth], b)
         assert again[depth:].eq(0).all()
@@ -109,6 +124,12 @@ def test_panels_hold_every_number_once_and_zeros_below(depth: int) -> None:
 
 @pytest.mark.parametrize("rows", [3, 130])
 def test_the_tangent_of_a_linear_layer_is_torchs(rows: int) -> None:
-    a, weight, bias = random(torch.float32, rows, 33), random(torch.float32, 48, 33), random(torch.float32, 48)
+    a, weight, bias = (
+        random(torch.float32, rows, 33),
+        random(torch.float32, 48, 33),
+        random(torch.float32, 48),
+    )
     expected = (a.double() @ weight.double().T + bias.double()).tanh()
-    torch.testing.assert_close(tanh_linear(a, weight, bias).double(), expected, rtol=2e-5, atol=2e-6)
+    torch.testing.assert_close(
+        tanh_linear(a, weight, bias).double(), expected, rtol=2e-5, atol=2e-6
+    )

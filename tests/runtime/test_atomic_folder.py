@@ -11,7 +11,13 @@ from typing import Any
 import pytest
 
 from molvae.errors import ModelError
-from molvae.folder import MANIFEST, commit_folder, read_folder, read_json, replace_file
+from molvae.runtime.atomic_folder import (
+    MANIFEST,
+    commit_folder,
+    read_folder,
+    read_json,
+    replace_file,
+)
 
 FILES = {"a.json": b'{"x": 1}', "b.safetensors": bytes(range(256)), "c.csv": b""}
 
@@ -83,9 +89,18 @@ def test_a_file_the_manifest_does_not_name_is_never_read(tmp_path: Path) -> None
         ({"kind": "molvae model", "version": 2, "files": {}}, "another version of molvae"),
         ({"kind": "molvae model", "version": 1}, "does not list plain files"),
         ({"kind": "molvae model", "version": 1, "files": []}, "does not list plain files"),
-        ({"kind": "molvae model", "version": 1, "files": {"../../etc/passwd": {}}}, "does not list plain files"),
-        ({"kind": "molvae model", "version": 1, "files": {"/etc/passwd": {}}}, "does not list plain files"),
-        ({"kind": "molvae model", "version": 1, "files": {"a.json": 3}}, "a.json is missing from its manifest"),
+        (
+            {"kind": "molvae model", "version": 1, "files": {"../../etc/passwd": {}}},
+            "does not list plain files",
+        ),
+        (
+            {"kind": "molvae model", "version": 1, "files": {"/etc/passwd": {}}},
+            "does not list plain files",
+        ),
+        (
+            {"kind": "molvae model", "version": 1, "files": {"a.json": 3}},
+            "a.json is missing from its manifest",
+        ),
         ({"kind": "molvae model", "version": 1, "files": {"a.json": {}}}, "a.json: damaged"),
     ],
 )
@@ -93,13 +108,16 @@ def test_a_bad_manifest_is_refused(tmp_path: Path, manifest: Any, words: str) ->
     folder = commit(tmp_path / "folder")
     (folder / MANIFEST).unlink()
     if manifest is not None:
-        (folder / MANIFEST).write_bytes(manifest if isinstance(manifest, bytes) else json.dumps(manifest).encode())
+        (folder / MANIFEST).write_bytes(
+            manifest if isinstance(manifest, bytes) else json.dumps(manifest).encode()
+        )
     with pytest.raises(ModelError, match=words):
         read(folder)
 
 
 @pytest.mark.parametrize(
-    ("call", "nth"), [("mkdir", 2), ("fsync", 1), ("fsync", 2), ("fsync", 3), ("fsync", 4), ("rename", 1)]
+    ("call", "nth"),
+    [("mkdir", 2), ("fsync", 1), ("fsync", 2), ("fsync", 3), ("fsync", 4), ("rename", 1)],
 )
 def test_a_write_that_fails_leaves_no_folder_and_no_litter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, nth: int
@@ -127,7 +145,9 @@ def test_a_folder_is_never_written_over(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["folder"]
 
 
-def test_replacing_a_file_leaves_the_old_one_where_it_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_replacing_a_file_leaves_the_old_one_where_it_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "BEST"
     replace_file(path, b"one")
     replace_file(path, b"two")

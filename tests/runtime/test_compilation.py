@@ -1,4 +1,6 @@
-"""Whoever waits for the compiler is told so, once; and waits no longer than it takes to compile everything once."""
+"""Whoever waits for the compiler is told so, once; and waits no longer than it takes to compile
+everything once.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from molvae import compilation
-from molvae.compilation import FirstTime, compiled, lent
+from molvae.runtime import compilation
+from molvae.runtime.compilation import FirstTime, compiled, lent
 
 
 def begin(listener: FirstTime, function: Any) -> None:
@@ -37,7 +39,9 @@ def test_compiling_is_told_once_and_by_one_process(
 
 def test_numba_tells_when_it_compiles_and_not_when_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[Any] = []
-    monkeypatch.setattr(FirstTime, "on_start", lambda self, event: told.append(event.data["dispatcher"]))
+    monkeypatch.setattr(
+        FirstTime, "on_start", lambda self, event: told.append(event.data["dispatcher"])
+    )
     new: Any = compilation.njit(lambda x: x * 2.5)
     assert new(2) == new(2) == 5.0
     assert told.count(new) == 1
@@ -53,7 +57,9 @@ def test_compiled_code_calls_whatever_integers_in_one_width() -> None:
         return total + plain(narrow[0], 1), one(real, 0.5), one(np.uint64(2**63), np.uint64(1))
 
     values = np.array([4, 5], np.int32)
-    assert several(values, 0.25) == (3 + 7 + 9 + 5, 0.75, 2**63 + 1), "what is no integer of few bits stays what it is"
+    assert several(values, 0.25) == (3 + 7 + 9 + 5, 0.75, 2**63 + 1), (
+        "what is no integer of few bits stays what it is"
+    )
     assert len(one.signatures) == 3
     assert [str(kind) for kind in one.signatures[0]] == ["int64", "int64"]
     assert [str(kind) for kind in plain.signatures[0]] == ["int32", "Literal[int](1)"]
@@ -78,7 +84,7 @@ def test_an_array_that_is_lent_is_the_array_itself() -> None:
 
 def test_once_prepared_to_fork_a_first_call_loads_no_tables() -> None:
     code = (
-        "import sys\nfrom molvae.compilation import prepare_to_fork\nfrom molvae.seen import Seen\n"
+        "import sys\nfrom molvae.runtime.compilation import prepare_to_fork\nfrom molvae.generation.seen import Seen\n"
         "prepare_to_fork()\nbefore = set(sys.modules)\nassert Seen().add(1)\n"
         "print(*sorted(name for name in set(sys.modules) - before if name.startswith(('numba.np', 'scipy'))))\n"
     )

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from molvae.errors import MoleculeError, MolvaeError
-from molvae.parallel import chunked, default_workers, map_chunks
+from molvae.runtime.process_pool import chunked, default_workers, map_chunks
 
 
 def double(chunk: list[int]) -> list[int]:
@@ -97,7 +97,9 @@ def test_chunks_are_read_only_as_they_are_needed() -> None:
 def test_a_row_that_kills_its_worker_costs_that_row_alone(deadly: set[int]) -> None:
     function = functools.partial(double_or_die, deadly=frozenset(deadly))
     results = map_chunks(function, chunked(range(100), 10), 2, on_crash=lambda n: [-n])
-    assert [n for result in results for n in result] == [-n if n in deadly else 2 * n for n in range(100)]
+    assert [n for result in results for n in result] == [
+        -n if n in deadly else 2 * n for n in range(100)
+    ]
     assert no_workers_left()
 
 
@@ -150,7 +152,7 @@ def test_impossible_numbers_are_refused() -> None:
 
 SCRIPT = """
     import os, sys, time
-    from molvae.parallel import map_chunks
+    from molvae.runtime.process_pool import map_chunks
 
     def wait(chunk):
         os.write(1, b"%d\\n" % os.getpid())  # print may write the number and its newline apart
@@ -164,12 +166,18 @@ SCRIPT = """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
-@pytest.mark.parametrize(("ended_by", "seconds", "patience"), [(signal.SIGINT, "60", 2), (signal.SIGKILL, "0.5", 8)])
-def test_no_worker_outlives_its_parent(tmp_path: Path, ended_by: signal.Signals, seconds: str, patience: float) -> None:
+@pytest.mark.parametrize(
+    ("ended_by", "seconds", "patience"), [(signal.SIGINT, "60", 2), (signal.SIGKILL, "0.5", 8)]
+)
+def test_no_worker_outlives_its_parent(
+    tmp_path: Path, ended_by: signal.Signals, seconds: str, patience: float
+) -> None:
     script = tmp_path / "script.py"
     script.write_text(textwrap.dedent(SCRIPT))
     command = [sys.executable, str(script), seconds]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as parent:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as parent:
         assert parent.stdout is not None
         workers = {parent.stdout.readline().strip() for _ in range(4)}
         parent.send_signal(ended_by)
@@ -182,7 +190,7 @@ def test_no_worker_outlives_its_parent(tmp_path: Path, ended_by: signal.Signals,
 
 AFTER_TORCH = """
     import torch
-    from molvae.parallel import map_chunks
+    from molvae.runtime.process_pool import map_chunks
 
     def work(chunk):
         return float(torch.ones(1_000_000).sigmoid().sum())  # large enough for several threads
@@ -198,7 +206,9 @@ AFTER_TORCH = """
 def test_torch_works_in_workers_also_when_it_had_threads_before(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(textwrap.dedent(AFTER_TORCH))
-    run = subprocess.Popen([sys.executable, str(script)], stderr=subprocess.PIPE, text=True, start_new_session=True)
+    run = subprocess.Popen(
+        [sys.executable, str(script)], stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
     try:
         assert (run.communicate(timeout=60)[1], run.returncode) == ("", 0)
     finally:

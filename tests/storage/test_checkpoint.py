@@ -17,12 +17,13 @@ import torch
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from molvae import checkpoint, model_folder, resumption
-from molvae.dataset import Dataset
+from molvae.datasets.dataset import Dataset
 from molvae.errors import ModelError, TrainingError
-from molvae.folder import MANIFEST
-from molvae.known import smiles_hash
-from molvae.training import begin
+from molvae.runtime.atomic_folder import MANIFEST
+from molvae.storage import checkpoint, model_folder
+from molvae.storage.known_molecules import smiles_hash
+from molvae.training import checkpoints
+from molvae.training.loop import begin
 
 CPU = torch.device("cpu")
 
@@ -66,12 +67,17 @@ def test_what_was_saved_is_loaded(tiny_dataset: Dataset, make_config: Any, tmp_p
     assert model_folder.locate(tmp_path) == saved
 
 
-def test_the_best_and_the_newest_step_stay(tiny_dataset: Dataset, make_config: Any, tmp_path: Path) -> None:
+def test_the_best_and_the_newest_step_stay(
+    tiny_dataset: Dataset, make_config: Any, tmp_path: Path
+) -> None:
     state = begin(tiny_dataset, make_config(), CPU)
     for step, best in ((1, False), (2, True), (3, False), (12, False)):
         state.step = step
         checkpoint.save(tmp_path, state, tiny_dataset, {}, best=best)
-    assert [path.name for path in model_folder.steps_of(tmp_path)] == ["step-00000012", "step-00000002"]
+    assert [path.name for path in model_folder.steps_of(tmp_path)] == [
+        "step-00000012",
+        "step-00000002",
+    ]
     assert model_folder.locate(tmp_path).name == "step-00000002"
 
 
@@ -83,13 +89,17 @@ def test_steps_are_ordered_by_number_not_by_time(tiny_run: Path, tmp_path: Path)
     assert names == ["step-100000000", "step-00000010", "step-00000009"]
 
 
-@pytest.mark.parametrize("content", [b"", b"step-99999999", b"../../etc", b"\xff\xfe", b"/etc/passwd"])
+@pytest.mark.parametrize(
+    "content", [b"", b"step-99999999", b"../../etc", b"\xff\xfe", b"/etc/passwd"]
+)
 def test_a_wrong_best_is_passed_over(copied_run: Path, content: bytes) -> None:
     (copied_run / "BEST").write_bytes(content)
     assert model_folder.locate(copied_run) == model_folder.steps_of(copied_run)[0]
 
 
-def test_weights_that_are_not_finite_are_never_written(tiny_dataset: Dataset, make_config: Any, tmp_path: Path) -> None:
+def test_weights_that_are_not_finite_are_never_written(
+    tiny_dataset: Dataset, make_config: Any, tmp_path: Path
+) -> None:
     state = begin(tiny_dataset, make_config(), CPU)
     with torch.no_grad():
         state.average.output.bias[3] = torch.nan
@@ -161,7 +171,9 @@ def whole_numbers(tensors: dict[str, torch.Tensor]) -> None:
         (whole_numbers, "the weight output.weight is of the type I64"),
     ],
 )
-def test_weights_that_do_not_fit_are_named(folder: Path, rebuilt: Any, change: Any, words: str) -> None:
+def test_weights_that_do_not_fit_are_named(
+    folder: Path, rebuilt: Any, change: Any, words: str
+) -> None:
     model = rebuilt(folder, weights=in_tensors(change))
     with pytest.raises(ModelError, match=words):
         checkpoint.load(model)
@@ -179,12 +191,16 @@ class Bomb:
 
 def header_of(size: int) -> bytes:
     """A safetensors file whose header promises a tensor of ``size`` numbers it does not hold."""
-    header = json.dumps({"output.weight": {"dtype": "F32", "shape": [size], "data_offsets": [0, 4 * size]}}).encode()
+    header = json.dumps(
+        {"output.weight": {"dtype": "F32", "shape": [size], "data_offsets": [0, 4 * size]}}
+    ).encode()
     return struct.pack("<Q", len(header)) + header
 
 
 @pytest.mark.parametrize("kind", ["pickle", "empty", "html", "zip", "lying header"])
-def test_what_is_no_tensor_file_is_refused_and_never_run(folder: Path, rebuilt: Any, tmp_path: Path, kind: str) -> None:
+def test_what_is_no_tensor_file_is_refused_and_never_run(
+    folder: Path, rebuilt: Any, tmp_path: Path, kind: str
+) -> None:
     touched = tmp_path / "touched"
     content = {
         "pickle": pickle.dumps(Bomb(touched)),
@@ -233,7 +249,11 @@ def test_a_configuration_that_cannot_be_is_refused(
 def test_what_is_no_model_is_refused(tmp_path: Path, folder: Path) -> None:
     (tmp_path / "model.pt").write_bytes(pickle.dumps({}))
     (tmp_path / "empty").mkdir()
-    for path, words in (("missing", "no such model"), ("model.pt", "no such model"), ("empty", "not a molvae model")):
+    for path, words in (
+        ("missing", "no such model"),
+        ("model.pt", "no such model"),
+        ("empty", "not a molvae model"),
+    ):
         with pytest.raises(ModelError, match=words):
             checkpoint.load(tmp_path / path)
     manifest = json.loads((folder / MANIFEST).read_text())
@@ -243,22 +263,28 @@ def test_what_is_no_model_is_refused(tmp_path: Path, folder: Path) -> None:
         checkpoint.load(copy)
 
 
-def test_a_model_loads_through_a_link_and_without_its_training_state(folder: Path, tmp_path: Path) -> None:
+def test_a_model_loads_through_a_link_and_without_its_training_state(
+    folder: Path, tmp_path: Path
+) -> None:
     copy = Path(shutil.copytree(folder, tmp_path / "a folder with ünusual names"))
     for name in (*model_folder.STATE_FILES, "known.safetensors"):
         (copy / name).unlink()
     (tmp_path / "link").symlink_to(copy)
-    assert weights(checkpoint.load(tmp_path / "link").model) == weights(checkpoint.load(folder).model)
+    assert weights(checkpoint.load(tmp_path / "link").model) == weights(
+        checkpoint.load(folder).model
+    )
     with pytest.raises(ModelError, match=r"known\.safetensors: cannot be read"):
         model_folder.known_hashes(copy)
     with pytest.raises(ModelError, match=r"training\.safetensors: cannot be read"):
-        resumption.read_state(copy, CPU)
+        checkpoints.read_state(copy, CPU)
 
 
 def test_loading_a_model_does_not_load_the_compiler_of_torch(tiny_run: Path) -> None:
     code = (
-        "import sys\nfrom molvae.checkpoint import load\nload(sys.argv[1])\n"
+        "import sys\nfrom molvae.storage.checkpoint import load\nload(sys.argv[1])\n"
         "assert not {'torch._dynamo', 'sympy'} & set(sys.modules), 'a second lost'"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(tiny_run)], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tiny_run)], capture_output=True, text=True
+    )
     assert (done.returncode, done.stderr) == (0, "")

@@ -1,4 +1,6 @@
-"""An exported model is the model, rounded, without what only resuming needs, and tells nothing of where it was made."""
+"""An exported model is the model, rounded, without what only resuming needs, and tells nothing of
+where it was made.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +13,24 @@ import numpy as np
 import pytest
 import torch
 
-from molvae import checkpoint, model_folder, resumption
 from molvae.api import load
-from molvae.dataset import Dataset
+from molvae.datasets.dataset import Dataset
 from molvae.errors import InputError, ModelError, UsageError
-from molvae.export import EIGHT_BITS, HALF, export_model, rounded
-from molvae.folder import MANIFEST
-from molvae.known import BloomFilter, smiles_hashes
+from molvae.runtime.atomic_folder import MANIFEST
+from molvae.storage import checkpoint, model_folder
+from molvae.storage.export import EIGHT_BITS, HALF, export_model, rounded
+from molvae.storage.known_molecules import BloomFilter, smiles_hashes
+from molvae.training import checkpoints
 
-FILES = {"weights.safetensors", "config.json", "vocabulary.json", "info.json", "known.safetensors", "card.md", MANIFEST}
+FILES = {
+    "weights.safetensors",
+    "config.json",
+    "vocabulary.json",
+    "info.json",
+    "known.safetensors",
+    "card.md",
+    MANIFEST,
+}
 
 
 @pytest.fixture(scope="session")
@@ -29,14 +40,18 @@ def exported(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return export_model(tiny_run, folder, licence="MIT", text="A model of small molecules.\n")
 
 
-def test_what_is_exported_is_the_model_with_its_weights_rounded(tiny_run: Path, exported: Path) -> None:
+def test_what_is_exported_is_the_model_with_its_weights_rounded(
+    tiny_run: Path, exported: Path
+) -> None:
     before, after = checkpoint.load(tiny_run), checkpoint.load(exported)
     weights = {name for name, _ in before.model.named_parameters()}
     state = after.model.state_dict()
     for name, tensor in before.model.state_dict().items():
         assert state[name].dtype == torch.float32
         kind = EIGHT_BITS if name == "surroundings.weight" else HALF
-        assert torch.equal(state[name], tensor.to(kind).float() if name in weights else tensor), name
+        assert torch.equal(state[name], tensor.to(kind).float() if name in weights else tensor), (
+            name
+        )
     assert (after.vocabulary, after.config) == (before.vocabulary, before.config)
     assert after.model.max_steps == before.model.max_steps
     assert not any(parameter.requires_grad for parameter in after.model.parameters())
@@ -53,7 +68,9 @@ def test_what_was_fitted_and_not_trained_is_not_rounded() -> None:
     assert tensors["weight"].tolist() == [1.0] * 3
 
 
-def test_rounding_costs_next_to_nothing_and_less_than_bfloat16_would(tiny_run: Path, molecules: list[str]) -> None:
+def test_rounding_costs_next_to_nothing_and_less_than_bfloat16_would(
+    tiny_run: Path, molecules: list[str]
+) -> None:
     codec = load(tiny_run)
     codec.model.set_precision("fp32")
     packed, _ = codec.packed(codec.read(molecules[:100]))
@@ -62,7 +79,10 @@ def test_rounding_costs_next_to_nothing_and_less_than_bfloat16_would(tiny_run: P
         with torch.no_grad():
             return codec.model.log_likelihood(packed, codec.model.encode(packed).mean)
 
-    exact, state = likelihood(), {name: weight.clone() for name, weight in codec.model.named_parameters()}
+    exact, state = (
+        likelihood(),
+        {name: weight.clone() for name, weight in codec.model.named_parameters()},
+    )
     worst = {}
     for kind in (HALF, torch.bfloat16):
         for name, weight in codec.model.named_parameters():
@@ -83,10 +103,12 @@ def test_only_what_is_needed_to_use_the_model_is_there(tiny_run: Path, exported:
     sizes = [sum(path.stat().st_size for path in folder.iterdir()) for folder in (exported, step)]
     assert sizes[0] < sizes[1] / 4
     with pytest.raises(ModelError, match=r"training\.safetensors is missing"):
-        resumption.read_state(exported, torch.device("cpu"))
+        checkpoints.read_state(exported, torch.device("cpu"))
 
 
-def test_the_training_molecules_are_still_known(exported: Path, tiny_dataset: Dataset, few: list[str]) -> None:
+def test_the_training_molecules_are_still_known(
+    exported: Path, tiny_dataset: Dataset, few: list[str]
+) -> None:
     known = model_folder.load_known(exported)
     assert isinstance(known, BloomFilter)
     assert known.contains(tiny_dataset.hashes).all()
@@ -97,11 +119,15 @@ def test_the_training_molecules_are_still_known(exported: Path, tiny_dataset: Da
 
 def test_a_figure_never_takes_a_filter_for_the_molecules(exported: Path, tiny_run: Path) -> None:
     assert len(model_folder.known_hashes(tiny_run)) == 300
-    with pytest.raises(ModelError, match=r"one molecule in 1\d\d for known by mistake; a figure needs the"):
+    with pytest.raises(
+        ModelError, match=r"one molecule in 1\d\d for known by mistake; a figure needs the"
+    ):
         model_folder.known_hashes(exported)
 
 
-def test_nothing_tells_where_it_was_made(exported: Path, tiny_run: Path, molecules_csv: Path) -> None:
+def test_nothing_tells_where_it_was_made(
+    exported: Path, tiny_run: Path, molecules_csv: Path
+) -> None:
     assert str(molecules_csv) in (model_folder.locate(tiny_run) / "info.json").read_text()
     for path in exported.iterdir():
         for folder in (molecules_csv.parent, tiny_run.parent):
@@ -118,7 +144,10 @@ def test_the_card_says_what_the_model_is(exported: Path) -> None:
     assert "| trained on | molecules.csv (300 rows) |" in card
     assert "| molecules trained on | 270 |" in card
     assert f"| weights | {info['exported']['weights']:,} in float16 and float8_e4m3fn |" in card
-    assert f"exact reconstruction of validation molecules | {float(info['metrics']['validation_exact']):.1%} |" in card
+    assert (
+        f"exact reconstruction of validation molecules | {float(info['metrics']['validation_exact']):.1%} |"
+        in card
+    )
     assert f"torch {torch.__version__}" in card
     assert "one novel molecule in 1" in card
 
@@ -132,14 +161,20 @@ def test_an_exported_model_is_summed_up(exported: Path) -> None:
     assert summary["data"] == "molecules.csv (300 rows)"
     assert summary["molecules"] == 270
     assert summary["licence"] == "MIT"
-    assert summary["weights"] == sum(tensor.numel() for tensor in checkpoint.load(exported).model.parameters())
-    assert summary["bytes"] == sum(path.stat().st_size for path in exported.iterdir() if path.name != MANIFEST)
+    assert summary["weights"] == sum(
+        tensor.numel() for tensor in checkpoint.load(exported).model.parameters()
+    )
+    assert summary["bytes"] == sum(
+        path.stat().st_size for path in exported.iterdir() if path.name != MANIFEST
+    )
     assert 0 <= summary["exact"] <= 1
 
 
 def test_exporting_anew_changes_the_card_alone(exported: Path, tmp_path: Path) -> None:
     again = export_model(exported, tmp_path / "tiny", text="Other words.")
-    changed = {name for name in FILES if (again / name).read_bytes() != (exported / name).read_bytes()}
+    changed = {
+        name for name in FILES if (again / name).read_bytes() != (exported / name).read_bytes()
+    }
     assert changed == {"card.md", MANIFEST}
     assert "| licence | MIT |" in model_folder.load_card(again)
 
@@ -155,7 +190,9 @@ def test_a_damaged_file_is_refused(exported: Path, tmp_path: Path, name: str) ->
         read.get(name, checkpoint.load)(copy)
 
 
-def test_what_is_there_is_never_written_over(exported: Path, tmp_path: Path, tiny_run: Path) -> None:
+def test_what_is_there_is_never_written_over(
+    exported: Path, tmp_path: Path, tiny_run: Path
+) -> None:
     (tmp_path / "there").mkdir()
     with pytest.raises(UsageError, match="already exists"):
         export_model(tiny_run, tmp_path / "there")
@@ -168,7 +205,9 @@ def test_a_weight_too_large_for_half_precision_is_named_and_nothing_is_left(
     saved = checkpoint.load(tiny_run)
     saved.model.output.bias[3] = 70_000.0
     monkeypatch.setattr(checkpoint, "load", lambda _: saved)
-    with pytest.raises(ModelError, match=r"output\.bias holds numbers too large for half precision"):
+    with pytest.raises(
+        ModelError, match=r"output\.bias holds numbers too large for half precision"
+    ):
         export_model(tiny_run, tmp_path / "model")
     assert os.listdir(tmp_path) == []
 
@@ -186,17 +225,22 @@ def test_a_weight_too_large_for_half_precision_is_named_and_nothing_is_left(
         ({"step": 1.5}, "step must be a whole number"),
     ],
 )
-def test_an_info_that_people_cannot_be_told_of_is_refused(changes: dict[str, Any], words: str) -> None:
+def test_an_info_that_people_cannot_be_told_of_is_refused(
+    changes: dict[str, Any], words: str
+) -> None:
     model_folder.check_info({}, "model")
     with pytest.raises(ModelError, match=words):
         model_folder.check_info(changes, "model")
 
 
 @pytest.mark.parametrize(
-    ("content", "words"), [(None, "cannot be read"), (b"caf\xe9", "offset 3"), (b"x" * 100_001, "too long for a card")]
+    ("content", "words"),
+    [(None, "cannot be read"), (b"caf\xe9", "offset 3"), (b"x" * 100_001, "too long for a card")],
 )
-def test_words_that_cannot_stand_in_a_card_are_refused(tmp_path: Path, content: bytes | None, words: str) -> None:
-    from molvae.card import read_words
+def test_words_that_cannot_stand_in_a_card_are_refused(
+    tmp_path: Path, content: bytes | None, words: str
+) -> None:
+    from molvae.storage.model_card import read_words
 
     path = tmp_path / "words.md"
     if content is not None:

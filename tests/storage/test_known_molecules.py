@@ -1,4 +1,6 @@
-"""A model never forgets a molecule it knows; how often it mistakes another for one is what it says."""
+"""A model never forgets a molecule it knows; how often it mistakes another for one is what it
+says.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +11,17 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import save as save_arrays
 
-from molvae import known
 from molvae.errors import ModelError
-from molvae.known import BITS, BloomFilter, SortedHashes, from_bytes, smiles_hash, smiles_hashes, to_bytes
+from molvae.storage import known_molecules
+from molvae.storage.known_molecules import (
+    BITS,
+    BloomFilter,
+    SortedHashes,
+    from_bytes,
+    smiles_hash,
+    smiles_hashes,
+    to_bytes,
+)
 
 
 def hashes(count: int, seed: int = 0) -> NDArray[np.uint64]:
@@ -26,7 +36,8 @@ def test_what_is_held_is_always_known_in_either_form(count: int) -> None:
     assert len(BloomFilter.of(held)) == len(SortedHashes(np.sort(held))) == count
 
 
-# Among them sizes whose number of bits divides 2**32 - 1 or is a power of two but for a small factor.
+# Among them sizes whose number of bits divides 2**32 - 1 or is a power of two but for a small
+# factor.
 @pytest.mark.parametrize("count", [13_107 * 4, 52_428, 6_553, 65_536, 100_000, 419_430])
 def test_one_other_in_a_hundred_is_taken_for_known_and_the_filter_says_so(count: int) -> None:
     held = BloomFilter.of(hashes(count))
@@ -45,7 +56,9 @@ def test_hashes_that_differ_in_few_bits_are_told_apart_as_well_as_others() -> No
 def test_sorted_hashes_are_never_mistaken() -> None:
     held = np.sort(hashes(10_000))
     exact = SortedHashes(held)
-    others = np.concatenate([held + np.uint64(1), hashes(10_000, seed=1), np.array([0, 2**64 - 1], dtype=np.uint64)])
+    others = np.concatenate(
+        [held + np.uint64(1), hashes(10_000, seed=1), np.array([0, 2**64 - 1], dtype=np.uint64)]
+    )
     np.testing.assert_array_equal(exact.contains(others), np.isin(others, held))
     assert not SortedHashes(held[:0]).contains(others).any()
 
@@ -63,11 +76,13 @@ def test_a_filter_is_a_sixth_of_the_hashes() -> None:
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 1000])
-def test_how_many_are_looked_at_together_changes_nothing(monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
+def test_how_many_are_looked_at_together_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
     held, others = hashes(500), hashes(2_000, seed=1)
     whole = BloomFilter.of(held)
     answers = whole.contains(others)
-    monkeypatch.setattr(known, "CHUNK", chunk)
+    monkeypatch.setattr(known_molecules, "CHUNK", chunk)
     assert to_bytes(BloomFilter.of(held)) == to_bytes(whole)
     np.testing.assert_array_equal(whole.contains(others), answers)
 
@@ -81,7 +96,7 @@ def test_many_molecules_have_the_hashes_that_each_has_alone() -> None:
 def test_the_bits_of_a_molecule_are_those_that_shipped_filters_were_made_with() -> None:
     # Were they to change, every filter that was ever written would answer at random.
     number = np.array([smiles_hash("CCO")], dtype=np.uint64)
-    assert known.places(number, 7, 15_846_632)[:, 0].tolist() == [
+    assert known_molecules.places(number, 7, 15_846_632)[:, 0].tolist() == [
         *(15_488_517, 11_681_560, 7_874_603, 4_067_646, 260_689, 12_300_364, 8_493_407)
     ]
     assert BloomFilter.of(number, bits=64).bits.tolist() == [1, 16, 8, 128, 64, 32, 0, 2]

@@ -1,4 +1,5 @@
-"""A model that comes with molvae is found by its name, is whole, and gives the molecules it always gave.
+"""A model that comes with molvae is found by its name, is whole, and gives the molecules it always
+gave.
 
 The laws hold for a tiny model too, so that they are put to the test where none is shipped.
 """
@@ -19,22 +20,24 @@ import pytest
 import torch
 
 import molvae
-from molvae import checkpoint, model_folder, shipped
 from molvae.errors import ModelError, UsageError
-from molvae.export import export_model
-from molvae.folder import MANIFEST
+from molvae.runtime.atomic_folder import MANIFEST
+from molvae.storage import checkpoint, model_folder, pretrained
+from molvae.storage.export import export_model
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 LARGEST = 40_000_000
 """Bytes, at most, of a shipped model: everyone who installs molvae fetches all of them."""
 
 golden = SimpleNamespace(**runpy.run_path(str(ROOT / "tests" / "golden.py")))
-real_home = shipped.home
+real_home = pretrained.home
 
 
 @pytest.fixture(scope="session")
 def home(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of models as they are shipped: two tiny ones, one of them the default, and what is no model."""
+    """A folder of models as they are shipped: two tiny ones, one of them the default, and what is
+    no model.
+    """
     folder = tmp_path_factory.mktemp("models")
     for name in ("moses", "another"):
         export_model(tiny_run, folder / name, licence="MIT")
@@ -48,11 +51,11 @@ def home(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def two_models(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """molvae with the two tiny models shipped."""
-    monkeypatch.setattr(shipped, "home", lambda: home)
+    monkeypatch.setattr(pretrained, "home", lambda: home)
     return home
 
 
-@pytest.fixture(params=[pytest.param("", id="tiny"), *shipped.names()])
+@pytest.fixture(params=[pytest.param("", id="tiny"), *pretrained.names()])
 def folder(request: pytest.FixtureRequest, home: Path) -> Path:
     """The folder of each model that is really shipped, and of a tiny one."""
     return real_home() / request.param if request.param else home / "moses"
@@ -75,7 +78,9 @@ def test_a_model_gives_the_molecules_it_always_gave(folder: Path, written: Path)
     )
 
 
-def test_what_was_written_down_is_ten_molecules_and_their_molecules(folder: Path, written: Path) -> None:
+def test_what_was_written_down_is_ten_molecules_and_their_molecules(
+    folder: Path, written: Path
+) -> None:
     samples = golden.draw(folder)
     assert len({one.smiles for one in samples}) == golden.NUMBER == 10
     assert written.read_text().count("\n") == 11
@@ -94,7 +99,9 @@ def test_another_molecule_and_another_likelihood_are_noticed(folder: Path, writt
     assert golden.differences(written, [*samples[:4], slightly, *samples[5:]]) == []
 
 
-def test_changed_weights_are_noticed(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changed_weights_are_noticed(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     golden.write(tmp_path / "tiny.csv", golden.draw(home / "moses"))
     saved = checkpoint.load(home / "moses")
     saved.model.output.weight[3:] *= 1.5
@@ -104,13 +111,18 @@ def test_changed_weights_are_noticed(home: Path, tmp_path: Path, monkeypatch: py
 
 def test_every_file_of_golden_molecules_has_its_model() -> None:
     names = {path.stem for path in golden.FOLDER.glob("*")}
-    assert names <= set(shipped.names()), "delete the files of models that are shipped no more"
+    assert names <= set(pretrained.names()), "delete the files of models that are shipped no more"
 
 
 def test_a_model_is_whole_and_holds_nothing_else(folder: Path) -> None:
     saved = checkpoint.load(folder)
     assert all(bool(torch.isfinite(tensor).all()) for tensor in saved.model.state_dict().values())
-    assert set(os.listdir(folder)) == {*model_folder.MODEL_FILES, "known.safetensors", "card.md", MANIFEST}
+    assert set(os.listdir(folder)) == {
+        *model_folder.MODEL_FILES,
+        "known.safetensors",
+        "card.md",
+        MANIFEST,
+    }
     assert sum(path.stat().st_size for path in folder.iterdir()) < LARGEST
     assert len(model_folder.load_known(folder)) >= 270
 
@@ -120,39 +132,49 @@ def test_a_model_says_where_it_comes_from_and_what_may_be_done_with_it(folder: P
     assert all(summary[key] is not None for key in summary)
     assert summary["licence"], "export it with --licence"
     assert summary["data"] in card
-    assert card.startswith(f"# {folder.name}\n"), "export it into a folder of the name it is shipped by"
+    assert card.startswith(f"# {folder.name}\n"), (
+        "export it into a folder of the name it is shipped by"
+    )
     assert "/" not in model_folder.describe(folder)["data"]["sources"]
 
 
 def test_a_model_of_moses_knows_the_bundled_molecules(home: Path, molecules: list[str]) -> None:
-    from molvae.chemistry import standard_smiles
-    from molvae.known import smiles_hashes
+    from molvae.chem.molecule import standard_smiles
+    from molvae.storage.known_molecules import smiles_hashes
 
-    for folder in (home / "moses", *(real_home() / name for name in shipped.names() if name == "moses")):
+    for folder in (
+        home / "moses",
+        *(real_home() / name for name in pretrained.names() if name == "moses"),
+    ):
         known = model_folder.load_known(folder)
-        assert known.contains(smiles_hashes([standard_smiles(smiles) for smiles in molecules])).all(), folder
+        assert known.contains(
+            smiles_hashes([standard_smiles(smiles) for smiles in molecules])
+        ).all(), folder
 
 
 def test_the_wheel_takes_every_file_of_a_model(home: Path) -> None:
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"][
+        "setuptools"
+    ]
     patterns = settings["package-data"]["molvae_data"]
     for path in (home / "moses").iterdir():
         packaged = f"models/moses/{path.name}"
         # One star is one level here, as it is to setuptools.
-        assert any(pattern.count("/") == packaged.count("/") and fnmatch(packaged, pattern) for pattern in patterns), (
-            packaged
-        )
+        assert any(
+            pattern.count("/") == packaged.count("/") and fnmatch(packaged, pattern)
+            for pattern in patterns
+        ), packaged
 
 
 def test_models_are_found_by_their_names_the_default_first(two_models: Path) -> None:
-    assert shipped.names() == ("moses", "another")
-    assert shipped.default() == "moses"
-    assert shipped.folder_of("another") == two_models / "another"
-    assert shipped.find() == shipped.find("moses") == two_models / "moses"
+    assert pretrained.names() == ("moses", "another")
+    assert pretrained.default() == "moses"
+    assert pretrained.folder_of("another") == two_models / "another"
+    assert pretrained.find() == pretrained.find("moses") == two_models / "moses"
     with pytest.raises(UsageError, match=r"chembl: .*shipped with molvae: moses, another"):
-        shipped.folder_of("chembl")
+        pretrained.folder_of("chembl")
     with pytest.raises(UsageError, match=r"empty: there is no shipped model"):
-        shipped.folder_of("empty")
+        pretrained.folder_of("empty")
 
 
 @pytest.mark.usefixtures("two_models")
@@ -161,37 +183,46 @@ def test_a_path_is_a_path_and_a_name_a_name_whatever_stands_in_the_folder(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for there in (False, True):
-        assert shipped.find("./moses") == shipped.find("moses/") == shipped.find(Path("moses")) == Path("moses")
-        assert shipped.find("mine") == Path("mine")
-        assert shipped.find("moses").is_absolute()
+        assert (
+            pretrained.find("./moses")
+            == pretrained.find("moses/")
+            == pretrained.find(Path("moses"))
+            == Path("moses")
+        )
+        assert pretrained.find("mine") == Path("mine")
+        assert pretrained.find("moses").is_absolute()
         if not there:
             (tmp_path / "moses").mkdir()
 
 
-def test_where_none_is_shipped_a_model_must_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_none_is_shipped_a_model_must_be_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def no_data() -> Path:
         raise ModuleNotFoundError("molvae_data")
 
     for nothing in (lambda: tmp_path, lambda: tmp_path / "missing", no_data):
-        monkeypatch.setattr(shipped, "home", nothing)
-        assert shipped.names() == ()
-        assert shipped.find("moses") == Path("moses")
+        monkeypatch.setattr(pretrained, "home", nothing)
+        assert pretrained.names() == ()
+        assert pretrained.find("moses") == Path("moses")
         with pytest.raises(UsageError, match=r"none is shipped .* train one \(molvae train"):
-            shipped.find()
+            pretrained.find()
 
 
-def test_another_model_alone_is_no_default(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_model_alone_is_no_default(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shutil.copytree(home / "another", tmp_path / "another")
-    monkeypatch.setattr(shipped, "home", lambda: tmp_path)
-    assert shipped.names() == ("another",)
+    monkeypatch.setattr(pretrained, "home", lambda: tmp_path)
+    assert pretrained.names() == ("another",)
     with pytest.raises(UsageError, match="shipped with molvae: another; train one"):
-        shipped.find()
+        pretrained.find()
 
 
 def test_the_models_live_in_the_data_package() -> None:
     import molvae_data
 
-    assert shipped.home() == Path(molvae_data.__file__).parent / "models"
+    assert pretrained.home() == Path(molvae_data.__file__).parent / "models"
 
 
 def test_python_loads_a_model_by_its_name_and_one_in_a_folder_by_its_path(
@@ -203,7 +234,10 @@ def test_python_loads_a_model_by_its_name_and_one_in_a_folder_by_its_path(
     shutil.copytree(tiny_run, "moses")
     for path in ("./moses", Path("moses")):
         assert molvae.load(path).saved.path.parent == Path("moses")
-    with pytest.raises(ModelError, match=r"mozes: there is no such model folder; shipped with molvae: moses, another"):
+    with pytest.raises(
+        ModelError,
+        match=r"mozes: there is no such model folder; shipped with molvae: moses, another",
+    ):
         molvae.load("mozes")
 
 
@@ -212,7 +246,13 @@ def test_a_training_in_a_folder_of_that_name_gives_its_own_model(
     molecules_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    dials: dict[str, Any] = {"embedding": 8, "encoder": 8, "decoder": 16, "latent": 3, "vocabulary": 64}
+    dials: dict[str, Any] = {
+        "embedding": 8,
+        "encoder": 8,
+        "decoder": 16,
+        "latent": 3,
+        "vocabulary": 64,
+    }
     model = molvae.train(molecules_csv, "moses", epochs=1, batch_size=150, **dials)
     assert model.latent == 3
     info = json.loads((model.saved.path / "info.json").read_text())

@@ -14,11 +14,12 @@ import torch
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from molvae import checkpoint, model_folder, resumption, runs, training
-from molvae import threads as threads_module
-from molvae.dataset import Dataset
+from molvae.datasets.dataset import Dataset
 from molvae.errors import ModelError, TrainingError, UsageError
-from molvae.training import Epoch, Step, begin, train
+from molvae.nn import threads as threads_module
+from molvae.storage import checkpoint, model_folder
+from molvae.training import checkpoints, loop, run_folder
+from molvae.training.loop import Epoch, Step, begin, train
 
 CPU = torch.device("cpu")
 
@@ -41,8 +42,12 @@ def untimed(record: Step | Epoch) -> Any:
     return record._replace(molecules_per_second=0.0, seconds_left=0.0)
 
 
-def stopped_and_resumed(dataset: Dataset, config: Any, records: int, run: Path) -> tuple[bytes, bytes, list[Any]]:
-    """The same of a training that was saved after some records and taken up again from the folder."""
+def stopped_and_resumed(
+    dataset: Dataset, config: Any, records: int, run: Path
+) -> tuple[bytes, bytes, list[Any]]:
+    """The same of a training that was saved after some records and taken up again from the
+    folder.
+    """
     state = begin(dataset, config, CPU)
     told = []
     for record in train(state, dataset):
@@ -50,7 +55,7 @@ def stopped_and_resumed(dataset: Dataset, config: Any, records: int, run: Path) 
         if len(told) == records:
             break
     checkpoint.save(run, state, dataset, {}, best=True)
-    state = resumption.resume(run, dataset, CPU)
+    state = checkpoints.resume(run, dataset, CPU)
     told += [untimed(record) for record in train(state, dataset)]
     return weights(state.model), weights(state.average), told
 
@@ -68,12 +73,15 @@ def test_a_resumed_training_ends_with_the_same_bits(
     monkeypatch.setattr(threads_module, "default_workers", lambda: cores)
     config = make_config(epochs=2, batch_size=70, beta_schedule="cyclical", precision=precision)
     whole = trained(tiny_dataset, config)
-    # Four steps an epoch: after the first, in mid-epoch, before and after the validation, in the last epoch.
+    # Four steps an epoch: after the first, in mid-epoch, before and after the validation, in the
+    # last epoch.
     for records in (1, 3, 4, 5, 7, 9):
         assert stopped_and_resumed(tiny_dataset, config, records, tmp_path / str(records)) == whole
 
 
-def test_resuming_takes_the_newest_step_that_is_sound(tiny_dataset: Dataset, make_config: Any, tmp_path: Path) -> None:
+def test_resuming_takes_the_newest_step_that_is_sound(
+    tiny_dataset: Dataset, make_config: Any, tmp_path: Path
+) -> None:
     config = make_config(epochs=1, batch_size=70)
     whole = trained(tiny_dataset, config)
     state = begin(tiny_dataset, config, CPU)
@@ -85,7 +93,7 @@ def test_resuming_takes_the_newest_step_that_is_sound(tiny_dataset: Dataset, mak
     newest = tmp_path / "step-00000003" / "training.safetensors"
     newest.write_bytes(newest.read_bytes()[:-10])
     said: list[str] = []
-    state = resumption.resume(tmp_path, tiny_dataset, CPU, said=said.append)
+    state = checkpoints.resume(tmp_path, tiny_dataset, CPU, said=said.append)
     assert state.step == 1
     assert len(said) == 1
     assert "training.safetensors: damaged" in said[0]
@@ -94,27 +102,29 @@ def test_resuming_takes_the_newest_step_that_is_sound(tiny_dataset: Dataset, mak
     assert (weights(state.model), weights(state.average)) == whole[:2]
     checkpoint.save(tmp_path, state, tiny_dataset, {}, best=False)
     kept = {path.name for path in tmp_path.iterdir()}
-    assert any(model_folder.WRITTEN.fullmatch(name) and name.startswith("damaged-") for name in kept), (
-        "nothing is deleted"
-    )
+    assert any(
+        model_folder.WRITTEN.fullmatch(name) and name.startswith("damaged-") for name in kept
+    ), "nothing is deleted"
 
 
-def test_nothing_sound_to_resume_is_an_error_that_deletes_nothing(copied_run: Path, tiny_dataset: Dataset) -> None:
+def test_nothing_sound_to_resume_is_an_error_that_deletes_nothing(
+    copied_run: Path, tiny_dataset: Dataset
+) -> None:
     for step in model_folder.steps_of(copied_run):
         (step / "state.json").write_bytes(b"{}")
     before = sorted(path.name for path in copied_run.iterdir())
     with pytest.raises(TrainingError, match=r"holds no training to resume .*state\.json: damaged"):
-        resumption.resume(copied_run, tiny_dataset, CPU)
+        checkpoints.resume(copied_run, tiny_dataset, CPU)
     assert sorted(path.name for path in copied_run.iterdir()) == before
     with pytest.raises(TrainingError, match="holds no training to resume"):
-        resumption.resume(copied_run / "missing", tiny_dataset, CPU)
+        checkpoints.resume(copied_run / "missing", tiny_dataset, CPU)
 
 
 def test_other_data_is_refused(copied_run: Path, tiny_dataset: Dataset) -> None:
     ids = tiny_dataset.ids.copy()
     ids[0] = 3 if ids[0] != 3 else 4
     with pytest.raises(UsageError, match="was trained on other data"):
-        resumption.resume(copied_run, replace(tiny_dataset, ids=ids), CPU)
+        checkpoints.resume(copied_run, replace(tiny_dataset, ids=ids), CPU)
 
 
 def short(content: bytes) -> bytes:
@@ -142,28 +152,28 @@ def test_a_training_state_that_does_not_fit_is_refused_but_its_model_loads(
 ) -> None:
     model = rebuilt(model_folder.steps_of(copied_run)[0], **{name: change})
     with pytest.raises(ModelError, match="does not fit its model"):
-        resumption.read_state(model, CPU)
+        checkpoints.read_state(model, CPU)
     checkpoint.load(model)
 
 
 def test_resuming_plans_the_same_steps(copied_run: Path, tiny_dataset: Dataset) -> None:
-    state = resumption.resume(copied_run, tiny_dataset, CPU)
+    state = checkpoints.resume(copied_run, tiny_dataset, CPU)
     assert state.out_of_steps
     assert list(train(state, tiny_dataset)) == []
     assert state.best > -np.inf
-    assert training.validation_due(state, tiny_dataset) is False
+    assert loop.validation_due(state, tiny_dataset) is False
 
 
 def test_a_best_step_that_was_saved_but_not_named_is_named_by_resuming(
     tiny_dataset: Dataset, make_config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = tmp_path / "run"
-    state = runs.create(run, tiny_dataset, make_config(epochs=3, batch_size=100), CPU)
+    state = run_folder.create(run, tiny_dataset, make_config(epochs=3, batch_size=100), CPU)
 
     def failing(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    records = runs.run_training(run, state, tiny_dataset, {"data": tiny_dataset.report})
+    records = run_folder.run_training(run, state, tiny_dataset, {"data": tiny_dataset.report})
     next(record for record in records if isinstance(record, Epoch))
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "name_best", failing)
@@ -171,5 +181,5 @@ def test_a_best_step_that_was_saved_but_not_named_is_named_by_resuming(
             list(records)
     saved = model_folder.steps_of(run)[0].name
     assert model_folder.best_name(run) != saved
-    resumption.resume(run, tiny_dataset, CPU)
+    checkpoints.resume(run, tiny_dataset, CPU)
     assert model_folder.best_name(run) == saved

@@ -1,7 +1,7 @@
 """Two processes train as one does: the same gradients, the same records, one folder, one end.
 
-The tests share one pair of processes, which run :func:`child` below and leave what they found in files.
-"""
+The tests share one pair of processes, which run :func:`child` below and leave what they found in
+files."""
 
 from __future__ import annotations
 
@@ -17,17 +17,20 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from molvae import distributed, gradients, model_folder, resumption, runs, training
 from molvae.config import Config, from_dict
-from molvae.dataset import Dataset
-from molvae.distributed import ALONE, Group
+from molvae.datasets.dataset import Dataset
 from molvae.errors import TrainingError, UsageError
-from molvae.processes import World, world
-from molvae.threads import Threads
+from molvae.nn.threads import Threads
+from molvae.runtime.ranks import World, world
+from molvae.storage import model_folder
+from molvae.training import checkpoints, distributed, loop, loss, run_folder
+from molvae.training.distributed import ALONE, Group
 
 CPU = torch.device("cpu")
 BATCHES = (range(3, 14), range(1))
-"""Rows of a batch that two processes cannot halve, and of one with less than a molecule for each."""
+"""Rows of a batch that two processes cannot halve, and of one with less than a molecule for
+each.
+"""
 
 
 def config_of(path: Path) -> Config:
@@ -42,31 +45,37 @@ def gradients_of(dataset: Dataset, config: Config, group: Group) -> dict[str, to
     """The gradients and sums of some batches, by names."""
     found = {}
     for kind in (config, with_levels(config)):
-        state = training.begin(dataset, kind, CPU)
+        state = loop.begin(dataset, kind, CPU)
         for number, rows in enumerate(BATCHES):
-            noise = training.noise_of_step(0, number, (2, len(rows), kind.model.latent))
-            levels = training.levels_of_step(kind, number, len(rows))
-            batch = gradients.Part(dataset.training_rows[rows.start : rows.stop], noise, 0.5, len(rows), levels)
+            noise = loop.noise_of_step(0, number, (2, len(rows), kind.model.latent))
+            levels = loop.levels_of_step(kind, number, len(rows))
+            batch = loss.Part(
+                dataset.training_rows[rows.start : rows.stop], noise, 0.5, len(rows), levels
+            )
             with Threads(CPU, len(rows)) as threads:
-                terms = gradients.of_batch(state.model, dataset, batch, 0.0, threads, group)
+                terms = loss.of_batch(state.model, dataset, batch, 0.0, threads, group)
             name = f"{kind.model.posterior}.{number}"
             sums = torch.tensor([terms.log_likelihood, terms.kl], dtype=torch.float64)
-            found |= {f"{name}.sums": sums} | {f"{name}.{i}": g for i, g in enumerate(terms.gradients)}
+            found |= {f"{name}.sums": sums} | {
+                f"{name}.{i}": g for i, g in enumerate(terms.gradients)
+            }
     return found
 
 
 def records_of(dataset: Dataset, config: Config, group: Group) -> list[Any]:
     """The records of a training."""
-    return list(training.train(training.begin(dataset, config, CPU), dataset, group))
+    return list(loop.train(loop.begin(dataset, config, CPU), dataset, group))
 
 
 def train_in(run: Path, state: Any, dataset: Dataset, group: Group, stop_at: int = 0) -> int:
-    """Train in a folder; the last process asks for a stop at a step, and all tell at which they stopped."""
+    """Train in a folder; the last process asks for a stop at a step, and all tell at which they
+    stopped.
+    """
 
     def stopping() -> bool:
         return state.step == stop_at and not group.leads
 
-    list(runs.run_training(run, state, dataset, {}, stopping=stopping, group=group))
+    list(run_folder.run_training(run, state, dataset, {}, stopping=stopping, group=group))
     return int(state.step)
 
 
@@ -90,19 +99,22 @@ def child(folder: Path) -> None:
         # One process has a slow clock: what hangs on time must be the same all the same.
         began, real = time.monotonic(), time.monotonic
         time.monotonic = lambda: began + (real() - began) * (1 + 9 * rank)
-        training.MEASURED_STEPS = (1, 2)
+        loop.MEASURED_STEPS = (1, 2)
         timed = replace(config, training=replace(config.training, minutes=0.001))
         found["timed"] = records_of(dataset, timed, group)
         found["records"] = records_of(dataset, config, group)
         run = folder / "run"
-        state = runs.create(run, dataset, config, CPU, group=group)
+        state = run_folder.create(run, dataset, config, CPU, group=group)
         found["stopped"] = train_in(run, state, dataset, group, stop_at=4)
         found["saved"] = [path.name for path in model_folder.steps_of(run)]
         with group.first_alone():
-            state = resumption.resume(run, dataset, CPU)
+            state = checkpoints.resume(run, dataset, CPU)
         found["ended"] = train_in(run, state, dataset, group)
 
-        found["first"], found["any"] = group.first(rank + 0.5), [group.any(rank == 1), group.any(False)]
+        found["first"], found["any"] = (
+            group.first(rank + 0.5),
+            [group.any(rank == 1), group.any(False)],
+        )
         with group.first_alone():
             found["seen"] = sorted(path.name for path in folder.glob("mark-*"))
             time.sleep(0.2 * group.leads)
@@ -131,7 +143,12 @@ def config(make_config: Any) -> Config:
 
 
 @pytest.fixture(scope="module")
-def left(tiny_dataset: Dataset, config: Config, two_processes: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def left(
+    tiny_dataset: Dataset,
+    config: Config,
+    two_processes: Any,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
     """The folder that two processes have left."""
     folder = tmp_path_factory.mktemp("two")
     tiny_dataset.save(folder / "prepared")
@@ -148,7 +165,9 @@ def found(left: Path) -> list[dict[str, Any]]:
     return [json.loads((left / f"found-{rank}.json").read_text()) for rank in (0, 1)]
 
 
-def test_the_gradients_of_two_processes_are_those_of_one(left: Path, tiny_dataset: Dataset, config: Config) -> None:
+def test_the_gradients_of_two_processes_are_those_of_one(
+    left: Path, tiny_dataset: Dataset, config: Config
+) -> None:
     alone = gradients_of(tiny_dataset, config, ALONE)
     together = [load_file(left / f"gradients-{rank}.safetensors") for rank in (0, 1)]
     assert together[0].keys() == together[1].keys() == alone.keys()
@@ -193,16 +212,18 @@ def test_two_processes_go_on_to_the_end_of_a_training_that_nothing_stopped(
     found: list[dict[str, Any]], left: Path, tiny_dataset: Dataset, config: Config, tmp_path: Path
 ) -> None:
     assert [one["ended"] for one in found] == [6, 6]
-    state = runs.create(tmp_path / "run", tiny_dataset, config, CPU)
-    list(runs.run_training(tmp_path / "run", state, tiny_dataset, {}))
-    rows = [runs.read_metrics(run) for run in (left / "run", tmp_path / "run")]
+    state = run_folder.create(tmp_path / "run", tiny_dataset, config, CPU)
+    list(run_folder.run_training(tmp_path / "run", state, tiny_dataset, {}))
+    rows = [run_folder.read_metrics(run) for run in (left / "run", tmp_path / "run")]
     assert [row["epoch"] for row in rows[0]] == ["1", "2"]
     for together, alone in zip(*rows, strict=True):
         for name in ("elbo", "validation_elbo"):
             assert float(together[name]) == pytest.approx(float(alone[name]), rel=1e-3)
 
 
-def test_what_the_first_process_says_all_hear_and_what_one_says_counts_for_all(found: list[dict[str, Any]]) -> None:
+def test_what_the_first_process_says_all_hear_and_what_one_says_counts_for_all(
+    found: list[dict[str, Any]],
+) -> None:
     assert [one["first"] for one in found] == [0.5, 0.5]
     assert [one["any"] for one in found] == [[True, False]] * 2
 
@@ -223,7 +244,9 @@ def test_a_failure_of_the_first_one_ends_the_wait_of_the_other(found: list[dict[
 
 
 def test_the_death_of_a_process_ends_the_wait_of_the_others(found: list[dict[str, Any]]) -> None:
-    assert found[0]["lost"].startswith("LostError: another process of this training ended or did not answer")
+    assert found[0]["lost"].startswith(
+        "LostError: another process of this training ended or did not answer"
+    )
 
 
 def test_alone_everything_is_as_it_was() -> None:
@@ -253,7 +276,14 @@ def test_every_member_is_the_share_of_one_process() -> None:
 def test_an_environment_that_tells_nonsense_is_refused(
     monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], words: str
 ) -> None:
-    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
+    for name in (
+        "RANK",
+        "WORLD_SIZE",
+        "LOCAL_RANK",
+        "LOCAL_WORLD_SIZE",
+        "MASTER_ADDR",
+        "MASTER_PORT",
+    ):
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
@@ -262,7 +292,7 @@ def test_an_environment_that_tells_nonsense_is_refused(
 
 
 def test_processes_of_one_machine_share_its_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    from molvae import threads as threads_module
+    from molvae.nn import threads as threads_module
 
     monkeypatch.setattr(threads_module, "default_workers", lambda: 12)
     counts = {}

@@ -11,23 +11,42 @@ import numpy as np
 import pytest
 import torch
 
-from molvae import checkpoint, finetuning, training
-from molvae.checkpoint import Saved
-from molvae.codec import Codec
 from molvae.config import Config
-from molvae.dataset import Dataset
+from molvae.datasets.dataset import Dataset
+from molvae.datasets.prepare import prepare
 from molvae.errors import InputError, TrainingError, UsageError
-from molvae.model import Packed
-from molvae.preparation import prepare
-from molvae.training import Step
+from molvae.generation.codec import Codec
+from molvae.nn.model import Packed
+from molvae.storage import checkpoint
+from molvae.storage.checkpoint import Saved
+from molvae.training import fine_tuning, loop
+from molvae.training.loop import Step
 
 CPU = torch.device("cpu")
 MINE = (
-    *("C[Si](C)(C)c1ccccc1", "C[Si](C)(C)CCO", "CO[Si](C)(C)C", "C[Si](C)(C)CN", "CC[Si](C)(C)CC", "C[Si](C)(C)C#N"),
-    *("CCB(O)O", "OB(O)c1ccccc1", "CCOB(O)O", "CB(O)OC", "NCCB(O)O", "CC[Se]C", "C[Se]CCO", "C[N+](C)(C)CCO"),
+    *(
+        "C[Si](C)(C)c1ccccc1",
+        "C[Si](C)(C)CCO",
+        "CO[Si](C)(C)C",
+        "C[Si](C)(C)CN",
+        "CC[Si](C)(C)CC",
+        "C[Si](C)(C)C#N",
+    ),
+    *(
+        "CCB(O)O",
+        "OB(O)c1ccccc1",
+        "CCOB(O)O",
+        "CB(O)OC",
+        "NCCB(O)O",
+        "CC[Se]C",
+        "C[Se]CCO",
+        "C[N+](C)(C)CCO",
+    ),
     "NCC(=O)" * 15 + "O",
 )
-"""Silanes, boronic acids, selenides, an ammonium: symbols the tiny model never met; and a peptide of 61 atoms."""
+"""Silanes, boronic acids, selenides, an ammonium: symbols the tiny model never met; and a peptide
+of 61 atoms.
+"""
 
 
 @pytest.fixture(scope="module")
@@ -48,17 +67,19 @@ def mine(saved: Saved, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 
 @pytest.fixture
-def state(saved: Saved, mine: Dataset, make_config: Any) -> training.State:
-    return finetuning.begin(saved, mine, make_config(), CPU)
+def state(saved: Saved, mine: Dataset, make_config: Any) -> loop.State:
+    return fine_tuning.begin(saved, mine, make_config(), CPU)
 
 
-def as_model(state: training.State, saved: Saved, mine: Dataset) -> Codec:
+def as_model(state: loop.State, saved: Saved, mine: Dataset) -> Codec:
     """The model that a training holds, as a user has it."""
     grown = replace(saved, model=state.average, vocabulary=mine.vocabulary)
     return Codec(grown)
 
 
-def test_new_symbols_are_appended_and_every_molecule_is_written(saved: Saved, mine: Dataset) -> None:
+def test_new_symbols_are_appended_and_every_molecule_is_written(
+    saved: Saved, mine: Dataset
+) -> None:
     old, new = saved.vocabulary, mine.vocabulary
     assert new.symbols[: len(old.symbols)] == old.symbols
     assert {"[Si]", "[B]", "[Se]", "[N+1]"} <= set(new.symbols) - set(old.symbols)
@@ -68,7 +89,7 @@ def test_new_symbols_are_appended_and_every_molecule_is_written(saved: Saved, mi
 
 
 def test_old_rows_and_all_other_weights_are_kept_bit_for_bit(
-    state: training.State, saved: Saved, mine: Dataset
+    state: loop.State, saved: Saved, mine: Dataset
 ) -> None:
     places = saved.vocabulary.places(mine.vocabulary)
     old, grown = saved.model.state_dict(), state.model.state_dict()
@@ -77,14 +98,24 @@ def test_old_rows_and_all_other_weights_are_kept_bit_for_bit(
     for name, before in old.items():
         kept = grown[name][places] if name in tables else grown[name][: len(before)]
         assert torch.equal(kept, before), name
-        assert len(grown[name]) > len(before) if name in (*tables, "step.weight") else len(grown[name]) == len(before)
-        assert torch.equal(state.average.state_dict()[name], grown[name]), "the average begins with the same"
+        assert (
+            len(grown[name]) > len(before)
+            if name in (*tables, "step.weight")
+            else len(grown[name]) == len(before)
+        )
+        assert torch.equal(state.average.state_dict()[name], grown[name]), (
+            "the average begins with the same"
+        )
     assert not state.optimiser.state, "the optimiser begins anew"
     assert all(parameter.requires_grad for parameter in state.model.parameters())
-    assert not any(parameter.requires_grad for parameter in saved.model.parameters()), "the model itself is untouched"
+    assert not any(parameter.requires_grad for parameter in saved.model.parameters()), (
+        "the model itself is untouched"
+    )
 
 
-def test_an_id_and_its_place_mean_the_same_symbols(saved: Saved, mine: Dataset, few: list[str]) -> None:
+def test_an_id_and_its_place_mean_the_same_symbols(
+    saved: Saved, mine: Dataset, few: list[str]
+) -> None:
     places = saved.vocabulary.places(mine.vocabulary)
     assert places is not None
     for number, place in enumerate(places):
@@ -95,7 +126,7 @@ def test_an_id_and_its_place_mean_the_same_symbols(saved: Saved, mine: Dataset, 
 
 
 def test_what_the_model_made_of_old_molecules_it_still_makes_of_them(
-    state: training.State, saved: Saved, mine: Dataset, molecules: list[str]
+    state: loop.State, saved: Saved, mine: Dataset, molecules: list[str]
 ) -> None:
     before, after = Codec(saved), as_model(state, saved, mine)
     some = molecules[::6]
@@ -111,46 +142,66 @@ def test_a_finer_table_of_surroundings_makes_the_same_of_every_molecule(
     times: int, saved: Saved, tiny_dataset: Dataset, molecules: list[str]
 ) -> None:
     old = saved.config.model.surroundings
-    config = finetuning.configure(saved.config, {"model": {"surroundings": 1 + times * (old - 1)}})
-    state = finetuning.begin(saved, tiny_dataset, config, CPU)
+    config = fine_tuning.configure(saved.config, {"model": {"surroundings": 1 + times * (old - 1)}})
+    state = fine_tuning.begin(saved, tiny_dataset, config, CPU)
     before, after = Codec(saved), Codec(replace(saved, model=state.average, config=config))
     assert np.array_equal(
-        before.log_likelihood(molecules[::6], samples=4), after.log_likelihood(molecules[::6], samples=4)
+        before.log_likelihood(molecules[::6], samples=4),
+        after.log_likelihood(molecules[::6], samples=4),
     )
-    for _ in itertools.islice(training.train(state, tiny_dataset), 1):
+    for _ in itertools.islice(loop.train(state, tiny_dataset), 1):
         pass
-    tables = state.model.surroundings.weight.detach().view(-1, 1 + times * (old - 1), config.model.embedding)
+    tables = state.model.surroundings.weight.detach().view(
+        -1, 1 + times * (old - 1), config.model.embedding
+    )
     parts = tables[:, 1:].unflatten(1, (times, old - 1))
     assert times == 1 or not torch.equal(parts[:, 0], parts[:, 1]), "what shared a row learns apart"
 
 
 @pytest.mark.parametrize("rows", [2, 4095, 5000])
-def test_a_table_of_surroundings_cannot_become_one_that_is_not_finer(rows: int, saved: Saved) -> None:
-    with pytest.raises(UsageError, match=f"--surroundings is 4096 in the model, and cannot become {rows}"):
-        finetuning.configure(saved.config, {"model": {"surroundings": rows}})
+def test_a_table_of_surroundings_cannot_become_one_that_is_not_finer(
+    rows: int, saved: Saved
+) -> None:
+    with pytest.raises(
+        UsageError, match=f"--surroundings is 4096 in the model, and cannot become {rows}"
+    ):
+        fine_tuning.configure(saved.config, {"model": {"surroundings": rows}})
 
 
-def test_steps_beyond_the_old_last_one_are_told_as_that_one_was(state: training.State, saved: Saved) -> None:
+def test_steps_beyond_the_old_last_one_are_told_as_that_one_was(
+    state: loop.State, saved: Saved
+) -> None:
     steps = torch.arange(state.model.max_steps + 3)
-    old, new = (model.step(steps.clamp(max=model.max_steps - 1)).detach() for model in (saved.model, state.average))
+    old, new = (
+        model.step(steps.clamp(max=model.max_steps - 1)).detach()
+        for model in (saved.model, state.average)
+    )
     assert torch.equal(new, old)
 
 
 @pytest.mark.parametrize("count", [1, 7])
 def test_new_symbols_together_have_a_millionth_at_most_whatever_the_state(count: int) -> None:
     generator = torch.Generator().manual_seed(0)
-    weight, bias = 3 * torch.randn(50, 20, generator=generator), 5 * torch.randn(50, generator=generator)
+    weight, bias = (
+        3 * torch.randn(50, 20, generator=generator),
+        5 * torch.randn(50, generator=generator),
+    )
     states = torch.cat([torch.zeros(1, 20), torch.randn(500, 20, generator=generator).sign()])
-    row, low = finetuning.unlikely(weight, bias, count)
+    row, low = fine_tuning.unlikely(weight, bias, count)
     old, new = (states @ weight.T + bias).double(), (states @ row.T + low).double()
     share = (new.logsumexp(-1) - old.logsumexp(-1)).exp()
-    assert float(share.max()) <= finetuning.NEW_SHARE * (1 + 1e-4)
-    # Where all old symbols are equally likely the bound is reached: the new ones are no rarer than they must be.
-    even = finetuning.unlikely(weight * 0, bias * 0 + 2.5, count)[1].double().exp().sum() / (50 * np.exp(2.5))
-    assert float(even) == pytest.approx(finetuning.NEW_SHARE, rel=1e-4)
+    assert float(share.max()) <= fine_tuning.NEW_SHARE * (1 + 1e-4)
+    # Where all old symbols are equally likely the bound is reached: the new ones are no rarer than
+    # they must be.
+    even = fine_tuning.unlikely(weight * 0, bias * 0 + 2.5, count)[1].double().exp().sum() / (
+        50 * np.exp(2.5)
+    )
+    assert float(even) == pytest.approx(fine_tuning.NEW_SHARE, rel=1e-4)
 
 
-def test_new_embeddings_lie_among_the_old_ones_and_differ(state: training.State, saved: Saved, mine: Dataset) -> None:
+def test_new_embeddings_lie_among_the_old_ones_and_differ(
+    state: loop.State, saved: Saved, mine: Dataset
+) -> None:
     count = len(saved.vocabulary.symbols)
     added = len(mine.vocabulary.symbols) - count
     for name in ("read", "write"):
@@ -161,26 +212,31 @@ def test_new_embeddings_lie_among_the_old_ones_and_differ(state: training.State,
 
 
 def test_the_seed_alone_decides_the_new_rows(saved: Saved, mine: Dataset) -> None:
-    grown = [finetuning.grown(saved, saved.config.model, mine.vocabulary, 60, seed) for seed in (0, 0, 1)]
+    grown = [
+        fine_tuning.grown(saved, saved.config.model, mine.vocabulary, 60, seed)
+        for seed in (0, 0, 1)
+    ]
     first, again, other = (model.write.weight.detach() for model in grown)
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 
 
-def test_a_training_begins_with_what_its_model_knows(saved: Saved, tiny_dataset: Dataset, make_config: Any) -> None:
+def test_a_training_begins_with_what_its_model_knows(
+    saved: Saved, tiny_dataset: Dataset, make_config: Any
+) -> None:
     config = make_config(epochs=1, warmup=1)
     first = {}
     for name, state in (
-        ("from a model", finetuning.begin(saved, tiny_dataset, config, CPU)),
-        ("from nothing", training.begin(tiny_dataset, config, CPU)),
+        ("from a model", fine_tuning.begin(saved, tiny_dataset, config, CPU)),
+        ("from nothing", loop.begin(tiny_dataset, config, CPU)),
     ):
-        steps = [one for one in training.train(state, tiny_dataset) if isinstance(one, Step)]
+        steps = [one for one in loop.train(state, tiny_dataset) if isinstance(one, Step)]
         first[name] = float(np.mean([one.reconstruction for one in steps[:3]]))
     assert first["from a model"] > first["from nothing"] + 3
 
 
 def test_new_symbols_are_learned(saved: Saved, mine: Dataset, make_config: Any) -> None:
-    state = finetuning.begin(saved, mine, make_config(batch_size=8, epochs=20), CPU)
+    state = fine_tuning.begin(saved, mine, make_config(batch_size=8, epochs=20), CPU)
     packed = Packed.from_batch(mine.batch(np.arange(len(mine)), state.model.config.grammar), CPU)
     new = packed.targets > len(saved.vocabulary.symbols)
     new &= packed.targets <= len(mine.vocabulary.symbols)
@@ -192,14 +248,16 @@ def test_new_symbols_are_learned(saved: Saved, mine: Dataset, make_config: Any) 
         return float(logits[torch.arange(len(new)), packed.targets][new].mean())
 
     before = chance()
-    assert before < np.log(finetuning.NEW_SHARE) + 1
-    for _ in itertools.islice(training.train(state, mine), 30):
+    assert before < np.log(fine_tuning.NEW_SHARE) + 1
+    for _ in itertools.islice(loop.train(state, mine), 30):
         pass
     assert chance() > before + 5
 
 
-def test_the_same_vocabulary_is_an_extension_by_nothing(saved: Saved, tiny_dataset: Dataset, make_config: Any) -> None:
-    state = finetuning.begin(saved, tiny_dataset, make_config(), CPU)
+def test_the_same_vocabulary_is_an_extension_by_nothing(
+    saved: Saved, tiny_dataset: Dataset, make_config: Any
+) -> None:
+    state = fine_tuning.begin(saved, tiny_dataset, make_config(), CPU)
     for name, before in saved.model.state_dict().items():
         assert torch.equal(state.model.state_dict()[name], before)
 
@@ -209,26 +267,39 @@ def test_data_in_other_symbols_are_refused(
 ) -> None:
     fewer = replace(tiny_dataset.vocabulary, merges=tiny_dataset.vocabulary.merges[:-1])
     with pytest.raises(InputError, match="give the file of the molecules itself"):
-        finetuning.begin(saved, replace(tiny_dataset, vocabulary=fewer), make_config(), CPU)
+        fine_tuning.begin(saved, replace(tiny_dataset, vocabulary=fewer), make_config(), CPU)
     empty = replace(mine, validation=np.ones(len(mine), bool))
     with pytest.raises(TrainingError, match="no molecule to train on"):
-        finetuning.begin(saved, empty, make_config(), CPU)
+        fine_tuning.begin(saved, empty, make_config(), CPU)
 
 
 def test_the_configuration_is_the_models_where_it_makes_the_model(make_config: Any) -> None:
     model: Config = make_config(epochs=7)
-    model = replace(model, data=replace(model.data, neutralise=False, max_heavy_atoms=50, rows=1000, validation=0.2))
-    found = finetuning.configure(model, {"training": {"beta": 0.7}, "model": {"latent": 8}, "data": {"rows": 5}})
+    model = replace(
+        model,
+        data=replace(model.data, neutralise=False, max_heavy_atoms=50, rows=1000, validation=0.2),
+    )
+    found = fine_tuning.configure(
+        model, {"training": {"beta": 0.7}, "model": {"latent": 8}, "data": {"rows": 5}}
+    )
     assert found.model == model.model
-    assert (found.data.neutralise, found.data.max_heavy_atoms, found.data.vocabulary) == (False, 50, 64)
-    assert (found.data.rows, found.data.validation) == (5, 0.05), "how this file is used is asked anew"
+    assert (found.data.neutralise, found.data.max_heavy_atoms, found.data.vocabulary) == (
+        False,
+        50,
+        64,
+    )
+    assert (found.data.rows, found.data.validation) == (5, 0.05), (
+        "how this file is used is asked anew"
+    )
     assert (found.training.beta, found.training.epochs) == (0.7, 20)
-    assert finetuning.configure(model, {"data": {"neutralise": True}}).data.neutralise
-    assert finetuning.configure(model, {"model": {"sharpest": 0.95}}).model == replace(model.model, sharpest=0.95)
+    assert fine_tuning.configure(model, {"data": {"neutralise": True}}).data.neutralise
+    assert fine_tuning.configure(model, {"model": {"sharpest": 0.95}}).model == replace(
+        model.model, sharpest=0.95
+    )
     for given, words in (
         ({"model": {"decoder": 64}}, "--decoder is 32 in the model, and cannot become 64"),
         ({"model": {"grammar": "none"}}, f"--grammar is {model.model.grammar!r} in the model"),
         ({"data": {"vocabulary": 65}}, "--vocabulary is 64 in the model"),
     ):
         with pytest.raises(UsageError, match=words):
-            finetuning.configure(model, given)  # type: ignore[arg-type]
+            fine_tuning.configure(model, given)  # type: ignore[arg-type]

@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 import torch
 
-from molvae import checkpoint, gradients, resumption, training
-from molvae import threads as threads_module
-from molvae.dataset import Dataset
+from molvae.datasets.dataset import Dataset
 from molvae.errors import TrainingError
-from molvae.model import Packed
-from molvae.schedules import learning_rate
-from molvae.threads import Threads
-from molvae.training import Epoch, Step, begin, noise_of_step, train
+from molvae.nn import threads as threads_module
+from molvae.nn.model import Packed
+from molvae.nn.threads import Threads
+from molvae.storage import checkpoint
+from molvae.training import checkpoints, loop, loss
+from molvae.training.loop import Epoch, Step, begin, noise_of_step, train
+from molvae.training.schedules import learning_rate
 
 CPU = torch.device("cpu")
 
@@ -31,7 +32,9 @@ def test_the_seed_alone_decides_the_first_weights(tiny_dataset: Dataset, make_co
     torch.manual_seed(1)
     before = torch.random.get_rng_state()
     first = begin(tiny_dataset, make_config(seed=0), CPU)
-    assert torch.equal(torch.random.get_rng_state(), before), "the library must leave the global generator alone"
+    assert torch.equal(torch.random.get_rng_state(), before), (
+        "the library must leave the global generator alone"
+    )
     torch.manual_seed(2)
     assert weights(begin(tiny_dataset, make_config(seed=0), CPU).model) == weights(first.model)
     assert weights(begin(tiny_dataset, make_config(seed=1), CPU).model) != weights(first.model)
@@ -50,20 +53,28 @@ def test_beta_zero_is_an_autoencoder_without_noise(tiny_dataset: Dataset, make_c
     state = begin(tiny_dataset, make_config(beta=0.0), CPU)
     rows = np.arange(8)
     packed = Packed.from_batch(tiny_dataset.batch(rows, state.model.config.grammar), CPU)
-    mean = float(state.model.log_likelihood(packed, state.model.encode(packed).mean).mean().detach())
+    mean = float(
+        state.model.log_likelihood(packed, state.model.encode(packed).mean).mean().detach()
+    )
     with Threads(CPU, 8) as threads:
-        step = training.one_step(state, tiny_dataset, rows, threads)
+        step = loop.one_step(state, tiny_dataset, rows, threads)
     assert step.beta == 0.0
     assert step.reconstruction == pytest.approx(mean, rel=1e-5)
 
 
 def test_the_noise_of_a_step_depends_on_seed_and_step_alone() -> None:
-    noises = {noise_of_step(seed, step, (2, 3)).numpy().tobytes() for seed in range(3) for step in range(4)}
+    noises = {
+        noise_of_step(seed, step, (2, 3)).numpy().tobytes()
+        for seed in range(3)
+        for step in range(4)
+    }
     assert len(noises) == 12
     assert torch.equal(noise_of_step(1, 2, (2, 3)), noise_of_step(1, 2, (2, 3)))
 
 
-def test_records_come_for_every_step_and_every_epoch(tiny_dataset: Dataset, make_config: Any) -> None:
+def test_records_come_for_every_step_and_every_epoch(
+    tiny_dataset: Dataset, make_config: Any
+) -> None:
     state = begin(tiny_dataset, make_config(epochs=2, batch_size=100), CPU)
     records = list(train(state, tiny_dataset))
     kinds = [type(record) for record in records]
@@ -87,19 +98,23 @@ def test_training_improves_the_elbo(tiny_dataset: Dataset, make_config: Any) -> 
     epochs = [record for record in train(state, tiny_dataset) if isinstance(record, Epoch)]
     assert epochs[-1].elbo > epochs[0].elbo + 5
     assert epochs[-1].validation.reconstruction > epochs[0].validation.reconstruction
-    assert state.best == max(one.validation.reconstruction - 0.005 * one.validation.kl for one in epochs)
+    assert state.best == max(
+        one.validation.reconstruction - 0.005 * one.validation.kl for one in epochs
+    )
 
 
 def test_patience_ends_a_training_that_gets_no_better(
     tiny_dataset: Dataset, make_config: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     state = begin(tiny_dataset, make_config(epochs=50, batch_size=270, patience=2), CPU)
-    real = training.validate
+    real = loop.validate
     worse = itertools.count()
     monkeypatch.setattr(
-        training,
+        loop,
         "validate",
-        lambda *args, **options: real(*args, **options)._replace(reconstruction=-1000.0 - next(worse)),
+        lambda *args, **options: real(*args, **options)._replace(
+            reconstruction=-1000.0 - next(worse)
+        ),
     )
     epochs = [record for record in train(state, tiny_dataset) if isinstance(record, Epoch)]
     assert [epoch.best for epoch in epochs] == [True, False, False]
@@ -108,7 +123,7 @@ def test_patience_ends_a_training_that_gets_no_better(
 def test_minutes_fix_the_number_of_steps_once_the_speed_is_known(
     tiny_dataset: Dataset, make_config: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "MEASURED_STEPS", (2, 4))
+    monkeypatch.setattr(loop, "MEASURED_STEPS", (2, 4))
     state = begin(tiny_dataset, make_config(minutes=1e-9, batch_size=100), CPU)
     steps = [record for record in train(state, tiny_dataset) if isinstance(record, Step)]
     assert [step.total_steps for step in steps] == [0, 0, 0, 5, 5]
@@ -120,9 +135,11 @@ def test_minutes_count_what_comes_with_every_epoch_too(
 ) -> None:
     clock = itertools.count(0.0, 0.001)
     waited = [0.0]
-    monkeypatch.setattr(training, "MEASURED_STEPS", (3, 9))
-    monkeypatch.setattr(training.time, "monotonic", lambda: next(clock) + waited[0])
-    state = begin(tiny_dataset, make_config(minutes=10, batch_size=100), CPU)  # three steps an epoch
+    monkeypatch.setattr(loop, "MEASURED_STEPS", (3, 9))
+    monkeypatch.setattr(loop.time, "monotonic", lambda: next(clock) + waited[0])
+    state = begin(
+        tiny_dataset, make_config(minutes=10, batch_size=100), CPU
+    )  # three steps an epoch
     for record in train(state, tiny_dataset):
         waited[0] += 3.0 if isinstance(record, Epoch) else 0.0  # a slow disk
         if record.step > 9:
@@ -131,7 +148,9 @@ def test_minutes_count_what_comes_with_every_epoch_too(
 
 
 @pytest.mark.parametrize("total", [0, 7, 1000])
-def test_the_learning_rate_rises_to_its_peak_and_falls_to_a_fiftieth(make_config: Any, total: int) -> None:
+def test_the_learning_rate_rises_to_its_peak_and_falls_to_a_fiftieth(
+    make_config: Any, total: int
+) -> None:
     config = make_config(warmup=50, learning_rate=0.01).training
     rates = [learning_rate(step, total, config) for step in range(total or 200)]
     assert all(0 < rate <= 0.01 + 1e-12 for rate in rates)
@@ -147,13 +166,13 @@ def test_a_gradient_that_is_not_finite_changes_no_weight_and_ten_end_the_trainin
     tiny_dataset: Dataset, make_config: Any, monkeypatch: pytest.MonkeyPatch, bad: float
 ) -> None:
     state = begin(tiny_dataset, make_config(), CPU)
-    real = gradients.terms
+    real = loss.terms
 
     def broken(*arguments: Any) -> Any:
         found = real(*arguments)
         return found._replace(gradients=(found.gradients[0] * bad, *found.gradients[1:]))
 
-    monkeypatch.setattr(gradients, "terms", broken)
+    monkeypatch.setattr(loss, "terms", broken)
     before = weights(state.model), weights(state.average)
     with pytest.raises(TrainingError, match="not finite ten times in a row, up to step 10"):
         list(train(state, tiny_dataset))
@@ -164,24 +183,27 @@ def test_a_step_whose_likelihood_is_not_finite_leaves_a_state_that_can_be_saved_
     tiny_dataset: Dataset, make_config: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     state = begin(tiny_dataset, make_config(batch_size=100), CPU)
-    real, calls = gradients.of_batch, itertools.count(1)
+    real, calls = loss.of_batch, itertools.count(1)
 
     def broken(*arguments: Any) -> Any:
         found = real(*arguments)
         bad = math.nan if next(calls) == 1 else 1.0
         return found._replace(
-            log_likelihood=found.log_likelihood * bad, gradients=tuple(one * bad for one in found.gradients)
+            log_likelihood=found.log_likelihood * bad,
+            gradients=tuple(one * bad for one in found.gradients),
         )
 
-    monkeypatch.setattr(training, "of_batch", broken)
+    monkeypatch.setattr(loop, "of_batch", broken)
     for _ in itertools.islice(train(state, tiny_dataset), 2):
         pass
     assert state.sums[2] == 100
     checkpoint.save(tmp_path, state, tiny_dataset, {}, best=True)
-    assert resumption.resume(tmp_path, tiny_dataset, CPU).sums == state.sums
+    assert checkpoints.resume(tmp_path, tiny_dataset, CPU).sums == state.sums
 
 
-def test_the_mark_of_a_state_is_that_of_its_weights_and_its_step(tiny_dataset: Dataset, make_config: Any) -> None:
+def test_the_mark_of_a_state_is_that_of_its_weights_and_its_step(
+    tiny_dataset: Dataset, make_config: Any
+) -> None:
     one, other = (begin(tiny_dataset, make_config(), CPU) for _ in range(2))
     assert one.mark == other.mark
     other.step += 1
@@ -196,7 +218,7 @@ def test_gradients_are_clipped_to_their_norm(tiny_dataset: Dataset, make_config:
     state = begin(tiny_dataset, make_config(clip=1e-6), CPU)
     moments = []
     with Threads(CPU, 8) as threads:
-        step = training.one_step(state, tiny_dataset, np.arange(8), threads)
+        step = loop.one_step(state, tiny_dataset, np.arange(8), threads)
         for values in state.optimiser.state.values():
             moments.append(float(values["exp_avg"].square().sum()))
     assert step.gradient_norm > 1
@@ -222,7 +244,9 @@ def test_two_threads_train_as_one_does(
     assert ends[0] == pytest.approx(ends[1], rel=1e-3)
 
 
-def test_threads_keep_the_order_pass_errors_on_and_give_torch_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_keep_the_order_pass_errors_on_and_give_torch_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(threads_module, "default_workers", lambda: 3)
     before = torch.get_num_threads()
     with Threads(CPU, 10_000) as threads:

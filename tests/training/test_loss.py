@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 import torch
 
-from molvae import training
-from molvae.dataset import Dataset
-from molvae.gradients import Part, terms
-from molvae.model import Packed
-from molvae.posterior import standard_normal
-from molvae.training import begin
+from molvae.datasets.dataset import Dataset
+from molvae.nn.model import Packed
+from molvae.nn.posterior import standard_normal
+from molvae.training import loop
+from molvae.training.loop import begin
+from molvae.training.loss import Part, terms
 
 CPU = torch.device("cpu")
 
 
 @pytest.fixture
-def state(tiny_dataset: Dataset, make_config: Any) -> training.State:
+def state(tiny_dataset: Dataset, make_config: Any) -> loop.State:
     return begin(tiny_dataset, make_config(), CPU)
 
 
@@ -28,7 +28,9 @@ def part_of(rows: Any, samples: int = 1, beta: float = 0.5, seed: int = 0) -> Pa
     return Part(np.asarray(rows), noise, beta, len(rows))
 
 
-def test_the_terms_of_a_part_are_sums_of_nats_per_molecule(state: training.State, tiny_dataset: Dataset) -> None:
+def test_the_terms_of_a_part_are_sums_of_nats_per_molecule(
+    state: loop.State, tiny_dataset: Dataset
+) -> None:
     part = part_of([3, 100, 250])
     batch = tiny_dataset.batch(part.rows, state.model.config.grammar)
     packed = Packed.from_batch(batch, CPU)
@@ -38,25 +40,32 @@ def test_the_terms_of_a_part_are_sums_of_nats_per_molecule(state: training.State
     assert found.log_likelihood == pytest.approx(float(likelihood.detach()), rel=1e-5)
     assert found.kl == pytest.approx(float(q.kl().sum().detach()), rel=1e-5)
     loss = (0.5 * q.kl().sum() - likelihood) / 3
-    for mine, gradient in zip(torch.autograd.grad(loss, state.model.parameters()), found.gradients, strict=True):
+    for mine, gradient in zip(
+        torch.autograd.grad(loss, state.model.parameters()), found.gradients, strict=True
+    ):
         torch.testing.assert_close(gradient, mine, rtol=1e-3, atol=1e-5)
 
 
-def test_parts_of_a_batch_add_up_to_the_whole(state: training.State, tiny_dataset: Dataset) -> None:
+def test_parts_of_a_batch_add_up_to_the_whole(state: loop.State, tiny_dataset: Dataset) -> None:
     whole = part_of(range(10))
-    parts = [Part(whole.rows[i::3], whole.noise[:, i::3], whole.beta, whole.total) for i in range(3)]
+    parts = [
+        Part(whole.rows[i::3], whole.noise[:, i::3], whole.beta, whole.total) for i in range(3)
+    ]
     found = terms(state.model, tiny_dataset, whole, 0.0)
     shares = [terms(state.model, tiny_dataset, part, 0.0) for part in parts]
-    assert sum(share.log_likelihood for share in shares) == pytest.approx(found.log_likelihood, rel=1e-5)
+    assert sum(share.log_likelihood for share in shares) == pytest.approx(
+        found.log_likelihood, rel=1e-5
+    )
     for place, gradient in enumerate(found.gradients):
         total = sum(share.gradients[place] for share in shares)
         torch.testing.assert_close(total, gradient, rtol=1e-3, atol=1e-5)
 
 
-def test_several_draws_of_z_are_averaged(state: training.State, tiny_dataset: Dataset) -> None:
+def test_several_draws_of_z_are_averaged(state: loop.State, tiny_dataset: Dataset) -> None:
     several = part_of(range(6), samples=3)
     singles = [
-        terms(state.model, tiny_dataset, several._replace(noise=several.noise[i : i + 1]), 0.0) for i in range(3)
+        terms(state.model, tiny_dataset, several._replace(noise=several.noise[i : i + 1]), 0.0)
+        for i in range(3)
     ]
     found = terms(state.model, tiny_dataset, several, 0.0)
     mean = np.mean([single.log_likelihood for single in singles])

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from molvae.movement import follow, move, norm
-from molvae.threads import Threads, divided
+from molvae.nn.threads import Threads, divided
+from molvae.training.movement import follow, move, norm
 
 SHAPES = [(70, 33), (5,), (1,), (128, 7), (3, 2, 4)]
 
@@ -27,7 +27,10 @@ def random(seed: int) -> list[Tensor]:
 
 
 def optimiser_of(weights: list[nn.Parameter]) -> torch.optim.AdamW:
-    groups = [{"params": weights[:2], "weight_decay": 0.1}, {"params": weights[2:], "weight_decay": 0.0}]
+    groups = [
+        {"params": weights[:2], "weight_decay": 0.1},
+        {"params": weights[2:], "weight_decay": 0.0},
+    ]
     return torch.optim.AdamW(groups, lr=0.5, betas=(0.9, 0.99), fused=True)
 
 
@@ -46,13 +49,17 @@ def test_three_steps_are_those_of_the_optimiser_itself(threads: Threads) -> None
             optimisers[1].step()
     torch.testing.assert_close(mine, theirs, rtol=1e-6, atol=1e-7)
     for weight, other in zip(mine, theirs, strict=True):
-        torch.testing.assert_close(optimisers[0].state[weight], optimisers[1].state[other], rtol=1e-6, atol=1e-7)
+        torch.testing.assert_close(
+            optimisers[0].state[weight], optimisers[1].state[other], rtol=1e-6, atol=1e-7
+        )
 
 
 def test_the_norm_is_that_of_all_numbers_together(threads: Threads) -> None:
     with threads:
         found = norm(random(5), threads)
-    assert found == pytest.approx(float(torch.cat([part.flatten() for part in random(5)]).norm()), rel=1e-6)
+    assert found == pytest.approx(
+        float(torch.cat([part.flatten() for part in random(5)]).norm()), rel=1e-6
+    )
 
 
 def test_an_average_follows(threads: Threads) -> None:
@@ -68,4 +75,6 @@ def test_shares_hold_every_number_once(threads: Threads) -> None:
     assert 1 <= len(shares) <= threads.count
     assert all(shares)
     numbers = torch.cat([part.flatten() for share in shares for part in share])
-    assert sorted(numbers.tolist()) == sorted(torch.cat([part.flatten() for part in random(9)]).tolist())
+    assert sorted(numbers.tolist()) == sorted(
+        torch.cat([part.flatten() for part in random(9)]).tolist()
+    )

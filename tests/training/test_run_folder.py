@@ -1,4 +1,6 @@
-"""A training's folder: kept safe whatever happens to the process, and taken up again bit for bit."""
+"""A training's folder: kept safe whatever happens to the process, and taken up again bit for
+bit.
+"""
 
 from __future__ import annotations
 
@@ -17,33 +19,40 @@ from typing import Any
 import pytest
 import torch
 
-from molvae import checkpoint, model_folder, resumption, runs
 from molvae.config import from_dict, read_toml
-from molvae.dataset import Dataset
+from molvae.datasets.dataset import Dataset
 from molvae.errors import TrainingError, UsageError
-from molvae.training import Epoch
+from molvae.storage import checkpoint, model_folder
+from molvae.training import checkpoints, run_folder
+from molvae.training.loop import Epoch
 
 CPU = torch.device("cpu")
 
 
 def start(run: Path, dataset: Dataset, config: Any) -> Any:
-    return runs.create(run, dataset, config, CPU)
+    return run_folder.create(run, dataset, config, CPU)
 
 
 def finish(run: Path, state: Any, dataset: Dataset, **options: Any) -> list[Any]:
-    return list(runs.run_training(run, state, dataset, {"data": dataset.report}, **options))
+    return list(run_folder.run_training(run, state, dataset, {"data": dataset.report}, **options))
 
 
 def weights(run: Path) -> dict[str, bytes]:
     """What the newest step of a run holds: its weights and its training state."""
     newest = model_folder.steps_of(run)[0]
-    return {name: (newest / name).read_bytes() for name in ("weights.safetensors", "training.safetensors")}
+    return {
+        name: (newest / name).read_bytes()
+        for name in ("weights.safetensors", "training.safetensors")
+    }
 
 
 def metrics(run: Path) -> list[dict[str, str]]:
     """The rows of ``metrics.csv``, without what the clock says."""
     with open(run / "metrics.csv", newline="", encoding="utf-8") as handle:
-        return [{key: value for key, value in row.items() if key != "seconds"} for row in csv.DictReader(handle)]
+        return [
+            {key: value for key, value in row.items() if key != "seconds"}
+            for row in csv.DictReader(handle)
+        ]
 
 
 @pytest.fixture
@@ -53,7 +62,9 @@ def config(make_config: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
-def whole(tiny_dataset: Dataset, make_config: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def whole(
+    tiny_dataset: Dataset, make_config: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """The same training, which nothing stopped."""
     run = tmp_path_factory.mktemp("whole") / "run"
     config = make_config(epochs=3, batch_size=100)
@@ -89,12 +100,14 @@ def test_a_training_stopped_after_any_record_goes_on_to_the_same_end(
         return bool(stop)
 
     state = start(run, tiny_dataset, config)
-    for _ in runs.run_training(run, state, tiny_dataset, {"data": tiny_dataset.report}, stopping=stopping):
+    for _ in run_folder.run_training(
+        run, state, tiny_dataset, {"data": tiny_dataset.report}, stopping=stopping
+    ):
         if next(seen) == stop_after:
             stop.append(True)
     # What is asked while a record is handled is done with the next: at most one step is in between.
     assert model_folder.steps_of(run)[0].name == checkpoint.step_name(state.step)
-    resumed = resumption.resume(run, tiny_dataset, CPU)
+    resumed = checkpoints.resume(run, tiny_dataset, CPU)
     finish(run, resumed, tiny_dataset)
     assert metrics(run) == metrics(whole)
     assert weights(run) == weights(whole)
@@ -107,7 +120,7 @@ def test_stopping_twice_and_resuming_twice_changes_nothing(
     state = start(run, tiny_dataset, config)
     for _ in range(20):
         finish(run, state, tiny_dataset, stopping=lambda: True)
-        state = resumption.resume(run, tiny_dataset, CPU)
+        state = checkpoints.resume(run, tiny_dataset, CPU)
         if state.out_of_steps:
             break
     assert metrics(run) == metrics(whole)
@@ -117,14 +130,16 @@ def test_stopping_twice_and_resuming_twice_changes_nothing(
 def test_a_training_is_saved_every_few_minutes(
     tiny_dataset: Dataset, config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "SAVE_SECONDS", -1.0)
+    monkeypatch.setattr(run_folder, "SAVE_SECONDS", -1.0)
     run = tmp_path / "run"
     steps = []
-    for record in runs.run_training(run, start(run, tiny_dataset, config), tiny_dataset, {}):
+    for record in run_folder.run_training(run, start(run, tiny_dataset, config), tiny_dataset, {}):
         if isinstance(record, Epoch):
             break
         steps.append(model_folder.steps_of(run)[0].name if model_folder.steps_of(run) else "")
-    assert steps == ["step-00000001", "step-00000002", "step-00000002"], "the last step waits for its validation"
+    assert steps == ["step-00000001", "step-00000002", "step-00000002"], (
+        "the last step waits for its validation"
+    )
 
 
 def test_the_metrics_of_an_epoch_that_was_not_saved_are_written_once(
@@ -144,18 +159,23 @@ def test_the_metrics_of_an_epoch_that_was_not_saved_are_written_once(
         with pytest.raises(OSError, match="No space left"):
             finish(run, state, tiny_dataset)
     assert checkpoint.load(run).info["step"] == 3, "what was saved before is still there"
-    finish(run, resumption.resume(run, tiny_dataset, CPU), tiny_dataset)
+    finish(run, checkpoints.resume(run, tiny_dataset, CPU), tiny_dataset)
     assert metrics(run) == metrics(whole)
     assert weights(run) == weights(whole)
 
 
 @pytest.mark.parametrize("nth", [1, 3, 6, 9, 12])
 def test_a_disk_that_fails_at_any_write_leaves_the_state_before(
-    tiny_dataset: Dataset, config: Any, tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch, nth: int
+    tiny_dataset: Dataset,
+    config: Any,
+    tmp_path: Path,
+    whole: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    nth: int,
 ) -> None:
     run = tmp_path / "run"
     state = start(run, tiny_dataset, config)
-    records = runs.run_training(run, state, tiny_dataset, {"data": tiny_dataset.report})
+    records = run_folder.run_training(run, state, tiny_dataset, {"data": tiny_dataset.report})
     for record in records:
         if isinstance(record, Epoch):
             break
@@ -173,27 +193,31 @@ def test_a_disk_that_fails_at_any_write_leaves_the_state_before(
     assert not [path.name for path in run.iterdir() if path.name.startswith(".tmp-")]
     for step in model_folder.steps_of(run):
         checkpoint.load(step)
-    finish(run, resumption.resume(run, tiny_dataset, CPU), tiny_dataset)
+    finish(run, checkpoints.resume(run, tiny_dataset, CPU), tiny_dataset)
     assert metrics(run) == metrics(whole)
     assert weights(run) == weights(whole)
     assert model_folder.best_name(run) == model_folder.best_name(whole)
 
 
-def test_two_trainers_never_share_a_folder(tiny_dataset: Dataset, config: Any, tmp_path: Path) -> None:
+def test_two_trainers_never_share_a_folder(
+    tiny_dataset: Dataset, config: Any, tmp_path: Path
+) -> None:
     run = tmp_path / "run"
-    first = runs.run_training(run, start(run, tiny_dataset, config), tiny_dataset, {})
+    first = run_folder.run_training(run, start(run, tiny_dataset, config), tiny_dataset, {})
     next(first)
     with pytest.raises(TrainingError, match=f"another training is using it .process {os.getpid()}"):
         finish(run, resumption_state(tiny_dataset, config), tiny_dataset)
     with pytest.raises(TrainingError, match="another training is using it"):
-        runs.create(run, tiny_dataset, config, CPU, force=True)
-    assert [path.name for path in run.iterdir() if path.name == "config.toml"], "the second one changes nothing"
+        run_folder.create(run, tiny_dataset, config, CPU, force=True)
+    assert [path.name for path in run.iterdir() if path.name == "config.toml"], (
+        "the second one changes nothing"
+    )
     first.close()
-    finish(run, runs.create(run, tiny_dataset, config, CPU, force=True), tiny_dataset)
+    finish(run, run_folder.create(run, tiny_dataset, config, CPU, force=True), tiny_dataset)
 
 
 def resumption_state(dataset: Dataset, config: Any) -> Any:
-    from molvae.training import begin
+    from molvae.training.loop import begin
 
     return begin(dataset, config, CPU)
 
@@ -202,44 +226,48 @@ def test_a_folder_with_something_in_it_is_left_alone(
     whole: Path, tmp_path: Path, tiny_dataset: Dataset, config: Any
 ) -> None:
     with pytest.raises(UsageError, match="already exists and is not empty; --resume goes on"):
-        runs.check_new(whole)
-    runs.check_new(whole, force=True)
+        run_folder.check_new(whole)
+    run_folder.check_new(whole, force=True)
     other = tmp_path / "thesis"
     other.mkdir()
     (other / "chapter.tex").write_text("words")
     for force in (False, True):
         with pytest.raises(UsageError, match="choose another folder"):
-            runs.create(other, tiny_dataset, config, CPU, force=force)
+            run_folder.create(other, tiny_dataset, config, CPU, force=force)
     assert (other / "chapter.tex").read_text() == "words"
     with pytest.raises(UsageError, match="is a file"):
-        runs.check_new(other / "chapter.tex")
+        run_folder.check_new(other / "chapter.tex")
     with pytest.raises(UsageError, match="cannot be written"):
-        runs.check_new(other / "chapter.tex" / "run")
+        run_folder.check_new(other / "chapter.tex" / "run")
 
 
 def test_what_was_stopped_before_its_first_save_may_begin_again(
     tmp_path: Path, tiny_dataset: Dataset, config: Any
 ) -> None:
     run = tmp_path / "run"
-    records = runs.run_training(run, start(run, tiny_dataset, config), tiny_dataset, {})
+    records = run_folder.run_training(run, start(run, tiny_dataset, config), tiny_dataset, {})
     next(records)
     records.close()
     with pytest.raises(UsageError, match="has not been saved yet"):
-        runs.config_of(run, {})
+        run_folder.config_of(run, {})
     finish(run, start(run, tiny_dataset, config), tiny_dataset)
 
 
-def test_options_given_anew_must_be_those_of_the_training(whole: Path, config: Any, tmp_path: Path) -> None:
-    assert runs.config_of(whole, {"training": {"epochs": 3}, "model": {"latent": 8}}) == config
+def test_options_given_anew_must_be_those_of_the_training(
+    whole: Path, config: Any, tmp_path: Path
+) -> None:
+    assert (
+        run_folder.config_of(whole, {"training": {"epochs": 3}, "model": {"latent": 8}}) == config
+    )
     for given, words in (
         ({"training": {"epochs": 4}}, "epochs was 3, and cannot become 4"),
         ({"model": {"latent": 16}}, "latent was 8, and cannot become 16"),
     ):
         with pytest.raises(UsageError, match=words):
-            runs.config_of(whole, given)
+            run_folder.config_of(whole, given)
     for run in (tmp_path, tmp_path / "missing"):
         with pytest.raises(UsageError, match="no training to resume"):
-            runs.config_of(run, {})
+            run_folder.config_of(run, {})
 
 
 def test_the_options_of_a_run_are_known_though_its_newest_step_is_damaged(copied_run: Path) -> None:
@@ -249,24 +277,24 @@ def test_the_options_of_a_run_are_known_though_its_newest_step_is_damaged(copied
         os.rename(newest, older)
         newest.mkdir()
     (newest / "config.json").write_text("{}")
-    assert runs.config_of(copied_run, {}).model.latent == 8
+    assert run_folder.config_of(copied_run, {}).model.latent == 8
 
 
 CHILD = """
 import json, sys, torch
 from pathlib import Path
-from molvae import resumption, runs
+from molvae.training import checkpoints, run_folder
 from molvae.config import from_dict
-from molvae.dataset import Dataset
+from molvae.datasets.dataset import Dataset
 torch.set_num_threads(1)
 run, data, config = Path(sys.argv[1]), Dataset.load(sys.argv[2]), from_dict(json.loads(sys.argv[3]), "test")
-runs.SAVE_SECONDS = -1.0
+run_folder.SAVE_SECONDS = -1.0
 try:
-    state = resumption.resume(run, data, torch.device("cpu"))
+    state = checkpoints.resume(run, data, torch.device("cpu"))
 except Exception:
-    state = runs.create(run, data, config, torch.device("cpu"), force=True)
+    state = run_folder.create(run, data, config, torch.device("cpu"), force=True)
 print("begun", flush=True)
-for record in runs.run_training(run, state, data, {"data": data.report}):
+for record in run_folder.run_training(run, state, data, {"data": data.report}):
     print("saved" if hasattr(record, "validation") else "step", record.step, flush=True)
 """
 
@@ -286,7 +314,9 @@ def test_a_training_killed_at_any_moment_loses_nothing_it_has_saved(
             time.sleep(chance.uniform(0.0, 0.15))
             child.kill()
             lines = [line.split() for line in child.stdout.read().splitlines()]
-        told = max([told, *(int(line[1]) for line in lines if line[0] == "saved" and len(line) == 2)])
+        told = max(
+            [told, *(int(line[1]) for line in lines if line[0] == "saved" and len(line) == 2)]
+        )
         found = [checkpoint.load(step).info["step"] for step in model_folder.steps_of(run)]
         assert max(found, default=0) >= told, "a step that was said to be saved is gone"
     done = subprocess.run(command, capture_output=True, text=True)

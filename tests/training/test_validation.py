@@ -8,16 +8,18 @@ import numpy as np
 import pytest
 import torch
 
-from molvae.dataset import Dataset
-from molvae.model import Packed
-from molvae.threads import Threads
-from molvae.training import Epoch, begin, train
-from molvae.validation import figures, validate
+from molvae.datasets.dataset import Dataset
+from molvae.nn.model import Packed
+from molvae.nn.threads import Threads
+from molvae.training.loop import Epoch, begin, train
+from molvae.training.validation import figures, validate
 
 CPU = torch.device("cpu")
 
 
-def test_an_autoencoder_is_validated_without_noise_too(tiny_dataset: Dataset, make_config: Any) -> None:
+def test_an_autoencoder_is_validated_without_noise_too(
+    tiny_dataset: Dataset, make_config: Any
+) -> None:
     state = begin(tiny_dataset, make_config(beta=0.0, epochs=1), CPU)
     *_, last = train(state, tiny_dataset)
     assert isinstance(last, Epoch)
@@ -30,7 +32,9 @@ def test_an_autoencoder_is_validated_without_noise_too(tiny_dataset: Dataset, ma
 def test_validation_is_repeatable_and_adds_up(tiny_model: Any, tiny_dataset: Dataset) -> None:
     with Threads(CPU, 1) as threads:
         first = validate(tiny_model.model, tiny_dataset, tiny_dataset.training_rows, threads)
-        again = validate(tiny_model.model, tiny_dataset, tiny_dataset.training_rows[::-1].copy(), threads)
+        again = validate(
+            tiny_model.model, tiny_dataset, tiny_dataset.training_rows[::-1].copy(), threads
+        )
     assert first.elbo == pytest.approx(first.reconstruction - first.kl)
     assert again[:6] == pytest.approx(first[:6], rel=0.05, abs=0.02)
     assert first.unconditional is again.unconditional is None
@@ -38,7 +42,9 @@ def test_validation_is_repeatable_and_adds_up(tiny_model: Any, tiny_dataset: Dat
     assert 0 <= first.active_units <= 8
 
 
-def test_exchanging_latents_costs_what_the_decoder_reads_from_them(memorised: Any, few: list[str]) -> None:
+def test_exchanging_latents_costs_what_the_decoder_reads_from_them(
+    memorised: Any, few: list[str]
+) -> None:
     packed, batch = memorised.packed(memorised.read(few))
     sums, q = figures(memorised.model, batch, torch.zeros(len(few), 8))
     with torch.no_grad():
@@ -58,7 +64,9 @@ def test_exact_is_the_share_that_greedy_decoding_rebuilds(memorised: Any, few: l
     assert sums[4] == len(packed.targets)
 
 
-def test_one_molecule_can_be_validated_and_trained_on(tiny_dataset: Dataset, make_config: Any) -> None:
+def test_one_molecule_can_be_validated_and_trained_on(
+    tiny_dataset: Dataset, make_config: Any
+) -> None:
     alone = Dataset(
         tiny_dataset.vocabulary,
         tiny_dataset.ids[: tiny_dataset.lengths[0]],

@@ -2,9 +2,9 @@
 
 A kernel makes one pass over its arrays, in one thread, with the interpreter lock released, so that
 several Python threads can each work on rows of their own. Arrays are C-contiguous float32, uint16
-that holds bfloat16 bits, or bytes; functions, and sums of all but bytes, are always float32. Knows numpy
-arrays and numba, not torch, layers or molecules. Compilation happens at the first call and is kept on disk.
-"""
+that holds bfloat16 bits, or bytes; functions, and sums of all but bytes, are always float32. Knows
+numpy arrays and numba, not torch, layers or molecules. Compilation happens at the first call and is
+kept on disk."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ try:  # where it is asked whether numba is there; without it the layers alone ru
     from numba.core.cgutils import create_struct_proxy
     from numba.extending import intrinsic
 
-    from . import compilation
+    from ...runtime import compilation
 except ImportError:  # pragma: no cover - depends on the installation
     AVAILABLE = NATIVE_BF16 = NATIVE_BYTES = TILES = False
 else:
@@ -37,16 +37,20 @@ EXACT = frozenset({"contract", "arcp", "nsz"})
 
 
 def compiled(flags: frozenset[str] = EXACT) -> Callable[[Function], Function]:
-    """Compile arithmetic under the given licences to reorder it; where numba is missing, leave it as it is."""
+    """Compile arithmetic under the given licences to reorder it; where numba is missing, leave it
+    as it is.
+    """
     if not AVAILABLE:
         return lambda function: function
-    # integers are not widened: float32 is in 32 bits too, and vectors of both must have equally many
+    # integers are not widened: float32 is in 32 bits too, and vectors of both must have equally
+    # many
     return compilation.compiled(widening=False, fastmath=set(flags), error_model="numpy")
 
 
-# ---- loads and stores that widen and narrow, and that the vectoriser can trust -----------------------
-# numba says nothing about aliasing, so LLVM would test every pair of arrays and give up on kernels with
-# this many. Each array of a kernel is therefore given a scope number; scopes never overlap in memory.
+# ---- loads and stores that widen and narrow, and that the vectoriser can trust
+# ----------------------- numba says nothing about aliasing, so LLVM would test every pair of arrays
+# and give up on kernels with this many. Each array of a kernel is therefore given a scope number;
+# scopes never overlap in memory.
 SCOPES = 10
 
 if AVAILABLE:
@@ -73,8 +77,11 @@ if AVAILABLE:
         domain = module.add_metadata(["molvae"])
         scopes = [module.add_metadata([f"molvae {number}", domain]) for number in range(SCOPES)]
         access.set_metadata("alias.scope", module.add_metadata([scopes[scope]]))
-        access.set_metadata("noalias", module.add_metadata([s for s in scopes if s is not scopes[scope]]))
-        # Full-width registers: the gates are bound by arithmetic, and the products beside them use them too.
+        access.set_metadata(
+            "noalias", module.add_metadata([s for s in scopes if s is not scopes[scope]])
+        )
+        # Full-width registers: the gates are bound by arithmetic, and the products beside them use
+        # them too.
         set.add(builder.function.attributes, '"prefer-vector-width"="512"')
 
     def _address(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
@@ -95,9 +102,13 @@ if AVAILABLE:
         return numba.float32(array, numba.int64, scope), generate
 
     def _store(typing: Any, array: Any, index: Any, scope: Any, value: Any) -> Any:
-        """Write a float32 to element `index` of the flattened array, rounded to nearest even for bfloat16, and for
-        bytes, of a number from 0 on, down."""
-        number, half, byte = scope.literal_value, array.dtype.bitwidth == 16, array.dtype.bitwidth == 8
+        """Write a float32 to element `index` of the flattened array, rounded to nearest even for
+        bfloat16, and for bytes, of a number from 0 on, down."""
+        number, half, byte = (
+            scope.literal_value,
+            array.dtype.bitwidth == 16,
+            array.dtype.bitwidth == 8,
+        )
 
         def generate(context: Any, builder: Any, _: Any, args: Any) -> Any:
             value = args[3]
@@ -123,7 +134,8 @@ else:  # pragma: no cover - depends on the installation
     load = store = None
 
 
-# ---- functions ---------------------------------------------------------------------------------------
+# ---- functions
+# ---------------------------------------------------------------------------------------
 ONE, TWO = F(1), F(2)
 LOG2E, LN2 = F(1 / math.log(2)), F(math.log(2))
 EXPONENT_LIMIT = F(60)  # two such factors still multiply to a finite number
@@ -131,7 +143,13 @@ EXPONENT_LIMIT = F(60)  # two such factors still multiply to a finite number
 ROUNDER = F(3 * 2**22 + 127)
 MANTISSA = np.int32(23)
 # (2^f - 1) / f on [-1/2, 1/2]: least-squares fit reweighted to equal ripples, relative error 4e-7.
-P0, P1, P2, P3, P4 = F(0.69314712286), F(0.24022351205), F(0.05550500378), F(0.00966624543), F(0.00133335381)
+P0, P1, P2, P3, P4 = (
+    F(0.69314712286),
+    F(0.24022351205),
+    F(0.05550500378),
+    F(0.00966624543),
+    F(0.00133335381),
+)
 
 
 @compiled()

@@ -1,4 +1,5 @@
-"""The gate arithmetic of a GRU layer, forward and backward, by whole rows: after products of any kind.
+"""The gate arithmetic of a GRU layer, forward and backward, by whole rows: after products of any
+kind.
 
 Knows numpy arrays, no products.
 
@@ -11,7 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from .kernels import ONE, Array, F, compiled, exponential, hyperbolic_tangent, inverse, load, store
+from .elementwise import (
+    ONE,
+    Array,
+    F,
+    compiled,
+    exponential,
+    hyperbolic_tangent,
+    inverse,
+    load,
+    store,
+)
 
 
 @compiled()
@@ -22,13 +33,12 @@ def forward(
 ) -> None:  # fmt: skip
     """One step of rows start..start+alive of the packed arrays, in place.
 
-    gates (N, 3H): the input's share of r, z, n on entry; r, z and the recurrent share of n on return.
-    recurrent (alive, 3H): h @ W_hh^T of these rows. fixed (R, 3H): what is added, of which packed row i
-    gets row owners[i] (N).
-    bias (H): the bias inside n's recurrent share. state (B, H): h, replaced. candidate (N, H): n.
-    outputs (N, H): h. carried (N + 1, H): h again, for rows that go on, where the next step's rows begin
-    (start + alive); `following` of them do. The last row of carried takes what goes nowhere.
-    """
+    gates (N, 3H): the input's share of r, z, n on entry; r, z and the recurrent share of n on
+    return. recurrent (alive, 3H): h @ W_hh^T of these rows. fixed (R, 3H): what is added, of which
+    packed row i gets row owners[i] (N). bias (H): the bias inside n's recurrent share. state (B,
+    H): h, replaced. candidate (N, H): n. outputs (N, H): h. carried (N + 1, H): h again, for rows
+    that go on, where the next step's rows begin (start + alive); `following` of them do. The last
+    row of carried takes what goes nowhere."""
     size = state.shape[1]
     for i in range(alive):
         g, q, c = (start + i) * 3 * size, i * 3 * size, owners[start + i] * 3 * size
@@ -56,7 +66,9 @@ def forward(
 
 @compiled()
 def slopes(dh: Any, r: Any, z: Any, hn: Any, n: Any, before: Any) -> Any:
-    """The gradients of what goes into r, z, n's recurrent share and n, and what goes straight to the state before."""
+    """The gradients of what goes into r, z, n's recurrent share and n, and what goes straight to
+    the state before.
+    """
     kept = dh * z
     dn = (dh - kept) * (ONE - n * n)
     dhn = dn * r
@@ -70,12 +82,12 @@ def backward(
 ) -> None:  # fmt: skip
     """The reverse of `forward` for one step, in place.
 
-    gates (N, 3H): r, z and n's recurrent share on entry; their gradients on return. candidate (N, H): n on
-    entry, the gradient of n's input share on return. carried (N + 1, H): the state each step began with.
-    recurrent (B + 1, H): what comes back through W_hh from the next step, for the first `following` rows;
-    its last row is 0. slope (N or 1, H): gradient of the outputs, one row of 0 if there is none.
-    state (B, H): on entry the direct share of the next step's gradient, on return that of this one.
-    """
+    gates (N, 3H): r, z and n's recurrent share on entry; their gradients on return. candidate (N,
+    H): n on entry, the gradient of n's input share on return. carried (N + 1, H): the state each
+    step began with. recurrent (B + 1, H): what comes back through W_hh from the next step, for the
+    first `following` rows; its last row is 0. slope (N or 1, H): gradient of the outputs, one row
+    of 0 if there is none. state (B, H): on entry the direct share of the next step's gradient, on
+    return that of this one."""
     size = state.shape[1]
     given = 0 if slope.shape[0] == 1 else 1
     for i in range(alive):
@@ -84,8 +96,14 @@ def backward(
         d = o * given
         for j in range(size):
             dh = load(state, s + j, 6) + load(recurrent, q + j, 3) + load(slope, d + j, 4)
-            r, z, hn = load(gates, g + j, 0), load(gates, g + size + j, 1), load(gates, g + 2 * size + j, 2)
-            dr, dz, dhn, dn, kept = slopes(dh, r, z, hn, load(candidate, o + j, 7), load(carried, o + j, 9))
+            r, z, hn = (
+                load(gates, g + j, 0),
+                load(gates, g + size + j, 1),
+                load(gates, g + 2 * size + j, 2),
+            )
+            dr, dz, dhn, dn, kept = slopes(
+                dh, r, z, hn, load(candidate, o + j, 7), load(carried, o + j, 9)
+            )
             store(gates, g + j, 0, dr)
             store(gates, g + size + j, 1, dz)
             store(gates, g + 2 * size + j, 2, dhn)
@@ -94,14 +112,19 @@ def backward(
 
 
 @compiled()
-def fixed_gradient(gates: Array, candidate: Array, owners: Array, fixed: Array, bias: Array) -> None:
-    """Sum gate gradients: over the packed rows of each owner (N) into fixed (R, 3H), over all rows into bias (4H).
+def fixed_gradient(
+    gates: Array, candidate: Array, owners: Array, fixed: Array, bias: Array
+) -> None:
+    """Sum gate gradients: over the packed rows of each owner (N) into fixed (R, 3H), over all rows
+    into bias (4H).
 
     The first 3H of bias, 0 on entry, are the input's share; the last H are n's recurrent share.
     """
     size, count = candidate.shape[1], owners.size
     ends, order = np.zeros(fixed.shape[0] + 1, np.int64), np.empty(count, np.int64)
-    for i in range(count):  # rows in the order of their owners, so that sums stand in the nearest cache
+    for i in range(
+        count
+    ):  # rows in the order of their owners, so that sums stand in the nearest cache
         ends[owners[i] + 1] += 1
     for r in range(fixed.shape[0]):
         ends[r + 1] += ends[r]
@@ -116,9 +139,16 @@ def fixed_gradient(gates: Array, candidate: Array, owners: Array, fixed: Array, 
             for j in range(2 * size):
                 store(total, j, 2, load(total, j, 2) + load(gates, g + j, 0))
             for j in range(size):
-                store(total, 2 * size + j, 2, load(total, 2 * size + j, 2) + load(candidate, o + j, 1))
+                store(
+                    total, 2 * size + j, 2, load(total, 2 * size + j, 2) + load(candidate, o + j, 1)
+                )
             for j in range(size):
-                store(bias, 3 * size + j, 4, load(bias, 3 * size + j, 4) + load(gates, g + 2 * size + j, 0))
+                store(
+                    bias,
+                    3 * size + j,
+                    4,
+                    load(bias, 3 * size + j, 4) + load(gates, g + 2 * size + j, 0),
+                )
         for j in range(3 * size):
             value = load(total, j, 2)
             store(fixed, r * 3 * size + j, 3, value)
@@ -132,16 +162,20 @@ def step(
 ) -> None:  # fmt: skip
     """One step without memory of the gates, for sampling.
 
-    gates, recurrent (B, 3H): shares of the input and of the state. fixed (R, 3H): row i gets row owners[i], or the
-    only one there is. bias (3H): the recurrent share's. state (B, H): replaced, as is narrow (B, H), its copy in
-    the type of the next matrix product.
-    """
+    gates, recurrent (B, 3H): shares of the input and of the state. fixed (R, 3H): row i gets row
+    owners[i], or the only one there is. bias (3H): the recurrent share's. state (B, H): replaced,
+    as is narrow (B, H), its copy in the type of the next matrix product."""
     size = state.shape[1]
     for i in range(state.shape[0]):
         g, s = i * 3 * size, i * size
         c = (owners[i] if fixed.shape[0] > 1 else 0) * 3 * size
         for j in range(size):
-            xr = load(gates, g + j, 0) + load(recurrent, g + j, 3) + load(fixed, c + j, 4) + load(bias, j, 5)
+            xr = (
+                load(gates, g + j, 0)
+                + load(recurrent, g + j, 3)
+                + load(fixed, c + j, 4)
+                + load(bias, j, 5)
+            )
             xz = load(gates, g + size + j, 0) + load(recurrent, g + size + j, 3)
             xz += load(fixed, c + size + j, 4) + load(bias, size + j, 5)
             u, v = ONE + exponential(-xr), ONE + exponential(-xz)

@@ -1,4 +1,5 @@
-"""Pieces of LLVM's language, for the kernels that numba's Python cannot say: where sums must stay in registers.
+"""Pieces of LLVM's language, for the kernels that numba's Python cannot say: where sums must stay
+in registers.
 
 Knows pointers and loops, no arithmetic of its own.
 """
@@ -37,15 +38,24 @@ def function(builder: Any, name: str, result: Any, arguments: list[Any]) -> Any:
     return utilities.get_or_insert_function(builder.module, kind, f"llvm.{name}")
 
 
-def loop(builder: Any, count: Any, start: list[Any], body: Callable[[Any, list[Any]], list[Any]]) -> list[Any]:
-    """What the values `start` become when `body` has been applied `count` times; it is told the number of the time."""
-    before, inside, after = builder.block, *(builder.append_basic_block(name) for name in ("inside", "after"))
+def loop(
+    builder: Any, count: Any, start: list[Any], body: Callable[[Any, list[Any]], list[Any]]
+) -> list[Any]:
+    """What the values `start` become when `body` has been applied `count` times; it is told the
+    number of the time.
+    """
+    before, inside, after = (
+        builder.block,
+        *(builder.append_basic_block(name) for name in ("inside", "after")),
+    )
     builder.cbranch(builder.icmp_signed(">", count, I64(0)), inside, after)
     builder.position_at_end(inside)
     number, carried = builder.phi(I64), [builder.phi(value.type) for value in start]
     results = body(number, carried)
     following = builder.add(number, I64(1))
-    for phi, first, later in zip([number, *carried], [I64(0), *start], [following, *results], strict=True):
+    for phi, first, later in zip(
+        [number, *carried], [I64(0), *start], [following, *results], strict=True
+    ):
         phi.add_incoming(first, before)
         phi.add_incoming(later, inside)
     builder.cbranch(builder.icmp_signed("<", following, count), inside, after)

@@ -1,7 +1,9 @@
-"""Right operands of bf16 matrix products, packed so that a block of a product reads them in one stream.
+"""Right operands of bf16 matrix products, packed so that a block of a product reads them in one
+stream.
 
-    a panel: 32 columns of a right operand (K, N), along K: 1024 numbers for every 32 of K. Of these first 16 columns,
-    then the other 16, each as 16 rows of 16 pairs; a pair are the numbers of two rows of the operand in one column.
+    a panel: 32 columns of a right operand (K, N), along K: 1024 numbers for every 32 of K. Of these
+    first 16 columns, then the other 16, each as 16 rows of 16 pairs; a pair are the numbers of two
+    rows of the operand in one column.
 
 bfloat16 is uint16 here. Knows numpy arrays and numba, not torch or layers.
 """
@@ -12,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .kernels import AVAILABLE, Array, compiled
+from .elementwise import AVAILABLE, Array, compiled
 
 if AVAILABLE:
     import numba
@@ -28,7 +30,9 @@ if AVAILABLE:
             rows = []
             for row in range(16):
                 at = builder.add(args[1], builder.mul(args[2], I64(row)))
-                rows.append(builder.load(pointer(context, builder, source, args[0], at, WORDS), align=4))
+                rows.append(
+                    builder.load(pointer(context, builder, source, args[0], at, WORDS), align=4)
+                )
             for bit in (1, 2, 4, 8):  # swap the blocks off the diagonal, of size 1, 2, 4, 8
                 low = [lane if not lane & bit else 16 + lane - bit for lane in range(16)]
                 high = [lane + bit if not lane & bit else 16 + lane for lane in range(16)]
@@ -36,7 +40,9 @@ if AVAILABLE:
                 for row in range(16):
                     if not row & bit:
                         pair = rows[row], rows[row | bit]
-                        rows[row], rows[row | bit] = (builder.shuffle_vector(*pair, mask) for mask in masks)
+                        rows[row], rows[row | bit] = (
+                            builder.shuffle_vector(*pair, mask) for mask in masks
+                        )
             step = 32 // (out.dtype.bitwidth // 16)
             for row, value in enumerate(rows):
                 at = builder.add(args[4], I64(row * step))
@@ -54,7 +60,8 @@ SIXTEEN = np.uint32(16)
 
 @compiled()
 def pack_transposed(source: Array, stride: int, columns: int, depth: int, out: Array) -> None:
-    """Panels of source^T as a right operand: source flat, of `columns` rows, `stride` apart, of `depth` numbers.
+    """Panels of source^T as a right operand: source flat, of `columns` rows, `stride` apart, of
+    `depth` numbers.
 
     32 divides both; out is flat.
     """
@@ -67,7 +74,8 @@ def pack_transposed(source: Array, stride: int, columns: int, depth: int, out: A
 
 @compiled()
 def pack(source: Array, stride: int, depth: int, columns: int, words: Array) -> None:
-    """Panels of source as a right operand, as 32-bit words: source flat, of `depth` rows, `stride` apart.
+    """Panels of source as a right operand, as 32-bit words: source flat, of `depth` rows, `stride`
+    apart.
 
     32 divides `columns`; the depth is filled up with zeros to what 32 divides.
     """
@@ -81,7 +89,9 @@ def pack(source: Array, stride: int, depth: int, columns: int, words: Array) -> 
                     interleave(source, first, first + stride, words, place)
                 else:
                     for j in range(16):
-                        words[place + j] = np.uint32(source[first + j]) if k < depth else np.uint32(0)
+                        words[place + j] = (
+                            np.uint32(source[first + j]) if k < depth else np.uint32(0)
+                        )
                 place += 16
 
 

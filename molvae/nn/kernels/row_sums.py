@@ -1,4 +1,6 @@
-"""Sums of some rows of a table, in registers until all are added, and the reverse. Knows numpy arrays and numba."""
+"""Sums of some rows of a table, in registers until all are added, and the reverse. Knows numpy
+arrays and numba.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .kernels import AVAILABLE, Array, compiled, load, store
+from .elementwise import AVAILABLE, Array, compiled, load, store
 
 if AVAILABLE:
     import numba
@@ -20,7 +22,9 @@ if AVAILABLE:
         return [offset(builder, start, I64(LANES * number), FLOATS) for number in range(vectors)]
 
     def _adder(vectors: int) -> Any:
-        """What adds `count` rows of a table, from column `column` on, to as many vectors of `total`."""
+        """What adds `count` rows of a table, from column `column` on, to as many vectors of
+        `total`.
+        """
 
         def add(typing: Any, table: Any, places: Any, count: Any, column: Any, total: Any) -> Any:
             half = table.dtype.bitwidth == 16
@@ -28,12 +32,18 @@ if AVAILABLE:
             def generate(context: Any, builder: Any, _: Any, args: Any) -> Any:
                 base = pointer(context, builder, table, args[0], args[3], I16 if half else I32)
                 listed = pointer(context, builder, places, args[1], I64(0), I64)
-                ends = _vectors(builder, pointer(context, builder, total, args[4], args[3], I32), vectors)
+                ends = _vectors(
+                    builder, pointer(context, builder, total, args[4], args[3], I32), vectors
+                )
 
                 def body(number: Any, sums: list[Any]) -> list[Any]:
                     row = builder.gep(base, [builder.load(builder.gep(listed, [number]))])
-                    values = [_vector(builder, row, LANES * place, half) for place in range(vectors)]
-                    return [builder.fadd(one, value) for one, value in zip(sums, values, strict=True)]
+                    values = [
+                        _vector(builder, row, LANES * place, half) for place in range(vectors)
+                    ]
+                    return [
+                        builder.fadd(one, value) for one, value in zip(sums, values, strict=True)
+                    ]
 
                 sums = loop(builder, args[2], [builder.load(end, align=4) for end in ends], body)
                 for end, one in zip(ends, sums, strict=True):
@@ -45,13 +55,17 @@ if AVAILABLE:
         return intrinsic(add)
 
     def _spreader(vectors: int) -> Any:
-        """What adds as many vectors of `row`, from column `column` on, to `count` rows of a table."""
+        """What adds as many vectors of `row`, from column `column` on, to `count` rows of a
+        table.
+        """
 
         def spread(typing: Any, row: Any, table: Any, places: Any, count: Any, column: Any) -> Any:
             def generate(context: Any, builder: Any, _: Any, args: Any) -> Any:
                 base = pointer(context, builder, table, args[1], args[4], I32)
                 listed = pointer(context, builder, places, args[2], I64(0), I64)
-                starts = _vectors(builder, pointer(context, builder, row, args[0], args[4], I32), vectors)
+                starts = _vectors(
+                    builder, pointer(context, builder, row, args[0], args[4], I32), vectors
+                )
                 values = [builder.load(start, align=4) for start in starts]
 
                 def body(number: Any, nothing: list[Any]) -> list[Any]:
@@ -69,10 +83,14 @@ if AVAILABLE:
 
     def _vector(builder: Any, row: Any, column: int, half: bool) -> Any:
         """Sixteen numbers of a row from a column on, as float32."""
-        value = builder.load(offset(builder, row, I64(column), HALVES if half else FLOATS), align=2 if half else 4)
+        value = builder.load(
+            offset(builder, row, I64(column), HALVES if half else FLOATS), align=2 if half else 4
+        )
         if not half:
             return value
-        return builder.bitcast(builder.shl(builder.zext(value, WORDS), ir.Constant(WORDS, [16] * LANES)), FLOATS)
+        return builder.bitcast(
+            builder.shl(builder.zext(value, WORDS), ir.Constant(WORDS, [16] * LANES)), FLOATS
+        )
 
     add_vector, add_eight = _adder(1), _adder(8)
     spread_vector, spread_eight = _spreader(1), _spreader(8)
@@ -84,7 +102,9 @@ WIDE, NARROW = 128, 16
 
 @compiled()
 def add_rows(table: Array, places: Array, count: int, total: Array) -> None:
-    """total (E) float32 += the E elements of a table from each of the first `count` places (K) int64 on."""
+    """total (E) float32 += the E elements of a table from each of the first `count` places (K)
+    int64 on.
+    """
     width = np.int64(total.size)
     column = np.int64(0)
     while column + WIDE <= width:
@@ -100,7 +120,9 @@ def add_rows(table: Array, places: Array, count: int, total: Array) -> None:
 
 @compiled()
 def spread_row(row: Array, table: Array, places: Array, count: int) -> None:
-    """The E elements of a float32 table from each of the first `count` places (K) int64 on += row (E)."""
+    """The E elements of a float32 table from each of the first `count` places (K) int64 on += row
+    (E).
+    """
     width = np.int64(row.size)
     column = np.int64(0)
     while column + WIDE <= width:

@@ -1,11 +1,13 @@
-"""Matrix products on the tile registers of recent Intel processors (AMX), in blocks that other work can follow.
+"""Matrix products on the tile registers of recent Intel processors (AMX), in blocks that other work
+can follow.
 
-A library's product writes all of its result before the next operation reads it. Here one block of 32 x 32
-is accumulated over all of K, and the caller goes on with it while it is in the first cache. Operands are
-bfloat16 (uint16 here), sums float32. Right operands are packed beforehand, left ones are plain rows.
+A library's product writes all of its result before the next operation reads it. Here one block of
+32 x 32 is accumulated over all of K, and the caller goes on with it while it is in the first cache.
+Operands are bfloat16 (uint16 here), sums float32. Right operands are packed beforehand, left ones
+are plain rows.
 
-    a tile: 16 rows of 64 bytes: 16 x 32 bfloat16, 16 x 16 pairs of bfloat16, or 16 x 16 float32
-    a panel: all tiles of 32 columns of a right operand, along K: two tiles, 1024 numbers, per 32 of K
+    a tile: 16 rows of 64 bytes: 16 x 32 bfloat16, 16 x 16 pairs of bfloat16, or 16 x 16 float32 a
+    panel: all tiles of 32 columns of a right operand, along K: two tiles, 1024 numbers, per 32 of K
 
 Knows numpy arrays and numba, not torch or layers.
 """
@@ -16,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from .kernels import AVAILABLE, Array, compiled
+from .elementwise import AVAILABLE, Array, compiled
 
 if AVAILABLE:
     import numba
@@ -54,7 +56,9 @@ if AVAILABLE:
 
     def _multiply(typing: Any, total: Any, left: Any, right: Any) -> Any:
         def generate(context: Any, builder: Any, _: Any, args: Any) -> Any:
-            return _call(context, builder, "tdpbf16ps", [_number(tile) for tile in (total, left, right)])
+            return _call(
+                context, builder, "tdpbf16ps", [_number(tile) for tile in (total, left, right)]
+            )
 
         return numba.void(total, left, right), generate
 
@@ -87,12 +91,21 @@ def layout() -> Array:
     return description
 
 
-# ---- one block of 32 x 32 -------------------------------------------------------------------------------
+# ---- one block of 32 x 32
+# -------------------------------------------------------------------------------
 
 
 @compiled()
 def accumulate(
-    left: Array, a: int, stride: int, right: Array, b: int, count: int, block: Array, at: int, rows: int
+    left: Array,
+    a: int,
+    stride: int,
+    right: Array,
+    b: int,
+    count: int,
+    block: Array,
+    at: int,
+    rows: int,
 ) -> None:
     """Add `count` products of 32 in K to all rows of the block, whichever are wanted.
 
@@ -112,7 +125,17 @@ def accumulate(
 
 
 @compiled()
-def begin(left: Array, a: int, stride: int, right: Array, b: int, count: int, block: Array, at: int, rows: int) -> None:
+def begin(
+    left: Array,
+    a: int,
+    stride: int,
+    right: Array,
+    b: int,
+    count: int,
+    block: Array,
+    at: int,
+    rows: int,
+) -> None:
     """Start a block with `count` products of 32 in K, as `accumulate` adds them."""
     clear(0)
     clear(1)

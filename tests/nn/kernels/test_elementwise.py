@@ -9,11 +9,19 @@ import numpy as np
 import pytest
 import torch
 
-from molvae import kernels
-from molvae.kernels import Array, compiled, exponential, hyperbolic_tangent, inverse, load, store
-from molvae.products import array
+from molvae.nn.kernels import elementwise
+from molvae.nn.kernels.elementwise import (
+    Array,
+    compiled,
+    exponential,
+    hyperbolic_tangent,
+    inverse,
+    load,
+    store,
+)
+from molvae.nn.products import array
 
-pytestmark = pytest.mark.skipif(not kernels.AVAILABLE, reason="numba is not installed")
+pytestmark = pytest.mark.skipif(not elementwise.AVAILABLE, reason="numba is not installed")
 
 
 @compiled()
@@ -25,7 +33,7 @@ def tangents(x: Array, out: Array) -> None:
 @compiled()
 def sigmoids(x: Array, out: Array) -> None:
     for j in range(out.size):
-        store(out, j, 1, inverse(kernels.ONE + exponential(-load(x, j, 0))))
+        store(out, j, 1, inverse(elementwise.ONE + exponential(-load(x, j, 0))))
 
 
 @compiled()
@@ -82,14 +90,16 @@ def test_kernels_work_where_no_cache_folder_can_be_written() -> None:
         "for kind in c.CacheImpl._locator_classes: kind.from_function = classmethod(lambda *a: None)\n"
         "import numpy as np\n"
         "from molvae import kernels\n"
-        "@kernels.compiled()\n"
+        "@elementwise.compiled()\n"
         "def double(x):\n"
-        "    kernels.store(x, 0, 0, kernels.load(x, 0, 0) * kernels.TWO)\n"
+        "    elementwise.store(x, 0, 0, elementwise.load(x, 0, 0) * elementwise.TWO)\n"
         "x = np.ones(1, np.float32)\n"
         "double(x)\n"
         "assert x[0] == 2\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -99,12 +109,14 @@ def test_without_numba_the_module_says_so() -> None:
         "sys.modules['numba'] = None\n"
         "from molvae import categorical, gru, kernels\n"
         "import torch\n"
-        "assert not kernels.AVAILABLE\n"
+        "assert not elementwise.AVAILABLE\n"
         "layer = gru.GRU(2, 0, 4)\n"
         "layer(torch.ones(3, 2), None, torch.zeros(2, 4), [2, 1])\n"
         "categorical.draw(torch.zeros(2, 5), 1.0, 0, torch.arange(2), 0)\n"
         "loss = categorical.cross_entropy(torch.zeros(2, 5), torch.zeros(2, dtype=torch.long))\n"
         "assert loss.shape == (2,)\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from molvae.products import array
-from molvae.row_sums import add_rows, spread_row
+from molvae.nn.kernels.row_sums import add_rows, spread_row
+from molvae.nn.products import array
 
 WIDTHS = [1, 15, 16, 40, 128, 300]
 

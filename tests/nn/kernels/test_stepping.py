@@ -1,4 +1,6 @@
-"""Steps of a layer one by one, as sampling takes them, are those of the layer, whoever stands beside a row."""
+"""Steps of a layer one by one, as sampling takes them, are those of the layer, whoever stands
+beside a row.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +8,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from molvae import kernels
-from molvae.gru import GRU, Precision, Stepper, combine
-from molvae.products import has_vectors
+from molvae.nn.gru import GRU, Precision, Stepper, combine
+from molvae.nn.kernels import elementwise
+from molvae.nn.products import has_vectors
 
-needs_bytes = pytest.mark.skipif(not has_vectors(32, 64), reason="the processor has no products of bytes")
+needs_bytes = pytest.mark.skipif(
+    not has_vectors(32, 64), reason="the processor has no products of bytes"
+)
 
 
 def layer(inputs: int, constant: int, hidden: int, precision: Precision = "fp32") -> GRU:
@@ -24,7 +28,11 @@ def layer(inputs: int, constant: int, hidden: int, precision: Precision = "fp32"
 def arguments(layer: GRU, sizes: list[int]) -> tuple[Tensor, Tensor, Tensor]:
     """Inputs, constants, and states between -1 and 1."""
     generator = torch.Generator().manual_seed(1)
-    shapes = (sum(sizes), layer.input_size), (sizes[0], layer.constant_size), (sizes[0], layer.hidden_size)
+    shapes = (
+        (sum(sizes), layer.input_size),
+        (sizes[0], layer.constant_size),
+        (sizes[0], layer.hidden_size),
+    )
     x, constant, h0 = (torch.randn(*shape, generator=generator) for shape in shapes)
     return x, constant, h0.tanh()
 
@@ -32,12 +40,18 @@ def arguments(layer: GRU, sizes: list[int]) -> tuple[Tensor, Tensor, Tensor]:
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("compiled", [True, False])
 @pytest.mark.parametrize(
-    ("rows", "inputs", "hidden"), [(5, 6, 16), (16, 32, 64), (264, 64, 128), (264, 64, 32), (8, 32, 96)]
+    ("rows", "inputs", "hidden"),
+    [(5, 6, 16), (16, 32, 64), (264, 64, 128), (264, 64, 32), (8, 32, 96)],
 )
 def test_stepping_equals_running(
-    precision: Precision, compiled: bool, rows: int, inputs: int, hidden: int, monkeypatch: pytest.MonkeyPatch
+    precision: Precision,
+    compiled: bool,
+    rows: int,
+    inputs: int,
+    hidden: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(kernels, "AVAILABLE", compiled)
+    monkeypatch.setattr(elementwise, "AVAILABLE", compiled)
     mine = layer(inputs, 3, hidden, precision)
     sizes = [rows] * 3
     x, constant, h0 = arguments(mine, sizes)
@@ -66,7 +80,9 @@ def test_a_state_in_bytes_is_rounded_and_nothing_else() -> None:
     exact = mine.weight_hh_l0.detach().double()
     steps = exact.abs().amax(1, keepdim=True).clamp(min=1e-9) / 127
     recurrent = rounded @ ((exact / steps).round() * steps).T + mine.bias_hh_l0.detach().double()
-    inputs = x.detach().bfloat16().double() @ mine.weight_ih_l0[:, :32].detach().bfloat16().double().T
+    inputs = (
+        x.detach().bfloat16().double() @ mine.weight_ih_l0[:, :32].detach().bfloat16().double().T
+    )
     expected = combine(inputs, recurrent, state.h.double())
     stepper(x.detach().bfloat16(), state, fixed, torch.arange(24))
     torch.testing.assert_close(state.h.double(), expected, rtol=0, atol=1e-5)

@@ -12,9 +12,9 @@ import selfies
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from molvae.alphabet import Alphabet
-from molvae.grammar import features
-from molvae.smiles import decode_smiles
+from molvae.language.ids_to_smiles import decode_smiles
+from molvae.language.prefix_features import features
+from molvae.language.symbols import Alphabet
 
 CONSTRAINTS = selfies.get_preset_constraints("default")
 
@@ -74,7 +74,9 @@ def text_of(ids: list[int], letters: Alphabet) -> str:
 
 def ids_of(text: str, letters: Alphabet) -> NDArray[np.uint16]:
     """Single-symbol ids of a SELFIES string."""
-    return np.array([1 + letters.symbols.index(part) for part in selfies.split_selfies(text)], np.uint16)
+    return np.array(
+        [1 + letters.symbols.index(part) for part in selfies.split_selfies(text)], np.uint16
+    )
 
 
 def decoded(ids: list[int] | NDArray[np.uint16], letters: Alphabet) -> str:
@@ -82,7 +84,9 @@ def decoded(ids: list[int] | NDArray[np.uint16], letters: Alphabet) -> str:
     return decode_smiles(np.array(ids, np.uint16), np.array([len(ids)]), letters)[0]
 
 
-def described(ids: list[int] | NDArray[np.uint16], letters: Alphabet, group: str) -> NDArray[np.int16]:
+def described(
+    ids: list[int] | NDArray[np.uint16], letters: Alphabet, group: str
+) -> NDArray[np.int16]:
     """One group's features of every prefix of one molecule."""
     return features(np.array(ids, np.uint16), np.array([len(ids)]), letters, (group,))
 
@@ -99,17 +103,23 @@ ALPHABETS = {
 
 @st.composite
 def strings(draw: st.DrawFn, longest: int = 60) -> tuple[list[int], Alphabet]:
-    """Any string of ids over one of the alphabets, half of them real molecules with a few ids changed."""
+    """Any string of ids over one of the alphabets, half of them real molecules with a few ids
+    changed.
+    """
     letters = ALPHABETS[draw(st.sampled_from(sorted(ALPHABETS)))]
     any_id = st.integers(1, len(letters) - 1)
     if draw(st.booleans()):
         return draw(st.lists(any_id, max_size=longest)), letters
     rng = random.Random(draw(st.integers(0, 2**32)))
-    known = [molecule for molecule in MOLECULES if set(symbols_of(molecule)) <= set(letters.symbols)]
+    known = [
+        molecule for molecule in MOLECULES if set(symbols_of(molecule)) <= set(letters.symbols)
+    ]
     ids = [int(number) for number in ids_of("".join(symbols_of(rng.choice(known))), letters)]
     for _ in range(draw(st.integers(0, 4))):
         place = rng.randrange(len(ids) + 1)
-        ids[place : place + rng.randint(0, 2)] = [rng.randrange(1, len(letters)) for _ in range(rng.randint(0, 2))]
+        ids[place : place + rng.randint(0, 2)] = [
+            rng.randrange(1, len(letters)) for _ in range(rng.randint(0, 2))
+        ]
     return ids, letters
 
 

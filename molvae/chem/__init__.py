@@ -1,0 +1,1 @@
+"""Molecules as RDKit knows them: read, standardised, scored, compared and drawn."""

@@ -1,0 +1,1 @@
+"""Files of molecules, read into arrays of symbol ids."""

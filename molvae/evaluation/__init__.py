@@ -1,0 +1,1 @@
+"""How good a model is: distribution metrics and latent-space diagnostics."""

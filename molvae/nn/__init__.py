@@ -1,0 +1,1 @@
+"""The variational autoencoder: GRU encoder, posterior, GRU decoder."""

@@ -1,0 +1,1 @@
+"""The arithmetic around the matrix products, compiled by numba."""

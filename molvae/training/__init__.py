@@ -1,0 +1,1 @@
+"""The ELBO and the training loop."""
