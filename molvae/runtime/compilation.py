@@ -1,137 +1,142 @@
-"""How array code is compiled: by numba at the first call, kept on disk where a folder can be
-written.
+"""Compile loops over arrays with numba: at the first call, and kept on disk where that may be.
 
-Knows nothing of what is compiled.
+``MOLVAE_KERNELS=off`` switches it off: :data:`KERNELS` is False then, as it is where numba is not
+installed, every function decorated with :func:`compiled` runs as the plain Python it is written in,
+and modules that have a way by torch, RDKit or selfies take that. numba itself is not imported.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import os
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from numba import extending, njit, types
-from numba.core import event
-from numba.core.registry import cpu_target
 from numpy.typing import NDArray
+
+KERNELS = os.environ.get("MOLVAE_KERNELS", "on") != "off" and bool(
+    importlib.util.find_spec("numba")
+)
+"""True where functions are compiled."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Array = TypeVar("Array", bound=NDArray[Any])
 
 LOG = logging.getLogger(__name__)
 
-
-class FirstTime(event.Listener):
-    """Logs, once, that a function of molvae is compiled because none was found on disk."""
-
-    def __init__(self) -> None:
-        self.process, self.told = os.getpid(), False
-
-    def on_start(self, event: Any) -> None:
-        """Numba begins to compile a function, somebody's."""
-        if not self.told and event.data["dispatcher"] in COMPILED and os.getpid() == self.process:
-            LOG.info("compiling for this processor: about half a minute, the first time")
-            self.told = True
-
-    def on_end(self, event: Any) -> None:
-        """It is compiled."""
-
-
 COMPILED: list[Any] = []
-event.register("numba:compile", FirstTime())  # type: ignore[no-untyped-call]
+"""All compiled functions, numba's dispatchers."""
 
 
 def compiled(widening: bool = True, **options: Any) -> Callable[[Function], Function]:
-    """Compile a function with numba, the interpreter lock released; ``options`` are those of
-    ``numba.njit``.
+    """Compile a function with numba, the interpreter lock released; ``options`` are numba.njit's.
 
-    With ``widening`` other compiled code calls it as :func:`widened` says.
+    With ``widening`` other compiled code calls it with integers of 64 bits, see :func:`_widened`.
+    The same function undecorated where :data:`KERNELS` is off.
     """
 
     def decorate(function: Function) -> Function:
+        if not KERNELS:
+            return function
         try:
-            dispatcher: Any = njit(cache=True, nogil=True, **options)(function)
+            dispatcher: Any = numba.njit(cache=True, nogil=True, **options)(function)
         except RuntimeError:  # numba found no folder that it may write to
-            dispatcher = njit(nogil=True, **options)(function)
+            dispatcher = numba.njit(nogil=True, **options)(function)
         if widening:
-            widen(dispatcher)
+            _widen(dispatcher)
         COMPILED.append(dispatcher)
         return cast(Function, dispatcher)
 
     return decorate
 
 
-def widen(dispatcher: Any) -> None:
-    """Have compiled code call a function with :func:`widened` arguments, where numba asks for them
-    in the known way.
-    """
-    find = getattr(dispatcher, "get_call_template", None)
-    if find is None:  # also where compiling is switched off
-        return
-
-    def find_wide(arguments: Any, named: Any) -> Any:
-        return find(
-            tuple(map(widened, arguments)), {name: widened(kind) for name, kind in named.items()}
-        )
-
-    dispatcher.get_call_template = find_wide
-
-
-def widened(kind: Any) -> Any:
-    """The type in which compiled code hands an argument to compiled code: integers in 64 bits,
-    constants too.
-
-    Left alone, numba compiles a function anew for every width and every constant that it is called
-    with, which is a quarter of all the time that compiling takes."""
-    kind = cast(Any, types).unliteral(kind)
-    return (
-        types.int64 if isinstance(kind, cast(Any, types).Integer) and kind.bitwidth < 64 else kind
-    )
-
-
 def lent(array: Array) -> Array:
-    """The same array, to whose users compiled code does not count references; somebody must hold it
-    all the while.
+    """Return the same array, to whose users compiled code does not count references.
 
-    Counting takes an atomic addition for every array and call, inlined or not, wherever numba
-    cannot prove that it comes to nothing: more time than a small function takes for its work. So
-    kernels of many small functions lend these their arrays, which the caller of the kernel holds.
+    Somebody must hold it all the while. Counting takes an atomic addition for every array and call,
+    inlined or not, wherever numba cannot prove that it comes to nothing: more time than a small
+    function takes for its work. So kernels of many small functions lend these their arrays, which
+    the caller of the kernel holds.
     """
     return array
 
 
-def _disowned(context: Any, kind: Any) -> Any:
-    """How an array becomes one that knows of no owner."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        array = context.make_array(signature.return_type)(context, builder, arguments[0])
-        array.meminfo, array.parent = array.meminfo.type(None), array.parent.type(None)
-        return array._getvalue()
-
-    return kind(kind), generate
-
-
-_without_owner: Any = cast(Any, extending).intrinsic(_disowned)
-
-
-def _lent(array: Any) -> Any:
-    """What compiled code calls instead of :func:`lent`."""
-
-    def lend(array: Any) -> Any:
-        return _without_owner(array)
-
-    return lend
-
-
-cast(Any, extending).overload(lent)(_lent)
-
-
 def prepare_to_fork() -> None:
-    """Load what numba loads at the first call of any compiled function, a third of a second, before
-    workers are forked.
+    """Load what numba loads at the first call of any function, before workers are forked.
 
-    They share it then; left to them, each would load its own.
+    A third of a second, which workers then share; left to them, each would spend its own.
     """
-    cpu_target.typing_context.refresh()
-    cpu_target.target_context.refresh()
+    if KERNELS:
+        cpu_target.typing_context.refresh()
+        cpu_target.target_context.refresh()
+
+
+if KERNELS:
+    import numba
+    from numba import extending, types
+    from numba.core import event
+    from numba.core.registry import cpu_target
+
+    class FirstTime(event.Listener):
+        """Logs, once, that a function of molvae is compiled because none was found on disk."""
+
+        def __init__(self) -> None:
+            self.process, self.logged = os.getpid(), False
+
+        def on_start(self, event: Any) -> None:
+            """Log, if the function that numba begins to compile is one of ours."""
+            if self.logged or event.data["dispatcher"] not in COMPILED:
+                return
+            if os.getpid() == self.process:
+                LOG.info("compiling for this processor: some seconds, the first time")
+                self.logged = True
+
+        def on_end(self, event: Any) -> None:
+            """Compiled."""
+
+    event.register("numba:compile", FirstTime())  # type: ignore[no-untyped-call]
+
+    def _disowned(context: Any, kind: Any) -> Any:
+        """Generate an array that knows of no owner."""
+
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            array = context.make_array(signature.return_type)(context, builder, arguments[0])
+            array.meminfo, array.parent = array.meminfo.type(None), array.parent.type(None)
+            return array._getvalue()
+
+        return kind(kind), generate
+
+    _without_owner: Any = cast(Any, extending).intrinsic(_disowned)
+
+    def _lent(array: Any) -> Any:
+        def lend(array: Any) -> Any:
+            return _without_owner(array)
+
+        return lend
+
+    cast(Any, extending).overload(lent)(_lent)
+
+
+def _widen(dispatcher: Any) -> None:
+    """Have compiled code call a function with widened arguments, where numba asks in the known way."""
+    find = getattr(dispatcher, "get_call_template", None)
+    if find is None:  # numba's own switch, NUMBA_DISABLE_JIT
+        return
+
+    def find_wide(arguments: Any, named: Any) -> Any:
+        wide = {name: _widened(kind) for name, kind in named.items()}
+        return find(tuple(map(_widened, arguments)), wide)
+
+    dispatcher.get_call_template = find_wide
+
+
+def _widened(kind: Any) -> Any:
+    """The type in which compiled code hands an argument to compiled code: integers in 64 bits.
+
+    Left alone, numba compiles a function anew for every width and every constant that it is called
+    with, a quarter of all the time that compiling takes.
+    """
+    kind = cast(Any, types).unliteral(kind)
+    narrow = isinstance(kind, cast(Any, types).Integer) and kind.bitwidth < 64
+    return types.int64 if narrow else kind

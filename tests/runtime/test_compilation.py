@@ -42,7 +42,7 @@ def test_numba_tells_when_it_compiles_and_not_when_it_has(monkeypatch: pytest.Mo
     monkeypatch.setattr(
         FirstTime, "on_start", lambda self, event: told.append(event.data["dispatcher"])
     )
-    new: Any = compilation.njit(lambda x: x * 2.5)
+    new: Any = compilation.numba.njit(lambda x: x * 2.5)
     assert new(2) == new(2) == 5.0
     assert told.count(new) == 1
 
