@@ -181,8 +181,7 @@ def memorised_run(few: list[str], tmp_path_factory: pytest.TempPathFactory) -> P
     import torch
 
     from molvae.datasets.prepare import prepare
-    from molvae.storage import checkpoint
-    from molvae.training import loop
+    from molvae.training import checkpoints, loop
 
     folder = tmp_path_factory.mktemp("memorised")
     (folder / "few.smi").write_text("\n".join(few) + "\n", encoding="ascii")
@@ -192,7 +191,7 @@ def memorised_run(few: list[str], tmp_path_factory: pytest.TempPathFactory) -> P
     state = loop.begin(dataset, config, torch.device("cpu"))
     for _ in loop.train(state, dataset):
         pass
-    checkpoint.save(folder / "run", state, dataset, {"data": dataset.report}, best=True)
+    checkpoints.save(folder / "run", state, dataset, {"data": dataset.report}, best=True)
     return folder / "run"
 
 

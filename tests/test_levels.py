@@ -19,7 +19,7 @@ from molvae.generation import sampling
 from molvae.generation.codec import Codec
 from molvae.nn.model import Packed
 from molvae.nn.posterior import LevelPosterior, drawn_levels
-from molvae.storage import checkpoint
+from molvae.training import checkpoints
 from molvae.training.loop import Epoch, begin, train
 from molvae.training.noise import levels_of_step, spellings_of_step
 
@@ -41,7 +41,7 @@ def levelled(tiny_dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) ->
     state = begin(tiny_dataset, from_dict({"model": SIZES, "training": dials}, "tests"), CPU)
     last = [record for record in train(state, tiny_dataset) if isinstance(record, Epoch)][-1]
     run = tmp_path_factory.mktemp("levels")
-    checkpoint.save(
+    checkpoints.save(
         run, state, tiny_dataset, {"unconditional": last.validation.unconditional}, best=True
     )
     return Codec.load(str(run))
@@ -124,7 +124,15 @@ def test_a_model_learns_to_rebuild_other_spellings(
         lambda self, rows, grammar: (asked.append(rows), batch(self, rows, grammar))[1],
     )
     config = from_dict(
-        {"model": SIZES, "training": {"epochs": 1, "sharp_share": 0.6, "blank_share": 0.2}}, "test"
+        {
+            "model": SIZES,
+            "training": {
+                "epochs": 1,
+                "reconstruction_fraction": 0.6,
+                "unconditional_fraction": 0.2,
+            },
+        },
+        "test",
     )
     for record in train(begin(dataset, config, CPU), dataset):
         assert not isinstance(record, Epoch) or math.isfinite(record.reconstruction)

@@ -1,29 +1,108 @@
-"""A stopped training taken up again, from the newest of its saved steps that is sound.
-
-Knows what :func:`molvae.storage.checkpoint.save` wrote; nothing of how training goes.
-"""
+"""Save the state of a training as a step folder, and resume from the newest one that is sound."""
 
 from __future__ import annotations
 
+import json
 import math
 import secrets
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from ..config import Config
 from ..datasets.dataset import Dataset
 from ..errors import ModelError, TrainingError, UsageError
 from ..language.vocabulary import Vocabulary
-from ..runtime.atomic_folder import read_folder, read_json
-from ..storage.checkpoint import COUNTERS, Saved, load, name_best
-from ..storage.model_folder import FORMAT, STATE_FILES, load_info, steps_of
+from ..runtime.atomic_folder import commit_folder, read_folder, read_json, replace_file
+from ..storage import known_molecules
+from ..storage.checkpoint import Saved, load, versions
+from ..storage.model_folder import FORMAT, KNOWN, STATE_FILES, best_name, load_info, steps_of
 from .loop import State, assemble
+
+COUNTERS = (
+    "step",
+    "total_steps",
+    "validated_step",
+    "best",
+    "since_best",
+    "seconds",
+    "measured_seconds",
+    "sums",
+)
+
+
+def step_name(step: int) -> str:
+    """The name of a step's folder.
+
+    >>> step_name(1234)
+    'step-00001234'
+    """
+    return f"step-{step:08d}"
+
+
+def save(run: Path, state: State, dataset: Dataset, info: dict[str, Any], *, best: bool) -> Path:
+    """Commit the state as a step folder of ``run``; the best one and the newest stay, older ones
+    go.
+    """
+    folder = run / step_name(state.step)
+    if not folder.exists():
+        info = info | {
+            "step": state.step,
+            "versions": versions(),
+            "max_steps": state.model.max_steps,
+        }
+        counters = {name: getattr(state, name) for name in COUNTERS} | {
+            "fingerprint": state.fingerprint
+        }
+        counters["best"] = None if math.isinf(state.best) else state.best
+        files = {
+            "weights.safetensors": save_tensors(finite(state.average.state_dict())),
+            "config.json": json.dumps(state.config.as_dict(), indent=1).encode(),
+            "vocabulary.json": json.dumps(dataset.vocabulary.to_json(), indent=1).encode(),
+            "info.json": json.dumps(info, indent=1).encode(),
+            "training.safetensors": save_tensors(finite(training_tensors(state))),
+            "state.json": json.dumps(counters, indent=1).encode(),
+            KNOWN: known_molecules.to_bytes(known_molecules.SortedHashes(np.sort(dataset.hashes))),
+        }
+        commit_folder(folder, files, kind="model", version=FORMAT)
+    if best:
+        name_best(run, folder)
+    keep = {folder.name, best_name(run)}
+    for other in steps_of(run):
+        if other.name not in keep:
+            shutil.rmtree(other, ignore_errors=True)
+    return folder
+
+
+def name_best(run: Path, folder: Path) -> None:
+    """Have the step ``folder`` be the best one of ``run``."""
+    replace_file(run / "BEST", folder.name.encode())
+
+
+def finite(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors, contiguous and on the CPU; a non-finite one is never written."""
+    for name, tensor in tensors.items():
+        if not bool(torch.isfinite(tensor).all()):
+            raise TrainingError(f"{name} holds numbers that are not finite: nothing was saved")
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+
+
+def training_tensors(state: State) -> dict[str, Tensor]:
+    """Raw weights and the optimiser's moments, by the names of the parameters."""
+    tensors: dict[str, Tensor] = {}
+    for name, parameter in state.model.named_parameters():
+        tensors[f"weights.{name}"] = parameter
+        for key, value in state.optimiser.state.get(parameter, {}).items():
+            tensors[f"{key}.{name}"] = value
+    return tensors
 
 
 def resume(
@@ -91,7 +170,7 @@ def read_state(folder: Path, device: torch.device) -> State:
 
 
 def restore(saved: Saved, counters: dict[str, Any], tensors: dict[str, Tensor]) -> State:
-    """A training state from what :func:`molvae.storage.checkpoint.save` wrote."""
+    """A training state from what :func:`save` wrote."""
     model = saved.model.requires_grad_(True)
     state = assemble(model, saved.config, counters["fingerprint"])
     with torch.no_grad():

@@ -295,12 +295,12 @@ def run_training(
                 # Before the state: a row too many is dropped on resuming, one too few would never
                 # come back.
                 replace_file(run / "metrics.csv", metrics_csv(metrics).encode())
-                checkpoint.save(
+                checkpoints.save(
                     run, state, dataset, info | {"metrics": metrics[-1]}, best=record.best
                 )
                 saved = time.monotonic()
             elif group.leads and (stop or (whole and time.monotonic() - saved > SAVE_SECONDS)):
-                checkpoint.save(run, state, dataset, info, best=not model_folder.best_name(run))
+                checkpoints.save(run, state, dataset, info, best=not model_folder.best_name(run))
                 saved = time.monotonic()
             yield record
             if stop:

@@ -27,7 +27,7 @@ from molvae.evaluation.latent_diagnostics import (
 from molvae.evaluation.latent_neighbourhoods import fingerprints_of, smoothness
 from molvae.evaluation.sample_report import as_json
 from molvae.generation.codec import Codec
-from molvae.storage import checkpoint
+from molvae.training import checkpoints
 from molvae.training.loop import begin, train
 
 
@@ -134,14 +134,14 @@ def test_noise_levels_run_from_a_language_model_to_the_sharpest(
     )
     for _ in train(state, tiny_dataset):
         pass
-    checkpoint.save(tmp_path, state, tiny_dataset, {}, best=True)
+    checkpoints.save(tmp_path, state, tiny_dataset, {}, best=True)
     codec = Codec.load(str(tmp_path))
     readings = codec.read(molecules[::5])
     found = measure(codec, readings, iwae=2)
     assert found.verdict.startswith("At its sharpest noise level: the ")
     levels = [level for level, _ in found.levels]
     assert levels[0] == 0
-    assert levels[-1] == pytest.approx(codec.saved.config.model.sharpest)
+    assert levels[-1] == pytest.approx(codec.saved.config.model.max_signal)
     kl = [figures["KL, nats"].value or 0.0 for _, figures in found.levels]
     np.testing.assert_allclose(
         kl, [-4 * math.log(1 - level**2) for level in levels], rtol=1e-4, atol=1e-4

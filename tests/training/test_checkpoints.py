@@ -54,10 +54,35 @@ def stopped_and_resumed(
         told.append(untimed(record))
         if len(told) == records:
             break
-    checkpoint.save(run, state, dataset, {}, best=True)
+    checkpoints.save(run, state, dataset, {}, best=True)
     state = checkpoints.resume(run, dataset, CPU)
     told += [untimed(record) for record in train(state, dataset)]
     return weights(state.model), weights(state.average), told
+
+
+def test_the_best_and_the_newest_step_stay(
+    tiny_dataset: Dataset, make_config: Any, tmp_path: Path
+) -> None:
+    state = begin(tiny_dataset, make_config(), CPU)
+    for step, best in ((1, False), (2, True), (3, False), (12, False)):
+        state.step = step
+        checkpoints.save(tmp_path, state, tiny_dataset, {}, best=best)
+    assert [path.name for path in model_folder.steps_of(tmp_path)] == [
+        "step-00000012",
+        "step-00000002",
+    ]
+    assert model_folder.locate(tmp_path).name == "step-00000002"
+
+
+def test_weights_that_are_not_finite_are_never_written(
+    tiny_dataset: Dataset, make_config: Any, tmp_path: Path
+) -> None:
+    state = begin(tiny_dataset, make_config(), CPU)
+    with torch.no_grad():
+        state.average.output.bias[3] = torch.nan
+    with pytest.raises(TrainingError, match=r"output\.bias holds numbers that are not finite"):
+        checkpoints.save(tmp_path, state, tiny_dataset, {}, best=True)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(("cores", "precision"), [(1, "fp32"), (2, "fp32"), (2, "bf16")])
@@ -87,7 +112,7 @@ def test_resuming_takes_the_newest_step_that_is_sound(
     state = begin(tiny_dataset, config, CPU)
     for record in train(state, tiny_dataset):
         # The first is kept as the best, so that two steps are there.
-        checkpoint.save(tmp_path, state, tiny_dataset, {}, best=record.step == 1)
+        checkpoints.save(tmp_path, state, tiny_dataset, {}, best=record.step == 1)
         if record.step == 3:
             break
     newest = tmp_path / "step-00000003" / "training.safetensors"
@@ -100,7 +125,7 @@ def test_resuming_takes_the_newest_step_that_is_sound(
     assert "step-00000001 before it is sound" in said[0]
     list(train(state, tiny_dataset))
     assert (weights(state.model), weights(state.average)) == whole[:2]
-    checkpoint.save(tmp_path, state, tiny_dataset, {}, best=False)
+    checkpoints.save(tmp_path, state, tiny_dataset, {}, best=False)
     kept = {path.name for path in tmp_path.iterdir()}
     assert any(
         model_folder.WRITTEN.fullmatch(name) and name.startswith("damaged-") for name in kept
@@ -176,7 +201,7 @@ def test_a_best_step_that_was_saved_but_not_named_is_named_by_resuming(
     records = run_folder.run_training(run, state, tiny_dataset, {"data": tiny_dataset.report})
     next(record for record in records if isinstance(record, Epoch))
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, "name_best", failing)
+        patch.setattr(checkpoints, "name_best", failing)
         with pytest.raises(OSError, match="No space"):
             list(records)
     saved = model_folder.steps_of(run)[0].name

@@ -16,7 +16,6 @@ from molvae.errors import TrainingError
 from molvae.nn import threads as threads_module
 from molvae.nn.model import Packed
 from molvae.nn.threads import Threads
-from molvae.storage import checkpoint
 from molvae.training import checkpoints, loop, loss
 from molvae.training.loop import Epoch, Step, begin, noise_of_step, train
 from molvae.training.schedules import learning_rate
@@ -52,7 +51,7 @@ def test_the_same_seed_trains_the_same_weights(tiny_dataset: Dataset, make_confi
 def test_beta_zero_is_an_autoencoder_without_noise(tiny_dataset: Dataset, make_config: Any) -> None:
     state = begin(tiny_dataset, make_config(beta=0.0), CPU)
     rows = np.arange(8)
-    packed = Packed.from_batch(tiny_dataset.batch(rows, state.model.config.grammar), CPU)
+    packed = Packed.from_batch(tiny_dataset.batch(rows, state.model.config.prefix_features), CPU)
     mean = float(
         state.model.log_likelihood(packed, state.model.encode(packed).mean).mean().detach()
     )
@@ -197,7 +196,7 @@ def test_a_step_whose_likelihood_is_not_finite_leaves_a_state_that_can_be_saved_
     for _ in itertools.islice(train(state, tiny_dataset), 2):
         pass
     assert state.sums[2] == 100
-    checkpoint.save(tmp_path, state, tiny_dataset, {}, best=True)
+    checkpoints.save(tmp_path, state, tiny_dataset, {}, best=True)
     assert checkpoints.resume(tmp_path, tiny_dataset, CPU).sums == state.sums
 
 

@@ -83,7 +83,7 @@ def test_a_training_leaves_its_best_and_last_state_metrics_and_options(
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
     assert [row["step"] for row in rows] == ["3", "6", "9"]
     best = max((row for row in rows if row["best"] == "1"), key=lambda row: int(row["step"]))
-    assert model_folder.best_name(whole) == checkpoint.step_name(int(best["step"]))
+    assert model_folder.best_name(whole) == checkpoints.step_name(int(best["step"]))
     told = model_folder.load_info(whole / "step-00000009")[2]["metrics"]
     assert told["validation_elbo"] == rows[-1]["validation_elbo"]
 
@@ -106,7 +106,7 @@ def test_a_training_stopped_after_any_record_goes_on_to_the_same_end(
         if next(seen) == stop_after:
             stop.append(True)
     # What is asked while a record is handled is done with the next: at most one step is in between.
-    assert model_folder.steps_of(run)[0].name == checkpoint.step_name(state.step)
+    assert model_folder.steps_of(run)[0].name == checkpoints.step_name(state.step)
     resumed = checkpoints.resume(run, tiny_dataset, CPU)
     finish(run, resumed, tiny_dataset)
     assert metrics(run) == metrics(whole)
@@ -146,7 +146,7 @@ def test_the_metrics_of_an_epoch_that_was_not_saved_are_written_once(
     tiny_dataset: Dataset, config: Any, tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = tmp_path / "run"
-    real, calls = checkpoint.save, itertools.count(1)
+    real, calls = checkpoints.save, itertools.count(1)
 
     def failing(*arguments: Any, **options: Any) -> Path:
         if next(calls) == 2:
