@@ -104,7 +104,9 @@ def training_rate(
 
     rate = fastest(work, rounds)
     steps = float(np.mean(dataset.lengths[: len(dataset)]))
-    products = needed_products(state.model, steps, 1 - state.config.training.blank_share, batch)
+    products = needed_products(
+        state.model, steps, 1 - state.config.training.unconditional_fraction, batch
+    )
     return rate, 6 * products * rate / 1e9, state.model.weight_count
 
 

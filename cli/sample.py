@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from molvae.config import HOTTEST, PRIOR_LEVEL
+from molvae.config import MAX_TEMPERATURE, PRIOR_LEVEL
 
 from .options import (
     Count,
@@ -43,7 +43,7 @@ Examples:
 )
 @click.option(
     "--temperature",
-    type=Number(0.0, HOTTEST),
+    type=Number(0.0, MAX_TEMPERATURE),
     default=1.0,
     metavar="X",
     help="Below 1 keeps to likelier symbols, 0 takes the likeliest; z is drawn all the same.",

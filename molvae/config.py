@@ -1,15 +1,14 @@
-"""Every dial of molvae, with its default, its unit and its bounds, and the TOML file that sets
-them.
+"""Options of data, model and training with defaults, units and bounds, and the TOML file of them.
 
-The command line makes its options from these fields, so a dial is added here and nowhere else.
-Knows neither torch nor click: both must stay out of the way of ``molvae --help``."""
+The command line makes its options from these fields, so an option is added here and nowhere else.
+Imports neither torch nor click: both would slow ``molvae --help`` down."""
 
 from __future__ import annotations
 
 import difflib
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,17 +16,29 @@ from typing import Any, TypeVar
 from .errors import UsageError
 
 PRIOR_LEVEL = 0.21
-"""Where a model with noise levels samples unless told otherwise: the least level at which a draw
-hangs on its latent, which costs a molecule over 5 nats when exchanged; samples are nearly as good
-as at level 0 (benchmarks/LOG.md)."""
+"""Default noise level of sampling: the lowest at which a draw depends on its latent (the shuffled-z
+gap is over 5 nats); samples are nearly as good as at level 0 (benchmarks/LOG.md)."""
 
-HOTTEST = 100.0
-"""The highest temperature to sample at: far below it symbols are drawn all but evenly."""
+MAX_TEMPERATURE = 100.0
+"""Highest sampling temperature: far below it symbols are already drawn almost uniformly."""
+
+OLD_KEYS = {
+    "sharpest": "max_signal",
+    "grammar": "prefix_features",
+    "surroundings": "environment_rows",
+    "sharp_share": "reconstruction_fraction",
+    "blank_share": "unconditional_fraction",
+    "level_power": "signal_exponent",
+}
+"""Keys of models and recipes written before version 0.2, and what they are called now."""
+
+OLD_VALUES = {"prefix_features": {"surroundings": "environments"}}
+"""Values written before version 0.2, by today's key, and what they are called now."""
 
 Section = TypeVar("Section", bound="DataConfig | ModelConfig | TrainingConfig")
 
 
-def dial(
+def option(
     default: Any,
     help: str,
     *,
@@ -35,9 +46,7 @@ def dial(
     high: float | None = None,
     choices: tuple[str, ...] = (),
 ) -> Any:
-    """A dataclass field that carries what a person must know of it: meaning, bounds (inclusive),
-    choices.
-    """
+    """A dataclass field with its help, its bounds (inclusive) and its choices."""
     return field(
         default=default, metadata={"help": help, "low": low, "high": high, "choices": choices}
     )
@@ -47,50 +56,57 @@ def dial(
 class DataConfig:
     """How molecules are read, standardised, split and written in symbols."""
 
-    rows: int = dial(
+    rows: int = option(
         0,
         "use only this many rows, drawn at random with the split's seed (0: all)",
         low=0,
         high=10**12,
     )
-    max_heavy_atoms: int = dial(100, "largest molecule accepted, in heavy atoms", low=1, high=200)
-    neutralise: bool = dial(True, "neutralise charges where that leaves a sound molecule")
-    vocabulary: int = dial(
+    max_heavy_atoms: int = option(100, "largest molecule accepted, in heavy atoms", low=1, high=200)
+    neutralise: bool = option(True, "neutralise charges where that leaves a valid molecule")
+    vocabulary: int = option(
         256, "symbols at most, learned byte-pair merges included", low=1, high=4096
     )
-    spellings: int = dial(
+    spellings: int = option(
         0, "other, random SMILES of each molecule that it also learns to rebuild", low=0, high=100
     )
-    validation: float = dial(
+    validation: float = option(
         0.05, "share of the molecules held out for validation (5,000 at most)", low=0.0, high=0.5
     )
-    split_seed: int = dial(0, "seed of the validation split", low=0, high=2**63 - 1)
+    split_seed: int = option(0, "seed of the validation split", low=0, high=2**63 - 1)
 
 
 @dataclass(frozen=True)
 class ModelConfig:
     """The sizes of the network and the kind of its posterior."""
 
-    embedding: int = dial(128, "width of a symbol's embedding", low=1, high=4096)
-    encoder: int = dial(256, "units of the encoder GRU, in each direction", low=1, high=8192)
-    decoder: int = dial(512, "units of the decoder GRU", low=1, high=8192)
-    latent: int = dial(128, "dimensions of the latent vector z", low=1, high=4096)
-    posterior: str = dial(
+    embedding: int = option(128, "width of a symbol's embedding", low=1, high=4096)
+    encoder: int = option(256, "units of the encoder GRU, in each direction", low=1, high=8192)
+    decoder: int = option(512, "units of the decoder GRU", low=1, high=8192)
+    latent: int = option(128, "dimensions of the latent vector z", low=1, high=4096)
+    posterior: str = option(
         "levels",
-        "levels: several noise levels in one model; gaussian: a mean and variance learned for each molecule",
+        "levels: several noise levels in one model; gaussian: a mean and variance learned for each "
+        "molecule",
         choices=("levels", "gaussian"),
     )
-    sharpest: float = dial(0.866, "with levels, the level that reconstructs", low=0.1, high=0.999)
-    grammar: str = dial(
-        "surroundings",
-        "what the decoder is told of its place in the SELFIES grammar: nothing; branches and valences; also the rings "
-        "it could close; also what those rings would be like; also what surrounds the current atom",
-        choices=("none", "place", "rings", "chemistry", "surroundings"),
+    max_signal: float = option(
+        0.866,
+        "with levels, the highest noise level a (signal share), the one that reconstructs",
+        low=0.1,
+        high=0.999,
     )
-    surroundings: int = dial(
+    prefix_features: str = option(
+        "environments",
+        "features of the SELFIES prefix that the decoder is given: none; branches and valences "
+        "(place); also the rings it could close; also their chemistry; also the environment of the "
+        "current atom",
+        choices=("none", "place", "rings", "chemistry", "environments"),
+    )
+    environment_rows: int = option(
         4096,
-        "rows of the table of each hash of what surrounds the current atom; with --from, k times those of the "
-        "model less one, and one: 8191 or 16381 from 4096",
+        "rows of the table that each hash of the current atom's environment is looked up in; with "
+        "--from, k times those of the model less one, and one: 8191 or 16381 from 4096",
         low=2,
         high=32761,
     )
@@ -100,59 +116,62 @@ class ModelConfig:
 class TrainingConfig:
     """The ELBO and the loop."""
 
-    epochs: int = dial(20, "passes over the training molecules", low=1, high=1_000_000)
-    minutes: float = dial(
+    epochs: int = option(20, "passes over the training molecules", low=1, high=1_000_000)
+    minutes: float = option(
         0.0,
         "train for about this long instead of --epochs (0: off); the number of steps is fixed "
         "from the speed of the first ones",
         low=0.0,
         high=1e6,
     )
-    batch_size: int = dial(256, "molecules per optimiser step", low=1, high=1_000_000)
-    learning_rate: float = dial(2e-3, "peak learning rate of AdamW", low=1e-8, high=1.0)
-    warmup: int = dial(
+    batch_size: int = option(256, "molecules per optimiser step", low=1, high=1_000_000)
+    learning_rate: float = option(2e-3, "peak learning rate of AdamW", low=1e-8, high=1.0)
+    warmup: int = option(
         200, "steps of linear learning-rate warm-up, before the cosine", low=0, high=10**9
     )
-    weight_decay: float = dial(0.01, "AdamW weight decay on matrices", low=0.0, high=10.0)
-    clip: float = dial(5.0, "largest gradient norm", low=1e-6, high=1e6)
-    ema: float = dial(
+    weight_decay: float = option(0.01, "AdamW weight decay on matrices", low=0.0, high=10.0)
+    clip: float = option(5.0, "largest gradient norm", low=1e-6, high=1e6)
+    ema: float = option(
         0.999, "decay of the averaged weights that are validated and kept", low=0.0, high=0.999999
     )
-    beta: float = dial(
+    beta: float = option(
         0.05,
         "with gaussian, weight of the KL in the loss; 1 is the ELBO, 0 a plain autoencoder",
         low=0.0,
         high=1000.0,
     )
-    beta_schedule: str = dial(
+    beta_schedule: str = option(
         "linear", "how beta is warmed up", choices=("constant", "linear", "cyclical")
     )
-    beta_warmup: float = dial(
+    beta_warmup: float = option(
         0.2,
         "share of training over which beta rises (of each cycle when cyclical)",
         low=0.0,
         high=1.0,
     )
-    beta_cycles: int = dial(4, "cycles of the cyclical warm-up", low=1, high=10_000)
-    free_bits: float = dial(
+    beta_cycles: int = option(4, "cycles of the cyclical warm-up", low=1, high=10_000)
+    free_bits: float = option(
         0.0, "with gaussian, nats of KL a latent dimension that cost nothing", low=0.0, high=100.0
     )
-    sharp_share: float = dial(
-        0.4, "with levels, share of the molecules trained at the sharpest", low=0.0, high=1.0
+    reconstruction_fraction: float = option(
+        0.4,
+        "with levels, fraction of the molecules trained at the highest level, a = max_signal",
+        low=0.0,
+        high=1.0,
     )
-    blank_share: float = dial(
-        0.35, "with levels, share trained at level 0, without latent", low=0.0, high=1.0
+    unconditional_fraction: float = option(
+        0.35, "with levels, fraction trained at level 0, without latent", low=0.0, high=1.0
     )
-    level_power: float = dial(
+    signal_exponent: float = option(
         2.0,
-        "with levels, the others' level is the sharpest times u**power, u uniform: 2 favours low ones",
+        "with levels, the others' level is max_signal * u**exponent, u uniform: 2 favours low ones",
         low=0.1,
         high=10.0,
     )
-    mc_samples: int = dial(1, "Monte-Carlo samples of z per molecule and step", low=1, high=1000)
-    seed: int = dial(0, "seed of weights, batches and noise", low=0, high=2**63 - 1)
-    precision: str = dial("auto", "operands of matrix products", choices=("auto", "fp32", "bf16"))
-    patience: int = dial(
+    mc_samples: int = option(1, "Monte-Carlo samples of z per molecule and step", low=1, high=1000)
+    seed: int = option(0, "seed of weights, batches and noise", low=0, high=2**63 - 1)
+    precision: str = option("auto", "operands of matrix products", choices=("auto", "fp32", "bf16"))
+    patience: int = option(
         0, "stop after this many validations without a better one (0: never)", low=0, high=10**6
     )
 
@@ -183,21 +202,43 @@ def nearest(name: str, valid: list[str]) -> str:
     >>> nearest("epoch", ["epochs", "seed"])
     'did you mean "epochs"?'
     """
+    if name in OLD_KEYS:
+        return f'it is called "{OLD_KEYS[name]}" now'
     close = difflib.get_close_matches(name, valid, n=1)
     return f'did you mean "{close[0]}"?' if close else f"valid are {', '.join(valid)}"
 
 
-def build(section: type[Section], values: Mapping[str, Any], origin: str) -> Section:
-    """The section with ``values`` over its defaults; UsageError names the key, the value and the
-    rule.
+def renamed(values: Mapping[str, Any], origin: str) -> tuple[dict[str, Any], list[str]]:
+    """Values of one section under today's names, and the old names among them.
+
+    >>> renamed({"grammar": "surroundings", "latent": 8}, "recipe.toml")
+    ({'prefix_features': 'environments', 'latent': 8}, ['grammar'])
     """
+    old = [name for name in values if name in OLD_KEYS]
+    for name in old:
+        if OLD_KEYS[name] in values:
+            raise UsageError(f"{origin}: {name} is the old name of {OLD_KEYS[name]}; give one")
+    found = {OLD_KEYS.get(name, name): value for name, value in values.items()}
+    for name, table in OLD_VALUES.items():
+        if isinstance(found.get(name), str):
+            found[name] = table.get(found[name], found[name])
+    return found, old
+
+
+def build(section: type[Section], values: Mapping[str, Any], origin: str) -> Section:
+    """The section with ``values`` over its defaults, old names read as the new ones.
+
+    UsageError names the key, the value and the rule."""
+    values, _ = renamed(values, origin)
     known = {f.name: f for f in fields(section)}
     for name, value in values.items():
         if name not in known:
             raise UsageError(f'{origin}: unknown key "{name}"; {nearest(name, list(known))}')
         check(name, value, known[name].default, known[name].metadata, origin)
-    defaults: dict[str, Any] = {name: known[name].default for name in values}
-    typed: dict[str, Any] = {name: type(defaults[name])(value) for name, value in values.items()}
+    typed: dict[str, Any] = {}
+    for name, value in values.items():
+        default: Any = known[name].default
+        typed[name] = type(default)(value)
     return section(**typed)
 
 
@@ -242,35 +283,45 @@ def from_dict(values: Mapping[str, Any], origin: str) -> Config:
 
 
 def check_together(config: Config, origin: str) -> None:
-    """UsageError for values that are sound alone and senseless together."""
-    sharp, blank = config.training.sharp_share, config.training.blank_share
-    if config.data.spellings and (config.model.posterior == "gaussian" or not sharp):
+    """UsageError for values that are valid alone and contradict each other."""
+    rebuilt = config.training.reconstruction_fraction
+    total = rebuilt + config.training.unconditional_fraction
+    if config.data.spellings and (config.model.posterior == "gaussian" or not rebuilt):
         raise UsageError(
-            f"{origin}: spellings are rebuilt at the sharpest noise level, and nothing is trained there"
+            f"{origin}: spellings are rebuilt at the highest noise level, and nothing is trained "
+            "there"
         )
-    if sharp + blank > 1.0 + 1e-9:
+    if total > 1.0 + 1e-9:
         raise UsageError(
-            f"{origin}: sharp_share and blank_share together are {sharp + blank:g}, more than 1"
+            f"{origin}: reconstruction_fraction and unconditional_fraction together are "
+            f"{total:g}, more than 1"
         )
 
 
-def read_toml(path: str | Path) -> dict[str, dict[str, Any]]:
-    """The sections of a TOML file as dictionaries, checked; UsageError if it cannot be read."""
+def read_toml(
+    path: str | Path, said: Callable[[str], object] = lambda _: None
+) -> dict[str, dict[str, Any]]:
+    """The sections of a TOML file as dictionaries, checked; UsageError if it cannot be read.
+
+    ``said`` gets a note on every key that has another name now."""
     try:
         text = Path(path).read_text(encoding="utf-8")
         values = tomllib.loads(text)
-    except (
-        OSError,
-        ValueError,
-        RecursionError,
-    ) as error:  # also what tomllib raises, and a number of 5,000 digits
+    # ValueError: what tomllib raises, and a number of 5,000 digits; RecursionError: deep nesting.
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{path}: not a readable TOML file ({error})") from error
     home = {f.name: name for name, cls in SECTIONS.items() for f in fields(cls)}
     for key in values:
-        if key in home:
-            raise UsageError(f"{path}: {key} belongs in the section [{home[key]}]")
+        new = OLD_KEYS.get(key, key)
+        if new in home:
+            raise UsageError(f"{path}: {key} belongs in the section [{home[new]}]")
     from_dict(values, str(path))
-    return values
+    sections: dict[str, dict[str, Any]] = {}
+    for name, section in values.items():
+        sections[name], old = renamed(section, str(path))
+        for key in old:
+            said(f"{path}: {key} is called {OLD_KEYS[key]} now")
+    return sections
 
 
 def to_toml(config: Config) -> str:

@@ -60,13 +60,16 @@ def test_every_default_keeps_its_own_rule_and_has_words(section: str, item: obje
         ({"data": {"split_seed": -1}}, "split_seed must be between"),
         (
             {"data": {"spellings": 2}, "model": {"posterior": "gaussian"}},
-            "spellings are rebuilt at the sharpest",
+            "spellings are rebuilt at the highest",
         ),
         (
-            {"data": {"spellings": 2}, "training": {"sharp_share": 0}},
-            "spellings are rebuilt at the sharpest",
+            {"data": {"spellings": 2}, "training": {"reconstruction_fraction": 0}},
+            "spellings are rebuilt at the highest",
         ),
-        ({"training": {"sharp_share": 0.8, "blank_share": 0.8}}, "together are 1.6, more than 1"),
+        (
+            {"training": {"reconstruction_fraction": 0.8, "unconditional_fraction": 0.8}},
+            "together are 1.6, more than 1",
+        ),
     ],
 )
 def test_what_breaks_a_rule_is_refused_by_name(values: dict[str, object], words: str) -> None:

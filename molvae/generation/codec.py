@@ -143,7 +143,7 @@ class Codec:
         """A batch of molecules, on the model's device."""
         lengths = [len(reading.ids) for reading in readings]
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        grammar = self.saved.config.model.grammar
+        grammar = self.saved.config.model.prefix_features
         batch = pack(
             np.concatenate([r.ids for r in readings]),
             offsets,
@@ -269,7 +269,7 @@ class Codec:
 
     def check_level(self, level: float | None) -> None:
         """UsageError unless the model can decode at ``level``."""
-        sharpest = self.saved.config.model.sharpest
+        sharpest = self.saved.config.model.max_signal
         if level is not None and not self.levels:
             raise UsageError(f"a noise level was asked for, but {self.saved.path} has one only")
         if level is not None and not 0.0 <= level <= sharpest:

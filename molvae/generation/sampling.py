@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..config import HOTTEST, PRIOR_LEVEL
+from ..config import MAX_TEMPERATURE, PRIOR_LEVEL
 from ..errors import UsageError
 from ..language.consistency import consistent_draws
 from ..language.vocabulary import Vocabulary
@@ -124,7 +124,7 @@ def drawn_at(codec: Codec, level: float | None) -> float | None:
     """
     codec.check_level(level)
     return (
-        min(PRIOR_LEVEL, codec.saved.config.model.sharpest)
+        min(PRIOR_LEVEL, codec.saved.config.model.max_signal)
         if codec.levels and level is None
         else level
     )
@@ -132,8 +132,8 @@ def drawn_at(codec: Codec, level: float | None) -> float | None:
 
 def law_for(codec: Codec, law: Law) -> Law:
     """The law with the level that it means for this model; UsageError if it is none."""
-    if not 0.0 <= law.temperature <= HOTTEST:
-        raise UsageError(f"`temperature` (={law.temperature}) must lie between 0 and {HOTTEST:g}")
+    if not 0.0 <= law.temperature <= MAX_TEMPERATURE:
+        raise UsageError(f"`temperature` (={law.temperature}) must lie between 0 and {MAX_TEMPERATURE:g}")
     if not 0 <= law.seed < 2**63:
         raise UsageError(f"`seed` (={law.seed}) must lie between 0 and 2^63 - 1")
     return law._replace(level=drawn_at(codec, law.level))

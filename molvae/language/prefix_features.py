@@ -43,7 +43,7 @@ TIERS: dict[str, tuple[str, ...]] = {
     "place": _PLACE,
     "rings": _RINGS,
     "chemistry": _CHEMISTRY,
-    "surroundings": (*_CHEMISTRY, "composition", "surroundings"),
+    "environments": (*_CHEMISTRY, "composition", "surroundings"),
 }
 """Groups of features by how much they tell, as the configuration names them; each holds the one
 before.

@@ -67,7 +67,7 @@ def write(
     total, code = len(z), model.posterior.code(z, level)
     alike = isinstance(level, float) and level == 0.0  # nothing is told of the latent there
     code = code[:1] if alike else code
-    decoder, place = Decoder(model, code), Place(alphabet, total, model.config.grammar)
+    decoder, place = Decoder(model, code), Place(alphabet, total, model.config.prefix_features)
     rows = torch.arange(total, device=z.device)
     prefixes, written = Prefixes.empty(rows, alike), []
     for step in range(model.max_steps):

@@ -80,15 +80,17 @@ class MoleculeVAE(nn.Module):
         self.posterior: GaussianPosterior | LevelPosterior = (
             GaussianPosterior(2 * config.encoder, config.latent)
             if config.posterior == "gaussian"
-            else LevelPosterior(2 * config.encoder, config.latent, config.sharpest)
+            else LevelPosterior(2 * config.encoder, config.latent, config.max_signal)
         )
         self.write = nn.Embedding(vocabulary, width)
         self.step = nn.Embedding(max_steps, width)
-        sizes = feature_sizes(TIERS[config.grammar])
+        sizes = feature_sizes(TIERS[config.prefix_features])
         self.features = tuple(size for size in sizes if size < NUMBERS)
         hashes = len(sizes) - len(self.features)
         self.grammar = nn.Embedding(sum(self.features), width) if self.features else None
-        self.surroundings = nn.Embedding(hashes * config.surroundings, width) if hashes else None
+        self.surroundings = (
+            nn.Embedding(hashes * config.environment_rows, width) if hashes else None
+        )
         self.start = nn.Linear(self.posterior.code_size, units)
         self.decoder = GRU(width, self.posterior.code_size, units)
         self.output = nn.Linear(units + width, vocabulary)

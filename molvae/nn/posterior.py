@@ -144,9 +144,9 @@ class LevelPosterior(nn.Module):
     exact p(x) of a language model; between them lie analogs. Related to the committed rates of
     delta-VAE (Razavi et al. 2019) and the multi-rate VAE (Bae et al. 2023)."""
 
-    def __init__(self, features: int, latent: int, sharpest: float) -> None:
+    def __init__(self, features: int, latent: int, max_signal: float) -> None:
         super().__init__()
-        self.latent, self.sharpest = latent, sharpest
+        self.latent, self.max_signal = latent, max_signal
         self.code_size = latent + 1
         self.direction = nn.Linear(features, latent)
         self.aggregate = Aggregate(latent)
@@ -164,33 +164,38 @@ class LevelPosterior(nn.Module):
 
     def remember(self, mean: Tensor, covariance: Tensor, variance: Tensor) -> None:
         """Fit the aggregate to the moments of many molecules' posteriors at the sharpest level."""
-        self.aggregate.fit(mean / self.sharpest, covariance / self.sharpest**2, variance)
+        self.aggregate.fit(mean / self.max_signal, covariance / self.max_signal**2, variance)
 
     def prior(self, noise: Tensor, learned: bool = False, level: float | None = None) -> Tensor:
         """Draws ``(B, Z)`` from N(0, I), or from the aggregate posterior at ``level``, by standard
         normal ``noise``.
         """
-        a = self.sharpest if level is None else level
+        a = self.max_signal if level is None else level
         return self.aggregate.draw(noise, a, 1.0 - a**2) if learned else noise
 
     def levels(self, like: Tensor, level: Level) -> Tensor:
         """The level of every molecule, ``(B, 1)``; the sharpest where none is named."""
         if isinstance(level, Tensor):
             return level.to(like)
-        return like.new_full((len(like), 1), self.sharpest if level is None else level)
+        return like.new_full((len(like), 1), self.max_signal if level is None else level)
 
 
 def drawn_levels(
-    uniform: Tensor, sharpest: float, sharp_share: float, blank_share: float, power: float = 2.0
+    uniform: Tensor,
+    max_signal: float,
+    reconstruction_fraction: float,
+    unconditional_fraction: float,
+    exponent: float = 2.0,
 ) -> Tensor:
-    """Levels to train at, ``(B, 1)``, from uniform draws ``(B,)``: sharpest, blank, or between.
+    """Levels to train at, ``(B, 1)``, from uniform draws ``(B,)``: max_signal, 0, or between.
 
-    Those between are sharpest * u**power: their density rises like a at 0.5, and falls like 1 /
-    sqrt(a) at 2."""
-    between = max(1e-9, 1.0 - sharp_share - blank_share)
-    middle = sharpest * ((uniform - sharp_share - blank_share) / between).clamp(min=0.0) ** power
-    levels = torch.where(uniform < sharp_share, torch.full_like(uniform, sharpest), middle)
-    return levels[:, None]
+    Those between are max_signal * u**exponent: their density rises like a at 0.5, and falls like
+    1 / sqrt(a) at 2."""
+    left = max(1e-9, 1.0 - reconstruction_fraction - unconditional_fraction)
+    between = (uniform - reconstruction_fraction - unconditional_fraction) / left
+    middle = max_signal * between.clamp(min=0.0) ** exponent
+    highest = torch.full_like(uniform, max_signal)
+    return torch.where(uniform < reconstruction_fraction, highest, middle)[:, None]
 
 
 def free_kl(kl: Tensor, free_bits: float) -> Tensor:

@@ -39,15 +39,16 @@ def configure(model: Config, given: dict[str, dict[str, Any]]) -> Config:
     """The configuration of a training from a model: its sizes, its way of reading molecules, all
     else as ``given``.
 
-    The sharpest level is no size: a decoder is told the level, and learns a new one from those it
-    knows. The table of surroundings may become finer, see :func:`refined`.
+    The highest noise level is no size: the decoder gets the level as an input, and learns a new one
+    from those it has. The table of environments may become finer, see :func:`refined`.
 
     UsageError names an option that would make it another model.
     """
-    sizes = {name: value for name, value in model.as_dict()["model"].items() if name != "sharpest"}
-    rows = given.get("model", {}).get("surroundings", 0)
-    if rows > 1 and (rows - 1) % (sizes["surroundings"] - 1) == 0:
-        del sizes["surroundings"]
+    sizes = model.as_dict()["model"]
+    del sizes["max_signal"]
+    rows = given.get("model", {}).get("environment_rows", 0)
+    if rows > 1 and (rows - 1) % (sizes["environment_rows"] - 1) == 0:
+        del sizes["environment_rows"]
     kept = {"model": sizes, "data": {"vocabulary": model.data.vocabulary}}
     for section, values in kept.items():
         for name, value in given.get(section, {}).items():
@@ -116,8 +117,10 @@ def grown(
         weights["output.weight"] = scattered(weights["output.weight"], rows, row)
         weights["output.bias"] = scattered(weights["output.bias"], rows, bias)
     if model.surroundings is not None:
-        table = weights["surroundings.weight"].view(-1, old.config.surroundings, config.embedding)
-        weights["surroundings.weight"] = refined(table, config.surroundings).flatten(0, 1)
+        table = weights["surroundings.weight"].view(
+            -1, old.config.environment_rows, config.embedding
+        )
+        weights["surroundings.weight"] = refined(table, config.environment_rows).flatten(0, 1)
     steps = weights["step.weight"]
     weights["step.weight"] = torch.cat([steps, steps[-1:].expand(max_steps - len(steps), -1)])
     model.load_state_dict(weights, assign=True)

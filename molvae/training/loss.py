@@ -48,7 +48,7 @@ def terms(model: MoleculeVAE, dataset: Dataset, part: Part, free_bits: float) ->
 
     The loss is -E[log p(x|z)] + beta KL(q(z|x) ‖ N(0, I)), summed over symbols and dimensions, a
     mean over molecules. Noise of zeros makes a plain autoencoder: z is the posterior's mean."""
-    batch = dataset.batch(part.rows, model.config.grammar)
+    batch = dataset.batch(part.rows, model.config.prefix_features)
     packed = Packed.from_batch(batch, model.device)
     level = None if part.level is None else part.level[batch.order].to(model.device)
     posterior = model.encode(packed, level)

@@ -30,8 +30,8 @@ def levels_of_step(config: Config, step: int, count: int) -> Tensor | None:
     if model.posterior != "levels":
         return None
     uniform = torch.rand(count, generator=generator_of(training.seed, step, 1))
-    shares = training.sharp_share, training.blank_share
-    return drawn_levels(uniform, model.sharpest, *shares, training.level_power)
+    shares = training.reconstruction_fraction, training.unconditional_fraction
+    return drawn_levels(uniform, model.max_signal, *shares, training.signal_exponent)
 
 
 def spellings_of_step(config: Config, step: int, level: Tensor, spellings: int) -> Tensor:
@@ -43,4 +43,4 @@ def spellings_of_step(config: Config, step: int, level: Tensor, spellings: int) 
     drawn = torch.randint(
         spellings + 1, (len(level),), generator=generator_of(config.training.seed, step, 2)
     )
-    return torch.where(level[:, 0] == level.new_tensor(config.model.sharpest), drawn, 0)
+    return torch.where(level[:, 0] == level.new_tensor(config.model.max_signal), drawn, 0)

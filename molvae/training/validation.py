@@ -105,7 +105,7 @@ def validate(
 
     def sums_of(part: tuple[Rows, Tensor]) -> Tensor:
         sums, q = figures(
-            model, dataset.batch(part[0], model.config.grammar), part[1].to(model.device)
+            model, dataset.batch(part[0], model.config.prefix_features), part[1].to(model.device)
         )
         means, variances = q.mean.double().cpu(), q.log_variance.double().exp().cpu()
         return torch.cat([sums, means.sum(0), variances.sum(0), (means.T @ means).flatten()])

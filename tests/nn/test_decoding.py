@@ -49,7 +49,7 @@ def repacked(tiny_model: Any, written: Written) -> tuple[Packed, Any]:
         np.concatenate([[0], lengths.cumsum()]),
         np.arange(len(lengths)),
         tiny_model.vocabulary.alphabet,
-        tiny_model.model.config.grammar,
+        tiny_model.model.config.prefix_features,
     )
     return Packed.from_batch(batch, torch.device("cpu")), batch.order
 
@@ -131,7 +131,7 @@ def test_no_molecule_ends_before_it_has_an_atom(
     from molvae.generation.codec import molecules_of
 
     config = make_config()
-    config = replace(config, model=replace(config.model, grammar=told))
+    config = replace(config, model=replace(config.model, prefix_features=told))
     untrained = begin(tiny_dataset, config, torch.device("cpu")).model.eval()
     vocabulary = tiny_dataset.vocabulary
     # An untrained model ends often: at this temperature one symbol in some dozens is the end.
@@ -188,7 +188,7 @@ def test_bf16_stays_near_fp32_while_rows_come_and_go(wide: MoleculeVAE) -> None:
         decoders.append(Decoder(wide, code))
     generator = torch.Generator().manual_seed(2)
     owners = torch.arange(13)
-    features = torch.zeros(1, len(feature_sizes(TIERS[wide.config.grammar])), dtype=torch.int16)
+    features = torch.zeros(1, len(feature_sizes(TIERS[wide.config.prefix_features])), dtype=torch.int16)
     for step, rows in enumerate([13, 40, 7, 7, 1, 65, 64, 3]):
         kept = torch.randint(len(owners), (rows,), generator=generator)
         owners = owners[kept]

@@ -22,7 +22,7 @@ ROWS = np.array([0, 7, 200, 33, 120, 1])
 def fresh_model(dataset: Dataset, grammar: str = "rings", seed: int = 0) -> MoleculeVAE:
     torch.manual_seed(seed)
     config = ModelConfig(
-        embedding=6, encoder=5, decoder=7, latent=4, grammar=grammar, posterior="gaussian"
+        embedding=6, encoder=5, decoder=7, latent=4, prefix_features=grammar, posterior="gaussian"
     )
     return MoleculeVAE(config, len(dataset.vocabulary), max_steps=40)
 
@@ -33,7 +33,7 @@ def model(request: pytest.FixtureRequest, tiny_dataset: Dataset) -> MoleculeVAE:
 
 
 def packed(model: MoleculeVAE, dataset: Dataset, rows: Any) -> tuple[Packed, Any]:
-    batch = dataset.batch(np.asarray(rows), model.config.grammar)
+    batch = dataset.batch(np.asarray(rows), model.config.prefix_features)
     return Packed.from_batch(batch, CPU), batch.order
 
 

@@ -141,8 +141,10 @@ def test_what_the_model_made_of_old_molecules_it_still_makes_of_them(
 def test_a_finer_table_of_surroundings_makes_the_same_of_every_molecule(
     times: int, saved: Saved, tiny_dataset: Dataset, molecules: list[str]
 ) -> None:
-    old = saved.config.model.surroundings
-    config = fine_tuning.configure(saved.config, {"model": {"surroundings": 1 + times * (old - 1)}})
+    old = saved.config.model.environment_rows
+    config = fine_tuning.configure(
+        saved.config, {"model": {"environment_rows": 1 + times * (old - 1)}}
+    )
     state = fine_tuning.begin(saved, tiny_dataset, config, CPU)
     before, after = Codec(saved), Codec(replace(saved, model=state.average, config=config))
     assert np.array_equal(
@@ -163,9 +165,9 @@ def test_a_table_of_surroundings_cannot_become_one_that_is_not_finer(
     rows: int, saved: Saved
 ) -> None:
     with pytest.raises(
-        UsageError, match=f"--surroundings is 4096 in the model, and cannot become {rows}"
+        UsageError, match=f"--environment-rows is 4096 in the model, and cannot become {rows}"
     ):
-        fine_tuning.configure(saved.config, {"model": {"surroundings": rows}})
+        fine_tuning.configure(saved.config, {"model": {"environment_rows": rows}})
 
 
 def test_steps_beyond_the_old_last_one_are_told_as_that_one_was(
@@ -237,7 +239,9 @@ def test_a_training_begins_with_what_its_model_knows(
 
 def test_new_symbols_are_learned(saved: Saved, mine: Dataset, make_config: Any) -> None:
     state = fine_tuning.begin(saved, mine, make_config(batch_size=8, epochs=20), CPU)
-    packed = Packed.from_batch(mine.batch(np.arange(len(mine)), state.model.config.grammar), CPU)
+    packed = Packed.from_batch(
+        mine.batch(np.arange(len(mine)), state.model.config.prefix_features), CPU
+    )
     new = packed.targets > len(saved.vocabulary.symbols)
     new &= packed.targets <= len(mine.vocabulary.symbols)
 
@@ -293,12 +297,15 @@ def test_the_configuration_is_the_models_where_it_makes_the_model(make_config: A
     )
     assert (found.training.beta, found.training.epochs) == (0.7, 20)
     assert fine_tuning.configure(model, {"data": {"neutralise": True}}).data.neutralise
-    assert fine_tuning.configure(model, {"model": {"sharpest": 0.95}}).model == replace(
-        model.model, sharpest=0.95
+    assert fine_tuning.configure(model, {"model": {"max_signal": 0.95}}).model == replace(
+        model.model, max_signal=0.95
     )
     for given, words in (
         ({"model": {"decoder": 64}}, "--decoder is 32 in the model, and cannot become 64"),
-        ({"model": {"grammar": "none"}}, f"--grammar is {model.model.grammar!r} in the model"),
+        (
+            {"model": {"prefix_features": "none"}},
+            f"--prefix-features is {model.model.grammar!r} in the model",
+        ),
         ({"data": {"vocabulary": 65}}, "--vocabulary is 64 in the model"),
     ):
         with pytest.raises(UsageError, match=words):

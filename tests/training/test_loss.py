@@ -32,7 +32,7 @@ def test_the_terms_of_a_part_are_sums_of_nats_per_molecule(
     state: loop.State, tiny_dataset: Dataset
 ) -> None:
     part = part_of([3, 100, 250])
-    batch = tiny_dataset.batch(part.rows, state.model.config.grammar)
+    batch = tiny_dataset.batch(part.rows, state.model.config.prefix_features)
     packed = Packed.from_batch(batch, CPU)
     q = state.model.encode(packed)
     likelihood = state.model.log_likelihood(packed, q.draw(part.noise[0][batch.order])).sum()

@@ -24,7 +24,7 @@ def test_an_autoencoder_is_validated_without_noise_too(
     *_, last = train(state, tiny_dataset)
     assert isinstance(last, Epoch)
     rows = tiny_dataset.validation_rows
-    packed = Packed.from_batch(tiny_dataset.batch(rows, state.average.config.grammar), CPU)
+    packed = Packed.from_batch(tiny_dataset.batch(rows, state.average.config.prefix_features), CPU)
     mean = state.average.log_likelihood(packed, state.average.encode(packed).mean).mean()
     assert last.validation.reconstruction == pytest.approx(float(mean), rel=1e-5)
 
