@@ -250,7 +250,7 @@ def noise_levels(
 
     ``noise`` ``(N, Z)`` draws the latent of every molecule, once.
     """
-    sharpest = codec.saved.config.model.sharpest
+    sharpest = codec.saved.config.model.max_signal
     mean_at_sharpest = codec.posterior(readings).mean
     rows = []
     for level in (*(level for level in LEVELS if level < sharpest), sharpest):
