@@ -155,7 +155,7 @@ def test_the_metrics_of_an_epoch_that_was_not_saved_are_written_once(
 
     state = start(run, tiny_dataset, config)
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, "save", failing)
+        patch.setattr(checkpoints, "save", failing)
         with pytest.raises(OSError, match="No space left"):
             finish(run, state, tiny_dataset)
     assert checkpoint.load(run).info["step"] == 3, "what was saved before is still there"
