@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from molvae.config import Config, DataConfig, from_dict
+from molvae.config import DataConfig, from_dict
 from molvae.datasets.dataset import Dataset
 from molvae.datasets.prepare import prepare
 from molvae.errors import UsageError
@@ -21,7 +21,6 @@ from molvae.nn.model import Packed
 from molvae.nn.posterior import LevelPosterior, drawn_levels
 from molvae.training import checkpoints
 from molvae.training.loop import Epoch, begin, train
-from molvae.training.noise import levels_of_step, spellings_of_step
 
 CPU = torch.device("cpu")
 SIZES = {"embedding": 16, "encoder": 16, "decoder": 32, "latent": 8, "posterior": "levels"}
@@ -96,20 +95,6 @@ def test_the_power_tells_how_many_of_the_others_are_low() -> None:
     for power, below in ((0.5, 0.25), (1.0, 0.5), (2.0, 0.5**0.5)):
         levels = drawn_levels(torch.linspace(0, 1, 10_001), 0.8, 0.0, 0.0, power)
         assert (levels < 0.4).float().mean().item() == pytest.approx(below, abs=0.001)
-
-
-def test_other_spellings_are_learned_at_the_sharpest_level_alone() -> None:
-    config = Config()
-    level = levels_of_step(config, 3, 5000)
-    assert level is not None
-    found = spellings_of_step(config, 3, level, 4)
-    sharp = level[:, 0] == level.max()
-    assert not found[~sharp].any()
-    assert torch.bincount(found[sharp]).div(sharp.sum()).tolist() == pytest.approx(
-        [0.2] * 5, abs=0.03
-    )
-    assert (spellings_of_step(config, 3, level, 4) == found).all()
-    assert (spellings_of_step(config, 4, level, 4) != found).any()
 
 
 def test_a_model_learns_to_rebuild_other_spellings(

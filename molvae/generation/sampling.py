@@ -32,7 +32,7 @@ from ..nn.threads import Threads
 from ..runtime.compilation import prepare_to_fork
 from ..runtime.process_pool import chunked, default_workers, map_chunks
 from ..storage.known_molecules import KnownMolecules, smiles_hash
-from ..training.noise import generator_of
+from ..training.schedules import generator_of
 from .codec import Codec, molecules_of
 from .seen import Seen
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, TypeVar
 
 import torch
-from torch import Tensor
 
 from ..runtime.process_pool import default_workers
 from ..runtime.ranks import world
@@ -73,20 +72,3 @@ class Threads:
     def map(self, function: Callable[[Part], Result], parts: Iterable[Part]) -> list[Result]:
         """``function`` of every part, in the order of the parts."""
         return list(self._pool.map(function, parts))
-
-
-def divided(tensors: Sequence[Tensor], count: int) -> list[list[Tensor]]:
-    """For each of ``count`` threads its share of many tensors, in views: some rows of each; one row
-    goes to the first.
-
-    The same shares for tensors of the same shapes; of few rows there may be fewer shares.
-    """
-    parts = [
-        tensor.detach().tensor_split(count) if tensor.ndim else [tensor.detach()]
-        for tensor in tensors
-    ]
-    shares = [
-        [part[number] for part in parts if number < len(part) and part[number].numel()]
-        for number in range(count)
-    ]
-    return [share for share in shares if share]

@@ -20,7 +20,7 @@ from ..language.vocabulary import Vocabulary
 from ..nn.model import MoleculeVAE
 from ..storage.checkpoint import Saved
 from .loop import State, assemble, steps_for
-from .noise import generator_of
+from .schedules import generator_of
 
 NEW_SHARE = 1e-6
 """What all new symbols together take of the probability of a next symbol, at most: a molecule of a

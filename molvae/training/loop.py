@@ -10,24 +10,30 @@ import copy
 import hashlib
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import increment_version
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from ..config import Config
 from ..datasets.dataset import VALIDATED, Dataset, Rows
 from ..errors import TrainingError
 from ..nn.gru import Precision
 from ..nn.model import MoleculeVAE
-from ..nn.threads import Threads, divided
+from ..nn.threads import Threads
 from .distributed import ALONE, Group
-from .loss import Part, of_batch
-from .movement import follow, move, norm
-from .noise import levels_of_step, noise_of_step, spellings_of_step
-from .schedules import kl_weight, learning_rate
+from .loss import Part, batch_terms
+from .schedules import (
+    kl_weight,
+    learning_rate,
+    levels_of_step,
+    noise_of_step,
+    spellings_of_step,
+)
 from .validation import Validation, validate
 
 MEASURED_STEPS = (20, 50)
@@ -168,60 +174,68 @@ def is_autoencoder(config: Config) -> bool:
 def one_step(
     state: State, dataset: Dataset, rows: Rows, threads: Threads, group: Group = ALONE
 ) -> Step:
-    """One optimiser step on the molecules ``rows``; a step whose gradient is not finite changes no
-    weight.
-    """
+    """One optimiser step on the molecules ``rows``.
+
+    A step whose gradient is not finite changes no weight."""
     config, model = state.config.training, state.model
-    full = full_beta(state.config)
     beta = kl_weight(
-        state.progress, full, config.beta_schedule, config.beta_warmup, config.beta_cycles
+        state.progress,
+        full_beta(state.config),
+        config.beta_schedule,
+        config.beta_warmup,
+        config.beta_cycles,
     )
-    noise = noise_of_step(
-        config.seed, state.step, (config.mc_samples, len(rows), model.config.latent)
-    )
+    shape = (config.mc_samples, len(rows), model.config.latent)
+    noise = noise_of_step(config.seed, state.step, shape)
     if is_autoencoder(state.config):
         noise.zero_()
     level = levels_of_step(state.config, state.step, len(rows))
     if dataset.spellings and level is not None:
-        rows = dataset.spelled(
-            rows, spellings_of_step(state.config, state.step, level, dataset.spellings).numpy()
-        )
+        spellings = spellings_of_step(state.config, state.step, level, dataset.spellings)
+        rows = dataset.spelled(rows, spellings.numpy())
     batch = Part(rows, noise, beta, len(rows), level)
-    likelihood, kl, found = of_batch(model, dataset, batch, config.free_bits, threads, group)
-    gradients = list(found)
-    length = norm(gradients, threads)
+    likelihood, kl, gradients = batch_terms(model, dataset, batch, config.free_bits, threads, group)
+    norm = get_total_norm(gradients)
     rate = learning_rate(state.step, state.total_steps, config)
-    if math.isfinite(length):
-        update(state, gradients, rate, min(1.0, config.clip / (length + 1e-6)), threads)
-    if math.isfinite(length + likelihood + kl):
+    if math.isfinite(norm):
+        update(state, gradients, norm, rate, threads)
+    if math.isfinite(norm + likelihood + kl):
         state.sums = [a + b for a, b in zip(state.sums, (likelihood, kl, len(rows)), strict=True)]
     state.step += 1
-    elbo, reconstruction, kl = (
-        (likelihood - kl) / len(rows),
-        likelihood / len(rows),
-        kl / len(rows),
-    )
+    reconstruction, kl = likelihood / len(rows), kl / len(rows)
     return Step(
-        state.step, state.total_steps, 0, elbo, reconstruction, kl, beta, rate, length, 0.0, 0.0
+        step=state.step,
+        total_steps=state.total_steps,
+        epoch=0,
+        elbo=reconstruction - kl,
+        reconstruction=reconstruction,
+        kl=kl,
+        beta=beta,
+        learning_rate=rate,
+        gradient_norm=float(norm),
+        molecules_per_second=0.0,
+        seconds_left=0.0,
     )
 
 
 def update(
-    state: State, gradients: list[Tensor], rate: float, scale: float, threads: Threads
+    state: State, gradients: Sequence[Tensor], norm: Tensor, rate: float, threads: Threads
 ) -> None:
-    """Give the optimiser the scaled gradients, and move the averaged weights towards the new
-    ones.
-    """
-    if scale < 1.0:
-        threads.map(
-            lambda part: torch._foreach_mul_(part, scale), divided(gradients, threads.count)
-        )
-    parameters: list[Tensor] = list(state.model.parameters())
-    move(state.optimiser, dict(zip(parameters, gradients, strict=True)), rate, threads)
-    # Early on the average must forget quickly, or it would still remember the first, random
-    # weights.
+    """Clip the gradients, step the optimiser, and move the averaged weights towards the new."""
+    parameters = list(state.model.parameters())
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        parameter.grad = gradient
+    clip_grads_with_norm_(parameters, state.config.training.clip, norm)
+    for group in state.optimiser.param_groups:
+        group["lr"] = rate
+    state.optimiser.step()
+    state.optimiser.zero_grad()
+    # A fused step leaves the versions as they were, by which kept copies of weights are refreshed.
+    increment_version(parameters)
+    # Early on the average must forget quickly, or it would still hold the first, random weights.
     decay = min(state.config.training.ema, (1 + state.step) / (10 + state.step))
-    follow(list(state.average.parameters()), parameters, decay, threads)
+    pairs = zip(state.average.parameters(), parameters, strict=True)
+    threads.map(lambda pair: pair[0].lerp_(pair[1].detach(), 1.0 - decay), pairs)
 
 
 def steps_per_epoch(state: State, dataset: Dataset) -> int:

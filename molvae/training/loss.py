@@ -1,12 +1,14 @@
-"""The loss of a batch and its gradients, computed in parts: by all processes, and in each by all
-its threads.
+"""The loss of a batch and its gradients, summed over threads and processes.
 
 The noise is that of the whole batch, so the sum over the parts is the gradient of the batch,
-however it was cut (but for ``free_bits``, which looks at the mean over a part). Knows no optimiser
-and no files."""
+however it was cut (but for ``free_bits``, which takes the mean over a part).
+
+    B molecules, K Monte-Carlo samples, Z latent
+"""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -15,7 +17,7 @@ from torch import Tensor
 from ..datasets.dataset import Dataset, Rows
 from ..nn.model import MoleculeVAE, Packed
 from ..nn.posterior import free_kl
-from ..nn.threads import Threads, divided
+from ..nn.threads import Threads
 from .distributed import Group
 
 
@@ -30,20 +32,20 @@ class Part(NamedTuple):
     level: Tensor | None = None
 
     def cut(self, some: slice) -> Part:
-        """Some of these molecules, with what is theirs."""
+        """The same for some of these molecules."""
         level = None if self.level is None else self.level[some]
         return Part(self.rows[some], self.noise[:, some], self.beta, self.total, level)
 
 
 class Terms(NamedTuple):
-    """What a part contributes: sums over its molecules, in nats, and gradients of the loss."""
+    """Sums over molecules, in nats, and gradients of the loss."""
 
     log_likelihood: float
     kl: float
     gradients: tuple[Tensor, ...]
 
 
-def terms(model: MoleculeVAE, dataset: Dataset, part: Part, free_bits: float) -> Terms:
+def terms(model: MoleculeVAE, dataset: Dataset, free_bits: float, part: Part) -> Terms:
     """Loss and gradients of part of a batch.
 
     The loss is -E[log p(x|z)] + beta KL(q(z|x) ‖ N(0, I)), summed over symbols and dimensions, a
@@ -62,7 +64,7 @@ def terms(model: MoleculeVAE, dataset: Dataset, part: Part, free_bits: float) ->
     return Terms(float(likelihood.detach().sum()), float(kl.detach().sum()), gradients)
 
 
-def of_batch(
+def batch_terms(
     model: MoleculeVAE,
     dataset: Dataset,
     batch: Part,
@@ -74,14 +76,15 @@ def of_batch(
     mine = batch.cut(group.share)
     count = min(threads.count, len(mine.rows))
     parts = [mine.cut(slice(first, None, count)) for first in range(count)]
-    shares = threads.map(lambda part: terms(model, dataset, part, free_bits), parts)
-    if shares:
-        gradients = list(shares[0].gradients)
+    found = threads.map(partial(terms, model, dataset, free_bits), parts)
+    if found:
+        gradients = list(found[0].gradients)
     else:  # the last batch of an epoch may hold fewer molecules than there are processes
         gradients = [torch.zeros_like(parameter) for parameter in model.parameters()]
-    for other in shares[1:]:
-        pairs = zip(divided(gradients, count), divided(other.gradients, count), strict=True)
-        threads.map(lambda pair: torch._foreach_add_(*pair), pairs)
-    sums = [sum(share.log_likelihood for share in shares), sum(share.kl for share in shares)]
+    for other in found[1:]:
+        # One thread a tensor: torch's own threads would wait busily on the same cores.
+        pairs = zip(gradients, other.gradients, strict=True)
+        threads.map(lambda pair: pair[0].add_(pair[1]), pairs)
+    sums = [sum(one.log_likelihood for one in found), sum(one.kl for one in found)]
     likelihood, kl = group.add_numbers(torch.tensor(sums, dtype=torch.float64)).tolist()
     return Terms(likelihood, kl, tuple(group.add_gradients(gradients)))

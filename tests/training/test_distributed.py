@@ -23,7 +23,7 @@ from molvae.errors import TrainingError, UsageError
 from molvae.nn.threads import Threads
 from molvae.runtime.ranks import World, world
 from molvae.storage import model_folder
-from molvae.training import checkpoints, distributed, loop, loss, run_folder
+from molvae.training import checkpoints, distributed, loop, loss, run_folder, schedules
 from molvae.training.distributed import ALONE, Group
 
 CPU = torch.device("cpu")
@@ -47,13 +47,13 @@ def gradients_of(dataset: Dataset, config: Config, group: Group) -> dict[str, to
     for kind in (config, with_levels(config)):
         state = loop.begin(dataset, kind, CPU)
         for number, rows in enumerate(BATCHES):
-            noise = loop.noise_of_step(0, number, (2, len(rows), kind.model.latent))
-            levels = loop.levels_of_step(kind, number, len(rows))
+            noise = schedules.noise_of_step(0, number, (2, len(rows), kind.model.latent))
+            levels = schedules.levels_of_step(kind, number, len(rows))
             batch = loss.Part(
                 dataset.training_rows[rows.start : rows.stop], noise, 0.5, len(rows), levels
             )
             with Threads(CPU, len(rows)) as threads:
-                terms = loss.of_batch(state.model, dataset, batch, 0.0, threads, group)
+                terms = loss.batch_terms(state.model, dataset, batch, 0.0, threads, group)
             name = f"{kind.model.posterior}.{number}"
             sums = torch.tensor([terms.log_likelihood, terms.kl], dtype=torch.float64)
             found |= {f"{name}.sums": sums} | {

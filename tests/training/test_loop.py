@@ -17,8 +17,7 @@ from molvae.nn import threads as threads_module
 from molvae.nn.model import Packed
 from molvae.nn.threads import Threads
 from molvae.training import checkpoints, loop, loss
-from molvae.training.loop import Epoch, Step, begin, noise_of_step, train
-from molvae.training.schedules import learning_rate
+from molvae.training.loop import Epoch, Step, begin, train
 
 CPU = torch.device("cpu")
 
@@ -59,16 +58,6 @@ def test_beta_zero_is_an_autoencoder_without_noise(tiny_dataset: Dataset, make_c
         step = loop.one_step(state, tiny_dataset, rows, threads)
     assert step.beta == 0.0
     assert step.reconstruction == pytest.approx(mean, rel=1e-5)
-
-
-def test_the_noise_of_a_step_depends_on_seed_and_step_alone() -> None:
-    noises = {
-        noise_of_step(seed, step, (2, 3)).numpy().tobytes()
-        for seed in range(3)
-        for step in range(4)
-    }
-    assert len(noises) == 12
-    assert torch.equal(noise_of_step(1, 2, (2, 3)), noise_of_step(1, 2, (2, 3)))
 
 
 def test_records_come_for_every_step_and_every_epoch(
@@ -146,20 +135,6 @@ def test_minutes_count_what_comes_with_every_epoch_too(
     assert state.total_steps == pytest.approx(600 / 1.0, rel=0.05)
 
 
-@pytest.mark.parametrize("total", [0, 7, 1000])
-def test_the_learning_rate_rises_to_its_peak_and_falls_to_a_fiftieth(
-    make_config: Any, total: int
-) -> None:
-    config = make_config(warmup=50, learning_rate=0.01).training
-    rates = [learning_rate(step, total, config) for step in range(total or 200)]
-    assert all(0 < rate <= 0.01 + 1e-12 for rate in rates)
-    peak = int(np.argmax(rates))
-    assert rates[: peak + 1] == sorted(rates[: peak + 1])
-    assert rates[peak:] == sorted(rates[peak:], reverse=True)
-    if total:
-        assert learning_rate(total, total, config) == pytest.approx(0.01 / 50)
-
-
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_a_gradient_that_is_not_finite_changes_no_weight_and_ten_end_the_training(
     tiny_dataset: Dataset, make_config: Any, monkeypatch: pytest.MonkeyPatch, bad: float
@@ -182,7 +157,7 @@ def test_a_step_whose_likelihood_is_not_finite_leaves_a_state_that_can_be_saved_
     tiny_dataset: Dataset, make_config: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     state = begin(tiny_dataset, make_config(batch_size=100), CPU)
-    real, calls = loss.of_batch, itertools.count(1)
+    real, calls = loss.batch_terms, itertools.count(1)
 
     def broken(*arguments: Any) -> Any:
         found = real(*arguments)
@@ -192,7 +167,7 @@ def test_a_step_whose_likelihood_is_not_finite_leaves_a_state_that_can_be_saved_
             gradients=tuple(one * bad for one in found.gradients),
         )
 
-    monkeypatch.setattr(loop, "of_batch", broken)
+    monkeypatch.setattr(loop, "batch_terms", broken)
     for _ in itertools.islice(train(state, tiny_dataset), 2):
         pass
     assert state.sums[2] == 100
@@ -222,6 +197,39 @@ def test_gradients_are_clipped_to_their_norm(tiny_dataset: Dataset, make_config:
             moments.append(float(values["exp_avg"].square().sum()))
     assert step.gradient_norm > 1
     assert math.sqrt(sum(moments)) <= 1.01e-7, "AdamW keeps a tenth of the first gradient"
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_weights_move_by_adamw_and_the_average_follows(
+    tiny_dataset: Dataset, make_config: Any, count: int
+) -> None:
+    state = begin(tiny_dataset, make_config(ema=0.9, clip=1e6, weight_decay=0.1), CPU)
+    state.step = 1000  # past the first steps, in which the average forgets quickly
+    copy = begin(tiny_dataset, make_config(weight_decay=0.1), CPU)
+    generator = torch.Generator().manual_seed(0)
+    averages = [one.clone() for one in state.average.parameters()]
+    threads = Threads(CPU, 0)
+    threads.count = count
+    with threads:
+        for _ in range(3):
+            gradients = [
+                torch.randn(one.shape, generator=generator) for one in state.model.parameters()
+            ]
+            for weight, gradient in zip(copy.model.parameters(), gradients, strict=True):
+                weight.grad = gradient.clone()
+            for group in copy.optimiser.param_groups:
+                group["lr"] = 0.01
+            copy.optimiser.step()
+            versions = [one._version for one in state.model.parameters()]
+            loop.update(state, gradients, torch.tensor(1.0), 0.01, threads)
+            assert all(
+                one._version > before
+                for one, before in zip(state.model.parameters(), versions, strict=True)
+            )
+            for average, weight in zip(averages, copy.model.parameters(), strict=True):
+                average.lerp_(weight.detach(), 0.1)
+    torch.testing.assert_close(list(state.model.parameters()), list(copy.model.parameters()))
+    torch.testing.assert_close(list(state.average.parameters()), averages)
 
 
 def test_the_average_moves_towards_the_weights(tiny_dataset: Dataset, make_config: Any) -> None:

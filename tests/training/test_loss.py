@@ -36,7 +36,7 @@ def test_the_terms_of_a_part_are_sums_of_nats_per_molecule(
     packed = Packed.from_batch(batch, CPU)
     q = state.model.encode(packed)
     likelihood = state.model.log_likelihood(packed, q.draw(part.noise[0][batch.order])).sum()
-    found = terms(state.model, tiny_dataset, part, 0.0)
+    found = terms(state.model, tiny_dataset, 0.0, part)
     assert found.log_likelihood == pytest.approx(float(likelihood.detach()), rel=1e-5)
     assert found.kl == pytest.approx(float(q.kl().sum().detach()), rel=1e-5)
     loss = (0.5 * q.kl().sum() - likelihood) / 3
@@ -51,8 +51,8 @@ def test_parts_of_a_batch_add_up_to_the_whole(state: loop.State, tiny_dataset: D
     parts = [
         Part(whole.rows[i::3], whole.noise[:, i::3], whole.beta, whole.total) for i in range(3)
     ]
-    found = terms(state.model, tiny_dataset, whole, 0.0)
-    shares = [terms(state.model, tiny_dataset, part, 0.0) for part in parts]
+    found = terms(state.model, tiny_dataset, 0.0, whole)
+    shares = [terms(state.model, tiny_dataset, 0.0, part) for part in parts]
     assert sum(share.log_likelihood for share in shares) == pytest.approx(
         found.log_likelihood, rel=1e-5
     )
@@ -64,10 +64,10 @@ def test_parts_of_a_batch_add_up_to_the_whole(state: loop.State, tiny_dataset: D
 def test_several_draws_of_z_are_averaged(state: loop.State, tiny_dataset: Dataset) -> None:
     several = part_of(range(6), samples=3)
     singles = [
-        terms(state.model, tiny_dataset, several._replace(noise=several.noise[i : i + 1]), 0.0)
+        terms(state.model, tiny_dataset, 0.0, several._replace(noise=several.noise[i : i + 1]))
         for i in range(3)
     ]
-    found = terms(state.model, tiny_dataset, several, 0.0)
+    found = terms(state.model, tiny_dataset, 0.0, several)
     mean = np.mean([single.log_likelihood for single in singles])
     assert found.log_likelihood == pytest.approx(float(mean), rel=1e-5)
     for place, gradient in enumerate(found.gradients):
