@@ -16,12 +16,12 @@ import resource
 import time
 from pathlib import Path
 
+from molvae.chem.molecule import smiles_hashes
 from molvae.evaluation.distribution_metrics import evaluate_samples, random_molecules
 from molvae.evaluation.estimates import Figure
 from molvae.evaluation.fcd import chemnet_moments, fcd_installed, frechet_distance
 from molvae.evaluation.reference_statistics import reference_set
 from molvae.runtime.process_pool import default_workers
-from molvae.storage.known_molecules import smiles_hashes
 
 # github.com/molecularsets/moses, README and data/samples/train_metrics.csv, read in 2026
 PUBLISHED_TRAIN = {

@@ -293,10 +293,10 @@ def latent_table(
     """The second table, as JSON and as text."""
     import numpy as np
 
+    from molvae.chem.molecule import smiles_hashes
     from molvae.evaluation.latent_diagnostics import measure, read_molecules
     from molvae.evaluation.sample_report import as_json
     from molvae.evaluation.tables import aligned, listed, number
-    from molvae.storage.known_molecules import smiles_hashes
 
     chosen = np.sort(np.random.default_rng(given.seed).permutation(len(held_out))[:limit]).tolist()
     readings, unreadable = read_molecules(

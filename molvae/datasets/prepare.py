@@ -1,6 +1,9 @@
-"""Files of molecules become a prepared data set, in parallel, with every row accounted for.
+"""Files of molecules to a prepared data set, in parallel, with every row accounted for.
 
-Knows the way (intake → reading → vocabulary → dataset) and nothing of learning.
+    files → rows (table_reader) → symbols (encode_rows, in workers) → vocabulary, split → Dataset
+
+A molecule is standardised, written in SELFIES, and checked to decode to itself. Every row is in the
+data set or among the rejected, with its reason.
 """
 
 from __future__ import annotations
@@ -9,22 +12,25 @@ import io
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from rdkit import Chem
 
+from ..chem.molecule import Limits, smiles_hash, standard_smiles
 from ..config import DataConfig
-from ..errors import InputError
-from ..language.selfies_codec import constraints_for
+from ..errors import InputError, MoleculeError
+from ..language.ids_to_smiles import decode_smiles
+from ..language.selfies_codec import check_return, constraints_for
+from ..language.smiles_to_ids import Scribe
 from ..language.vocabulary import Ids, Vocabulary, learn_merges, merge
 from ..runtime.compilation import prepare_to_fork
 from ..runtime.process_pool import chunked, default_workers, map_chunks
 from .dataset import VALIDATED, Dataset
-from .reading import Chunk, Row, crashed, read_rows
 from .table_reader import open_table
 from .text_files import row_writer
 
@@ -33,6 +39,36 @@ MERGE_SAMPLE = 100_000
 """Molecules, at most, from which merges are learned."""
 
 DUPLICATE = "seen before"
+CRASHED = "crashed the chemistry library"
+MAX_SEED = 2**31 - 1
+NO_IDS: Ids = np.zeros(0, np.uint16)
+
+
+class Row(NamedTuple):
+    """A row of an input file on its way to a worker."""
+
+    source: int
+    line: int
+    smiles: str
+    problem: str
+
+
+@dataclass
+class Chunk:
+    """The molecules of some rows as a worker returns them: ``symbols`` are its own list, ``ids``
+    indices into it, one molecule after the other.
+
+    The other spellings of a molecule, as many for each, follow one another in ``spelled_ids``.
+    """
+
+    symbols: list[str] = field(default_factory=list)
+    ids: Ids = field(default_factory=lambda: NO_IDS)
+    lengths: list[int] = field(default_factory=list)
+    hashes: list[int] = field(default_factory=list)
+    places: list[tuple[int, int]] = field(default_factory=list)
+    spelled_ids: Ids = field(default_factory=lambda: NO_IDS)
+    spelled_lengths: list[int] = field(default_factory=list)
+    rejected: list[tuple[Row, str, str]] = field(default_factory=list)
 
 
 class Rejection(NamedTuple):
@@ -83,27 +119,27 @@ def prepare(
     said: Callable[[str], object] = lambda _: None,
     progress: Callable[[int], object] = lambda _: None,
 ) -> Prepared:
-    """Read molecules from files into a data set; every row is in it or among the rejected, with its
-    reason.
+    """Read molecules from files into a data set; every row is in it or among the rejected.
 
     With ``base`` the molecules are written in that vocabulary, extended by the symbols it lacks;
-    without, in one made for them. ``said`` is told which column of each file was read, ``progress``
-    how many rows a step has finished. Raises InputError when a file cannot be read or no molecule
-    is left."""
+    without, in one made for them. ``said`` is called with a line on the column that was read of each
+    file, ``progress`` with the number of rows of each finished chunk. Raises InputError when a file
+    cannot be read or no molecule is left.
+    """
     config = DataConfig() if config is None else config
     sources: list[dict[str, Any]] = []
     rows = read_files(paths, column, sources, said)
     if config.rows:
-        rows = drawn(rows, config.rows, config.split_seed)
-    work = partial(read_rows, config=config)
-    pool = Pool()
+        rows = sample_rows(rows, config.rows, config.split_seed)
+    work = partial(encode_rows, config=config)
+    gathered = Gathered()
     prepare_to_fork()
     for chunk in map_chunks(
-        work, chunked(rows, CHUNK), workers or default_workers(), on_crash=crashed
+        work, chunked(rows, CHUNK), workers or default_workers(), on_crash=crashed_row
     ):
-        pool.add(chunk)
+        gathered.add(chunk)
         progress(len(chunk.lengths) + len(chunk.rejected))
-    return pool.finish(sources, config, base)
+    return gathered.finish(sources, config, base)
 
 
 def read_files(
@@ -112,12 +148,11 @@ def read_files(
     sources: list[dict[str, Any]],
     said: Callable[[str], object],
 ) -> Iterator[Row]:
-    """The rows of all files, one after the other; ``sources`` is filled with what each file was."""
+    """The rows of all files, one after the other; ``sources`` gets a description of each."""
     for number, path in enumerate(paths):
         with open_table(path, column) as table:
-            said(
-                f"{table.name}: {table.format}, SMILES in column {table.smiles_column!r} ({table.chosen_by})"
-            )
+            column_name = f"SMILES in column {table.smiles_column!r} ({table.chosen_by})"
+            said(f"{table.name}: {table.format}, {column_name}")
             source: dict[str, Any] = {
                 "name": table.name,
                 "format": table.format,
@@ -130,7 +165,7 @@ def read_files(
                 yield Row(number, record.line, record.smiles, record.problem)
 
 
-def drawn(rows: Iterable[Row], count: int, seed: int) -> Iterator[Row]:
+def sample_rows(rows: Iterable[Row], count: int, seed: int) -> Iterator[Row]:
     """``count`` of the rows, each as likely as any other, in their order (reservoir sampling,
     Vitter 1985).
     """
@@ -144,8 +179,130 @@ def drawn(rows: Iterable[Row], count: int, seed: int) -> Iterator[Row]:
     yield from sorted(kept)
 
 
-class Pool:
-    """Chunks gathered into one data set."""
+class Standard(NamedTuple):
+    """A row with its standard SMILES and, once encoded, the ids of its SELFIES symbols."""
+
+    row: Row
+    smiles: str
+    ids: Ids = NO_IDS
+
+
+def encode_rows(rows: list[Row], config: DataConfig) -> Chunk:
+    """Standardise some rows and write them in SELFIES symbols; runs in a worker process.
+
+    All rows go through RDKit before any is written in SELFIES, for the two drive each other out of
+    the processor's caches."""
+    chunk = Chunk()
+    standard = _standardised(rows, config, chunk)
+    encoder = Scribe(one.smiles for one in standard)
+    molecules = _round_trips(_encoded(standard, encoder, chunk), encoder, chunk)
+    chunk.hashes = [smiles_hash(one.smiles) for one in molecules]
+    chunk.places = [(one.row.source, one.row.line) for one in molecules]
+    spellings = _respelled(molecules, encoder, chunk.hashes, config.spellings)
+    chunk.lengths, chunk.spelled_lengths = (
+        [len(one.ids) for one in molecules],
+        [len(ids) for ids in spellings],
+    )
+    ids = np.concatenate([NO_IDS, *(one.ids for one in molecules), *spellings])
+    used, numbers = np.unique(ids, return_inverse=True)
+    chunk.symbols = [encoder.alphabet.symbols[number - 1] for number in used.tolist()]
+    chunk.ids, chunk.spelled_ids = np.split(numbers.astype(np.uint16), [sum(chunk.lengths)])
+    return chunk
+
+
+def _respelled(
+    molecules: list[Standard], encoder: Scribe, hashes: list[int], count: int
+) -> list[Ids]:
+    """``count`` random spellings of each molecule in SELFIES symbols; the canonical one where
+    SELFIES fails.
+    """
+    if not count:
+        return []
+    texts = [
+        random_smiles(one.smiles, count, seed & MAX_SEED)
+        for one, seed in zip(molecules, hashes, strict=True)
+    ]
+    found = encoder.write([text for spellings in texts for text in spellings])
+    usual = [one.ids for one in molecules for _ in range(count)]
+    return [
+        one if isinstance(ids, MoleculeError) else ids
+        for one, ids in zip(usual, found, strict=True)
+    ]
+
+
+def random_smiles(smiles: str, count: int, seed: int) -> list[str]:
+    """``count`` SMILES of the same molecule, each from a random atom and in random order; ``seed``
+    is 31 bits.
+
+    >>> random_smiles("CCO", 3, 1) == random_smiles("CCO", 3, 1)
+    True
+    """
+    return list(Chem.MolToRandomSmilesVect(Chem.MolFromSmiles(smiles), count, randomSeed=seed))
+
+
+def _standardised(rows: list[Row], config: DataConfig, chunk: Chunk) -> list[Standard]:
+    """The rows that are molecules; the others are rejected in ``chunk``."""
+    limits, found = Limits(max_heavy_atoms=config.max_heavy_atoms), list[Standard]()
+    for row in rows:
+        if row.problem:
+            chunk.rejected.append((row, row.problem, ""))
+            continue
+        try:
+            found.append(Standard(row, standard_smiles(row.smiles, limits, config.neutralise)))
+        except MoleculeError as error:
+            chunk.rejected.append((row, error.reason, error.detail))
+    return found
+
+
+def _encoded(molecules: list[Standard], encoder: Scribe, chunk: Chunk) -> list[Standard]:
+    """The molecules that SELFIES can express, in its symbols; the others are rejected in ``chunk``."""
+    found = list[Standard]()
+    for one, ids in zip(molecules, encoder.write([one.smiles for one in molecules]), strict=True):
+        if isinstance(ids, MoleculeError):
+            chunk.rejected.append((one.row, ids.reason, ids.detail))
+        else:
+            found.append(Standard(one.row, one.smiles, ids))
+    return found
+
+
+def _round_trips(molecules: list[Standard], encoder: Scribe, chunk: Chunk) -> list[Standard]:
+    """The molecules that SELFIES decodes to themselves; the others are rejected in ``chunk``."""
+    doubtful = [one for one in molecules if _may_change(one.smiles)]
+    if not doubtful:
+        return molecules
+    lengths = np.array([len(one.ids) for one in doubtful])
+    decoded = decode_smiles(
+        np.concatenate([one.ids for one in doubtful]), lengths, encoder.alphabet
+    )
+    changed: set[Row] = set()
+    for one, text in zip(doubtful, decoded, strict=True):
+        try:
+            check_return(one.smiles, text)
+        except MoleculeError as error:
+            chunk.rejected.append((one.row, error.reason, error.detail))
+            changed.add(one.row)
+    return [one for one in molecules if one.row not in changed]
+
+
+def _may_change(smiles: str) -> bool:
+    """True for molecules of a kind that SELFIES was seen to change: stereo marks, charges, isotopes,
+    odd atoms.
+
+    Plain ones decode to themselves without exception, and decoding every molecule doubles the work.
+
+    >>> _may_change("c1cc[nH]c1"), _may_change("C[C@H](N)O")
+    (False, True)
+    """
+    return any(mark in smiles.replace("[nH]", "n") for mark in "[/\\")
+
+
+def crashed_row(row: Row) -> Chunk:
+    """The result of a row that ended its worker process: a rejection."""
+    return Chunk(rejected=[(row, CRASHED, "")])
+
+
+class Gathered:
+    """Chunks of all workers on their way into one data set."""
 
     def __init__(self) -> None:
         self.index: dict[str, int] = {}
@@ -256,7 +413,7 @@ def with_merges(
 
 
 def held_out(molecules: int, config: DataConfig) -> NDArray[np.bool_]:
-    """Which molecules are kept for validation: the configured share, at most 5,000, none of fewer
+    """Mask of the molecules held out for validation: the configured share, at most 5,000, none of fewer
     than ten.
     """
     mask = np.zeros(molecules, dtype=bool)

@@ -23,9 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..chem.fingerprints import mean_similarities, nearest_similarity
+from ..chem.molecule import smiles_hashes
 from ..errors import UsageError
 from ..runtime.process_pool import default_workers
-from ..storage.known_molecules import smiles_hashes
 from .estimates import Figure, absent, cosine_similarity, mean, share, wasserstein
 from .fcd import FEW, LONGEST, MINIMUM, Moments, chemnet_moments, fcd_installed, frechet_distance
 from .guacamol import SAMPLE_SIZE, descriptor_profile, fcd_score, kl_score

@@ -20,7 +20,7 @@ from rdkit import Chem
 from torch import Tensor
 
 from ..chem.fingerprints import BITS, Fingerprints, packed_fingerprint, similarity
-from ..datasets.reading import CRASHED
+from ..datasets.prepare import CRASHED
 from ..errors import MoleculeError
 from ..generation.beam_search import Candidate
 from ..generation.codec import Codec, Latents, Reader, Reading

@@ -16,11 +16,10 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..chem.molecule import canonical, parse
+from ..chem.molecule import canonical, parse, smiles_hashes
 from ..datasets.table_reader import open_table
 from ..errors import MoleculeError
 from ..runtime.process_pool import chunked, default_workers, map_chunks
-from ..storage.known_molecules import smiles_hashes
 from .distribution_metrics import (
     Figures,
     Known,

@@ -19,8 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from rdkit.rdBase import BlockLogs
 from torch import Tensor
 
-from ..chem.molecule import Limits, standard_smiles
-from ..chem.rewriting import canonical_or_empty
+from ..chem.molecule import Limits, canonical_or_empty, standard_smiles
 from ..config import DataConfig
 from ..datasets.dataset import Batch, pack
 from ..errors import InputError, MoleculeError, UsageError

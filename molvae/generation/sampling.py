@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..chem.molecule import smiles_hash
 from ..config import MAX_TEMPERATURE, PRIOR_LEVEL
 from ..errors import UsageError
 from ..language.consistency import consistent_draws
@@ -31,7 +32,7 @@ from ..nn.posterior import standard_normal
 from ..nn.threads import Threads
 from ..runtime.compilation import prepare_to_fork
 from ..runtime.process_pool import chunked, default_workers, map_chunks
-from ..storage.known_molecules import KnownMolecules, smiles_hash
+from ..storage.known_molecules import KnownMolecules
 from ..training.schedules import generator_of
 from .codec import Codec, molecules_of
 from .seen import Seen
@@ -133,7 +134,9 @@ def drawn_at(codec: Codec, level: float | None) -> float | None:
 def law_for(codec: Codec, law: Law) -> Law:
     """The law with the level that it means for this model; UsageError if it is none."""
     if not 0.0 <= law.temperature <= MAX_TEMPERATURE:
-        raise UsageError(f"`temperature` (={law.temperature}) must lie between 0 and {MAX_TEMPERATURE:g}")
+        raise UsageError(
+            f"`temperature` (={law.temperature}) must lie between 0 and {MAX_TEMPERATURE:g}"
+        )
     if not 0 <= law.seed < 2**63:
         raise UsageError(f"`seed` (={law.seed}) must lie between 0 and 2^63 - 1")
     return law._replace(level=drawn_at(codec, law.level))

@@ -10,8 +10,6 @@ sample, not for a figure such as novelty. Knows neither chemistry nor folders.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,24 +32,6 @@ CHUNK = 1 << 16
 """Hashes looked at together."""
 
 Hashes = NDArray[np.uint64]
-
-
-def smiles_hash(smiles: str) -> int:
-    """The 64-bit number a molecule is known by, from its canonical SMILES.
-
-    >>> smiles_hash("CCO")
-    14074757553414938733
-    """
-    return int.from_bytes(hashlib.blake2b(smiles.encode(), digest_size=8).digest(), "little")
-
-
-def smiles_hashes(smiles: Sequence[str]) -> Hashes:
-    """The same of many molecules, ``(n,)`` ascending, to know a large training set by without its
-    text.
-
-    Of two million molecules and a million samples, one chance in ten million mistakes one sample
-    for known."""
-    return np.sort(np.fromiter(map(smiles_hash, smiles), np.uint64, len(smiles)))
 
 
 @dataclass(frozen=True, eq=False)

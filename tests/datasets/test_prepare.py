@@ -13,14 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from molvae.chem.molecule import standard_smiles
+from molvae.chem.molecule import smiles_hash, standard_smiles
 from molvae.config import DataConfig
 from molvae.datasets.dataset import Dataset
 from molvae.datasets.prepare import DUPLICATE, Prepared, prepare
 from molvae.datasets.text_files import spreadsheet_safe
 from molvae.errors import InputError, MoleculeError
 from molvae.language.selfies_codec import to_smiles
-from molvae.storage.known_molecules import smiles_hash
 
 BAD = {
     "": "empty",

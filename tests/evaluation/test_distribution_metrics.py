@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from molvae.chem.molecule import smiles_hashes
 from molvae.errors import UsageError
 from molvae.evaluation import distribution_metrics, reference_statistics
 from molvae.evaluation.distribution_metrics import (
@@ -24,7 +25,6 @@ from molvae.evaluation.distribution_metrics import (
 from molvae.evaluation.estimates import Figure, absent, as_floats
 from molvae.evaluation.reference_statistics import ReferenceSet, reference_set
 from molvae.evaluation.set_statistics import describe
-from molvae.storage.known_molecules import smiles_hashes
 
 # The fixture of the tests of github.com/molecularsets/moses, with the values stated there.
 TEST = ["Oc1ccccc1-c1cccc2cnccc12", "COc1cccc(NC(=O)Cc2coc3ccc(OC)cc23)c1"]

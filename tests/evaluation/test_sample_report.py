@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from molvae.chem.molecule import smiles_hashes
 from molvae.evaluation import sample_report
 from molvae.evaluation.estimates import Figure, absent
 from molvae.evaluation.reference_statistics import reference_set
@@ -32,7 +33,6 @@ from molvae.evaluation.sample_report import (
     read_smiles,
 )
 from molvae.evaluation.tables import aligned, compared, listed
-from molvae.storage.known_molecules import smiles_hashes
 
 TEST = [
     "Oc1ccccc1-c1cccc2cnccc12",

@@ -8,12 +8,13 @@ import pytest
 import torch
 from rdkit import Chem
 
+from molvae.chem.molecule import smiles_hashes
 from molvae.generation import sampling
 from molvae.generation.sampling import INCONSISTENT, Tally, sample
 from molvae.language.consistency import is_consistent
 from molvae.language.selfies_codec import to_smiles
 from molvae.nn import threads as threads_module
-from molvae.storage.known_molecules import SortedHashes, smiles_hashes
+from molvae.storage.known_molecules import SortedHashes
 
 
 @pytest.fixture(autouse=True)

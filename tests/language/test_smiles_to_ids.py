@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 
 from molvae.chem.molecule import standard_smiles
-from molvae.datasets.reading import other_spellings
+from molvae.datasets.prepare import random_smiles
 from molvae.errors import MoleculeError
 from molvae.language.selfies_codec import default_constraints, to_selfies
 from molvae.language.smiles_to_ids import Scribe
@@ -104,7 +104,7 @@ def test_other_spellings_are_written_as_by_the_package(
     smiles = [
         text
         for one in [*molecules[:100], *MARKED]
-        for text in other_spellings(standard_smiles(one), 5, 1)
+        for text in random_smiles(standard_smiles(one), 5, 1)
     ]
     assert transcribed(smiles) == [by_definition(one) for one in smiles]
     assert len(asked) < len(smiles) / 20

@@ -17,11 +17,11 @@ import torch
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
+from molvae.chem.molecule import smiles_hash
 from molvae.datasets.dataset import Dataset
 from molvae.errors import ModelError
 from molvae.runtime.atomic_folder import MANIFEST
 from molvae.storage import checkpoint, model_folder
-from molvae.storage.known_molecules import smiles_hash
 from molvae.training import checkpoints
 from molvae.training.loop import begin
 

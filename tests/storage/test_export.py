@@ -14,12 +14,13 @@ import pytest
 import torch
 
 from molvae.api import load
+from molvae.chem.molecule import smiles_hashes
 from molvae.datasets.dataset import Dataset
 from molvae.errors import InputError, ModelError, UsageError
 from molvae.runtime.atomic_folder import MANIFEST
 from molvae.storage import checkpoint, model_folder
 from molvae.storage.export import EIGHT_BITS, HALF, export_model, rounded
-from molvae.storage.known_molecules import BloomFilter, smiles_hashes
+from molvae.storage.known_molecules import BloomFilter
 from molvae.training import checkpoints
 
 FILES = {

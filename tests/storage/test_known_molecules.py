@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import save as save_arrays
 
+from molvae.chem.molecule import smiles_hash
 from molvae.errors import ModelError
 from molvae.storage import known_molecules
 from molvae.storage.known_molecules import (
@@ -18,8 +19,6 @@ from molvae.storage.known_molecules import (
     BloomFilter,
     SortedHashes,
     from_bytes,
-    smiles_hash,
-    smiles_hashes,
     to_bytes,
 )
 
@@ -85,12 +84,6 @@ def test_how_many_are_looked_at_together_changes_nothing(
     monkeypatch.setattr(known_molecules, "CHUNK", chunk)
     assert to_bytes(BloomFilter.of(held)) == to_bytes(whole)
     np.testing.assert_array_equal(whole.contains(others), answers)
-
-
-def test_many_molecules_have_the_hashes_that_each_has_alone() -> None:
-    molecules = ["CCO", "CCN", "CCO"]
-    assert smiles_hashes(molecules).tolist() == sorted(map(smiles_hash, molecules))
-    assert smiles_hashes([]).tolist() == []
 
 
 def test_the_bits_of_a_molecule_are_those_that_shipped_filters_were_made_with() -> None:

@@ -139,8 +139,7 @@ def test_a_model_says_where_it_comes_from_and_what_may_be_done_with_it(folder: P
 
 
 def test_a_model_of_moses_knows_the_bundled_molecules(home: Path, molecules: list[str]) -> None:
-    from molvae.chem.molecule import standard_smiles
-    from molvae.storage.known_molecules import smiles_hashes
+    from molvae.chem.molecule import smiles_hashes, standard_smiles
 
     for folder in (
         home / "moses",
