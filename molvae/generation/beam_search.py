@@ -1,9 +1,9 @@
 """Several molecules for one latent: beam search.
 
 Greedy decoding takes the likeliest symbol at every step and may miss the likeliest molecule. A beam
-keeps several beginnings and offers several molecules.
+keeps several prefixes and offers several molecules.
 
-    B latents, Z latent, W width of the beam, A beginnings alive, V vocabulary
+    B latents, Z latent, W width of the beam, A active prefixes, V vocabulary
 """
 
 from __future__ import annotations
@@ -18,29 +18,28 @@ from torch import Tensor
 
 from ..language.consistency import consistent_draws
 from ..language.vocabulary import END, Ids
-from ..nn.decoding import Decoder, Place
+from ..nn.decoding import Decoder, Prefixes
 from ..nn.threads import Threads
 from .codec import Codec, molecules_of
 
 WIDTH = 5
 BATCH = 640
-"""Beginnings searched together: as many as keep their logits within some tens of MB."""
+"""Prefixes searched together: as many as keep their logits within some tens of MB."""
 
 
 class Candidate(NamedTuple):
-    """A molecule a latent decodes to: canonical SMILES, log p(x|z) of its likeliest spelling in
-    nats, and whether one of its spellings in the beam is the SELFIES that the molecule is written
-    in (:mod:`molvae.language.consistency`)."""
+    """A molecule a latent decodes to: canonical SMILES, and log p(x|z) of its likeliest spelling.
+
+    In nats. ``canonical`` says that one of its spellings in the beam is the SELFIES that the
+    molecule encodes to (:mod:`molvae.language.consistency`)."""
 
     smiles: str
     log_likelihood: float
-    consistent: bool = True
+    canonical: bool = True
 
 
-class _Beginnings(NamedTuple):
-    """Molecules begun, all equally long: ids ``(A, t)``, the latent of each ``(A,)``,
-    log-likelihood ``(A,)``.
-    """
+class _Prefixes(NamedTuple):
+    """Prefixes of equal length: ids ``(A, t)``, latent and log-likelihood of each ``(A,)``."""
 
     ids: Ids
     owners: NDArray[np.int64]
@@ -51,7 +50,7 @@ def beam_search(codec: Codec, z: Tensor, width: int = WIDTH) -> list[list[Candid
     """At most ``width`` different molecules for every latent ``(B, Z)``, the likeliest first.
 
     A molecule that several strings of symbols spell counts once, with its likeliest spelling. Ends
-    as soon as no beginning can still overtake the ``width`` best molecules, since a likelihood only
+    as soon as no prefix can still overtake the ``width`` best molecules, since a likelihood only
     falls."""
     together = max(1, BATCH // width)
     parts = [z[start : start + together] for start in range(0, len(z), together)]
@@ -67,28 +66,28 @@ def beam_search(codec: Codec, z: Tensor, width: int = WIDTH) -> list[list[Candid
 @torch.no_grad()
 def _search(codec: Codec, z: Tensor, width: int) -> list[list[Candidate]]:
     ended: list[list[tuple[float, Ids]]] = [[] for _ in range(len(z))]
-    alive = _Beginnings(np.zeros((len(z), 0), np.uint16), np.arange(len(z)), np.zeros(len(z)))
+    active = _Prefixes(np.zeros((len(z), 0), np.uint16), np.arange(len(z)), np.zeros(len(z)))
     model, last = codec.model, torch.full((len(z),), END)
     decoder = Decoder(model, model.posterior.code(z))
-    place = Place(codec.vocabulary.alphabet, len(z), model.config.prefix_features)
+    place = Prefixes(codec.vocabulary.alphabet, len(z), model.config.prefix_features)
     for step in range(model.max_steps):
         features = place.features(torch.arange(len(last)), z.device)
         logits = decoder(
-            last.to(z.device), step, features, torch.from_numpy(alive.owners).to(z.device)
+            last.to(z.device), step, features, torch.from_numpy(active.owners).to(z.device)
         )
-        totals = alive.scores[:, None] + logits.double().log_softmax(-1).cpu().numpy()  # (A, V)
-        for row, owner in enumerate(alive.owners):
-            ended[owner].append((float(totals[row, END]), alive.ids[row]))
-        for owner in np.unique(alive.owners):
+        totals = active.scores[:, None] + logits.double().log_softmax(-1).cpu().numpy()  # (A, V)
+        for row, owner in enumerate(active.owners):
+            ended[owner].append((float(totals[row, END]), active.ids[row]))
+        for owner in np.unique(active.owners):
             ended[owner] = sorted(ended[owner], key=lambda one: -one[0])[:width]
         if step == model.max_steps - 1:
-            break  # what is not ended by now may not be written: as in greedy decoding, it ends here
+            break  # as in greedy decoding, a molecule of so many steps ends here
         totals[:, END] = -np.inf
         bounds = np.array([found[-1][0] if len(found) == width else -np.inf for found in ended])
-        before, alive = _best_continuations(alive, totals, bounds, width)
+        before, active = _best_continuations(active, totals, bounds, width)
         if not len(before):
             break
-        last = torch.from_numpy(alive.ids[:, -1].astype(np.int64))
+        last = torch.from_numpy(active.ids[:, -1].astype(np.int64))
         decoder.keep(before.to(z.device))
         place.keep(before)
         place.advance(torch.arange(len(last)), last)
@@ -96,15 +95,15 @@ def _search(codec: Codec, z: Tensor, width: int) -> list[list[Candidate]]:
 
 
 def _best_continuations(
-    alive: _Beginnings, totals: NDArray[np.float64], bounds: NDArray[np.float64], width: int
-) -> tuple[Tensor, _Beginnings]:
-    """The ``width`` likeliest continuations of each latent's beginnings, of those above its bound,
-    and the place ``(A,)`` of the beginning that each continues."""
+    active: _Prefixes, totals: NDArray[np.float64], bounds: NDArray[np.float64], width: int
+) -> tuple[Tensor, _Prefixes]:
+    """The ``width`` likeliest continuations of each latent's prefixes, of those above its bound,
+    and the row ``(A,)`` of the prefix that each continues."""
     vocabulary = totals.shape[1]
-    owners, first = np.unique(alive.owners, return_index=True)
-    slots = np.arange(len(alive.owners)) - np.repeat(first, np.diff([*first, len(alive.owners)]))
+    owners, first = np.unique(active.owners, return_index=True)
+    slots = np.arange(len(active.owners)) - np.repeat(first, np.diff([*first, len(active.owners)]))
     table = np.full((len(owners), width * vocabulary), -np.inf)
-    table.reshape(len(owners), width, vocabulary)[np.searchsorted(owners, alive.owners), slots] = (
+    table.reshape(len(owners), width, vocabulary)[np.searchsorted(owners, active.owners), slots] = (
         totals
     )
     best = np.argpartition(-table, min(width, table.shape[1]) - 1, axis=1)[:, :width]  # (owners, W)
@@ -114,18 +113,18 @@ def _best_continuations(
     )
     slot, symbol = np.divmod(best[rows, places], vocabulary)
     before = first[rows] + slot
-    ids = np.concatenate([alive.ids[before], symbol[:, None].astype(np.uint16)], axis=1)
-    return torch.from_numpy(before), _Beginnings(ids, owners[rows], scores[rows, places])
+    ids = np.concatenate([active.ids[before], symbol[:, None].astype(np.uint16)], axis=1)
+    return torch.from_numpy(before), _Prefixes(ids, owners[rows], scores[rows, places])
 
 
 def _molecules(codec: Codec, found: Sequence[tuple[float, Ids]]) -> list[Candidate]:
-    """What the strings of symbols mean, each molecule once; a string without atoms is left out."""
+    """The molecules that strings of symbols mean, each once; without those that have no atoms."""
     written = [ids for _, ids in found]
     decoded = molecules_of(written, codec.vocabulary)
     flags = consistent_draws([one.smiles for one in decoded], written, codec.vocabulary)
-    consistent = {one.smiles for one, flag in zip(decoded, flags, strict=True) if flag}
+    canonical = {one.smiles for one, flag in zip(decoded, flags, strict=True) if flag}
     likeliest: dict[str, float] = {}
     for (score, _), one in zip(found, decoded, strict=True):
         if one.smiles:
             likeliest.setdefault(one.smiles, score)
-    return [Candidate(smiles, score, smiles in consistent) for smiles, score in likeliest.items()]
+    return [Candidate(smiles, score, smiles in canonical) for smiles, score in likeliest.items()]

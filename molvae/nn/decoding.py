@@ -1,9 +1,6 @@
-"""Latents become symbols, one step at a time: the likeliest symbol, or one drawn at a temperature.
+"""Latents to symbols, step by step: the likeliest symbol, or one drawn at a temperature.
 
-Knows no molecules.
-
-    B molecules still being written, P distinct beginnings of theirs, V vocabulary, H hidden, C
-    code, T steps
+B molecules still being written, V vocabulary, H decoder units, C conditioning vector, T steps
 """
 
 from __future__ import annotations
@@ -20,29 +17,31 @@ from torch.nn import functional
 from ..language import prefix_features
 from ..language.symbols import Alphabet
 from ..language.vocabulary import END
-from .categorical import cross_entropy, draw
+from .draws import draw, pick
 from .gru import State, Stepper
-from .model import MoleculeVAE
+from .kernels.arithmetic import version_of
+from .kernels.products import tanh_linear
+from .model import MoleculeVAE, cross_entropy
 from .posterior import Level
-from .products import PackedLinear, tanh_linear
 
 COLDEST = 1e-6
-"""The least temperature that logits are divided by: below it their last digits would decide, or
-they overflow.
-"""
+"""Lowest temperature that logits are divided by: below it their last digits would decide, or they
+overflow."""
 
 
 class Written(NamedTuple):
-    """What the decoder wrote: ``ids`` ``(B, T)``, the end symbol after each molecule and beyond;
-    the number of symbols before the end ``(B,)``; and log p(x|z) at temperature 1 in nats ``(B,)``,
-    the end included."""
+    """Molecules that the decoder wrote.
+
+    ``ids`` (B, T): the end symbol after each molecule and beyond; ``lengths`` (B,): symbols before
+    the end; ``log_likelihood`` (B,): log p(x|z) at temperature 1 in nats, the end included.
+    """
 
     ids: NDArray[np.uint16]
     lengths: NDArray[np.int32]
     log_likelihood: NDArray[np.float32]
 
     def molecules(self) -> list[NDArray[np.uint16]]:
-        """The ids of each molecule, without its end."""
+        """Return the ids of each molecule, without its end."""
         return [row[:length] for row, length in zip(self.ids, self.lengths, strict=True)]
 
 
@@ -56,34 +55,33 @@ def write(
     first: int = 0,
     level: Level = None,
 ) -> Written:
-    """Write one molecule for every row of ``z`` ``(B, Z)``, taken to be of noise ``level``.
+    """Write one molecule for every row of ``z`` (B, Z), taken to be of noise ``level``.
 
-    ``alphabet`` is that of the model's vocabulary.
-
-    Temperature 0, or less than :data:`COLDEST`, takes the likeliest symbol at every step; otherwise
-    one is drawn from the logits divided by the temperature, by noise that depends on the ``seed``
-    and on the molecule's number alone; ``first`` is the number of the first. A molecule cannot end
-    before it has an atom; one that reaches the model's ``max_steps`` is ended there."""
+    ``alphabet`` is that of the model's vocabulary. Temperature 0, or less than :data:`COLDEST`,
+    takes the likeliest symbol at every step; otherwise one is drawn from the logits divided by the
+    temperature, by noise that depends on the ``seed`` and on the molecule's number alone; ``first``
+    is the number of the first. A molecule cannot end before it has an atom; one that reaches the
+    model's ``max_steps`` is ended there.
+    """
     total, code = len(z), model.posterior.code(z, level)
-    alike = isinstance(level, float) and level == 0.0  # nothing is told of the latent there
-    code = code[:1] if alike else code
-    decoder, place = Decoder(model, code), Place(alphabet, total, model.config.prefix_features)
     rows = torch.arange(total, device=z.device)
-    prefixes, written = Prefixes.empty(rows, alike), []
+    if isinstance(level, float) and level == 0.0:
+        decoder = Decoder(model, code[:1])  # nothing of a latent is passed on: one row serves all
+        decoder.keep(torch.zeros_like(rows))
+    else:
+        decoder = Decoder(model, code)
+    prefixes = Prefixes(alphabet, total, model.config.prefix_features)
+    last, written = torch.full_like(rows, END), []
     for step in range(model.max_steps):
-        heads = prefixes.heads.cpu()
-        logits = decoder(
-            prefixes.last, step, place.features(heads, z.device), prefixes.heads
-        )  # (P, V)
-        bare = place.without_atoms(heads).to(z.device)
-        spared = prefixes.spread(bar_the_end(logits, bare)) if len(bare) else None  # (B,)
+        places = rows.cpu()
+        logits = decoder(last, step, prefixes.features(places, z.device), rows)  # (B, V)
+        bare = prefixes.without_atoms(places).to(z.device)
+        spared = bar_the_end(logits, bare) if len(bare) else None  # (B,)
         if step == model.max_steps - 1:
             logits[:, :END] = logits[:, END + 1 :] = -torch.inf
-        logits = prefixes.spread(logits)  # (B, V)
+        greedy = temperature < COLDEST
         last, chosen = (
-            pick(logits)
-            if temperature < COLDEST
-            else draw(logits, temperature, seed, first + rows, step)
+            pick(logits) if greedy else draw(logits, temperature, seed, first + rows, step)
         )
         written.append((rows, last, chosen if spared is None else chosen + spared))
         alive = (last != END).nonzero()[:, 0]
@@ -91,9 +89,8 @@ def write(
             break
         if len(alive) < len(rows):
             rows, last = rows[alive], last[alive]
-        place.advance(rows.cpu(), last.cpu())
-        before, prefixes = prefixes.grown(alive, rows, last)
-        decoder.keep(before)
+            decoder.keep(alive)
+        prefixes.advance(rows.cpu(), last.cpu())
     return assembled(written, total, model.max_steps)
 
 
@@ -116,28 +113,12 @@ class Prepared:
     """A model's decoder made ready to be run step by step, with its weights as they are now."""
 
     def __init__(self, model: MoleculeVAE) -> None:
-        self.tell, self.stepper, self.model = (
-            model.teller(narrow=True),
-            Stepper(model.decoder),
-            weakref.proxy(model),
-        )
-        self.start, units, weight = model.start, model.config.decoder, model.output.weight
-        self.output = (
-            PackedLinear(weight, model.output.bias, units) if self.stepper.blocked else None
-        )
+        self.embed, self.stepper = model.input_embedder(narrow=True), Stepper(model.decoder)
+        self.start, self.model = model.start, weakref.proxy(model)
 
     def first_state(self, code: Tensor) -> State:
-        """The state before the first symbol of latents told as ``code`` ``(B, C)``."""
+        """Return the state before the first symbol, from conditioning vectors (B, C)."""
         return self.stepper.begin(tanh_linear(code, self.start.weight, self.start.bias))
-
-    def predict(self, state: State, hidden: Tensor, told: Tensor) -> Tensor:
-        """Logits ``(P, V)`` from the decoder's state, also in the type of the products, and what it
-        was told ``(P, E)``; as :meth:`molvae.nn.model.MoleculeVAE.predict`, but with the operands
-        of the other products."""
-        if self.output is not None:
-            return self.output(hidden, told)
-        logits: Tensor = self.model.predict(state.h, told)
-        return logits
 
 
 _prepared: weakref.WeakKeyDictionary[MoleculeVAE, tuple[Any, Prepared]] = (
@@ -147,11 +128,13 @@ _prepared: weakref.WeakKeyDictionary[MoleculeVAE, tuple[Any, Prepared]] = (
 
 @torch.no_grad()
 def prepared(model: MoleculeVAE) -> Prepared:
-    """The decoder made ready, anew only if a weight or the precision has changed since it last was.
+    """Return the decoder made ready, anew only if a weight or the precision has changed.
 
     A weight has changed where torch counts a new version of it, or has it in another place or type.
     """
-    weights = ((one.data_ptr(), one._version, one.dtype, one.device) for one in model.parameters())
+    weights = (
+        (one.data_ptr(), version_of(one), one.dtype, one.device) for one in model.parameters()
+    )
     state = [model.precision, *weights]
     known, found = _prepared.get(model, (None, None))
     if found is None or known != state:
@@ -161,107 +144,62 @@ def prepared(model: MoleculeVAE) -> Prepared:
 
 
 class Decoder:
-    """The model's decoder, step by step, for latents told as ``code`` ``(B, C)``.
+    """The model's decoder, step by step, for conditioning vectors (R, C).
 
     Some rows more than are asked for are computed and not read, so that every product has whole
-    blocks of them."""
+    blocks of them.
+    """
 
     def __init__(self, model: MoleculeVAE, code: Tensor) -> None:
         self.ready = prepared(model)
         self.stepper = self.ready.stepper
-        self.fixed, self.state = self.stepper.fixed(code), self.ready.first_state(code)
+        self.static, self.state = self.stepper.static(code), self.ready.first_state(code)
         self.count = 0
         self.keep(torch.arange(len(code), device=code.device))
 
-    def __call__(self, last: Tensor, step: int, features: Tensor | None, owners: Tensor) -> Tensor:
-        """Logits ``(P, V)`` of what follows the beginnings: their last symbols, places, and
-        latents, ``(P, ...)``.
-        """
+    def __call__(
+        self, last: Tensor, step: int, features: Tensor | None, static_row: Tensor
+    ) -> Tensor:
+        """Return logits (B, V) of what follows prefixes: by their last symbols (B), prefix features
+        (B, F), and which row of the conditioning each has (B)."""
         more = len(self.state.h) - len(last)
-        x = functional.pad(
-            self.ready.tell(last, torch.full_like(last, step), features), (0, 0, 0, more)
-        )
-        hidden = self.stepper(x, self.state, self.fixed, functional.pad(owners, (0, more)))
-        return self.ready.predict(self.state, hidden, x)[: len(last)]
+        inputs = self.ready.embed(last, torch.full_like(last, step), features)
+        x = functional.pad(inputs, (0, 0, 0, more))
+        self.stepper(x, self.state, self.static, functional.pad(static_row, (0, more)))
+        logits: Tensor = self.ready.model.predict(self.state.h, x)
+        return logits[: len(last)]
 
-    def keep(self, beginnings: Tensor) -> None:
-        """Go on with these beginnings only, each as often and in the order as they are named."""
-        if torch.equal(beginnings, torch.arange(self.count, device=beginnings.device)):
+    def keep(self, prefixes: Tensor) -> None:
+        """Go on with these prefixes only, each as often and in the order as they are named."""
+        if torch.equal(prefixes, torch.arange(self.count, device=prefixes.device)):
             return
-        self.count = len(beginnings)
+        self.count = len(prefixes)
         more = self.stepper.filled(self.count) - self.count
-        self.state = self.state.rows(functional.pad(beginnings, (0, more)))
+        self.state = self.state.rows(functional.pad(prefixes, (0, more)))
 
 
-class Prefixes(NamedTuple):
-    """The distinct beginnings of the molecules being written: as long as these are few, each is
-    computed once.
-    """
-
-    heads: Tensor  # (P,), a molecule that begins so
-    last: Tensor  # (P,), its last symbol
-    owners: Tensor | None = (
-        None  # (B,), the beginning of each molecule; None where each has one of its own
-    )
-
-    @classmethod
-    def empty(cls, rows: Tensor, alike: bool) -> Prefixes:
-        """That of all molecules ``rows`` ``(B,)`` before their first symbol, or that of each if
-        they are not alike.
-        """
-        heads = rows[:1] if alike else rows
-        return cls(heads, torch.full_like(heads, END), torch.zeros_like(rows) if alike else None)
-
-    def spread(self, values: Tensor) -> Tensor:
-        """What holds of every beginning, ``(P, ...)``, for every molecule, ``(B, ...)``."""
-        return values if self.owners is None else values[self.owners]
-
-    def grown(self, alive: Tensor, rows: Tensor, last: Tensor) -> tuple[Tensor, Prefixes]:
-        """The beginnings one symbol on, and the place ``(P,)`` that each grew from.
-
-        ``alive`` are the places of the molecules ``rows`` that go on, with the symbols ``last``,
-        all ``(B,)``."""
-        if self.owners is None:
-            return alive, Prefixes(rows, last)
-        before = self.owners[alive]
-        symbols = int(last.max()) + 1
-        distinct, owners = (before * symbols + last).unique(return_inverse=True)  # type: ignore[no-untyped-call]
-        if 4 * len(distinct) > 3 * len(rows):
-            return before, Prefixes(rows, last)
-        heads = torch.empty_like(distinct).scatter_(0, owners, rows)
-        return distinct // symbols, Prefixes(heads, distinct % symbols, owners)
-
-
-class Place:
-    """Where each of ``total`` molecules being written stands in the grammar."""
+class Prefixes:
+    """Derivation states of ``total`` molecules being written."""
 
     def __init__(self, alphabet: Alphabet, total: int, tier: str) -> None:
-        self.states, self.alphabet, self.groups = (
-            prefix_features.start(total),
-            alphabet,
-            prefix_features.TIERS[tier],
-        )
+        self.states, self.alphabet = prefix_features.start(total), alphabet
+        self.groups = prefix_features.TIERS[tier]
         self.begun = False
 
     def features(self, rows: Tensor, device: torch.device) -> Tensor | None:
-        """What the decoder is told of the molecules ``rows``, ``(B, F)``, if it is told
-        anything.
-        """
+        """Return prefix features of the molecules ``rows``, (B, F), if the model has any."""
         if not self.groups:
             return None
-        return torch.from_numpy(
-            prefix_features.features_now(self.states, rows.numpy(), self.alphabet, self.groups)
-        ).to(device)
+        now = prefix_features.features_now(self.states, rows.numpy(), self.alphabet, self.groups)
+        return torch.from_numpy(now).to(device)
 
     def without_atoms(self, rows: Tensor) -> Tensor:
-        """The places among the molecules ``rows`` of those that are none yet; once all are some,
-        nobody looks again.
-        """
+        """Return places among the molecules ``rows`` of those without an atom; empty for good once
+        all have one."""
         if self.begun:
             return rows[:0]
-        bare = torch.from_numpy(
-            prefix_features.atoms_so_far(self.states, rows.numpy()) == 0
-        ).nonzero()[:, 0]
+        atoms = torch.from_numpy(prefix_features.atoms_so_far(self.states, rows.numpy()))
+        bare = (atoms == 0).nonzero()[:, 0]
         self.begun = not len(bare)
         return bare
 
@@ -275,19 +213,12 @@ class Place:
 
 
 def bar_the_end(logits: Tensor, some: Tensor) -> Tensor:
-    """Take the end from the rows ``some`` of ``logits`` ``(B, V)``, in place.
+    """Take the end from the rows ``some`` of ``logits`` (B, V), in place.
 
-    Returns, ``(B,)``, what the log-probabilities of their other symbols have thereby gained, with
-    its sign turned: so that what is reported stays the model's own log p(x|z)."""
+    Returns (B,) what the log-probabilities of their other symbols have thereby gained, negated, so
+    that the log p(x|z) that is reported stays the model's own.
+    """
     gained = torch.zeros_like(logits[:, 0])
     gained[some] = torch.log1p(-(-cross_entropy(logits[some], torch.full_like(some, END))).exp())
     logits[some, END] = -torch.inf
     return gained
-
-
-def pick(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """The likeliest symbol of every row of ``logits`` ``(B, V)`` and its log-probability: ``(B,)``,
-    ``(B,)``.
-    """
-    best = logits.log_softmax(-1).max(-1)
-    return best.indices, best.values

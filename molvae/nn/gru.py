@@ -1,35 +1,38 @@
 """A gated recurrent layer over packed sequences: the same numbers as ``nn.GRU``, faster on a CPU.
 
-Knows shapes, steps and devices. Knows nothing of molecules, symbols or latents: these are rows of
-`constant`, of which every step sees one. On a CPU what such a row adds to the gates is computed
-once, however many steps see it.
+A step's input is its own part x and a part that many steps share, a row of `constant` (the latent
+of a molecule, say). What such a row adds to the gates is computed once, however many steps see it.
 
-    B rows (sequences), N packed rows (all steps of all sequences), R rows of constant, I input, C
-    constant, H hidden units
+    B rows (sequences), N packed rows (all steps of all sequences), R rows of constant, I input,
+    C constant, H hidden units
 
-Packed layout: rows sorted by length, longest first; ``sizes[t]`` is the number of rows still alive
-at step t, so ``sizes`` never increases, ``sizes[0] == B`` and ``sum(sizes) == N``. Step t's rows
-stand in one piece, in the order of the batch, as in the data of a torch ``PackedSequence``."""
+Packed layout: rows sorted by length, longest first; ``batch_sizes[t]`` is the number of rows still
+alive at step t, so it never increases, ``batch_sizes[0] == B`` and ``sum(batch_sizes) == N``. The
+rows of step t follow those of step t - 1, in the order of the batch, as in the data of a torch
+``PackedSequence``.
+"""
 
 from __future__ import annotations
 
 import math
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .kernels import elementwise, stepping
-from .kernels import gates as gate_kernels
-from .products import array, by_units, filled, has_vectors, packed, packed_bytes
-from .recurrence import Precision as Precision
-from .recurrence import Recurrence
+from ..runtime import compilation
+from .kernels import gates as kernels
+from .kernels.arithmetic import array
+from .kernels.gru_function import GRUFunction
+from .kernels.gru_function import Precision as Precision
+from .kernels.products import filled
 
 
 def combine(gates: Tensor, recurrent: Tensor, h: Tensor) -> Tensor:
-    """The gate arithmetic of one step in plain torch: (B, 3H), (B, 3H), (B, H) -> (B, H)."""
+    """Compute one step in plain torch: (B, 3H), (B, 3H), (B, H) -> (B, H)."""
     xr, xz, xn = gates.chunk(3, 1)
     hr, hz, hn = recurrent.chunk(3, 1)
     r, z = torch.sigmoid(xr + hr), torch.sigmoid(xz + hz)
@@ -37,30 +40,32 @@ def combine(gates: Tensor, recurrent: Tensor, h: Tensor) -> Tensor:
     return n + z * (h - n)
 
 
-def own_rows(sizes: list[int]) -> Tensor:
-    """The sequence of every packed row, ``(N,)`` int64."""
-    return torch.cat([torch.arange(alive) for alive in sizes])
+def own_rows(batch_sizes: list[int]) -> Tensor:
+    """Return the sequence of every packed row, (N,) int64."""
+    return torch.cat([torch.arange(alive) for alive in batch_sizes])
 
 
-def beside(x: Tensor, constant: Tensor | None, sizes: list[int], owners: Tensor | None) -> Tensor:
-    """Inputs of every packed row in one: x (N, I) and the rows of constant (R, C) that it sees ->
-    (N, I + C).
+def beside(
+    x: Tensor, constant: Tensor | None, batch_sizes: list[int], static_row: Tensor | None
+) -> Tensor:
+    """Join the inputs of every packed row: x (N, I) and its row of constant (R, C) -> (N, I +
+    C).
     """
     if constant is None:
         return x
-    owners = own_rows(sizes).to(x.device) if owners is None else owners
+    static_row = own_rows(batch_sizes).to(x.device) if static_row is None else static_row
     # Looked up before it is made narrow: gradients of a row that many steps see are summed in its
     # own type.
-    return torch.cat([x, functional.embedding(owners, constant).to(x.dtype)], 1)
+    return torch.cat([x, functional.embedding(static_row, constant).to(x.dtype)], 1)
 
 
-def checked(owners: Tensor, rows: int, packed: int) -> Tensor:
-    """Owners (N) as compiled code may follow them; ValueError unless there are ``packed``, each one
-    of ``rows``.
-    """
-    if len(owners) != packed or (packed and not 0 <= int(owners.min()) <= int(owners.max()) < rows):
-        raise ValueError(f"{len(owners)} owners from {rows} rows do not fit {packed} packed rows")
-    return owners.contiguous()
+def checked(static_row: Tensor, rows: int, packed: int) -> Tensor:
+    """Return static_row (N) as compiled code may follow it; ValueError unless there are ``packed``,
+    each one of ``rows``."""
+    fits = len(static_row) == packed
+    if not fits or (packed and not 0 <= int(static_row.min()) <= int(static_row.max()) < rows):
+        raise ValueError(f"{len(static_row)} static rows of {rows} do not fit {packed} packed rows")
+    return static_row.contiguous()
 
 
 class GRU(nn.Module):
@@ -104,52 +109,44 @@ class GRU(nn.Module):
         x: Tensor,
         constant: Tensor | None,
         h0: Tensor,
-        sizes: list[int],
-        owners: Tensor | None = None,
+        batch_sizes: list[int],
+        static_row: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Run all steps of all rows.
 
         x (N, I) packed, constant (R, C) or None where C is 0, h0 (B, H) -> outputs (N, H) packed,
         in the type of x; last state of every row (B, H), in the type of h0. Packed row i sees row
-        owners[i] (N) int64 of constant; without owners, that of its sequence. ValueError for owners
-        that do not fit."""
-        device = x.device.type
-        if (
-            device == "cpu"
-            and elementwise.AVAILABLE
-            and h0.dtype == torch.float32
-            and x.dtype != torch.float64
-        ):
-            if constant is None:
-                owners = torch.zeros(
-                    len(x), dtype=torch.long
-                )  # of the one row that is fixed, the biases
-            else:
-                owners = checked(
-                    own_rows(sizes) if owners is None else owners, len(constant), len(x)
-                )
-            weights = (self.weight_ih_l0, self.weight_hh_l0, self.bias_ih_l0, self.bias_hh_l0)
-            outputs, last = Recurrence.apply(
-                x, constant, h0, *weights, sizes, owners, self.precision
-            )  # type: ignore[no-untyped-call]
-            return outputs, last
+        static_row[i] (N) int64 of constant; without static_row, that of its sequence. ValueError
+        for static rows that do not fit."""
+        device, exact = x.device.type, torch.float64 in (x.dtype, h0.dtype)
         if device == "cuda":
-            return self._on_cuda(beside(x, constant, sizes, owners), h0, sizes)
-        return self.reference(x, constant, h0, sizes, owners)
+            return self._on_cuda(beside(x, constant, batch_sizes, static_row), h0, batch_sizes)
+        if device != "cpu" or exact or not compilation.KERNELS:
+            return self.reference(x, constant, h0, batch_sizes, static_row)
+        if constant is None:  # then one row is static, the biases
+            static_row = torch.zeros(len(x), dtype=torch.long)
+        else:
+            static_row = own_rows(batch_sizes) if static_row is None else static_row
+            static_row = checked(static_row, len(constant), len(x))
+        weights = (self.weight_ih_l0, self.weight_hh_l0, self.bias_ih_l0, self.bias_hh_l0)
+        result: tuple[Tensor, Tensor] = GRUFunction.apply(  # type: ignore[no-untyped-call]
+            x, constant, h0, *weights, batch_sizes, static_row, self.precision
+        )
+        return result
 
     def reference(
         self,
         x: Tensor,
         constant: Tensor | None,
         h0: Tensor,
-        sizes: list[int],
-        owners: Tensor | None = None,
+        batch_sizes: list[int],
+        static_row: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """The same as `forward`, in plain differentiable torch: any device, any floating type."""
-        inputs = beside(x.to(h0.dtype), constant, sizes, owners)
+        """Run `forward` in plain differentiable torch: any device, any floating type."""
+        inputs = beside(x.to(h0.dtype), constant, batch_sizes, static_row)
         gates = functional.linear(inputs, self.weight_ih_l0, self.bias_ih_l0)
         h, outputs, finished, start = h0, [], [], 0
-        for alive in sizes:
+        for alive in batch_sizes:
             if alive < len(h):
                 finished.append(h[alive:])
                 h = h[:alive]
@@ -159,7 +156,7 @@ class GRU(nn.Module):
             start += alive
         return torch.cat(outputs).to(x.dtype), torch.cat([h, *reversed(finished)])
 
-    def _on_cuda(self, inputs: Tensor, h0: Tensor, sizes: list[int]) -> tuple[Tensor, Tensor]:
+    def _on_cuda(self, inputs: Tensor, h0: Tensor, batch_sizes: list[int]) -> tuple[Tensor, Tensor]:
         kind = torch.bfloat16 if self.precision == "bf16" else torch.float32
         weights = [self.weight_ih_l0, self.weight_hh_l0, self.bias_ih_l0, self.bias_hh_l0]
         with warnings.catch_warnings():
@@ -168,8 +165,8 @@ class GRU(nn.Module):
             warnings.filterwarnings(
                 "ignore", message="RNN module weights are not part of single contiguous"
             )
-            outputs, last = torch._VF.gru(
-                inputs.to(kind), torch.tensor(sizes), h0[None].to(kind), [w.to(kind) for w in weights],
+            outputs, last = torch.gru(
+                inputs.to(kind), torch.tensor(batch_sizes), h0[None].to(kind), [w.to(kind) for w in weights],
                 True, 1, 0.0, self.training, False,
             )  # fmt: skip
         return outputs.to(inputs.dtype), last[0].to(h0.dtype)
@@ -177,109 +174,81 @@ class GRU(nn.Module):
 
 @dataclass
 class State:
-    """A layer's state between two steps: h (B, H) float32; where steps read it from there the same
-    in the type of the products; and memory of B rows that a step writes to."""
+    """A layer's state between two steps.
+
+    h (B, H) float32; operand: the same in the type of the products; spare (B, 6H): memory that a
+    step writes to.
+    """
 
     h: Tensor
-    operand: Tensor | None
+    operand: Tensor
     spare: Tensor
 
     def rows(self, index: Tensor) -> State:
-        """The state of some rows only, or of more than there are where some are named twice."""
+        """Pick some rows, in any order and as often as named."""
         enough = len(self.spare) >= len(index)
-        spare = (
-            self.spare[: len(index)]
-            if enough
-            else self.spare.new_empty(len(index), self.spare.shape[1])
-        )
-        operand = None if self.operand is None else self.operand.index_select(0, index)
-        return State(self.h.index_select(0, index), operand, spare)
+        spare = self.spare[: len(index)]
+        spare = spare if enough else self.spare.new_empty(len(index), self.spare.shape[1])
+        return State(self.h.index_select(0, index), self.operand.index_select(0, index), spare)
 
 
 class Stepper:
     """A layer with its weights as they are now, run step by step without gradients, for sampling.
 
-    Its weights may be copies: make a new one when the layer has learned. Steps take whole blocks of
-    rows, see `filled`. Where `stepping` takes them, in bf16, states are multiplied in bytes."""
+    Its weights may be copies: make a new one when the layer has learned. Products are quickest with
+    the rows of `filled`.
+    """
 
     def __init__(self, layer: GRU):
         weight, bias = layer.weight_hh_l0.detach(), layer.bias_hh_l0.detach()
         self.kind = torch.bfloat16 if layer.precision == "bf16" else weight.dtype
-        self.size, self.bias = layer.hidden_size, bias
-        weight_x, weight_c = (
-            layer.weight_ih_l0.detach().to(self.kind).tensor_split([layer.input_size], 1)
-        )
+        self.size = layer.hidden_size
+        inputs = layer.weight_ih_l0.detach().to(self.kind)
+        weight_x, weight_c = inputs.tensor_split([layer.input_size], 1)
         self.weight_x, self.weight_c = weight_x.t(), weight_c.t()
-        self.compiled = (
-            weight.device.type == "cpu" and weight.dtype == torch.float32 and elementwise.AVAILABLE
-        )
-        self.blocked = (
-            self.compiled
-            and self.kind == torch.bfloat16
-            and has_vectors(layer.input_size, self.size)
-        )
+        self.weight_h = weight.to(self.kind).t()
         self.bias_x = layer.bias_ih_l0.detach().clone()
-        if self.blocked:
-            self.bias_x[: 2 * self.size] += bias[: 2 * self.size]
-            self.panels = packed(self.weight_x), *packed_bytes(weight)
-        else:
-            self.weight_h = weight.to(self.kind).t()
+        self.bias_x[: 2 * self.size] += bias[: 2 * self.size]
+        self.bias_n = bias[2 * self.size :]
+        on_cpu = weight.device.type == "cpu" and weight.dtype == torch.float32
+        self.compiled = on_cpu and compilation.KERNELS
 
     def filled(self, rows: int) -> int:
-        """How many rows a step of ``rows`` takes: some more, which fill whole blocks."""
-        return -(-rows // stepping.ROWS) * stepping.ROWS if self.blocked else filled(rows)
+        """Return how many rows a step of ``rows`` should take: some more, which fill whole
+        blocks.
+        """
+        return filled(rows)
 
     def begin(self, h: Tensor) -> State:
-        """The state that steps start from: h (B, H). ValueError for one in blocks that lies beyond
-        -1 and 1.
-        """
+        """Return the state that steps start from, h (B, H)."""
         h = h.detach().clone(memory_format=torch.contiguous_format)  # steps are taken in place
-        if self.blocked and bool((h.abs() > stepping.LARGEST).any()):
-            raise ValueError("a state that is multiplied in bytes must lie between -1 and 1")
-        # Fresh memory at every step would cost more than the gates: the system hands it out page by
-        # page.
-        spare = h.new_empty(len(h), (1 if self.blocked else 6) * self.size, dtype=self.kind)
-        return State(h, None if self.blocked else h.to(self.kind), spare)
+        # Fresh memory at every step would cost more than the gates: the system hands it out page
+        # by page.
+        spare = h.new_empty(len(h), 6 * self.size, dtype=self.kind)
+        return State(h, h.to(self.kind), spare)
 
     @torch.no_grad()
-    def fixed(self, constant: Tensor) -> Tensor:
-        """What every step of a row gets besides its input, the input's bias among it, from a
-        constant (B, C): in the type of the products, as (B, 3H), or by units as `stepping` reads
-        it."""
-        gates = torch.addmm(self.bias_x.to(self.kind), constant.to(self.kind), self.weight_c)
-        return by_units(gates) if self.blocked else gates
+    def static(self, constant: Tensor) -> Tensor:
+        """Return what every step of a row gets besides its input and state, (B, 3H), from a
+        constant (B, C), in the type of the products."""
+        return torch.addmm(self.bias_x.to(self.kind), constant.to(self.kind), self.weight_c)
 
     @torch.no_grad()
-    def __call__(self, x: Tensor, state: State, fixed: Tensor, owners: Tensor) -> Tensor:
-        """One step of every row, in place: x (B, I) in the type of the products, fixed of R rows.
-        Returns the new h (B, H) in the type of the products, until the next step.
+    def __call__(self, x: Tensor, state: State, static: Tensor, static_row: Tensor) -> Tensor:
+        """Take one step of every row in place, and return the new h (B, H) in the type of the
+        products.
 
-        Row i gets row owners[i] (B) int64 of `fixed`; where that has one row only, all rows get it.
-        In blocks B must be as `filled` makes it; ValueError if not."""
-        if state.operand is None:
-            return self._in_blocks(x, state, fixed, owners)
+        x (B, I) in the type of the products. Row i gets row static_row[i] (B) int64 of static;
+        where that has one row only, all rows get it."""
         gates, recurrent = state.spare[: len(x)].view(2, len(x), 3 * self.size)
         torch.mm(x, self.weight_x, out=gates)
         torch.mm(state.operand, self.weight_h, out=recurrent)
         if self.compiled:
-            inputs = [
-                array(part)
-                for part in (gates, recurrent, fixed, owners, self.bias, state.h, state.operand)
-            ]
-            gate_kernels.step(*inputs)
+            inputs = [array(part) for part in (gates, recurrent, static, static_row, self.bias_n)]
+            memory: Any = [*inputs, array(state.h), array(state.operand)]
+            kernels.step(*memory)
             return state.operand
-        shared = fixed if len(fixed) == 1 else fixed[owners]
-        state.h.copy_(combine(gates + shared, recurrent + self.bias, state.h))
+        shared = static if len(static) == 1 else static[static_row]
+        recurrent[:, 2 * self.size :] += self.bias_n
+        state.h.copy_(combine(gates + shared, recurrent, state.h))
         return state.operand.copy_(state.h)
-
-    def _in_blocks(self, x: Tensor, state: State, fixed: Tensor, owners: Tensor) -> Tensor:
-        if len({self.filled(len(x)), len(x), len(state.h), len(owners)}) > 1:
-            raise ValueError(
-                f"{len(x)} rows, {len(state.h)} states, {len(owners)} owners do not make whole blocks"
-            )
-        narrow, bias = state.spare[: len(x)], self.bias[2 * self.size :]
-        bytes_of_a_chunk = torch.empty(stepping.CHUNK, stepping.depth(self.size), dtype=torch.uint8)
-        memory = bytes_of_a_chunk, torch.empty(4 * stepping.PLANE)
-        inputs = [array(part) for part in (fixed, owners, bias, state.h, narrow, *memory)]
-        stepping.step(array(x), *self.panels, *inputs)
-        return narrow

@@ -1,10 +1,14 @@
-"""How a latent vector is drawn and what it costs in nats.
+"""Posteriors over the latent z, their reparameterised draws and their KL to the prior, in nats.
 
-The encoder's summary of a molecule becomes a posterior over its latent z; a draw is
-reparameterised, so that gradients reach the encoder (Kingma & Welling 2014), and its KL to the
-prior N(0, I) is exact. Knows nothing of symbols. Noise is handed in, never drawn here.
+The encoder's summary of a molecule becomes a posterior q(z|x); a draw is z = mean + sigma * noise,
+so that gradients reach the encoder (Kingma & Welling 2014), and the KL to the prior N(0, I) is
+exact. Noise is an argument, never drawn here. There are two:
 
-    B batch, F features of the summary, Z latent, C what the decoder is told of the latent
+- :class:`GaussianPosterior`, the textbook's: a mean and a variance for each molecule;
+- :class:`LevelPosterior`, the default: a direction for each molecule, and a noise level that is
+  chosen, so that the KL is a constant of the level.
+
+    B batch, F features of the summary, Z latent, C conditioning vector of the decoder
 """
 
 from __future__ import annotations
@@ -21,9 +25,9 @@ LOG_VARIANCE_RANGE = (-14.0, 4.0)
 
 
 Level = float | Tensor | None
-"""A noise level of a :class:`LevelPosterior`: one for all, one per molecule ``(B, 1)``, or its
-sharpest.
-"""
+"""Noise level a of a :class:`LevelPosterior`, the signal's share of z: one for all, one per
+molecule ``(B, 1)``, or None for the model's ``max_signal``. 0 is unconditional, 0.866 nearly
+deterministic."""
 
 
 class Gaussian(NamedTuple):
@@ -97,7 +101,7 @@ class GaussianPosterior(nn.Module):
     """The amortised Gaussian posterior: a linear layer gives each molecule its mean and
     log-variance.
 
-    The decoder is told z itself, so ``C = Z``.
+    The decoder's conditioning vector is z itself, so ``C = Z``.
     """
 
     def __init__(self, features: int, latent: int) -> None:
@@ -117,7 +121,7 @@ class GaussianPosterior(nn.Module):
         return Gaussian(self.mean(summary), self.log_variance(summary).clamp(*LOG_VARIANCE_RANGE))
 
     def code(self, z: Tensor, level: Level = None) -> Tensor:
-        """What the decoder is told of ``z`` ``(B, Z)``: ``(B, C)``."""
+        """Return the decoder's conditioning vector for ``z`` (B, Z): (B, C)."""
         return z
 
     def remember(self, mean: Tensor, covariance: Tensor, variance: Tensor) -> None:
@@ -137,12 +141,13 @@ class LevelPosterior(nn.Module):
     """Several noise levels in one model: z = a mu + sqrt(1 - a²) eps, with mu on the sphere of
     radius sqrt(Z).
 
-    The decoder is told the level a and what it says of mu, ``[a z, a]``, so ``C = Z + 1``. Every
-    level has an ELBO of its own, whose KL is the same for all molecules, -Z/2 log(1 - a²) nats:
-    nothing pushes it towards collapse, and there is no weight to tune. At the sharpest level
-    molecules are rebuilt; at level 0 the decoder is told nothing, the KL is 0, and p(x|z) is the
-    exact p(x) of a language model; between them lie analogs. Related to the committed rates of
-    delta-VAE (Razavi et al. 2019) and the multi-rate VAE (Bae et al. 2023)."""
+    The decoder's conditioning vector is ``[a z, a]``, so ``C = Z + 1``. Every level a has an ELBO
+    of its own, whose KL is the same for all molecules, -Z/2 log(1 - a²) nats: nothing pushes it
+    towards collapse, and there is no weight to tune. At ``max_signal`` molecules are rebuilt; at
+    level 0 the decoder learns nothing of z, the KL is 0, and p(x|z) is the exact p(x) of a language
+    model; between them lie analogs. Related to the committed rates of delta-VAE (Razavi et al.
+    2019) and the multi-rate VAE (Bae et al. 2023).
+    """
 
     def __init__(self, features: int, latent: int, max_signal: float) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
 """Held-out figures of a model: the ELBO and its two terms, exact reconstruction, active units.
 
-Knows no files; noise is seeded, so the same weights and rows give the same figures.
+Noise is seeded: the same weights and rows give the same figures.
 """
 
 from __future__ import annotations
@@ -12,16 +12,13 @@ import torch
 from torch import Tensor
 
 from ..datasets.dataset import Batch, Dataset, Rows
-from ..nn.categorical import cross_entropy
-from ..nn.model import MoleculeVAE, Packed
+from ..nn.model import MoleculeVAE, Packed, cross_entropy
 from ..nn.posterior import Gaussian, standard_normal
 from ..nn.threads import Threads
 from .distributed import ALONE, Group
 
 ACTIVE = 0.01
-"""Variance over molecules of a posterior mean above which its dimension counts as active (Burda et
-al. 2015).
-"""
+"""Variance over molecules of a posterior mean above which its dimension is active (Burda 2015)."""
 
 BATCH = 512
 
@@ -39,8 +36,8 @@ class Validation(NamedTuple):
     symbol_accuracy: float
     active_units: int
     shuffled_gap: float
-    """What log p(x|z) loses, at the posterior's mean, when each molecule is given its neighbour's
-    z: near zero, the decoder ignores its latent."""
+    """Loss of log p(x|z), at the posterior's mean, with the z of another molecule: the shuffled-z
+    gap. Near zero, the decoder ignores its latent."""
     unconditional: float | None = None
     """log p(x) at noise level 0, where the posterior has levels."""
 
@@ -53,7 +50,7 @@ def figures(model: MoleculeVAE, batch: Batch, noise: Tensor) -> tuple[Tensor, Ga
     log-likelihood at level 0.
 
     A molecule whose every symbol is the likeliest one, given the true prefix and the posterior's
-    mean, is what greedy decoding writes: so one pass tells whether it is rebuilt exactly."""
+    mean, is what greedy decoding writes: so one pass counts molecules rebuilt exactly."""
     packed = Packed.from_batch(batch, model.device)
     posterior = model.encode(packed)
     likelihood = model.log_likelihood(packed, posterior.draw(noise))
@@ -100,7 +97,7 @@ def validate(
     latent, generator = model.config.latent, torch.Generator().manual_seed(0)
     by_length = rows[np.argsort(dataset.lengths[rows], kind="stable")]
     batches = [by_length[start : start + BATCH] for start in range(0, len(rows), BATCH)]
-    # Noise for every batch, also those of other processes: the figures hang on no division.
+    # Noise for every batch, also those of other processes: figures depend on no division.
     noise = [standard_normal((len(batch), latent), generator) * noisy for batch in batches]
 
     def sums_of(part: tuple[Rows, Tensor]) -> Tensor:

@@ -18,7 +18,6 @@ from molvae.datasets.dataset import pack
 from molvae.language.prefix_features import TIERS, feature_sizes
 from molvae.language.vocabulary import END
 from molvae.nn.decoding import Decoder, Written, prepared, write
-from molvae.nn.gru import Stepper
 from molvae.nn.model import MoleculeVAE, Packed
 from molvae.nn.posterior import standard_normal
 from molvae.training.loop import begin
@@ -227,16 +226,3 @@ def test_nothing_is_written_for_no_latents(
     written = write(wide, tiny_dataset.vocabulary.alphabet, torch.zeros(0, 8), level=0.5)
     assert written.ids.shape == (0, wide.max_steps)
     assert not written.molecules()
-
-
-def test_what_does_not_fill_blocks_is_refused(wide: MoleculeVAE) -> None:
-    wide.set_precision("bf16")
-    stepper = Stepper(wide.decoder)
-    if stepper.filled(5) == 5:
-        pytest.skip("steps of any number of rows are taken here")
-    state, fixed = (
-        stepper.begin(torch.zeros(5, 64)),
-        stepper.fixed(torch.zeros(5, wide.posterior.code_size)),
-    )
-    with pytest.raises(ValueError, match="whole blocks"):
-        stepper(torch.zeros(5, 32, dtype=stepper.kind), state, fixed, torch.arange(5))

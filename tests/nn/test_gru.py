@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -14,10 +9,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from molvae.nn import recurrence
 from molvae.nn.gru import GRU, Precision, beside
-from molvae.nn.kernels import elementwise
-from molvae.nn.products import has_blocks
+from molvae.runtime import compilation
 
 SHAPES = [
     ([7, 7, 5, 2, 1], 6, 3, 16),
@@ -27,15 +20,6 @@ SHAPES = [
     ([48] * 6 + [31, 8], 32, 48, 64),
 ]
 """Row counts of each step, input, constant, hidden size."""
-
-
-BLOCKED = [
-    ([70, 70, 45, 33, 32, 10, 1], 32, 32, 64),
-    ([33], 64, 0, 32),
-    ([5] * 7, 32, 8, 96),
-    ([100, 3, 1], 96, 5, 128),
-]
-"""Shapes that are taken in blocks, which are cut short in every way."""
 
 
 def layer(
@@ -112,7 +96,7 @@ def test_reference_equals_torch_in_double_precision(
     assert distance(plain, of_torch(mine, *leaves, sizes)) < 1e-10
 
 
-@pytest.mark.skipif(not elementwise.AVAILABLE, reason="numba is not installed")
+@pytest.mark.skipif(not compilation.KERNELS, reason="numba is not installed")
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 2e-6), ("bf16", 1.5e-2)])
 @pytest.mark.parametrize(("sizes", "inputs", "constant", "hidden"), SHAPES)
 def test_compiled_layer_equals_torch(
@@ -129,35 +113,6 @@ def test_compiled_layer_equals_torch(
     leaves = arguments(mine, sizes)
     fast = numbers(mine, list(leaves), mine(*leaves, sizes))
     assert distance(fast, of_torch(mine, *leaves, sizes)) < tolerance
-
-
-@pytest.mark.skipif(
-    not has_blocks(), reason="the processor has neither tile registers nor vectors of bf16"
-)
-@pytest.mark.parametrize(("sizes", "inputs", "constant", "hidden"), BLOCKED)
-def test_steps_in_blocks_equal_torch_and_the_other_way(
-    monkeypatch: pytest.MonkeyPatch, sizes: list[int], inputs: int, constant: int, hidden: int
-) -> None:
-    mine = layer(inputs, constant, hidden, "bf16")
-    leaves = arguments(mine, sizes)
-    blocked = numbers(mine, list(leaves), mine(*leaves, sizes))
-    assert distance(blocked, of_torch(mine, *leaves, sizes)) < 1.5e-2
-    monkeypatch.setattr(recurrence, "has_blocks", lambda: False)
-    assert distance(blocked, numbers(mine, list(leaves), mine(*leaves, sizes))) < 1.5e-2
-
-
-@pytest.mark.skipif(
-    not elementwise.AVAILABLE or elementwise.TILES,
-    reason="numba is missing, or there are tile registers",
-)
-def test_steps_on_tile_registers_keep_the_same_laws_where_these_are_emulated() -> None:
-    paths = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
-    surroundings = os.environ | {"PYTHONPATH": paths}
-    laws = "blocks_equal_torch or rows_that_steps_choose"
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "emulated_tiles", __file__, "-k", laws]
-    done = subprocess.run(command, env=surroundings, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "skipped" not in done.stdout
 
 
 LOOKED_UP = [
@@ -182,11 +137,11 @@ def test_rows_that_steps_choose_are_as_good_as_inputs(
     x, _, h0 = arguments(mine, sizes, torch.float64 if exact else torch.float32)
     generator = torch.Generator().manual_seed(5)
     table = torch.randn(9, constant, generator=generator, dtype=torch.float64)
-    owners = torch.randint(8, (sum(sizes),), generator=generator)  # one row nobody sees
+    static_row = torch.randint(8, (sum(sizes),), generator=generator)  # one row nobody sees
     mine_table = table.to(x.dtype).requires_grad_()
-    fast = numbers(mine, [x, mine_table, h0], mine(x, mine_table, h0, sizes, owners))
+    fast = numbers(mine, [x, mine_table, h0], mine(x, mine_table, h0, sizes, static_row))
     leaves = [leaf.detach().double().requires_grad_() for leaf in (x, table, h0)]
-    inputs_together = torch.cat([leaves[0], leaves[1][owners]], 1)
+    inputs_together = torch.cat([leaves[0], leaves[1][static_row]], 1)
     expected = numbers(judge, list(leaves), judge(inputs_together, None, leaves[2], sizes))
     assert (
         distance(
@@ -196,12 +151,12 @@ def test_rows_that_steps_choose_are_as_good_as_inputs(
     )
 
 
-@pytest.mark.parametrize("owners", [[0, 1], [0, 1, 2], [0, -1, 1], []])
-def test_owners_that_do_not_fit_are_refused(owners: list[int]) -> None:
+@pytest.mark.parametrize("static_row", [[0, 1], [0, 1, 2], [0, -1, 1], []])
+def test_static_rows_that_do_not_fit_are_refused(static_row: list[int]) -> None:
     mine = layer(2, 3, 4)
     x, _, h0 = arguments(mine, [2, 1])
     with pytest.raises(ValueError, match="do not fit 3 packed rows"):
-        mine(x, torch.zeros(2, 3), h0, [2, 1], torch.tensor(owners, dtype=torch.long))
+        mine(x, torch.zeros(2, 3), h0, [2, 1], torch.tensor(static_row, dtype=torch.long))
 
 
 @settings(max_examples=25, deadline=None)
@@ -222,10 +177,10 @@ def test_what_a_gpu_is_asked_for_is_right_when_a_cpu_is_asked(
 ) -> None:
     mine = layer(inputs, constant, hidden)
     x, c, h0 = arguments(mine, sizes)
-    for owners in (None, torch.arange(sum(sizes)) % sizes[0]):
-        asked = numbers(mine, [x, c, h0], mine._on_cuda(beside(x, c, sizes, owners), h0, sizes))
+    for static_row in (None, torch.arange(sum(sizes)) % sizes[0]):
+        asked = numbers(mine, [x, c, h0], mine._on_cuda(beside(x, c, sizes, static_row), h0, sizes))
         assert (
-            distance(asked, numbers(mine, [x, c, h0], mine.reference(x, c, h0, sizes, owners)))
+            distance(asked, numbers(mine, [x, c, h0], mine.reference(x, c, h0, sizes, static_row)))
             < 1e-5
         )
 
@@ -292,5 +247,5 @@ def test_the_plain_form_runs_where_numba_is_missing(monkeypatch: pytest.MonkeyPa
     mine = layer(6, 3, 16)
     leaves = arguments(mine, [4, 2])
     expected = mine(*leaves, [4, 2])[1].detach()
-    monkeypatch.setattr(elementwise, "AVAILABLE", False)
+    monkeypatch.setattr(compilation, "KERNELS", False)
     torch.testing.assert_close(mine(*leaves, [4, 2])[1].detach(), expected)

@@ -70,7 +70,7 @@ def test_the_elbo_is_that_of_a_loop_over_molecules_and_symbols(
         q = model.posterior(torch.cat(states, -1))
         z = q.draw(noise[place : place + 1])
         alone, _ = packed(model, tiny_dataset, [row])
-        told = model.teller()(alone.inputs, alone.steps, alone.grammar)  # (T, E)
+        told = model.input_embedder()(alone.inputs, alone.steps, alone.grammar)  # (T, E)
         assert alone.inputs.tolist() == [END, *ids]
         nats, h = torch.zeros(()), model.first_state(z)
         for step, target in enumerate([*ids, END]):

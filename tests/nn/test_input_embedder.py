@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from molvae.nn.embeddings import Sums, zeros
-from molvae.nn.kernels import elementwise
+from molvae.nn.input_embedder import InputEmbedder, zeros
+from molvae.runtime import compilation
 
 SIZES = (4, 1, 7, 3)
 HASHES, NUMBERS = 2, 9
@@ -40,10 +40,10 @@ def tables(kind: torch.dtype = torch.float32) -> list[Tensor]:
     ]
 
 
-def made(weights: list[Tensor]) -> Sums:
+def made(weights: list[Tensor]) -> InputEmbedder:
     """The quick sum of such embeddings."""
     symbols, steps, features, hashed = weights
-    return Sums(symbols, steps, features, SIZES, hashed)
+    return InputEmbedder(symbols, steps, features, SIZES, hashed)
 
 
 def looked_up(symbols: Tensor, steps: Tensor, values: Tensor, weights: list[Tensor]) -> Tensor:
@@ -64,7 +64,7 @@ def looked_up(symbols: Tensor, steps: Tensor, values: Tensor, weights: list[Tens
 def test_the_sum_and_its_gradients_are_those_of_lookups(
     compiled: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(elementwise, "AVAILABLE", compiled)
+    monkeypatch.setattr(compilation, "KERNELS", compiled)
     asked, ours, exact = places(40), tables(), tables(torch.float64)
     found = made(ours)(*asked, torch.float32)
     wanted = looked_up(*asked, exact)
@@ -93,12 +93,12 @@ def test_no_position_has_no_row() -> None:
 
 @pytest.mark.parametrize("compiled", [True, False])
 def test_there_may_be_no_hashes(compiled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(elementwise, "AVAILABLE", compiled)
+    monkeypatch.setattr(compilation, "KERNELS", compiled)
     (symbols, steps, values), weights = places(40), tables()
     with torch.no_grad():
         weights[3].zero_()
     values = values[:, : len(SIZES)].contiguous()
-    found = Sums(*weights[:3], SIZES)(symbols, steps, values, torch.float32)  # type: ignore[arg-type]
+    found = InputEmbedder(*weights[:3], SIZES)(symbols, steps, values, torch.float32)  # type: ignore[arg-type]
     whole = torch.cat([values, values.new_zeros(40, HASHES)], 1)
     assert torch.allclose(found, made(weights)(symbols, steps, whole, torch.float32))
 

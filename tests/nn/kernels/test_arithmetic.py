@@ -9,37 +9,38 @@ import numpy as np
 import pytest
 import torch
 
-from molvae.nn.kernels import elementwise
-from molvae.nn.kernels.elementwise import (
+from molvae.nn.kernels.arithmetic import (
+    ONE,
     Array,
-    compiled,
+    array,
     exponential,
     hyperbolic_tangent,
     inverse,
+    kernel,
     load,
     store,
 )
-from molvae.nn.products import array
+from molvae.runtime import compilation
 
-pytestmark = pytest.mark.skipif(not elementwise.AVAILABLE, reason="numba is not installed")
+pytestmark = pytest.mark.skipif(not compilation.KERNELS, reason="kernels are off")
 
 
-@compiled()
+@kernel()
 def tangents(x: Array, out: Array) -> None:
     for j in range(out.size):
-        store(out, j, 1, hyperbolic_tangent(load(x, j, 0)))
+        store(out, j, hyperbolic_tangent(load(x, j)))
 
 
-@compiled()
+@kernel()
 def sigmoids(x: Array, out: Array) -> None:
     for j in range(out.size):
-        store(out, j, 1, inverse(elementwise.ONE + exponential(-load(x, j, 0))))
+        store(out, j, inverse(ONE + exponential(-load(x, j))))
 
 
-@compiled()
+@kernel()
 def copies(x: Array, out: Array) -> None:
     for j in range(out.size):
-        store(out, j, 1, load(x, j, 0))
+        store(out, j, load(x, j))
 
 
 def points() -> Array:
@@ -84,39 +85,42 @@ def test_bfloat16_is_widened_and_narrowed_as_torch_does_it() -> None:
     assert torch.equal(back, narrow.float())
 
 
-def test_kernels_work_where_no_cache_folder_can_be_written() -> None:
-    program = (
-        "import numba.core.caching as c\n"
-        "for kind in c.CacheImpl._locator_classes: kind.from_function = classmethod(lambda *a: None)\n"
-        "import numpy as np\n"
-        "from molvae import kernels\n"
-        "@elementwise.compiled()\n"
-        "def double(x):\n"
-        "    elementwise.store(x, 0, 0, elementwise.load(x, 0, 0) * elementwise.TWO)\n"
-        "x = np.ones(1, np.float32)\n"
-        "double(x)\n"
-        "assert x[0] == 2\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False
-    )
+def run(*lines: str) -> None:
+    command = [sys.executable, "-c", "\n".join(lines)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
-def test_without_numba_the_module_says_so() -> None:
-    program = (
-        "import sys\n"
-        "sys.modules['numba'] = None\n"
-        "from molvae import categorical, gru, kernels\n"
-        "import torch\n"
-        "assert not elementwise.AVAILABLE\n"
-        "layer = gru.GRU(2, 0, 4)\n"
-        "layer(torch.ones(3, 2), None, torch.zeros(2, 4), [2, 1])\n"
-        "categorical.draw(torch.zeros(2, 5), 1.0, 0, torch.arange(2), 0)\n"
-        "loss = categorical.cross_entropy(torch.zeros(2, 5), torch.zeros(2, dtype=torch.long))\n"
-        "assert loss.shape == (2,)\n"
+def test_kernels_work_where_no_cache_can_be_written() -> None:
+    run(
+        "import numba.core.caching as c",
+        "for kind in c.CacheImpl._locator_classes:",
+        "    kind.from_function = classmethod(lambda *a: None)",
+        "import numpy as np",
+        "from molvae.nn.kernels import arithmetic",
+        "@arithmetic.kernel()",
+        "def double(x):",
+        "    arithmetic.store(x, 0, arithmetic.load(x, 0) * arithmetic.TWO)",
+        "x = np.ones(1, np.float32)",
+        "double(x)",
+        "assert x[0] == 2",
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+
+
+@pytest.mark.parametrize("way", ["sys.modules['numba'] = None", "os.environ[KERNELS] = 'off'"])
+def test_without_kernels_plain_torch_serves(way: str) -> None:
+    run(
+        "import os, sys",
+        "KERNELS = 'MOLVAE_KERNELS'",
+        way,
+        "import torch",
+        "from molvae.nn import draws, gru, model",
+        "from molvae.runtime import compilation",
+        "assert not compilation.KERNELS",
+        "layer = gru.GRU(2, 0, 4)",
+        "layer(torch.ones(3, 2), None, torch.zeros(2, 4), [2, 1])",
+        "draws.draw(torch.zeros(2, 5), 1.0, 0, torch.arange(2), 0)",
+        "loss = model.cross_entropy(torch.zeros(2, 5), torch.zeros(2, dtype=torch.long))",
+        "assert loss.shape == (2,)",
+        "assert sys.modules.get('numba') is None",
     )
-    assert done.returncode == 0, done.stderr

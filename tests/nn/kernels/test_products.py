@@ -6,13 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from molvae.nn.kernels import elementwise
-from molvae.nn.products import (
+from molvae.nn.kernels.products import (
     BLOCK,
-    PackedLinear,
-    has_vectors,
     linear,
-    packed,
     product,
     tanh_linear,
     transposed_product,
@@ -96,30 +92,6 @@ def test_gradients_of_the_linear_layer_are_exact_in_float64() -> None:
         random(torch.float64, *shape).requires_grad_() for shape in ((5, 3), (5, 2), (4, 5), (4,))
     ]
     assert torch.autograd.gradcheck(linear, inputs)
-
-
-@pytest.mark.skipif(not has_vectors(32, 64), reason="the processor has no such vectors")
-@pytest.mark.parametrize("columns", [32, 50, 7])
-@pytest.mark.parametrize("rows", [8, 40])
-def test_a_packed_linear_layer_is_right_but_for_its_operands(rows: int, columns: int) -> None:
-    left, right = random(torch.bfloat16, rows, 64), random(torch.bfloat16, rows, 32)
-    weight, bias = random(torch.float32, columns, 96), random(torch.float32, columns)
-    expected = torch.cat([left, right], 1).double() @ weight.bfloat16().double().T + bias.double()
-    assert away(PackedLinear(weight, bias, 64)(left, right), expected) < 1e-6
-
-
-@pytest.mark.skipif(not elementwise.AVAILABLE, reason="numba is not installed")
-@pytest.mark.parametrize("depth", [32, 64, 33])
-def test_panels_hold_every_number_once_and_zeros_below(depth: int) -> None:
-    b = random(torch.bfloat16, depth, 64)
-    blocks = -(-depth // 32)
-    for operand in (b, b.t().contiguous().t()):
-        panels = (
-            torch.from_numpy(packed(operand)).view(torch.bfloat16).view(2, blocks, 2, 16, 16, 2)
-        )
-        again = panels.permute(1, 3, 5, 0, 2, 4).reshape(32 * blocks, 64)
-        assert torch.equal(again[:depth], b)
-        assert again[depth:].eq(0).all()
 
 
 @pytest.mark.parametrize("rows", [3, 130])

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from molvae.nn.categorical import cross_entropy, draw, exponential_noise
-from molvae.nn.kernels import elementwise
+from molvae.nn.draws import draw, exponential_noise
+from molvae.nn.model import cross_entropy
+from molvae.runtime import compilation
 
 
 def some_logits(rows: int, columns: int, seed: int = 0) -> torch.Tensor:
@@ -65,11 +66,11 @@ def test_a_draw_depends_on_seed_row_and_step_and_on_nothing_else() -> None:
         assert not torch.equal(draw(logits, 1.0, seed, rows + shift, step)[0], whole)
 
 
-@pytest.mark.skipif(not elementwise.AVAILABLE, reason="numba is not installed")
+@pytest.mark.skipif(not compilation.KERNELS, reason="numba is not installed")
 def test_plain_torch_draws_the_same_symbols(monkeypatch: pytest.MonkeyPatch) -> None:
     logits, rows = some_logits(2000, 40), torch.arange(2000) * 12345678901
     compiled_ids, compiled_chosen = draw(logits, 0.8, 2**50 + 3, rows, 7)
-    monkeypatch.setattr(elementwise, "AVAILABLE", False)
+    monkeypatch.setattr(compilation, "KERNELS", False)
     ids, chosen = draw(logits, 0.8, 2**50 + 3, rows, 7)
     assert ids.eq(compiled_ids).float().mean() > 0.999  # a tie within rounding may fall either way
     same = ids == compiled_ids
