@@ -201,10 +201,10 @@ def _open_bytes(path: str | Path, name: str) -> io.BufferedReader:
         )
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", str(path)):
         raise UsageError(f"{name}: only local files are read; download it first.")
+    if os.path.isdir(path):  # which Windows reports as forbidden
+        raise InputError(f"{name} is a folder, not a file of molecules.")
     try:
         return open(path, "rb")
-    except IsADirectoryError:
-        raise InputError(f"{name} is a folder, not a file of molecules.") from None
     except FileNotFoundError:
         raise InputError(f"{name} does not exist.") from None
     except (OSError, ValueError) as error:

@@ -1,7 +1,6 @@
-"""A folder committed whole or not at all: written aside, named by a manifest of SHA-256 sums, then
-renamed.
+"""Write a folder whole or not at all: aside, listed in a manifest of SHA-256 sums, then renamed.
 
-Readers trust only a folder whose manifest verifies. Knows nothing of what the files hold.
+Readers trust only a folder whose manifest verifies.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import os
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from ..errors import ModelError
 MANIFEST = "MANIFEST.json"
 PLAIN_NAME = re.compile(r"[a-z]+\.[a-z]+")
 JSON_LIMIT = 50_000_000
+_REPLACE_TRIES = 20
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -43,16 +44,30 @@ def replace_file(path: Path, content: bytes) -> None:
     aside = path.with_name(f".tmp-{os.getpid()}-{secrets.token_hex(4)}-{path.name}")
     try:
         write_file(aside, content)
-        os.replace(aside, path)
+        _replace(aside, path)
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
 
 
+def _replace(aside: Path, path: Path) -> None:
+    """Rename over ``path``; Windows refuses it while another program reads the file: wait a little."""
+    for _ in range(_REPLACE_TRIES if os.name == "nt" else 0):
+        try:
+            os.replace(aside, path)
+            return
+        except PermissionError:
+            time.sleep(0.05)
+    os.replace(aside, path)
+
+
 def sync_folder(path: Path) -> None:
     """Force a folder's entries to disk, where the system can."""
-    handle = os.open(path, os.O_RDONLY)
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError:
+        return  # Windows opens no folders.
     try:
         os.fsync(handle)
     except OSError:
@@ -103,9 +118,7 @@ def read_json(content: bytes, name: str) -> Any:
 
 
 def manifest_of(path: Path, *, kind: str, version: int) -> dict[str, Any]:
-    """The ``files`` part of a folder's manifest; ModelError says why the folder is not one of this
-    kind.
-    """
+    """The ``files`` part of a folder's manifest; ModelError says why it is no folder of this kind."""
     try:
         with open(path / MANIFEST, "rb") as handle:
             content = handle.read(JSON_LIMIT)

@@ -1,4 +1,4 @@
-"""A function over many chunks of rows, on several processes, in order, whatever a worker does.
+"""Map a function over chunks of rows on several processes, in order, whatever a worker does.
 
 Chunks are read only as workers come free, so a stream of any length is mapped in bounded memory.
 Each worker has a pipe of its own, so one that dies (a crash inside RDKit, the kernel's
@@ -6,13 +6,19 @@ out-of-memory killer) takes nothing with it but its own chunk, and that is run a
 the row that kills is alone.
 
 The pools of the standard library share one pipe between workers: a worker killed in the middle of
-writing leaves the reader waiting forever. This room knows nothing of molecules."""
+writing leaves the reader waiting forever.
+
+Workers are forked on Linux, which shares what is already imported and takes milliseconds. Elsewhere
+(macOS, Windows) they are started afresh: a script must then guard its main part by
+``if __name__ == "__main__":``, as Python asks of any use of processes.
+"""
 
 from __future__ import annotations
 
 import itertools
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import warnings
@@ -31,14 +37,25 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _IN_FLIGHT_PER_WORKER = 2
-_SECONDS_BETWEEN_LOOKS_AT_PARENT = 1.0
+_PARENT_CHECK_SECONDS = 1.0
+_HINT = (
+    'a script must guard its main part by if __name__ == "__main__": where processes are not '
+    "forked, and a function must be that of a module; workers=1 needs neither"
+)
 
 
 def default_workers() -> int:
     """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return max(1, len(os.sched_getaffinity(0)))
+    if hasattr(os, "process_cpu_count"):  # from Python 3.13 on
+        return os.process_cpu_count() or 1
     return os.cpu_count() or 1
+
+
+def forks_workers() -> bool:
+    """True where workers are forked: on Linux. On macOS forking is there, and not safe."""
+    return sys.platform == "linux" and "fork" in multiprocessing.get_all_start_methods()
 
 
 def chunked(items: Iterable[T], size: int) -> Iterator[list[T]]:
@@ -70,25 +87,26 @@ def map_chunks(
     A chunk whose worker died is run again in pieces and yields one result per piece, in order; for
     the single item whose worker dies every time, ``on_crash(item)``, called in this process, takes
     the place of a result. Without ``on_crash`` it raises MolvaeError. So R is best something that
-    adds up: a list of rows, a count."""
+    adds up: a list of rows, a count.
+    """
     if workers < 1:
         raise ValueError(f"at least one worker is needed, not {workers}")
     if workers == 1:
         yield from map(function, chunks)
         return
-    crew = _Crew(function, workers)
+    pool = _Pool(function, workers)
     try:
         stream = iter(chunks)
         waiting: deque[Future[list[R | _Crashed[T]]]] = deque()
         while True:
             for chunk in itertools.islice(stream, _IN_FLIGHT_PER_WORKER * workers - len(waiting)):
-                waiting.append(crew.submit(chunk))
+                waiting.append(pool.submit(chunk))
             if not waiting:
                 return
             for piece in waiting.popleft().result():
-                yield _told(piece, on_crash) if isinstance(piece, _Crashed) else piece
+                yield _substitute(piece, on_crash) if isinstance(piece, _Crashed) else piece
     finally:
-        crew.stop()
+        pool.stop()
 
 
 @dataclass(frozen=True)
@@ -98,7 +116,7 @@ class _Crashed(Generic[T]):
     item: T
 
 
-def _told(crashed: _Crashed[T], on_crash: Callable[[T], R] | None) -> R:
+def _substitute(crashed: _Crashed[T], on_crash: Callable[[T], R] | None) -> R:
     if on_crash is None:
         raise MolvaeError(f"A worker process died, twice, on one row: {str(crashed.item)[:200]!r}.")
     return on_crash(crashed.item)
@@ -108,7 +126,7 @@ class _WorkerDiedError(Exception):
     """A worker process ended before it answered."""
 
 
-class _Crew(Generic[T, R]):
+class _Pool(Generic[T, R]):
     """Worker processes, and one thread for each that feeds it and replaces it when it dies."""
 
     def __init__(self, function: Callable[[list[T]], R], workers: int) -> None:
@@ -119,7 +137,7 @@ class _Crew(Generic[T, R]):
         self._threads = ThreadPoolExecutor(workers, "molvae-feeder")
         try:
             for _ in range(workers):
-                self._idle.put(self._hire())
+                self._idle.put(self._start_worker())
         except BaseException:
             self.stop()
             raise
@@ -128,29 +146,29 @@ class _Crew(Generic[T, R]):
         return self._threads.submit(self._run, chunk)
 
     def stop(self) -> None:
-        """End at once: what the workers are still doing is wanted by nobody."""
+        """End at once; what the workers are still doing is discarded."""
         self._stopping.set()
         for worker in list(self._all):
             worker.kill()
         self._threads.shutdown(wait=True, cancel_futures=True)
         for worker in self._all:
             worker.kill()
-            worker.bury()
+            worker.join()
 
-    def _hire(self) -> _Worker:
+    def _start_worker(self) -> _Worker:
         worker = _Worker(self._function, list(self._all))
         self._all.append(worker)
         return worker
 
     def _replace(self, worker: _Worker) -> _Worker:
-        worker.bury()
+        worker.join()
         self._all.remove(worker)
-        return self._hire()
+        return self._start_worker()
 
     def _run(self, chunk: list[T], last_try: bool = False) -> list[R | _Crashed[T]]:
         worker = self._idle.get()
         try:
-            return [worker.ask(chunk)]
+            return [worker.apply(chunk)]
         except _WorkerDiedError:
             if self._stopping.is_set():
                 return []
@@ -167,29 +185,33 @@ class _Crew(Generic[T, R]):
 class _Worker:
     """One process and the pipe to it."""
 
-    def __init__(self, function: Callable[[list[Any]], Any], colleagues: list[_Worker]) -> None:
-        # Forking shares what is already imported and starts in milliseconds; elsewhere it is not
-        # safe.
-        forking = sys.platform == "linux"
+    def __init__(self, function: Callable[[list[Any]], Any], others: list[_Worker]) -> None:
+        forking = forks_workers()
         context: Any = multiprocessing.get_context("fork" if forking else "spawn")
         self._pipe, far_end = context.Pipe()
-        inherited = [self._pipe, *(worker._pipe for worker in colleagues)] if forking else []
-        work = (function, far_end, inherited, os.getpid())
+        inherited = [self._pipe, *(worker._pipe for worker in others)] if forking else []
+        work = (function, far_end, inherited, os.getpid(), not forking)
         self._process = context.Process(target=_work, args=work, daemon=True)
         with warnings.catch_warnings():
             # What workers run, RDKit, selfies and torch on one thread, holds no lock over the fork.
             warnings.filterwarnings(
                 "ignore", r".*fork\(\) may lead to deadlocks", DeprecationWarning
             )
-            self._process.start()
+            try:
+                self._process.start()
+            except (AttributeError, TypeError, pickle.PicklingError) as error:
+                raise MolvaeError(f"{error}: it cannot be sent to a worker; {_HINT}") from error
         # The far end must stay open in the worker only, or its death would go unnoticed.
         far_end.close()
+        self._started, self._killed = forking, False
 
-    def ask(self, chunk: list[Any]) -> Any:
+    def apply(self, chunk: list[Any]) -> Any:
         """Let the worker apply its function; raises the function's exception, or
         _WorkerDiedError.
         """
         try:
+            if not self._started:
+                self._wait_for_start()
             self._pipe.send(chunk)
             done, answer = self._pipe.recv()
         except (EOFError, OSError):
@@ -198,16 +220,31 @@ class _Worker:
             raise answer
         return answer
 
+    def _wait_for_start(self) -> None:
+        """A worker that is started afresh says that it has imported all it needs."""
+        try:
+            self._pipe.recv()
+        except (EOFError, OSError):
+            if self._killed:
+                raise
+            raise MolvaeError(f"A worker process could not start; {_HINT}") from None
+        self._started = True
+
     def kill(self) -> None:
+        self._killed = True
         self._process.kill()
 
-    def bury(self) -> None:
+    def join(self) -> None:
         self._process.join()
         self._pipe.close()
 
 
 def _work(
-    function: Callable[[list[Any]], Any], pipe: Connection, inherited: list[Connection], parent: int
+    function: Callable[[list[Any]], Any],
+    pipe: Connection,
+    inherited: list[Connection],
+    parent: int,
+    started_afresh: bool,
 ) -> None:
     for near_end in inherited:
         # Held open here, it would keep a worker writing to a parent that is long dead.
@@ -220,8 +257,10 @@ def _work(
         # several waits for ever.
         torch.set_num_threads(1)
     try:
+        if started_afresh:
+            pipe.send(None)
         while True:
-            while not pipe.poll(_SECONDS_BETWEEN_LOOKS_AT_PARENT):
+            while not pipe.poll(_PARENT_CHECK_SECONDS):
                 if os.getppid() != parent:
                     return
             chunk = pipe.recv()

@@ -1,12 +1,8 @@
-"""A training as a folder: prepared once, trained, kept safe, resumed.
-
-Between files on one side and :mod:`training`, which knows none, on the other.
-"""
+"""A training as a folder: data prepared once, state saved as it goes, resumed."""
 
 from __future__ import annotations
 
 import csv
-import fcntl
 import io
 import json
 import os
@@ -28,6 +24,8 @@ from ..datasets.prepare import prepare
 from ..errors import InputError, TrainingError, UsageError
 from ..language.vocabulary import Vocabulary
 from ..runtime.atomic_folder import MANIFEST, replace_file
+from ..runtime.cache_folder import user_cache_folder
+from ..runtime.folder_lock import HOLDER, LOCK, FolderInUseError, locked_folder
 from ..storage import checkpoint, model_folder
 from ..storage.checkpoint import Saved
 from . import checkpoints, fine_tuning
@@ -38,21 +36,14 @@ from .validation import Validation
 SAVE_SECONDS = 300.0
 """A training is saved at least this often, besides at every epoch and every stop."""
 
-LOCK = "run.lock"
-OURS = ("BEST", "metrics.csv", "config.toml", "rejected.csv", LOCK)
+OURS = ("BEST", "metrics.csv", "config.toml", "rejected.csv", LOCK, HOLDER)
 METRICS = ("epoch", "step", "seconds", "beta", "elbo", "reconstruction", "kl")
 COLUMNS = (*METRICS, *(f"validation_{name}" for name in Validation._fields), "best")
 
 
 def is_prepared(path: str | Path) -> bool:
-    """Whether a path is a folder that ``molvae prepare`` made."""
+    """True for a folder that ``molvae prepare`` made."""
     return (Path(path) / MANIFEST).is_file()
-
-
-def cache_folder() -> Path:
-    """Where prepared data sets are kept between trainings."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "molvae" / "prepared"
 
 
 def cache_key(
@@ -61,9 +52,7 @@ def cache_key(
     column: str | None,
     base: Vocabulary | None = None,
 ) -> str:
-    """A name for what a data set depends on: the files' contents, the options, the versions, a
-    given vocabulary.
-    """
+    """A hash of the files' contents, the options, the versions, and a given vocabulary."""
     digest = sha256(
         repr((config, column, DATASET_FORMAT, sorted(checkpoint.versions().items()))).encode()
     )
@@ -92,7 +81,7 @@ def open_dataset(
     ``rejected.csv``.
 
     Files are written in the vocabulary ``base``, extended as they need, if there is one; a prepared
-    folder must have been. What was prepared is kept in :func:`cache_folder`, so that the same files
+    folder must have been. The data set is kept in the user's cache folder, so that the same files
     need not be read again."""
     if len(paths) == 1 and is_prepared(paths[0]):
         found = read_prepared(Path(paths[0]))
@@ -122,21 +111,17 @@ def open_dataset(
 def place_in_cache(
     paths: Sequence[str | Path], config: DataConfig, column: str | None, base: Vocabulary | None
 ) -> Path | None:
-    """Where the data set of these files is kept; None for a stream, which cannot be read twice, and
-    without a home.
-    """
+    """The folder that the data set of these files is kept in.
+
+    None for a stream, which cannot be read twice, and without a home folder."""
     if any(str(path) == "-" or not Path(path).is_file() for path in paths):
         return None
-    try:
-        return cache_folder() / cache_key(paths, config, column, base)
-    except RuntimeError:
-        return None
+    folder = user_cache_folder("prepared")
+    return None if folder is None else folder / cache_key(paths, config, column, base)
 
 
 def read_cache(kept: Path) -> tuple[Dataset, str] | None:
-    """What is kept in a folder of the cache, if anything; what is damaged is removed, as it can be
-    made again.
-    """
+    """The data set in a folder of the cache, if any; a damaged one is removed."""
     try:
         return read_prepared(kept) if is_prepared(kept) else None
     except (InputError, OSError):
@@ -150,10 +135,10 @@ def read_prepared(path: Path) -> tuple[Dataset, str]:
 
 
 def check_new(run: Path, force: bool = False) -> None:
-    """UsageError unless a new training may begin in the folder ``run``; says what to do instead."""
+    """UsageError unless a new training may begin in the folder ``run``."""
     if run.exists() and not run.is_dir():
         raise UsageError(f"{run}: is a file; a training needs a folder of its own")
-    # What was stopped before its first save holds nothing to lose.
+    # A training stopped before its first save holds nothing to lose.
     free = run.is_dir() and is_ours(run) and (force or not model_folder.steps_of(run))
     if run.is_dir() and any(run.iterdir()) and not free:
         hint = (
@@ -177,8 +162,7 @@ def create(
     start: Saved | None = None,
     group: Group = ALONE,
 ) -> State:
-    """A new training in the folder ``run``, perhaps from a model; with ``force`` an earlier one
-    there is removed.
+    """A new training in the folder ``run``, perhaps from a model; ``force`` removes an earlier one.
 
     The first process of a group makes the folder.
     """
@@ -197,19 +181,19 @@ def clear(run: Path, config: Config, force: bool) -> None:
     run.mkdir(parents=True, exist_ok=True)
     with locked(run):
         for path in run.iterdir():
-            if path.name != LOCK:
+            if path.name not in (LOCK, HOLDER):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
         replace_file(run / "config.toml", to_toml(config).encode())
 
 
 def clear_leftovers(run: Path) -> None:
-    """Remove what a process that was killed while it saved has left half-written."""
+    """Remove half-written files of a process that was killed while it saved."""
     for path in run.glob(".tmp-*"):
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def is_ours(run: Path) -> bool:
-    """Whether a folder holds nothing but what trainings write."""
+    """True for a folder that holds nothing but what trainings write."""
     names = {path.name for path in run.iterdir()}
     return all(
         name in OURS or model_folder.WRITTEN.fullmatch(name) or name.startswith(".tmp-")
@@ -218,9 +202,7 @@ def is_ours(run: Path) -> bool:
 
 
 def config_of(run: Path, given: dict[str, dict[str, Any]]) -> Config:
-    """The configuration of the training in ``run``; UsageError if options ``given`` anew differ
-    from it.
-    """
+    """The configuration of the training in ``run``; UsageError if ``given`` options differ."""
     if not run.is_dir():
         raise UsageError(f"{run}: there is no training to resume")
     steps = model_folder.steps_of(run)
@@ -245,21 +227,12 @@ def sections(given: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 @contextmanager
 def locked(run: Path) -> Iterator[None]:
-    """Hold a training's folder against a second trainer; the lock goes with the process, however it
-    ends.
-    """
-    with open(run / LOCK, "a+", encoding="utf-8") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            handle.seek(0)
-            raise TrainingError(
-                f"{run}: another training is using it ({handle.read().strip()})"
-            ) from error
-        handle.truncate(0)
-        handle.write(f"process {os.getpid()}\n")
-        handle.flush()
-        yield
+    """Hold a training's folder against a second trainer."""
+    try:
+        with locked_folder(run):
+            yield
+    except FolderInUseError as error:
+        raise TrainingError(f"{run}: another training is using it ({error})") from error
 
 
 def run_training(
@@ -272,10 +245,9 @@ def run_training(
     stopping: Callable[[], bool] = lambda: False,
     group: Group = ALONE,
 ) -> Iterator[Step | Epoch]:
-    """Train in a folder: records as :func:`training.train` yields them, each saved before it is
-    told.
+    """Train in a folder and yield the records of :func:`.loop.train`, each after it was saved.
 
-    Saves at every epoch, every few minutes, and when ``stopping`` says so, which ends the
+    Saves at every epoch, every few minutes, and when ``stopping`` returns True, which ends the
     iteration. The first process of a group saves for all, and all stop after the same step when one
     of them is to stop."""
     with locked(run) if group.leads else nullcontext():
@@ -292,8 +264,7 @@ def run_training(
             stop = whole and group.any(stopping())
             if group.leads and isinstance(record, Epoch):
                 metrics.append(metrics_row(record))
-                # Before the state: a row too many is dropped on resuming, one too few would never
-                # come back.
+                # Before the state: a row too many is dropped on resuming, one too few is lost.
                 replace_file(run / "metrics.csv", metrics_csv(metrics).encode())
                 checkpoints.save(
                     run, state, dataset, info | {"metrics": metrics[-1]}, best=record.best
@@ -305,7 +276,7 @@ def run_training(
             yield record
             if stop:
                 break
-        # A process that ended while the first one saves would have the launcher end that one too.
+        # A launcher ends all processes as soon as one has ended: wait for the one that saves.
         group.wait()
 
 

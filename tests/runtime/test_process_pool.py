@@ -142,6 +142,53 @@ def test_one_worker_is_this_process_and_two_are_not() -> None:
     assert os.getpid() not in set(map_chunks(name_process, [[1], [2]], 2))
 
 
+NOT_FORKED = """
+    import os
+    from molvae.runtime import process_pool
+
+    def add_or_die(chunk):
+        return os._exit(3) if 3 in chunk else sum(chunk)
+
+    if __name__ == "__main__":
+        process_pool.forks_workers = lambda: False
+        map_chunks = process_pool.map_chunks
+        print(list(map_chunks(add_or_die, [[1, 2], [4, 3], [5]], 2, on_crash=lambda n: -n)))
+        list(map_chunks(lambda chunk: chunk, [[1]], 2))
+"""
+
+
+def run_script(path: Path, text: str) -> subprocess.CompletedProcess[str]:
+    path.write_text(textwrap.dedent(text))
+    return subprocess.run([sys.executable, str(path)], capture_output=True, text=True, timeout=60)
+
+
+def test_workers_that_are_not_forked_do_the_same(tmp_path: Path) -> None:
+    done = run_script(tmp_path / "script.py", NOT_FORKED)
+    assert done.stdout == "[3, 4, -3, 5]\n"
+    assert "cannot be sent to a worker; " in done.stderr.splitlines()[-1]
+    assert "workers=1 needs neither" in done.stderr.splitlines()[-1]
+
+
+UNGUARDED = """
+    from molvae.runtime import process_pool
+    process_pool.forks_workers = lambda: False
+    print(list(process_pool.map_chunks(sum, [[1], [2]], 2)))
+"""
+
+
+def test_an_unguarded_script_learns_what_is_missing(tmp_path: Path) -> None:
+    done = run_script(tmp_path / "script.py", UNGUARDED)
+    assert done.returncode == 1
+    assert 'a script must guard its main part by if __name__ == "__main__"' in done.stderr
+
+
+def test_the_cores_are_counted_without_affinity(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    assert default_workers() >= 1
+    monkeypatch.setattr(os, "process_cpu_count", lambda: 3, raising=False)
+    assert default_workers() == 3
+
+
 def test_impossible_numbers_are_refused() -> None:
     with pytest.raises(ValueError, match="at least one worker"):
         list(map_chunks(double, [[1]], 0))
@@ -197,7 +244,8 @@ AFTER_TORCH = """
 
     if __name__ == "__main__":
         torch.set_num_threads(2)
-        assert len({*map_chunks(work, [[n] for n in range(4)], 2), work([])}) == 1, "before torch had threads"
+        found = {*map_chunks(work, [[n] for n in range(4)], 2), work([])}
+        assert len(found) == 1, "before torch had threads"
         assert len({*map_chunks(work, [[n] for n in range(4)], 2)}) == 1, "after"
 """
 

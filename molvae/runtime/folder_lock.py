@@ -1,0 +1,43 @@
+"""Keep a folder to one process at a time; the lock ends with the process, however that ends."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+LOCK = "run.lock"
+HOLDER = "run.pid"
+"""Names the process that holds the lock: on Windows nobody else can read the locked file itself."""
+
+
+class FolderInUseError(Exception):
+    """Another process holds the folder; the text names it."""
+
+
+@contextmanager
+def locked_folder(path: Path) -> Iterator[None]:
+    """Hold the folder ``path``; FolderInUseError at once where another process, or this one, does.
+
+    It may be released by another thread than the one that took it.
+    """
+    lock = FileLock(path / LOCK, thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise FolderInUseError(_holder(path)) from None
+    try:
+        (path / HOLDER).write_text(f"process {os.getpid()}\n", encoding="utf-8")
+        yield
+    finally:
+        lock.release()
+
+
+def _holder(path: Path) -> str:
+    try:
+        return (path / HOLDER).read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:  # it has taken the lock and not yet written its name
+        return "a process"
