@@ -45,7 +45,7 @@ COLUMNS = (
         "shuffling z costs",
         "log p(x), level 0",
     ),
-    *("consistent", "FCD excess", "of consistent ones"),
+    *("canonical", "FCD excess", "of canonical ones"),
 )
 
 
@@ -70,7 +70,7 @@ def smiles_of(dataset: Dataset, rows: Rows) -> list[str]:
 def samples(state: State, dataset: Dataset) -> list[sampling.Sample]:
     """Draws from the prior, as they come."""
     codec = Codec(Saved(Path("arm"), state.average, dataset.vocabulary, state.config, {}))
-    return list(sampling.sample(codec, SAMPLES, keep_all=True))
+    return list(sampling.sample(codec, SAMPLES, filters=None))
 
 
 class Judge:
@@ -104,7 +104,7 @@ def row(arm: str, dataset: Dataset, judge: Judge, options: dict[str, Any]) -> li
     last = [record for record in train(state, dataset) if isinstance(record, Epoch)][-1]
     v = last.validation
     drawn = [one for one in samples(state, dataset) if one.smiles]
-    kept = [one.smiles for one in drawn if one.consistent]
+    kept = [one.smiles for one in drawn if one.canonical]
     speed = state.step * state.config.training.batch_size / state.seconds
     return [
         arm or "defaults",

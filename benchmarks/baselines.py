@@ -21,20 +21,19 @@ import numpy as np
 from ngram import ngram_samples
 
 from molvae.evaluation.distribution_metrics import random_molecules, with_fcd_excess
-from molvae.evaluation.estimates import Figure, absent
+from molvae.evaluation.estimates import Figure, absent, aligned, number
 from molvae.evaluation.latent_diagnostics import measure, read_molecules
 from molvae.evaluation.sample_report import (
     REFERENCE,
     Sets,
     as_json,
-    consistent_alone,
+    canonical_alone,
     judge,
     prepare_sets,
     read_smiles,
 )
-from molvae.evaluation.tables import aligned, number
 from molvae.generation.codec import Codec
-from molvae.generation.sampling import sample
+from molvae.generation.sampling import SamplingParams, sample
 
 COLUMNS = {
     "valid": "Valid",
@@ -49,7 +48,7 @@ COLUMNS = {
     "IntDiv2": "IntDiv2",
     "Filters": "Filters",
     "novelty": "Novelty",
-    "consistency": "Consist.",
+    "canonical": "Canon.",
     "exact, greedy from the mean": "Rebuilt",
 }
 
@@ -135,10 +134,10 @@ def model_row(
     """The figures of a model's samples, its reconstruction, and the verdict on its latent space."""
     codec = Codec.load(folder, options.device)
     drawn = list(
-        sample(codec, options.n, keep_all=True, seed=options.seed, workers=options.workers)
+        sample(codec, options.n, SamplingParams(options.seed), None, workers=options.workers)
     )
     row = sample_row([one.smiles for one in drawn], sets, options)
-    row["consistency"], _ = consistent_alone(drawn, iter(()))
+    row["canonical"], _ = canonical_alone(drawn, iter(()))
     places = (
         np.random.default_rng(options.seed).permutation(len(held_out))[: options.limit].tolist()
     )

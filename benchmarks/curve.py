@@ -23,7 +23,7 @@ LINES = {"CharRNN of MOSES": 0.073, "VAE of MOSES": 0.099}
 FLOOR = 0.048
 """FCD/Test of 30,000 random training molecules, as ``molvae evaluate --train`` shows it."""
 
-KINDS = {"samples": ("all draws", "o"), "consistent samples": ("consistent draws", "*")}
+KINDS = {"samples": ("all draws", "o"), "canonical samples": ("canonical draws", "*")}
 
 
 def point(report: dict[str, Any], row: str) -> tuple[float, float]:

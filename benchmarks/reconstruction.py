@@ -12,11 +12,11 @@ import random
 
 import click
 
-from molvae.api import load
 from molvae.datasets.table_reader import open_table
 from molvae.evaluation.estimates import share
 from molvae.generation.codec import Codec
 from molvae.runtime.process_pool import chunked
+from molvae.storage import pretrained
 
 TOGETHER = 2_000
 
@@ -49,7 +49,7 @@ def main(molecules: str, models: tuple[str, ...], count: int, seed: int) -> None
     print("| model | exact | 95 % | molecules |")
     print("|---|---|---|---|")
     for name in models:
-        codec = load(name)
+        codec = Codec.load(str(pretrained.find(name)))
         exact = share(
             sum(rebuilt(codec, part) for part in chunked(chosen, TOGETHER)),
             len(chosen),

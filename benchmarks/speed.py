@@ -27,7 +27,7 @@ from original_vae import OriginalVAE, original
 from rdkit import Chem, RDLogger
 from reference_vae import BATCH, ReferenceVAE
 
-from molvae.api import configured, load
+from molvae.api import configured
 from molvae.config import ModelConfig
 from molvae.datasets.dataset import Dataset
 from molvae.datasets.table_reader import open_table
@@ -35,6 +35,7 @@ from molvae.generation import sampling
 from molvae.generation.codec import Codec
 from molvae.nn.model import MoleculeVAE
 from molvae.runtime.process_pool import chunked, map_chunks
+from molvae.storage import pretrained
 from molvae.training import run_folder
 from molvae.training.loop import begin, train
 
@@ -151,27 +152,27 @@ def reference_rates(
     return fastest(steps, 3), fastest(lambda: len(model.sample(BATCH)), 3), weights
 
 
-def draw(codec: Codec, law: sampling.Law, numbers: list[int]) -> int:
+def draw(codec: Codec, params: sampling.SamplingParams, numbers: list[int]) -> int:
     """How many molecules are in the blocks that are drawn, in a worker process."""
     torch.set_num_threads(1)
-    return sum(len(sampling.draw_block(codec, law, number).lengths) for number in numbers)
+    return sum(len(sampling.draw_block(codec, params, number).lengths) for number in numbers)
 
 
 def symbols_rate(codec: Codec, level: float | None, blocks: int) -> float:
     """Molecules per second from the prior to decoded symbols, at a noise level or at the one that
     is sampled at.
     """
-    law = sampling.law_for(codec, sampling.Law(level=level))
-    draw(codec, law, [0])  # the processes below find loaded what this process has
-    work = partial(draw, codec, law)
+    params = sampling.resolved(codec, sampling.SamplingParams(level=level))
+    draw(codec, params, [0])  # the processes below find loaded what this process has
+    work = partial(draw, codec, params)
     return fastest(lambda: sum(map_chunks(work, ([number] for number in range(blocks)), CORES)), 3)
 
 
-def smiles_rate(codec: Codec, count: int, consistent: bool) -> float:
-    """Molecules per second from the prior to distinct canonical SMILES, of consistent draws or of
+def smiles_rate(codec: Codec, count: int, canonical: bool) -> float:
+    """Molecules per second from the prior to distinct canonical SMILES, of canonical draws or of
     any.
     """
-    sample = partial(sampling.sample, codec, consistent=consistent)
+    sample = partial(sampling.sample, codec, filters=sampling.Filters(canonical))
     list(sample(100, workers=1))  # as above
     return fastest(lambda: sum(1 for _ in sample(count, workers=CORES)), 2)
 
@@ -201,7 +202,7 @@ def main(model: str, data: str, rows: int, batch: int, rounds: int) -> None:
     with open_table(data) as table:
         smiles = [record.smiles for record in itertools.islice(table, rows)]
     dataset, _ = run_folder.open_dataset([data], configured({"rows": rows}).data)
-    codec = load(model)
+    codec = Codec.load(str(pretrained.find(model)))
     print(
         f"{platform.machine()}, {CORES} cores, torch {torch.__version__}, rdkit {Chem.rdBase.rdkitVersion}"
     )
@@ -233,8 +234,8 @@ def main(model: str, data: str, rows: int, batch: int, rounds: int) -> None:
         print(
             f"| sampling, prior to symbols{kind} | {theirs_sample:,.0f}/s | {rate:,.0f}/s | {ratio} | |"
         )
-    for kind, consistent in (("", False), (", consistent", True)):
-        rate = smiles_rate(codec, 30_000, consistent)
+    for kind, canonical in (("", False), (", canonical", True)):
+        rate = smiles_rate(codec, 30_000, canonical)
         share = f"{rate / alone:.0%} of RDKit alone, which parses and canonicalises {alone:,.0f}/s"
         print(
             f"| sampling, prior to distinct canonical SMILES{kind} | | {rate:,.0f}/s | | {share} |"

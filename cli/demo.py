@@ -12,8 +12,8 @@ from .options import force_option
 from .output import note
 
 SETTINGS = (
-    "--embedding 64 --encoder 128 --decoder 256 --latent 64 --epochs 8 --batch-size 128 --learning-rate 3e-3 "
-    "--warmup 100"
+    "--embedding 64 --encoder 128 --decoder 256 --latent 64 --epochs 8 --batch-size 128 "
+    "--learning-rate 3e-3 --warmup 100"
 )
 ENDS = ("CC(=O)Nc1ccc(OCC(N)=O)cc1", "Cc1ccc(S(=O)(=O)N2CCOCC2)cc1")
 
@@ -58,19 +58,20 @@ def demo(output: str, force: bool) -> int:
     note("\n5. Draw the first samples")
     pictures(folder)
     note(
-        f"\nAll of it is in {folder}/: open samples.svg, path.svg and scored.csv; README.txt says what else there is."
+        f"\nAll of it is in {folder}/: open samples.svg, path.svg and scored.csv; README.txt lists "
+        "the rest."
     )
     return 0
 
 
 def is_demo(folder: Path) -> bool:
-    """Whether an earlier demo made ``folder``, so that nothing of anyone's is in it."""
+    """True if an earlier demo made ``folder``, so that nobody's own files are in it."""
     readme = folder / "README.txt"
     return readme.is_file() and readme.read_bytes().startswith(CONTENTS.splitlines()[0].encode())
 
 
 def step(title: str, *arguments: object) -> None:
-    """Say what comes, and run it as the user would."""
+    """Announce a command, and run it as the user would."""
     from .main import cli
 
     command = [str(argument) for argument in arguments]

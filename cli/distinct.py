@@ -59,12 +59,11 @@ Examples:
 )
 @force_option
 def distinct(folder: str, output: str, memory: int, temp: str | None, force: bool) -> int:
-    """Leave each molecule of the parts in FOLDER once: the row with the lowest draw, in the order
+    """Keep each molecule of the parts in FOLDER once: the row with the lowest draw, in the order
     of draws.
 
-    FOLDER is one that molvae sample -o shards/ has filled. Any number of molecules will do: what
-    does not fit in memory is kept on disk, about 100 bytes for each molecule, as long as it is
-    needed."""
+    FOLDER is one that molvae sample -o shards/ has filled, with any number of molecules: what does
+    not fit in memory is kept on disk while the command runs, about 100 bytes for each molecule."""
     from tempfile import TemporaryDirectory
 
     from molvae.errors import UsageError
@@ -86,14 +85,15 @@ def distinct(folder: str, output: str, memory: int, temp: str | None, force: boo
             handle, distinct(parts, memory, Path(spill), advance), parts.schema, format
         )
     note(
-        f"{parts.rows:,} rows in {len(parts.paths):,} parts: {left:,} distinct, {parts.rows - left:,} repeats left out"
+        f"{parts.rows:,} rows in {len(parts.paths):,} parts: {left:,} distinct, "
+        f"{parts.rows - left:,} repeats left out"
     )
     return 0
 
 
 def remark_gaps(folder: str) -> None:
     """Say which parts are missing between the first and the last."""
-    from molvae.generation.parts import parts_of
+    from molvae.generation.deduplication import parts_of
 
     numbers = parts_of(Path(folder))
     gaps = [number for number in range(max(numbers)) if number not in numbers]
@@ -101,5 +101,6 @@ def remark_gaps(folder: str) -> None:
         some = ", ".join(map(str, gaps[:5])) + (", …" if len(gaps) > 5 else "")
         are = "part is" if len(gaps) == 1 else "parts are"
         note(
-            f"Warning: {len(gaps):,} {are} not there ({some}); molvae sample, started again, writes what is missing"
+            f"Warning: {len(gaps):,} {are} missing ({some}); molvae sample, started again, writes "
+            "what is missing"
         )

@@ -61,7 +61,8 @@ def draw(
         lacking = [name for name in wanted if name not in table.columns]
         if lacking:
             raise UsageError(
-                f"--legend: {table.name} has no column {lacking[0]!r}, but {', '.join(table.columns)}"
+                f"--legend: {table.name} has no column {lacking[0]!r}, but "
+                f"{', '.join(table.columns)}"
             )
         records = list(islice(table, number))
         places = [table.columns.index(name) for name in wanted]

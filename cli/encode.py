@@ -80,7 +80,8 @@ def encode(
         place = next((names.index(name) for name in wanted if name in names), None)
         if id_column and place is None:
             raise UsageError(
-                f"--id-column: {table.name} has no column {id_column!r}, but {', '.join(table.columns)}"
+                f"--id-column: {table.name} has no column {id_column!r}, but "
+                f"{', '.join(table.columns)}"
             )
         for records in chunked(table, 2048):
             readings: list[Reading] = []
@@ -107,9 +108,7 @@ def encode(
 
 
 def id_of(record: Any, place: int | None, table: str) -> str:
-    """The id of a row, in its cell at ``place`` or else the line; InputError for one past all
-    measure.
-    """
+    """The id of a row, its cell at ``place`` or else the line; InputError for an absurd length."""
     from molvae.errors import InputError
     from molvae.generation.latent_files import LONGEST_ID
 

@@ -1,4 +1,4 @@
-"""``molvae evaluate``: honest figures for samples, for a latent space, and for speed."""
+"""``molvae evaluate``: figures of samples and of a latent space."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SAMPLES = 30_000
 
 @dataclass(frozen=True)
 class Options:
-    """The options that every table looks at."""
+    """Options that both tables use."""
 
     seed: int
     workers: int | None
@@ -61,7 +61,7 @@ Examples:
 @click.option(
     "--train",
     metavar="FILE",
-    help="Training molecules: for novelty, and for the honest reference row.",
+    help="Training molecules: for novelty, and for the reference row.",
 )
 @click.option(
     "-n",
@@ -75,7 +75,8 @@ Examples:
     "--level",
     type=Number(0.0, 1.0),
     metavar="X",
-    help=f"Noise level to draw at, for models trained with --posterior levels. [default: {PRIOR_LEVEL}]",
+    help="Noise level a (signal share) to draw at, for models trained with --posterior levels. "
+    f"[default: {PRIOR_LEVEL}]",
 )
 @click.option(
     "--limit",
@@ -94,7 +95,6 @@ Examples:
 @click.option(
     "--fcd/--no-fcd", default=True, help="The Fréchet ChemNet distance, the slowest figure."
 )
-@click.option("--speed/--no-speed", default=True, help="The table of speeds.")
 @click.option(
     "-o",
     "--output",
@@ -117,7 +117,6 @@ def evaluate(
     limit: int,
     iwae: int,
     fcd: bool,
-    speed: bool,
     output: str | None,
     column: str | None,
     force: bool,
@@ -126,9 +125,12 @@ def evaluate(
 ) -> None:
     """Measure a model on molecules it has not seen, or judge molecules that come from anywhere.
 
-    Three tables: samples, by the definitions of MOSES (arXiv 1811.12823), beside as many random
-    training molecules; the latent space, with a verdict; speed. Nats are per molecule. With
-    --samples and no model, the first table alone. --column, where given, counts for every file."""
+    Two tables: samples, by the definitions of MOSES (arXiv 1811.12823), beside as many random
+    training molecules; the latent space, with a verdict. Nats are per molecule. With --samples and
+    no model, the first table alone. --column, where given, is that of every file.
+
+    Canonical samples are those whose SELFIES s is that of its molecule:
+    encode(canonical(decode(s))) = s."""
     from molvae.errors import UsageError
     from molvae.evaluation.sample_report import prepare_sets, read_smiles
 
@@ -182,15 +184,13 @@ def evaluate(
     if codec is not None:
         report["latent_space"], text = latent_table(codec, held_out, limit, iwae, known, given)
         lines += ["", "", *text]
-        if speed:
-            report["speed"], text = speed_table(codec, held_out, given)
-            lines += ["", "", *text]
     write_out(report, lines, output, force)
 
 
 def write_out(report: dict[str, Any], lines: list[str], output: str | None, force: bool) -> None:
-    """The report to its file, then the tables to stdout, whose reader may have left; they make way
-    where the report goes there."""
+    """The report to its file, then the tables to stdout, or to stderr if the report goes there.
+
+    In this order, as a reader of stdout may have left."""
     live("")
     if output == "-":
         note("\n".join(lines))
@@ -216,16 +216,14 @@ def versions() -> dict[str, str]:
 
 
 def known_to(model: str) -> tuple[Any, list[str]]:
-    """Hashes of the molecules that a model's training data held, and a remark where it does not
-    tell.
-    """
+    """Hashes of a model's training molecules, or a remark where it has none."""
     from molvae.errors import ModelError
     from molvae.storage.model_folder import known_hashes
 
     try:
         return known_hashes(model), []
     except ModelError as error:
-        return None, [f"the model does not tell what it was trained on: {error}"]
+        return None, [f"the training molecules of the model are unknown: {error}"]
 
 
 def sample_table(
@@ -236,54 +234,50 @@ def sample_table(
     share: Any = None,
     kept: list[str] | None = None,
 ) -> tuple[dict[str, Any], list[str]]:
-    """The first table, as JSON and as text; of draws also which ``share`` is consistent, and those
-    alone, ``kept``.
+    """The first table, as JSON and as text.
+
+    Of draws with the ``share`` whose SELFIES is canonical, and a row of these alone, ``kept``.
     """
+    from molvae.evaluation.estimates import compared
     from molvae.evaluation.sample_report import as_json, judge
-    from molvae.evaluation.tables import compared
 
     table = judge(
         raw, sets, kept=kept, workers=given.workers, fcd=given.fcd, seed=given.seed, said=live
     )
     if share is not None:
-        table.rows["samples"]["consistency"] = share
-    told = [*remarks, *table.remarks]
+        table.rows["samples"]["canonical"] = share
+    remarks = [*remarks, *table.remarks]
     rows = {name: as_json(figures) for name, figures in table.rows.items()}
-    text = [*compared(table.rows), *(f"  {remark}" for remark in told)]
-    return {"sizes": table.sizes, "rows": rows, "remarks": told}, text
+    text = [*compared(table.rows), *(f"  {remark}" for remark in remarks)]
+    return {"sizes": table.sizes, "rows": rows, "remarks": remarks}, text
 
 
 def drawn_table(
     codec: Any, count: int, sets: Any, remarks: list[str], given: Options
 ) -> tuple[dict[str, Any], list[str]]:
-    """The first table for draws from the prior, with their consistency."""
+    """The first table for draws from the prior."""
     from itertools import islice
 
-    from molvae.evaluation.sample_report import consistent_alone
-    from molvae.generation.sampling import Sample, drawn_at, sample
+    from molvae.evaluation.sample_report import canonical_alone
+    from molvae.generation.sampling import Sample, SamplingParams, resolve_level, sample
 
     if codec.levels:
-        level = drawn_at(codec, given.level)
-        told = (
-            ""
-            if level
-            else ", where the decoder is told nothing of z and writes as a language model"
-        )
-        remarks = [*remarks, f"drawn at noise level {level:g}{told}"]
+        level = resolve_level(codec, given.level)
+        note = "" if level else ", where the decoder gets no z and is a language model"
+        remarks = [*remarks, f"drawn at noise level {level:g}{note}"]
     live("samples: drawing")
-    # As many draws again are there to fill the consistent ones up to the same number.
+    # As many draws again fill the canonical ones up to the same number.
     with closing(
         sample(
             codec,
             2 * count,
-            keep_all=True,
-            seed=given.seed,
-            level=given.level,
+            SamplingParams(given.seed, level=given.level),
+            None,
             workers=given.workers,
         )
     ) as draws:  # type: ignore[type-var]
         first: list[Sample] = list(islice(draws, count))
-        share, kept = consistent_alone(first, draws)
+        share, kept = canonical_alone(first, draws)
     return sample_table([one.smiles for one in first], sets, remarks, given, share, kept)
 
 
@@ -296,7 +290,6 @@ def latent_table(
     from molvae.chem.molecule import smiles_hashes
     from molvae.evaluation.latent_diagnostics import measure, read_molecules
     from molvae.evaluation.sample_report import as_json
-    from molvae.evaluation.tables import aligned, listed, number
 
     chosen = np.sort(np.random.default_rng(given.seed).permutation(len(held_out))[:limit]).tolist()
     readings, unreadable = read_molecules(
@@ -304,7 +297,8 @@ def latent_table(
     )
     space = measure(codec, readings, iwae=iwae, seed=given.seed, workers=given.workers, said=live)
     lines = [
-        f"2 Latent space: {len(readings):,} of {len(held_out):,} held-out molecules, drawn at random",
+        f"2 Latent space: {len(readings):,} of {len(held_out):,} held-out molecules, drawn at "
+        "random",
         "",
     ]
     lines += [f"  {count:,} could not be read: {reason}" for reason, count in unreadable.items()]
@@ -317,29 +311,10 @@ def latent_table(
         lines.append(
             f"  Warning: {seen:,} of them were in the model's training data, and are not held out"
         )
-    for heading, figures in space.groups.items():
-        lines += [heading, *(f"  {line}" for line in listed(figures))]
-    if space.rings:
-        cells = [["  radius, prior standard deviations", "Tanimoto to the seed", "unchanged"]]
-        cells += [
-            [f"  {ring.radius:g}", number(ring.similarity.value), number(ring.unchanged.value)]
-            for ring in space.rings
-        ]
-        cells.append(["  pairs of different molecules", number(space.random_pairs.value), ""])
-        lines += [f"Locality around {space.rings[0].similarity.n:,} molecules", *aligned(cells)]
-    if space.levels:
-        heads = ["reconstruction, nats", "KL, nats", "ELBO, nats", "shuffled-latent gap, nats"]
-        cells = [["  noise level", *heads]]
-        cells += [
-            [f"  {level:.3g}", *(number(figures[head].value) for head in heads)]
-            for level, figures in space.levels
-        ]
-        lines += ["By noise level; all else is at the sharpest", *aligned(cells)]
-    lines += ["", space.verdict]
-    rings = [
-        {"radius": ring.radius}
-        | as_json({"similarity": ring.similarity, "unchanged": ring.unchanged})
-        for ring in space.rings
+    lines += latent_lines(space)
+    radii = [
+        {"radius": one.radius} | as_json({"similarity": one.similarity, "unchanged": one.unchanged})
+        for one in space.neighbourhoods
     ]
     return {
         "molecules": len(readings),
@@ -347,32 +322,33 @@ def latent_table(
         "in_training_data": None if known is None else seen,
         "figures": {heading: as_json(figures) for heading, figures in space.groups.items()},
         "kl_per_dimension_nats": space.kl_per_dimension,
-        "locality": {"rings": rings} | as_json({"random_pairs": space.random_pairs}),
+        "locality": {"radii": radii} | as_json({"random_pairs": space.random_pairs}),
         "by_noise_level": [{"level": level} | as_json(figures) for level, figures in space.levels],
         "verdict": space.verdict,
     }, lines
 
 
-def speed_table(
-    codec: Any, held_out: list[str], given: Options
-) -> tuple[dict[str, Any], list[str]]:
-    """The third table, as JSON and as text."""
-    from molvae.evaluation.latent_diagnostics import read_molecules
-    from molvae.evaluation.sample_report import as_json
-    from molvae.evaluation.speed import PREPARED, machine, measure
-    from molvae.evaluation.tables import listed
+def latent_lines(space: Any) -> list[str]:
+    """The figures of a latent space as text, the verdict last."""
+    from molvae.evaluation.estimates import aligned, listed, number
 
-    smiles = held_out[:PREPARED]
-    readings, _ = read_molecules(codec, smiles[:500], given.workers)
-    figures = measure(codec, smiles, readings, workers=given.workers, said=live)
-    where = machine(codec, given.workers)
-    told = ", ".join(
-        f"{name} {value:,}" if isinstance(value, int) else f"{name} {value}"
-        for name, value in where.items()
-    )
-    return {"machine": where, "figures": as_json(figures)}, [
-        "3 Speed, molecules per second",
-        "",
-        *listed(figures),
-        told,
-    ]
+    lines: list[str] = []
+    for heading, figures in space.groups.items():
+        lines += [heading, *(f"  {line}" for line in listed(figures))]
+    if near := space.neighbourhoods:
+        cells = [["  radius, prior standard deviations", "Tanimoto to the seed", "unchanged"]]
+        cells += [
+            [f"  {one.radius:g}", number(one.similarity.value), number(one.unchanged.value)]
+            for one in near
+        ]
+        cells.append(["  pairs of different molecules", number(space.random_pairs.value), ""])
+        lines += [f"Locality around {near[0].similarity.n:,} molecules", *aligned(cells)]
+    if space.levels:
+        heads = ["reconstruction, nats", "KL, nats", "ELBO, nats", "shuffled-z gap, nats"]
+        cells = [["  noise level", *heads]]
+        cells += [
+            [f"  {level:.3g}", *(number(figures[head].value) for head in heads)]
+            for level, figures in space.levels
+        ]
+        lines += ["By noise level; all else is at the highest", *aligned(cells)]
+    return [*lines, "", space.verdict]

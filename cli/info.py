@@ -1,4 +1,4 @@
-"""``molvae info``: what a model is, from its files alone."""
+"""``molvae info``: a description of a model, from its files alone."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ Examples:
 @click.argument("model", required=False, callback=chosen_model)
 @click.option("--json", "as_json", is_flag=True, help="Everything, as JSON.")
 def info(model: str, as_json: bool) -> None:
-    """Say what a model is: its data, sizes, vocabulary, training, metrics and versions.
+    """Describe a model: its data, sizes, vocabulary, training, metrics and versions.
 
-    MODEL is the folder of a trained model or the name of a shipped one. Where the model has a card,
-    it stands last."""
+    MODEL is the folder of a trained model or the name of a shipped one. A card, if the model has
+    one, comes last."""
     from molvae.storage.model_folder import describe, load_card
 
     description, card = describe(model), load_card(model)
@@ -52,8 +52,7 @@ def shown(value: Any) -> str:
 
 
 def printable(text: str) -> str:
-    """Text of somebody else's as a terminal may be shown it: what would steer the terminal is spelt
-    out.
+    """Text of unknown origin made safe for a terminal: control characters are spelt out.
 
     >>> printable("a card\\n\\x1b[2J")
     'a card\\n\\\\x1b[2J'

@@ -16,7 +16,7 @@ from .output import check_output, check_table, delimiter_of, note, note_terminal
     epilog="""\b
 Examples:
   molvae interpolate -m model/ 'CC(=O)Nc1ccc(O)cc1' 'CC(C)Cc1ccc(C(C)C(=O)O)cc1'
-  molvae interpolate -m model/ 'CCOc1ccccc1' 'c1ccc2[nH]ccc2c1' --steps 9 --image path.svg -o path.csv
+  molvae interpolate -m model/ 'CCOc1ccccc1' 'c1ccc2[nH]ccc2c1' --steps 9 --image path.svg
   molvae interpolate -m model/ --pairs pairs.csv -o paths.csv"""
 )
 @click.argument("start", required=False, metavar="[START")
@@ -55,10 +55,10 @@ def interpolate(
 ) -> int:
     """Walk through latent space from START to END, two SMILES.
 
-    The first and the last row are always the two molecules given. The column reproduced says of
-    them whether the model writes them itself: yes; refined, from a latent found by gradient; or no.
-    Each row between is one of the molecules that the model holds likeliest there: consistent (see
-    molvae sample -h), not on the path yet as far as there are such, and most similar to the row
+    The first and the last row are always the two molecules given. The column reproduced says
+    whether the model writes them itself: yes; refined, from a latent found by gradient; or no. Each
+    row between is one of the likeliest molecules of the model there: of those with canonical
+    SELFIES (see molvae sample -h) that are not on the path yet, the one most similar to the row
     before. Tanimoto similarities are of Morgan fingerprints, radius 2. Writes CSV or, to a file
     named .tsv, TSV."""
     from molvae.datasets.text_files import row_writer
@@ -126,8 +126,9 @@ SAID = {
 
 
 def read_pairs(path: str) -> Iterator[tuple[int, str, str, str]]:
-    """Line, start and end of every row of a table, its first two columns or those named start and
-    end, and what is wrong with the row, if anything is; all of it then stands for its start."""
+    """Line, start, end and problem of every row of a table; a row with a problem is all start.
+
+    The ends are in the first two columns, or in those named start and end."""
     from molvae.datasets.table_reader import open_table
     from molvae.errors import UsageError
 

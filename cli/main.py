@@ -1,4 +1,4 @@
-"""``molvae``: the group of verbs, and the one place where errors become words and exit codes.
+"""``molvae``: the group of verbs; errors become messages and exit codes here alone.
 
 Exit codes: 0 done, 1 could not do it, 2 wrong usage, 130 interrupted, 143 terminated.
 """
@@ -31,7 +31,7 @@ VERBS = {
     "score": "Add properties and alerts to a table of molecules.",
     "evaluate": "Measure a model on held-out molecules, or judge molecules from anywhere.",
     "draw": "Draw the first molecules of a table.",
-    "info": "Say what a model is, from its files alone.",
+    "info": "Describe a model, from its files alone.",
     "models": "List the trained models that come with molvae.",
     "export": "Make a trained model ready to give away.",
 }
@@ -122,9 +122,8 @@ def main(args: list[str] | None = None) -> NoReturn:
     """Run the command line; this is the installed ``molvae``."""
     mend_streams()
     before, limits = signal.signal(signal.SIGTERM, end), gc.get_threshold()
-    gc.set_threshold(
-        10_000, *limits[1:]
-    )  # what starting makes is there to stay: looking through it often is in vain
+    # Objects made at the start stay: collecting among them often is in vain.
+    gc.set_threshold(10_000, *limits[1:])
     try:
         sys.exit(run(args))
     except Terminated as stop:
@@ -135,7 +134,7 @@ def main(args: list[str] | None = None) -> NoReturn:
 
 
 class Notes(logging.Handler):
-    """What the library reports on its way, in words for whoever sits before a terminal."""
+    """Log messages of the library, shown on a terminal."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """One line on stderr."""
@@ -144,7 +143,7 @@ class Notes(logging.Handler):
 
 
 def run(args: list[str] | None) -> int:
-    """The exit code of a command line, once its errors are told in words."""
+    """The exit code of a command line, its errors reported in words."""
     library = logging.getLogger("molvae")
     library.setLevel(logging.INFO)
     library.handlers = [Notes()]
@@ -180,7 +179,7 @@ def run(args: list[str] | None) -> int:
 
 
 class Terminated(BaseException):
-    """SIGTERM came; no SystemExit, for that of a scorer of the user's is caught."""
+    """SIGTERM came. No SystemExit: that of a user's scorer is caught."""
 
     code = 128 + signal.SIGTERM
 

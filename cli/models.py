@@ -19,7 +19,7 @@ Examples:
 def models(as_json: bool) -> None:
     """List the trained models that come with molvae: every -m takes their names.
 
-    Exact is the share of validation molecules that are rebuilt exactly; molvae info NAME tells the
+    Exact is the share of validation molecules that are rebuilt exactly; molvae info NAME has the
     rest."""
     from molvae.storage import pretrained
     from molvae.storage.model_folder import summarise

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from molvae.config import SECTIONS
+from molvae.config import OLD_KEYS, OLD_VALUES, SECTIONS
 from molvae.errors import UsageError
 from molvae.storage import pretrained
 
@@ -57,7 +57,7 @@ class Count(click.ParamType[int]):
             number = plain_float(value)
             if not number.is_integer():
                 raise ValueError
-            # A float has no room for every digit of a large seed.
+            # A float cannot hold every digit of a large seed.
             count = (
                 int(value)
                 if isinstance(value, int) or value.lstrip("+-").isdigit()
@@ -89,9 +89,7 @@ def model_option(command: Command) -> Command:
 
 
 def chosen_model(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    """The folder of the model that is named, else of the default; UsageError where there is
-    none.
-    """
+    """The folder of the model that is named, else of the default; UsageError without any."""
     if value is not None or ctx.resilient_parsing:
         return named_model(ctx, param, value)
     try:
@@ -101,14 +99,12 @@ def chosen_model(ctx: click.Context, param: click.Parameter, value: str | None) 
 
 
 def named_model(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    """The folder of the model that is named, if any is; a folder that a shipped one hides is told
-    of.
-    """
+    """The folder of the model that is named, if any is, with a note on a folder that it hides."""
     if value is None or ctx.resilient_parsing:
         return value
     if value in pretrained.names() and Path(value).exists():
         note(
-            f"{value} is the model shipped with molvae; for what stands here under that name write ./{value}"
+            f"{value} is the model shipped with molvae; for the folder of that name write ./{value}"
         )
     return str(pretrained.find(value))
 
@@ -130,13 +126,12 @@ def force_option(command: Command) -> Command:
 
 
 def excel_safe_option(command: Command) -> Command:
-    """``--excel-safe``: for verbs that write text of the user's; what molvae itself writes is no
-    formula.
-    """
+    """``--excel-safe``, for verbs that write text of the user's: molvae's own is no formula."""
     return click.option(
         "--excel-safe",
         is_flag=True,
-        help="Put an apostrophe before text that a spreadsheet would run as a formula; numbers stay as they are.",
+        help="Put an apostrophe before text that a spreadsheet would run as a formula; numbers "
+        "stay as they are.",
     )(command)
 
 
@@ -201,25 +196,54 @@ def chosen_device(name: str) -> str:
     return name
 
 
-def dials(*sections: str) -> Callable[[Command], Command]:
-    """One option for every field of the named configuration sections, its default and bounds
-    shown.
-    """
+def old_option(old: str, new: str) -> Callable[[Command], Command]:
+    """A hidden option that was renamed; giving it is a usage error that names the new one."""
+
+    def refuse(ctx: click.Context, _: click.Parameter, value: Any) -> None:
+        if value is not None and not ctx.resilient_parsing:
+            raise click.UsageError(f"{old} is called {new} now.", ctx)
+
+    # With a value that may be missing, so that "--old 1" and "--old" get the same answer.
+    return click.option(
+        old, hidden=True, expose_value=False, is_flag=False, flag_value="", callback=refuse
+    )
+
+
+def flag_of(name: str) -> str:
+    """The option of a configuration field."""
+    return f"--{name.replace('_', '-')}"
+
+
+def config_options(*sections: str) -> Callable[[Command], Command]:
+    """One option for every field of configuration sections, with its default and bounds."""
 
     def decorate(command: Command) -> Command:
         for section in reversed(sections):
             for item in reversed(fields(SECTIONS[section])):
-                command = dial(item.name, item.default, dict(item.metadata))(command)
+                command = config_option(item.name, item.default, dict(item.metadata))(command)
+                for old, new in OLD_KEYS.items():
+                    if new == item.name:
+                        command = old_option(flag_of(old), flag_of(new))(command)
         return command
 
     return decorate
 
 
-def dial(name: str, default: Any, rule: dict[str, Any]) -> Callable[[Command], Command]:
-    """The option of one configuration field; not given means the configuration file's value or the
-    default.
-    """
-    flag = f"--{name.replace('_', '-')}"
+class Choice(click.Choice[str]):
+    """One of several words; one that had another name before means today's."""
+
+    def __init__(self, choices: tuple[str, ...], old: dict[str, str]) -> None:
+        super().__init__(choices)
+        self.old = old
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The word, or a usage error."""
+        return super().convert(self.old.get(value, value), param, ctx)
+
+
+def config_option(name: str, default: Any, rule: dict[str, Any]) -> Callable[[Command], Command]:
+    """The option of one configuration field; None if it is not given."""
+    flag = flag_of(name)
     shown = str(default).lower() if isinstance(default, bool) else default
     bounds = "" if rule["low"] is None else f"; {rule['low']:g} to {rule['high']:g}"
     text = f"{rule['help'][0].upper()}{rule['help'][1:]}. [default: {shown}{bounds}]"
@@ -228,7 +252,7 @@ def dial(name: str, default: Any, rule: dict[str, Any]) -> Callable[[Command], C
     kinds: dict[type, click.ParamType[Any]] = {
         int: Count(rule["low"], rule["high"]),
         float: Number(rule["low"], rule["high"]),
-        str: click.Choice(rule["choices"]),
+        str: Choice(rule["choices"], OLD_VALUES.get(name, {})),
     }
     metavar = (
         "|".join(rule["choices"]) if rule["choices"] else ("N" if isinstance(default, int) else "X")

@@ -1,4 +1,4 @@
-"""Where results go: rows to a file or stdout, words to stderr, progress only to a terminal."""
+"""Output: rows to a file or stdout, notes to stderr, progress to a terminal alone."""
 
 from __future__ import annotations
 
@@ -54,12 +54,10 @@ NO_TABLES = (
 
 
 class Closed(io.RawIOBase):
-    """What stands in for a closed stdout: whatever is written to it is an error, not lost in
-    silence.
-    """
+    """Replacement of a closed stdout, in which every write is an error instead of lost."""
 
     def writable(self) -> bool:
-        """Writing is what is refused in words."""
+        """True: a write is then refused in words."""
         return True
 
     def write(self, _: Any) -> int:
@@ -72,7 +70,7 @@ def mend_streams() -> None:
     encoding.
     """
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
-        pass  # a closed number stays taken, or the next file opened would receive what a library prints
+        pass  # a closed number stays taken, or the next file opened would get what a library prints
     os.close(number)
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
@@ -85,9 +83,7 @@ def mend_streams() -> None:
 
 
 def silence(name: str) -> None:
-    """Let what is still unwritten to ``stdout`` or ``stderr`` go nowhere: Python would complain at
-    its end.
-    """
+    """Discard what is still unwritten to ``stdout`` or ``stderr``, or Python complains at exit."""
     nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     os.dup2(nowhere.fileno(), {"stdout": 1, "stderr": 2}[name])
     setattr(sys, name, nowhere)
@@ -102,7 +98,7 @@ def note(text: str) -> None:
 
 
 def note_terminal(*paths: str) -> None:
-    """Say what is waited for where standard input is a terminal."""
+    """Say that input is awaited where standard input is a terminal."""
     if "-" in paths and sys.stdin is not None and sys.stdin.isatty():
         note("reading from the terminal; Ctrl-D ends the input")
 
@@ -130,16 +126,13 @@ def check_output(path: str, force: bool, inputs: Sequence[str] = ()) -> None:
 
 
 def check_table(path: str, force: bool, inputs: Sequence[str] = ()) -> None:
-    """UsageError before any work if ``path`` cannot become the output, or its name is that of
-    another format.
-    """
+    """UsageError before any work if ``path`` cannot be the output, or names another format."""
     delimiter_of(path)
     check_output(path, force, inputs)
 
 
 def delimiter_of(path: str) -> str:
-    """What stands between the cells of a table, by its name: tabs or commas; UsageError for that of
-    another format.
+    """The delimiter of a table by its file name, tab or comma; UsageError for another format.
 
     >>> delimiter_of("new.TSV.gz"), delimiter_of("new.csv"), delimiter_of("-")
     ('\\t', ',', ',')
@@ -147,15 +140,14 @@ def delimiter_of(path: str) -> str:
     ending = Path(path.lower().removesuffix(".gz")).suffix
     if ending in NO_TABLES:
         raise UsageError(
-            f"{path}: a table is written as CSV or TSV, not as {ending}; end its name with .csv or .tsv"
+            f"{path}: a table is written as CSV or TSV, not as {ending}; end its name with .csv or "
+            ".tsv"
         )
     return "\t" if ending in (".tsv", ".tab") else ","
 
 
 def check_new_folder(path: str) -> None:
-    """UsageError before any work if a folder cannot be made under ``path``, which must not exist
-    yet.
-    """
+    """UsageError before any work unless ``path`` is free and a folder can be made there."""
     target = Path(path)
     if target.exists() or target.is_symlink():
         raise UsageError(f"{target}: already exists; choose a new folder")
@@ -173,9 +165,7 @@ def check_writable(path: str, place: Path) -> None:
 
 @contextmanager
 def open_bytes(path: str, force: bool = False) -> Iterator[BinaryIO]:
-    """A binary stream to ``path``, compressed if it ends in .gz, whole or not at all; ``-`` is
-    stdout.
-    """
+    """A binary stream to ``path``, whole or not at all; gzip if it ends in .gz, ``-`` is stdout."""
     try:
         with open_plain(path, force) as plain:
             if not path.lower().endswith(".gz"):
@@ -226,20 +216,20 @@ def open_output(path: str, force: bool = False) -> Iterator[TextIO]:
 
 
 @contextmanager
-def progress(label: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """A line that counts, on stderr, while it is a terminal; yields the function that counts on."""
-    if not on_terminal():
+def progress(label: str, total: int | None, shown: bool = True) -> Iterator[Callable[[int], None]]:
+    """A line that counts, on stderr if it is a terminal; yields the function that counts on."""
+    if not shown or not on_terminal():
         yield lambda _: None
         return
-    began, shown, done = time.monotonic(), 0.0, 0
+    began, last, done = time.monotonic(), 0.0, 0
 
     def advance(count: int) -> None:
-        nonlocal shown, done
+        nonlocal last, done
         done += count
         now = time.monotonic()
-        if now - shown < 0.1:
+        if now - last < 0.1:
             return
-        shown = now
+        last = now
         speed = done / max(1e-9, now - began)
         of = f" of {total:,}" if total else ""
         left = f", {clock((total - done) / max(speed, 1e-9))} left" if total and done else ""
@@ -252,7 +242,7 @@ def progress(label: str, total: int | None) -> Iterator[Callable[[int], None]]:
 
 
 def on_terminal() -> bool:
-    """Whether stderr is a terminal that can replace a line."""
+    """True if stderr is a terminal that can replace a line."""
     return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 

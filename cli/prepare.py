@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from .options import column_option, dials, workers_option
+from .options import column_option, config_options, workers_option
 from .output import check_new_folder, note, note_terminal, progress
 
 
@@ -22,7 +22,7 @@ Examples:
 )
 @column_option
 @workers_option
-@dials("data")
+@config_options("data")
 def prepare(
     files: tuple[str, ...], output: str, column: str | None, workers: int | None, **given: Any
 ) -> None:
@@ -50,22 +50,25 @@ def prepare(
 
 
 def summary(dataset: Any) -> list[str]:
-    """What was read, in lines for people."""
+    """Counts of rows, molecules, symbols and steps, in lines for people."""
     import numpy as np
 
     report = dataset.report
     lines = [
-        f"{report['rows']:,} rows: {report['molecules']:,} molecules, {report['rows'] - report['molecules']:,} rejected"
+        f"{report['rows']:,} rows: {report['molecules']:,} molecules, "
+        f"{report['rows'] - report['molecules']:,} rejected"
     ]
     lines += [f"  {count:,}: {reason}" for reason, count in report["rejected"].items()]
     if report["rejected"] and report["molecules"] < 0.9 * report["rows"]:
         lines.append(
-            "Warning: more than a tenth of the rows was rejected; rejected.csv tells which and why"
+            "Warning: more than a tenth of the rows was rejected; rejected.csv lists them with the "
+            "reasons"
         )
     vocabulary = dataset.vocabulary
     lines.append(
         f"{len(vocabulary.symbols)} SELFIES symbols and {len(vocabulary.merges)} merges; "
-        f"{np.mean(dataset.lengths[: len(dataset)]):.1f} steps a molecule, {dataset.lengths.max()} at most"
+        f"{np.mean(dataset.lengths[: len(dataset)]):.1f} steps a molecule, "
+        f"{dataset.lengths.max()} at most"
     )
     held = (
         f"{len(dataset.validation_rows):,} held out"

@@ -16,6 +16,7 @@ from .options import (
     device_option,
     force_option,
     model_option,
+    old_option,
     seed_option,
     workers_option,
 )
@@ -52,32 +53,35 @@ Examples:
     "--level",
     type=Number(0.0, 1.0),
     metavar="X",
-    help=f"Noise level to sample at, of models with several; at 0 a draw owes nothing to z. [default: {PRIOR_LEVEL}]",
+    help="Noise level a (signal share) to sample at, of models with several; at 0 a draw does not "
+    f"depend on z. [default: {PRIOR_LEVEL}]",
 )
 @click.option(
     "--prior",
     type=click.Choice(("normal", "learned")),
     default="normal",
-    help="Where z comes from: N(0, I), or the Gaussian with the mean and covariance of real molecules' latents.",
+    help="Distribution of z: N(0, I), or the Gaussian with the mean and covariance of real "
+    "molecules' latents.",
 )
 @seed_option
 @click.option(
-    "--consistent/--raw",
+    "--canonical/--raw",
     default=None,
-    help="Leave out draws that are not written in the SELFIES of their molecule, the slips of a model; or keep them "
-    "and say of each which it is. [default: consistent]",
+    help="Leave out draws whose SELFIES s is not canonical, encode(canonical(decode(s))) = s; or "
+    "keep them, with a column that says which are. [default: canonical]",
 )
 @click.option(
     "--all",
     "keep_all",
     is_flag=True,
-    help="Keep every draw: repeats, empty and inconsistent ones too.",
+    help="Keep every draw: repeats, empty ones and SELFIES that are not canonical too.",
 )
+@old_option("--consistent", "--canonical")
 @click.option(
     "--novel",
     is_flag=True,
-    help="Leave out the molecules that the model was last trained on; of one trained with --from, not those of the "
-    "model that it began with.",
+    help="Leave out the molecules that the model was last trained on; of one trained with --from, "
+    "not those of the model that it began with.",
 )
 @click.option(
     "--scores",
@@ -89,8 +93,8 @@ Examples:
     "--output",
     default="-",
     metavar="PATH",
-    help="File to write, - for stdout: CSV, or TSV if named .tsv, compressed if it ends in .gz; or a folder, / at its "
-    "end, for parquet parts.",
+    help="File to write, - for stdout: CSV, or TSV if named .tsv, compressed if it ends in .gz; or "
+    "a folder, / at its end, for parquet parts.",
 )
 @force_option
 @workers_option
@@ -99,8 +103,8 @@ Examples:
     "--precision",
     type=click.Choice(("auto", "fp32", "bf16")),
     default="auto",
-    help="Of matrix products; auto takes bf16 where it is fast. A seed gives the same molecules within one precision "
-    "and, in bf16, on one kind of processor.",
+    help="Of matrix products; auto takes bf16 where it is fast. A seed gives the same molecules "
+    "within one precision and, in bf16, on one kind of processor.",
 )
 def sample(
     model: str,
@@ -109,7 +113,7 @@ def sample(
     level: float | None,
     prior: str,
     seed: int,
-    consistent: bool | None,
+    canonical: bool | None,
     keep_all: bool,
     novel: bool,
     scores: str | None,
@@ -124,17 +128,18 @@ def sample(
     z is drawn from the prior and decoded; N distinct valid molecules are written, with their
     SELFIES and log p(x|z) in nats. The same seed gives the same molecules.
 
-    Into a folder, -o shards/, go parquet parts with what is left of N draws, repeats within a part
+    Into a folder, -o shards/, go parquet parts with the rows kept of N draws, repeats within a part
     removed. A second start writes only the parts that are missing, and under torchrun the processes
     share them; molvae distinct removes the repeats of all parts."""
     from molvae.chem.scoring import plan_scores
     from molvae.errors import UsageError
     from molvae.generation.codec import Codec
+    from molvae.generation.sampling import Filters, SamplingParams
     from molvae.runtime.ranks import world
     from molvae.storage import model_folder
 
     here = world()
-    for other, given in (("--novel", novel), ("--consistent", consistent)):
+    for other, given in (("--novel", novel), ("--canonical", canonical)):
         if keep_all and given:
             raise UsageError(
                 f"--all keeps every draw and {other} leaves some out: give one of them"
@@ -154,29 +159,22 @@ def sample(
         chosen = chosen_device(f"cuda:{here.local_rank}")
     codec = Codec.load(model, chosen, precision)
     known = model_folder.load_known(model) if novel else None
-    drawn = {
-        "temperature": temperature,
-        "level": level,
-        "learned": prior == "learned",
-        "seed": seed,
-    }
-    options = drawn | {"keep_all": keep_all, "consistent": consistent is not False}
+    params = SamplingParams(seed, temperature, level, prior == "learned")
+    filters = None if keep_all else Filters(canonical is not False, known)
     if parts:
-        return write_parts(codec, number, Path(output), force, options, known, plan, workers)
-    return write_table(codec, number, output, force, options, known, plan, workers)
+        return write_parts(codec, number, Path(output), force, params, filters, plan, workers)
+    return write_table(codec, number, output, force, params, filters, plan, workers)
 
 
 def is_for_parts(output: str) -> bool:
-    """Whether ``-o`` names a folder: by a / at its end, or because parts and nothing else are in
-    it.
-    """
+    """True if ``-o`` names a folder: by a / at its end, or one that holds parts alone."""
     if output in ("", "-"):
         return False
     if output.endswith("/"):
         return True
     if not Path(output).is_dir():
         return False
-    from molvae.generation.parts import parts_of, strangers
+    from molvae.generation.deduplication import parts_of, strangers
 
     return bool(parts_of(Path(output))) and not strangers(Path(output))
 
@@ -184,7 +182,7 @@ def is_for_parts(output: str) -> bool:
 def check_parts(output: str) -> None:
     """UsageError before any work if a folder cannot take parts."""
     from molvae.errors import UsageError
-    from molvae.generation.parts import arrow, strangers
+    from molvae.generation.deduplication import arrow, strangers
 
     folder = Path(output)
     place = next(path for path in (folder, *folder.absolute().parents) if path.exists())
@@ -201,25 +199,25 @@ def write_table(
     number: int,
     output: str,
     force: bool,
-    options: dict[str, Any],
-    known: Any,
+    params: Any,
+    filters: Any,
     plan: Any,
     workers: Any,
 ) -> int:
-    """Write so many molecules as a table, and say what was drawn and left out."""
+    """Write ``number`` molecules as a table, and report the draws and drops."""
     from molvae.chem.scoring import stream
     from molvae.datasets.text_files import cell, row_writer
     from molvae.generation import sampling
 
-    codec.check_level(options["level"])  # before anything is written
+    codec.check_level(params.level)  # before anything is written
     tally = sampling.Tally()
-    flagged = options["keep_all"] or not options["consistent"]
+    flagged = filters is None or not filters.canonical
     names = sampling.Sample._fields if flagged else sampling.Sample._fields[:-1]
     with open_output(output, force) as handle, progress("molecules", number) as advance:
         write = row_writer(handle, delimiter_of(output))
         write([*names, *(plan.columns if plan else ())])
         found = sampling.sample(
-            codec, number, known=known, workers=workers, tally=tally, progress=advance, **options
+            codec, number, params, filters, workers=workers, tally=tally, progress=advance
         )
         rows = (
             stream(((one.smiles, one) for one in found), plan, workers)
@@ -227,15 +225,15 @@ def write_table(
             else ((one, None) for one in found)
         )
         for one, scored in rows:
-            cells = [*([one.consistent] if flagged else []), *(scored.values if scored else [])]
+            cells = [*([one.canonical] if flagged else []), *(scored.values if scored else [])]
             write([one.smiles, one.selfies, f"{one.log_likelihood:.4f}", *map(cell, cells)])
-    note(told(tally))
+    note(summary(tally))
     if tally.kept == number:
         return 0
-    slips = tally.dropped[sampling.INCONSISTENT] > tally.drawn / 2
+    untrained = tally.dropped[sampling.NOT_CANONICAL] > tally.drawn / 2
     advice = (
         "train longer, or take them as they are with --raw"
-        if slips
+        if untrained
         else "a higher --temperature finds more"
     )
     note(f"Error: only {tally.kept:,} of {number:,} found in {tally.drawn:,} draws; {advice}")
@@ -247,18 +245,18 @@ def write_parts(
     number: int,
     folder: Path,
     force: bool,
-    options: dict[str, Any],
-    known: Any,
+    params: Any,
+    filters: Any,
     plan: Any,
     workers: Any,
 ) -> int:
-    """Write this process's share of the parts of so many draws, and say what was left out."""
+    """Write this process's share of the parts of ``number`` draws, and report the drops."""
     from molvae.generation import large_scale, sampling
     from molvae.runtime.process_pool import default_workers
     from molvae.runtime.ranks import world
 
     here = world()
-    settings = large_scale.settings_of(codec, novel=known is not None, plan=plan, **options)
+    settings = large_scale.settings_of(codec, params, filters, plan)
     wanted = large_scale.Shards(folder, settings, number)
     missing = wanted.missing(here, force)
     folder.mkdir(parents=True, exist_ok=True)
@@ -266,6 +264,7 @@ def write_parts(
     if workers is None:
         workers = max(1, default_workers() // here.local_size) if draws > 4 * sampling.BLOCK else 1
     total = sampling.Tally()
+    known = None if filters is None else filters.known
     with progress("draws", draws) as advance:
         for tally in wanted.write(
             codec, missing, known=known, plan=plan, workers=workers, progress=advance
@@ -274,9 +273,9 @@ def write_parts(
             total.kept += tally.kept
             total.dropped += tally.dropped
     who = f"process {here.rank + 1} of {here.size}: " if here.size > 1 else ""
-    note(f"{who}{told(total)}")
+    note(f"{who}{summary(total)}")
     share = len(range(here.rank, wanted.count, here.size))
-    there = f", {share - len(missing):,} were there already" if len(missing) < share else ""
+    there = f", {share - len(missing):,} existed already" if len(missing) < share else ""
     parts = "1 part" if len(missing) == 1 else f"{len(missing):,} parts"
     note(f"{who}{parts} of {number:,} draws written to {folder}/{there}")
     if here.leads:
@@ -284,7 +283,7 @@ def write_parts(
     return 0
 
 
-def told(tally: Any) -> str:
-    """What was drawn, written and left out, in words."""
+def summary(tally: Any) -> str:
+    """Counts of molecules drawn, written and dropped by reason, in words."""
     dropped = (f", {count:,} dropped ({reason})" for reason, count in tally.dropped.most_common())
     return f"{tally.drawn:,} drawn, {tally.kept:,} written{''.join(dropped)}"

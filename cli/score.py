@@ -49,8 +49,8 @@ def print_list(context: click.Context, _: click.Parameter, wanted: bool) -> None
     "scorers",
     multiple=True,
     metavar="FILE.PY:FUNCTION",
-    help="A score of your own: a Python function that takes an RDKit molecule and returns a number. "
-    "May be given several times; its column has the function's name.",
+    help="A score of your own: a Python function that takes an RDKit molecule and returns a "
+    "number. May be given several times; its column has the function's name.",
 )
 @click.option(
     "--parent",
@@ -109,14 +109,14 @@ def score(
     if counts.not_scored.total() < counts.rows or not counts.rows:
         return 0
     note(
-        f"Error: no row could be scored: does {table.smiles_column!r} hold SMILES? --column names another column"
+        f"Error: no row could be scored: does {table.smiles_column!r} hold SMILES? --column names "
+        "another column"
     )
     return 1
 
 
 def fitted(fields: Sequence[str], width: int) -> list[str]:
-    """The fields of a row in as many columns as the header has, so that what is added stands where
-    it belongs.
+    """The fields of a row in as many columns as the header has, so that scores follow these.
 
     Columns that a row lacks are empty; what it has too much of stays in its last column.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,8 +13,8 @@ import click
 from .options import (
     chosen_device,
     column_option,
+    config_options,
     device_option,
-    dials,
     force_option,
     workers_option,
 )
@@ -44,7 +44,8 @@ Examples:
     "--from",
     "start",
     metavar="MODEL",
-    help="Begin with the weights of this model (a folder, or a shipped one's name), and add the symbols it lacks.",
+    help="Begin with the weights of this model (a folder, or a shipped one's name), and add the "
+    "symbols it lacks.",
 )
 @click.option("--resume", is_flag=True, help="Go on with the training in the folder.")
 @click.option(
@@ -54,7 +55,7 @@ Examples:
 @column_option
 @workers_option
 @device_option
-@dials("data", "model", "training")
+@config_options("data", "model", "training")
 def train(
     files: tuple[str, ...],
     output: str,
@@ -82,49 +83,57 @@ def train(
     from molvae.config import from_dict, read_toml
     from molvae.training import distributed, run_folder
 
-    options = read_toml(config_file) if config_file else {}
+    options = read_toml(config_file, note) if config_file else {}
     for name, values in run_folder.sections(given).items():
         options[name] = options.get(name, {}) | values
     from_dict(options, "train")
     run, place = Path(output), torch.device(own_device(device))
     with distributed.joined(place) as group:
+        say = note if group.leads else discard
         try:
             with group.first_alone():
-                plan = planned(files, run, options, start, resume, force, group)
-                say = note if group.leads else keep_quiet
+                plan = plan_training(files, run, options, start, resume, force, group)
                 note_terminal(*files)
-                reading = {
-                    "column": column,
-                    "workers": workers,
-                    "cached": cache,
-                    "base": plan.base,
-                    "said": say,
-                }
-                with (
-                    progress("molecules read", None)
-                    if group.leads
-                    else nullcontext(keep_quiet) as advance
-                ):
-                    dataset, rejected = run_folder.open_dataset(
-                        files, plan.config.data, progress=advance, **reading
-                    )
-                for line in summary(dataset):
-                    say(line)
-                state = begun(run, plan, dataset, place, say, force, group)
+                reading = {"column": column, "workers": workers, "cached": cache}
+                dataset, rejected = read_molecules(files, plan, say, group.leads, reading)
+                state = open_state(run, plan, dataset, place, say, force, group)
             group.check_same(dataset.fingerprint, "molecules")
-            if (
-                group.world.size > 1
-            ):  # else there is nothing to compare, and hashing a large model takes its time
+            if group.world.size > 1:  # hashing a large model takes its time
                 group.check_same(state.mark, "weights")
-            return go_through(run, plan, state, dataset, rejected, group)
+            info = {
+                "data": dataset.report,
+                "fingerprint": dataset.fingerprint,
+                "molecules": len(dataset.training_rows),
+            }
+            info |= {"started_from": plan.origin} if plan.origin else {}
+            with stop_on_signal() as caught:
+                records = run_folder.run_training(
+                    run,
+                    state,
+                    dataset,
+                    info,
+                    rejected=rejected,
+                    stopping=lambda: bool(caught),
+                    group=group,
+                )
+                for record in records:
+                    if group.leads:
+                        report(record)
         except distributed.LostError:
             if group.leads:
                 raise
             return 1
+    stopped = bool(caught) or not state.out_of_steps
+    if stopped:
+        say(f"Stopped and saved at step {state.step:,}; molvae train --resume goes on")
+    else:
+        say(f"Done: {run} (molvae sample -m {run}/ -n 10)")
+    # A process that another one's signal has stopped ends as that one does on SIGTERM.
+    return 128 + (caught[0] if caught else signal.SIGTERM) if stopped else 0
 
 
 class Plan(NamedTuple):
-    """What a training is to be: its options, and the model it begins or began with, if any."""
+    """Options of a training, and the model it begins or began with, if any."""
 
     config: Any
     resume: bool
@@ -133,10 +142,10 @@ class Plan(NamedTuple):
     base: Any = None
     """The vocabulary that molecules are written in, extended as they need."""
     origin: dict[str, Any] | None = None
-    """What the training's info says of the model."""
+    """The model's entry in the info of the training."""
 
 
-def planned(
+def plan_training(
     files: tuple[str, ...],
     run: Path,
     options: Any,
@@ -145,7 +154,7 @@ def planned(
     force: bool,
     group: Any,
 ) -> Plan:
-    """What is asked for, checked before any molecule is read."""
+    """The options, checked before any molecule is read."""
     from molvae.config import from_dict
     from molvae.errors import UsageError
     from molvae.storage import checkpoint, pretrained
@@ -176,10 +185,25 @@ def planned(
     return Plan(config, False, saved, saved.vocabulary, fine_tuning.origin(saved, start))
 
 
-def begun(
+def read_molecules(
+    files: tuple[str, ...], plan: Plan, say: Any, leads: bool, reading: dict[str, Any]
+) -> tuple[Any, str]:
+    """The data set of the files and its rejected rows, with a summary."""
+    from molvae.training import run_folder
+
+    with progress("molecules read", None, shown=leads) as advance:
+        dataset, rejected = run_folder.open_dataset(
+            files, plan.config.data, base=plan.base, said=say, progress=advance, **reading
+        )
+    for line in summary(dataset):
+        say(line)
+    return dataset, rejected
+
+
+def open_state(
     run: Path, plan: Plan, dataset: Any, place: Any, say: Any, force: bool, group: Any
 ) -> Any:
-    """The state of the training that is planned, new or as it was left."""
+    """The state of a training, new or as it was saved."""
     from molvae.training import checkpoints, run_folder
 
     if plan.resume:
@@ -196,40 +220,13 @@ def begun(
             + (f"; new symbols: {' '.join(new)}" if new else ", no new symbols")
         )
     processes = f", {group.world.size} processes" if group.world.size > 1 else ""
-    say(
-        f"{state.model.weight_count:,} weights on {place}, {state.model.precision} products{processes}"
-    )
+    products = f"{state.model.precision} products{processes}"
+    say(f"{state.model.weight_count:,} weights on {place}, {products}")
     return state
 
 
-def go_through(run: Path, plan: Plan, state: Any, dataset: Any, rejected: str, group: Any) -> int:
-    """Train to the end or to a signal; the exit code."""
-    from molvae.training import run_folder
-
-    info = {
-        "data": dataset.report,
-        "fingerprint": dataset.fingerprint,
-        "molecules": len(dataset.training_rows),
-    }
-    info |= {"started_from": plan.origin} if plan.origin else {}
-    with stop_on_signal() as caught:
-        options = {"rejected": rejected, "stopping": lambda: bool(caught), "group": group}
-        for record in run_folder.run_training(run, state, dataset, info, **options):
-            if group.leads:
-                tell(record)
-    stopped = bool(caught) or not state.out_of_steps
-    if group.leads and stopped:
-        note(f"Stopped and saved at step {state.step:,}; molvae train --resume goes on")
-    elif group.leads:
-        note(f"Done: {run} (molvae sample -m {run}/ -n 10)")
-    # A process that another one's signal has stopped ends as that one does on SIGTERM.
-    return 128 + (caught[0] if caught else signal.SIGTERM) if stopped else 0
-
-
 def own_device(name: str) -> str:
-    """The device that ``--device`` means for this process: of several processes each has a GPU of
-    its own.
-    """
+    """The device of ``--device`` for this process: several processes take a GPU each."""
     import torch
 
     from molvae.runtime.ranks import world
@@ -239,18 +236,18 @@ def own_device(name: str) -> str:
     return chosen_device(name)
 
 
-def keep_quiet(_: object) -> None:
-    """What a process says that is not the first."""
+def discard(_: object) -> None:
+    """Notes of a process that is not the first."""
 
 
-def tell(record: Any) -> None:
+def report(record: Any) -> None:
     """A record as a progress line that is overwritten, or an epoch's line that stays."""
     terminal = on_terminal()
     if hasattr(record, "validation"):
         figures = record.validation
         if terminal:
             live("")
-        blank = (
+        unconditional = (
             ""
             if figures.unconditional is None
             else f", log p(x) {figures.unconditional:.2f} at level 0"
@@ -258,12 +255,14 @@ def tell(record: Any) -> None:
         note(
             f"epoch {record.epoch}  step {record.step:,}  {clock(record.seconds)}  "
             f"ELBO {record.elbo:.2f} = {record.reconstruction:.2f} - KL {record.kl:.2f}  |  "
-            f"held out: ELBO {figures.elbo:.2f} = {figures.reconstruction:.2f} - KL {figures.kl:.2f} nats, "
-            f"exact {figures.exact:.1%}, {figures.active_units} active units{blank}{'  best' if record.best else ''}"
+            f"held out: ELBO {figures.elbo:.2f} = {figures.reconstruction:.2f} - "
+            f"KL {figures.kl:.2f} nats, exact {figures.exact:.1%}, {figures.active_units} active "
+            f"units{unconditional}{'  best' if record.best else ''}"
         )
         if figures.kl < 1.0 and record.beta > 0:
             note(
-                "Warning: the KL has collapsed: the decoder ignores its latent. Lower --beta, or give --free-bits"
+                "Warning: the KL has collapsed: the decoder ignores its latent. Lower --beta, or "
+                "give --free-bits"
             )
     elif terminal and record.step % 5 == 0:
         total = f"/{record.total_steps:,}" if record.total_steps else ""

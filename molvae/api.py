@@ -1,4 +1,4 @@
-"""The public face: ``molvae.load``, ``molvae.train`` and what a loaded model does.
+"""The public functions: ``molvae.load``, ``molvae.train``, and the methods of a loaded model.
 
 import molvae
 model = molvae.load()  # a model that comes with molvae; or molvae.load("model/"), one of your own
@@ -14,20 +14,61 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import ArrayLike, NDArray
 
 from .config import SECTIONS, Config, from_dict, nearest
 from .errors import UsageError
 from .generation import interpolation, sampling
-from .generation.codec import Codec
+from .generation.codec import Codec, Latents
 from .generation.interpolation import Point
-from .generation.sampling import Sample
+from .generation.sampling import Filters, Sample, SamplingParams
 from .storage import checkpoint, model_folder, pretrained
 from .training import fine_tuning, run_folder
 
 
-class Model(Codec):
+class Model:
     """A trained model, ready for use; made by :func:`load`."""
+
+    def __init__(self, codec: Codec) -> None:
+        self._codec = codec
+
+    def __repr__(self) -> str:
+        return f"<molvae.Model {self.path}>"
+
+    @property
+    def path(self) -> Path:
+        """The folder that the model was read from."""
+        return self._codec.saved.path
+
+    @property
+    def config(self) -> Config:
+        """The options that the model was trained with."""
+        return self._codec.saved.config
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """Notes on the training: data, steps, metrics, versions."""
+        return self._codec.saved.info
+
+    def encode(self, smiles: Sequence[str], refine: int = 0) -> Latents:
+        """Posterior means of molecules, ``(B, Z)``, each improved by ``refine`` gradient steps.
+
+        MoleculeError for a molecule that cannot be read or holds a symbol unknown to the model."""
+        return self._codec.encode(smiles, refine)
+
+    def decode(self, z: ArrayLike) -> list[str]:
+        """Canonical SMILES that each latent ``(B, Z)`` decodes to; empty without atoms."""
+        return self._codec.decode(z)
+
+    def log_likelihood(
+        self, smiles: Sequence[str], samples: int = 64, seed: int = 0
+    ) -> NDArray[np.float64]:
+        """log p(x) of molecules in nats, ``(B,)``: exact for a model with levels, at level 0.
+
+        For any other an IWAE bound from below, by ``samples`` draws from each posterior."""
+        return self._codec.log_likelihood(smiles, samples, seed)
 
     def sample(
         self,
@@ -39,39 +80,38 @@ class Model(Codec):
         seed: int = 0,
         novel: bool = False,
         keep_all: bool = False,
-        consistent: bool = True,
+        canonical: bool = True,
     ) -> list[Sample]:
-        """``n`` distinct valid molecules from the prior; ``novel`` leaves out those that the model
-        was last trained on: of one trained with ``start``, not those of the model that it began
-        with.
+        """``n`` distinct valid molecules from the prior.
 
-        An exported or shipped model knows these by a filter: one novel molecule in a hundred is
-        left out with them. ``keep_all`` gives the first ``n`` draws as they are, and without
-        ``consistent`` slips of the model are kept; ``level`` is for models with several noise
-        levels; ``learned`` draws z from the prior learned in training. See
-        :func:`molvae.generation.sampling.sample`."""
-        known = model_folder.load_known(self.saved.path) if novel else None
-        drawn = {"temperature": temperature, "level": level, "learned": learned, "seed": seed}
-        kept = {"keep_all": keep_all, "consistent": consistent, "known": known}
-        return list(sampling.sample(self, n, **drawn, **kept, workers=1))  # type: ignore[arg-type]
+        ``level`` is for models with several noise levels; ``learned`` draws z from the Gaussian
+        fitted to the posteriors in training. ``novel`` leaves out the molecules that the model was
+        last trained on: of one trained with ``start``, not those of the model that it began with;
+        an exported or shipped model leaves out one novel molecule in a hundred with them, as it
+        knows these by a Bloom filter. Draws whose SELFIES s is not canonical, encode(canonical(
+        decode(s))) = s, are left out if ``canonical``. ``keep_all`` gives the first ``n`` draws as
+        they are."""
+        known = model_folder.load_known(self.path) if novel else None
+        params = SamplingParams(seed, temperature, level, learned)
+        filters = None if keep_all else Filters(canonical, known)
+        return list(sampling.sample(self._codec, n, params, filters, workers=1))
 
     def interpolate(
         self, start: str, end: str, *, steps: int = 11, path: str = "slerp"
     ) -> list[Point]:
-        """The molecules between two, which stand first and last; see
-        :func:`molvae.generation.interpolation.interpolate`.
-        """
-        return interpolation.interpolate(self, start, end, steps=steps, path=path)
+        """The molecules from ``start`` to ``end``, which come first and last.
+
+        ``path`` is an arc ("slerp") or a straight line ("lerp") in latent space."""
+        return interpolation.interpolate(self._codec, start, end, steps=steps, path=path)
 
 
 def load(model: str | Path | None = None, device: str = "cpu") -> Model:
-    """The model in a folder, the best one of a training, or one that is shipped with molvae, by its
-    name.
+    """The model in a folder, the best one of a training, or a shipped one by its name.
 
     Without a name the shipped ``moses``. A text that names a shipped model means that one;
-    ``"./moses"`` or a ``Path`` means the folder. ModelError says what is wrong with a folder,
-    UsageError that no model is shipped."""
-    return Model.load(str(pretrained.find(model)), device)
+    ``"./moses"`` or a ``Path`` means the folder. ModelError names what is wrong with a folder,
+    UsageError comes where no model is shipped."""
+    return Model(Codec.load(str(pretrained.find(model)), device))
 
 
 def train(
@@ -84,12 +124,11 @@ def train(
     start: str | Path | None = None,
     **options: Any,
 ) -> Model:
-    """Train on files of SMILES (or one prepared folder), leave the training in ``output``, return
-    its best model.
+    """Train on files of SMILES (or one prepared folder) in the folder ``output``.
 
-    It begins with the weights of the model ``start``, if one is named, and adds the symbols that it
-    lacks. ``options`` are those of the command line and of :mod:`molvae.config`, such as
-    ``epochs=5``; UsageError names one that does not exist."""
+    Returns the best model. It begins with the weights of the model ``start``, if one is named, and
+    adds the symbols that it lacks. ``options`` are those of the command line and of
+    :mod:`molvae.config`, such as ``epochs=5``; UsageError names one that does not exist."""
     paths = [data] if isinstance(data, (str, Path)) else list(data)
     config, saved = configured(options), None
     if start is not None:

@@ -159,12 +159,10 @@ def rebuilt(tmp_path: Path) -> Any:
 
 @pytest.fixture(scope="session")
 def tiny_model(tiny_run: Path) -> Any:
-    """A tiny trained model as a user has it; its samples are molecules, its reconstructions are
-    poor.
-    """
-    from molvae.api import load
+    """A tiny trained model: its samples are molecules, its reconstructions are poor."""
+    from molvae.generation.codec import Codec
 
-    return load(tiny_run)
+    return Codec.load(str(tiny_run))
 
 
 @pytest.fixture(scope="session")
@@ -198,9 +196,9 @@ def memorised_run(few: list[str], tmp_path_factory: pytest.TempPathFactory) -> P
 @pytest.fixture(scope="session")
 def memorised(memorised_run: Path) -> Any:
     """A model that reproduces the twelve molecules of ``few`` exactly."""
-    from molvae.api import load
+    from molvae.generation.codec import Codec
 
-    return load(memorised_run)
+    return Codec.load(str(memorised_run))
 
 
 class Ended(NamedTuple):

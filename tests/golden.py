@@ -10,9 +10,9 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from molvae.api import load
 from molvae.chem.molecule import canonical, parse
-from molvae.generation.sampling import Sample
+from molvae.generation.codec import Codec
+from molvae.generation.sampling import Sample, sample
 from molvae.storage import pretrained
 
 FOLDER = Path(__file__).with_name("golden")
@@ -24,9 +24,8 @@ CLOSE = 0.01
 
 def draw(model: Path) -> list[Sample]:
     """The molecules of a model folder."""
-    codec = load(model)
-    codec.model.set_precision("fp32")
-    return codec.sample(NUMBER, seed=0)
+    codec = Codec.load(str(model), precision="fp32")
+    return list(sample(codec, NUMBER, workers=1))
 
 
 def write(path: Path, samples: list[Sample]) -> None:

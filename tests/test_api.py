@@ -15,6 +15,11 @@ from molvae.errors import ModelError, UsageError
 from molvae.generation import sampling
 
 
+@pytest.fixture(scope="module")
+def model(tiny_run: Path) -> molvae.Model:
+    return molvae.load(tiny_run)
+
+
 def test_the_public_names_are_all_there() -> None:
     for name in molvae.__all__:
         assert getattr(molvae, name).__doc__, f"molvae.{name} has no docstring"
@@ -62,37 +67,51 @@ def test_a_file_becomes_a_model_that_samples_and_explores(
 
 
 def test_novel_samples_are_not_training_molecules(
-    tiny_model: Any, tiny_run: Path, molecules: list[str]
+    model: molvae.Model, molecules: list[str]
 ) -> None:
-    assert not {one.smiles for one in tiny_model.sample(30, novel=True)} & set(molecules)
-    assert len(tiny_model.sample(30, keep_all=True, temperature=0.0)) == 30
+    assert not {one.smiles for one in model.sample(30, novel=True)} & set(molecules)
+    assert len(model.sample(30, keep_all=True, temperature=0.0)) == 30
 
 
-def test_the_learned_prior_draws_what_the_command_line_draws_from_it(tiny_model: Any) -> None:
-    drawn = tiny_model.sample(20, seed=1, learned=True)
-    assert drawn == list(sampling.sample(tiny_model, 20, seed=1, learned=True, workers=1))
-    assert drawn != tiny_model.sample(20, seed=1)
+def test_the_learned_prior_samples_as_on_the_command_line(
+    model: molvae.Model, tiny_model: Any
+) -> None:
+    drawn = model.sample(20, seed=1, learned=True)
+    params = sampling.SamplingParams(1, learned=True)
+    assert drawn == list(sampling.sample(tiny_model, 20, params, workers=1))
+    assert drawn != model.sample(20, seed=1)
+
+
+def test_a_model_shows_what_users_need_and_no_more(model: molvae.Model, tiny_run: Path) -> None:
+    names = [name for name in dir(model) if not name.startswith("_")]
+    assert names == [
+        *("config", "decode", "encode", "info", "interpolate", "log_likelihood", "path", "sample")
+    ]
+    assert model.path.parent == tiny_run
+    assert str(model.path) in repr(model)
+    assert (model.config.model.latent, model.info["step"] > 0) == (8, True)
 
 
 def test_an_exported_model_leaves_out_its_training_molecules_too(
-    memorised: Any, memorised_run: Path, few: list[str], tmp_path: Path
+    memorised_run: Path, few: list[str], tmp_path: Path
 ) -> None:
     from molvae.storage.export import export_model
 
+    memorised = molvae.load(memorised_run)
     exported = molvae.load(export_model(memorised_run, tmp_path / "exported"))
     assert {one.smiles for one in exported.sample(200, temperature=0.7)} & set(few)
     novel = {
-        one.smiles for one in exported.sample(200, temperature=1.3, novel=True, consistent=False)
+        one.smiles for one in exported.sample(200, temperature=1.3, novel=True, canonical=False)
     }
     exact = {
-        one.smiles for one in memorised.sample(200, temperature=1.3, novel=True, consistent=False)
+        one.smiles for one in memorised.sample(200, temperature=1.3, novel=True, canonical=False)
     }
     assert not novel & set(few)
     assert len(novel & exact) > 180, "few others are left out with them"
 
 
-def test_a_path_between_two_molecules_has_them_at_its_ends(memorised: Any, few: list[str]) -> None:
-    points = memorised.interpolate(few[0], few[3], steps=4, path="lerp")
+def test_a_path_has_the_two_molecules_at_its_ends(memorised_run: Path, few: list[str]) -> None:
+    points = molvae.load(memorised_run).interpolate(few[0], few[3], steps=4, path="lerp")
     assert len(points) == 4
     assert (points[0].smiles, points[-1].smiles) == (few[0], few[3])
 
@@ -103,6 +122,7 @@ def test_a_path_between_two_molecules_has_them_at_its_ends(memorised: Any, few: 
         ({"epoch": 3}, 'there is no option "epoch"; did you mean "epochs"?'),
         ({"epochs": 0}, "epochs must be between"),
         ({"decoder": 10**9}, "decoder must be between"),
+        ({"sharpest": 0.9}, 'it is called "max_signal" now'),
         ({"beta": float("nan")}, "beta must be a number"),
     ],
 )
@@ -141,10 +161,10 @@ def test_an_option_that_cannot_be_is_refused_before_anything_is_read(
     ],
 )
 def test_an_argument_that_cannot_be_is_refused_in_words(
-    tiny_model: Any, call: Any, words: str
+    model: molvae.Model, call: Any, words: str
 ) -> None:
     with pytest.raises(UsageError, match=words):
-        call(tiny_model)
+        call(model)
 
 
 def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
@@ -158,7 +178,8 @@ def test_a_training_begins_with_a_model_and_keeps_its_symbols(
 ) -> None:
     mine = molvae.train(molecules_csv, tmp_path / "mine", start=tiny_run, epochs=1)
     before = molvae.load(tiny_run)
-    assert mine.vocabulary.symbols[: len(before.vocabulary.symbols)] == before.vocabulary.symbols
-    assert mine.saved.info["started_from"]["molecules"] == before.saved.info["molecules"]
+    symbols = before._codec.vocabulary.symbols
+    assert mine._codec.vocabulary.symbols[: len(symbols)] == symbols
+    assert mine.info["started_from"]["molecules"] == before.info["molecules"]
     with pytest.raises(UsageError, match="--decoder"):
         molvae.train(molecules_csv, tmp_path / "other", start=tiny_run, decoder=7)

@@ -134,7 +134,7 @@ def test_a_model_with_levels_saves_loads_samples_and_walks(
 
     drawn = list(sampling.sample(levelled, 20, workers=1))
     assert len({one.smiles for one in drawn}) == 20
-    sharp = list(sampling.sample(levelled, 20, level=0.8, workers=1))
+    sharp = list(sampling.sample(levelled, 20, sampling.SamplingParams(level=0.8), workers=1))
     assert [one.selfies for one in sharp] != [one.selfies for one in drawn]
     points = interpolate(levelled, molecules[0], molecules[1], steps=3)
     assert points[0].smiles != points[-1].smiles
@@ -158,9 +158,9 @@ def test_validation_reports_the_language_model(levelled: Codec) -> None:
 
 def test_a_level_that_cannot_be_is_refused_in_words(levelled: Codec, tiny_model: Any) -> None:
     with pytest.raises(UsageError, match=r"between 0 and 0\.866"):
-        list(sampling.sample(levelled, 1, level=0.9, workers=1))
+        list(sampling.sample(levelled, 1, sampling.SamplingParams(level=0.9), workers=1))
     with pytest.raises(UsageError, match="has one only"):
-        list(sampling.sample(tiny_model, 1, level=0.5, workers=1))
+        list(sampling.sample(tiny_model, 1, sampling.SamplingParams(level=0.5), workers=1))
 
 
 def test_molecules_at_level_0_are_not_read_and_change_nothing(tiny_dataset: Any) -> None:
@@ -199,9 +199,8 @@ def test_the_learned_prior_changes_what_a_level_gives_and_nothing_at_level_0(
     assert levelled.model.posterior.aggregate.covariance.any()
 
     def smiles(level: float, learned: bool) -> list[str]:
-        drawn = sampling.sample(
-            levelled, 30, level=level, learned=learned, keep_all=True, workers=1
-        )
+        params = sampling.SamplingParams(level=level, learned=learned)
+        drawn = sampling.sample(levelled, 30, params, None, workers=1)
         return [one.smiles for one in drawn]
 
     assert smiles(0.0, True) == smiles(0.0, False)

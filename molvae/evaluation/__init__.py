@@ -1,1 +1,1 @@
-"""How good a model is: distribution metrics and latent-space diagnostics."""
+"""Quality of a model: distribution metrics of samples, diagnostics of the latent space."""

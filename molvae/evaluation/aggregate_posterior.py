@@ -1,10 +1,9 @@
-"""The posteriors of many molecules taken together: what they carry, and how far they are from the
-prior.
+"""The aggregate posterior of many molecules: information, and mismatch with the prior.
 
 The average rate of a VAE is the mutual information between molecules and latents plus the
 divergence of the aggregate posterior q(z) = E q(z|x) from the prior (Hoffman and Johnson 2016): the
 first is what the latent says, the second is where prior draws land that no molecule has taught the
-decoder. Knows numbers only.
+decoder.
 
     N molecules, Z latent
 """
@@ -52,7 +51,7 @@ class Posteriors(NamedTuple):
 
 
 def capacity(posteriors: Posteriors) -> Figures:
-    """How much the latent carries: mutual information, active units, and KL over the dimensions."""
+    """Mutual information of molecules and latents, active units, and KL over the dimensions."""
     n, latent = posteriors.means.shape
     figures: Figures = {}
     if n < 2:
@@ -91,14 +90,12 @@ def information(posteriors: Posteriors) -> Figures:
     shared = max(0.0, float(own.mean()))
     rate = float(posteriors.kl().sum(1).mean())
     limit = math.log(n)
-    near = (
-        " and as good as reached: the molecules are all told apart" if shared > 0.95 * limit else ""
-    )
+    near = " and as good as reached: no two molecules are confused" if shared > 0.95 * limit else ""
     return {
         "mutual information, nats": Figure(
             shared,
             n,
-            note=f"within this set: a lower bound, which cannot exceed ln {n:,} = {limit:.2f}{near}",
+            note=f"within this set: a lower bound, at most ln {n:,} = {limit:.2f}{near}",
         ),
         AT_MOST: Figure(max(0.0, rate - shared), n, note="rate less mutual information"),
     }
@@ -152,9 +149,7 @@ def mismatch(posteriors: Posteriors) -> Figures:
 
 
 def _moments_apart(posteriors: Posteriors) -> Figure:
-    """The KL of the Gaussian with the aggregate's moments, less what so few molecules show of a
-    perfect fit.
-    """
+    """KL of the Gaussian with the aggregate's moments, less that of a perfect fit by chance."""
     variance = np.exp(posteriors.log_variances).mean(0)
     perfect = posteriors.prior * np.sqrt(np.maximum(0.0, 1.0 - variance))
     chance = _gaussian_kl(perfect, variance)
@@ -174,9 +169,7 @@ def _covariance_deviation(z: Floats) -> float:
 
 
 def _gaussian_kl(means: Floats, variance: Floats) -> float:
-    """KL(N(m, C) ‖ N(0, I)) in nats, with m and C of ``means``, and ``variance`` ``(Z,)`` added to
-    C.
-    """
+    """KL(N(m, C) ‖ N(0, I)) in nats, m and C of ``means``, ``variance`` ``(Z,)`` added to C."""
     covariance = np.atleast_2d(np.cov(means.T)) + np.diag(variance)
     _, log_determinant = np.linalg.slogdet(covariance)
     nats = 0.5 * (

@@ -3,21 +3,20 @@
 Definitions and protocol are those of MOSES (Polykovskiy et al., arXiv 1811.12823) and GuacaMol
 (Brown et al., J. Chem. Inf. Model. 59 (2019) 1096). Everything but validity is measured on the
 valid samples in canonical form, duplicates included. A figure that cannot be had is absent, with
-the reason in words. Knows no model, and needs torch only inside the Fréchet ChemNet distance.
+the reason in words. Needs torch only inside the Fréchet ChemNet distance.
 
-What was compared with the published figures, with RDKit 2026.9: on the six-molecule fixture of the
+Compared with the published figures, with RDKit 2026.9: on the six-molecule fixture of the
 MOSES repository's own tests valid, SNN, Frag, Scaf, IntDiv, Filters, logP, QED and weight agree to
 nine digits or more, FCD to six (52.5838). SA is 0.6280 where the fixture has 0.5238, because
 today's RDKit takes the phosphorus of CCCP for a stereocentre; but for that it agrees too, and MOSES
 has no phosphorus. PAINS are kept as MOSES has them (``moses_filters``). Valid is stricter for what
 no model should be credited for: the empty string, wildcards, more than 200 heavy atoms
-(``chemistry.Limits``). IntDiv2 follows MOSES's program, not the formula of its paper
+(``chem.molecule.Limits``). IntDiv2 follows MOSES's program, not the formula of its paper
 (``_diversity``). The row "Train" of its README is compared by ``benchmarks/metrics.py``."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,20 +46,18 @@ def evaluate_samples(
     *,
     test_scaffolds: Sequence[str] | ReferenceSet | None = None,
     train: Known | None = None,
-    cache_folder: Path | None = None,
     workers: int | None = None,
     intervals: bool = False,
     fcd: bool = True,
     seed: int = 0,
 ) -> Figures:
-    """Every distribution metric of ``samples`` against ``test``, and four of them against
-    ``test_scaffolds``.
+    """Distribution metrics of ``samples`` against ``test``, four also against ``test_scaffolds``.
 
     ``samples`` are raw: invalid ones and repetitions are part of what is measured, and ``unique@k``
     looks at the first valid ones in the order given. ``train`` is canonical SMILES, or their
-    ``smiles_hashes``; without it there is no novelty. ``cache_folder`` keeps what is computed of
-    the reference sets. ``intervals`` adds 95 % bounds to shares and means; ``seed`` is for their
-    bootstrap alone. ``fcd=False`` leaves out the Fréchet ChemNet distance, the slowest part.
+    ``smiles_hashes``; without it there is no novelty. ``intervals`` adds 95 % bounds to shares and
+    means; ``seed`` is for their bootstrap alone. ``fcd=False`` leaves out the Fréchet ChemNet
+    distance, the slowest part.
 
     Named as MOSES names them. ``FCD``, ``SNN``, ``Frag`` and ``Scaf`` carry the set they compare
     with: ``/Test``, ``/TestSF``. ``logP``, ``SA``, ``QED`` and ``MolWt`` are Wasserstein-1
@@ -72,9 +69,7 @@ def evaluate_samples(
         if isinstance(given, ReferenceSet):
             references[label] = given
         elif given is not None:
-            references[label] = reference_set(
-                given, cache_folder=cache_folder, workers=workers, fcd=fcd
-            )
+            references[label] = reference_set(given, workers=workers, fcd=fcd)
     described = describe(samples, workers)
     rng = np.random.default_rng(seed) if intervals else None
     figures = _counted(described, train, intervals)
@@ -92,24 +87,22 @@ def evaluate_samples(
 
 
 def random_molecules(train: Sequence[str], count: int, seed: int) -> list[str]:
-    """``count`` training molecules drawn without repetition: what an honest reference row is
-    measured on.
+    """``count`` training molecules drawn without repetition, for the reference row.
 
     Take as many as there are valid samples and hand them to ``evaluate_samples``: that many real
     molecules have the same sampling error, and their FCD is the floor at that size, which is not 0.
     UsageError where the training set is smaller than that."""
     if count > len(train):
         raise UsageError(
-            f"{count} random training molecules were asked for and the training set has {len(train)}: "
-            "evaluate no more samples than that, or hand in the whole training set"
+            f"{count} random training molecules were asked for and the training set has "
+            f"{len(train)}: evaluate no more samples than that, or give the whole training set"
         )
     chosen = np.random.default_rng(seed).choice(len(train), size=count, replace=False)
     return [train[index] for index in chosen.tolist()]
 
 
 def with_fcd_excess(figures: Mapping[str, Figure], honest: Mapping[str, Figure]) -> Figures:
-    """The figures with ``FCD/... excess`` beside each FCD: what it is above the honest reference
-    row's.
+    """The figures with ``FCD/... excess`` beside each FCD: the difference to the reference row's.
 
     About 0 for a perfect model, a little below by chance. Both rows must have the same size to be
     compared; the note says so where they differ by more than a tenth."""
@@ -179,8 +172,8 @@ def _fcd(moments: Moments | str, reference: ReferenceSet, valid: int) -> Figure:
         fewer = reference.statistics.count < MINIMUM
         return absent(
             moments.count,
-            f"not enough molecules in the reference set: {reference.statistics.count} valid ones, at least "
-            f"{MINIMUM} are needed"
+            f"not enough molecules in the reference set: {reference.statistics.count} valid ones, "
+            f"at least {MINIMUM} are needed"
             if fewer
             else "the reference set was prepared without it",
         )
@@ -217,8 +210,7 @@ def _likeness(
 
 
 def _diversity(described: DescribedSet, workers: int, rng: np.random.Generator | None) -> Figures:
-    """IntDiv and IntDiv2 over all pairs, a molecule with itself included, as MOSES's program has
-    them.
+    """IntDiv and IntDiv2 over all pairs, each with itself included, as in MOSES's program.
 
     IntDiv2 is the mean over molecules of 1 - (mean T²)^½, where the paper's formula takes the root
     last; for the MOSES training set they differ in the third digit."""

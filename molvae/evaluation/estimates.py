@@ -1,13 +1,9 @@
-"""A measured number with its sample size, its interval and its caveat; and the arithmetic that
-makes some.
-
-Knows numbers and counts, and nothing of molecules.
-"""
+"""Measured numbers with sample size, interval and caveat; their arithmetic and their tables."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,9 +68,7 @@ def share(hits: int, n: int, interval: bool, note: str = "") -> Figure:
 
 
 def mean(values: Floats, rng: np.random.Generator | None, note: str = "") -> Figure:
-    """The mean of at least one value, with a percentile bootstrap interval where a generator is
-    handed in.
-    """
+    """The mean of at least one value; ``rng`` adds a percentile bootstrap interval."""
     value, n = float(values.mean()), len(values)
     if rng is None or n < 2:
         return Figure(value, n, note=note)
@@ -84,8 +78,7 @@ def mean(values: Floats, rng: np.random.Generator | None, note: str = "") -> Fig
 
 
 def wasserstein(first: Floats, second: Floats) -> float:
-    """Wasserstein-1 distance between two samples of a number, in its unit: the area between their
-    CDFs.
+    """Wasserstein-1 distance of two samples of a number, in its unit: area between their CDFs.
 
     >>> wasserstein(np.array([0.0, 1.0]), np.array([2.0]))
     1.5
@@ -106,3 +99,80 @@ def cosine_similarity(first: Mapping[str, int], second: Mapping[str, int]) -> fl
     product = sum(count * second[name] for name, count in first.items() if name in second)
     squares = math.prod(sum(count**2 for count in counts.values()) for counts in (first, second))
     return product / math.sqrt(squares)
+
+
+def number(value: float | None) -> str:
+    """A number for people: four decimals, fewer where it is large; whole numbers as they are.
+
+    >>> number(0.05), number(123.456), number(64), number(31250.4), number(None)
+    ('0.0500', '123.5', '64', '31,250', '-')
+    """
+    if value is None:
+        return "-"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return (
+        f"{value:,.0f}"
+        if abs(value) >= 1000
+        else f"{value:.1f}"
+        if abs(value) >= 100
+        else f"{value:.4f}"
+    )
+
+
+def interval(figure: Figure) -> str:
+    """The 95 % interval of a figure, or nothing."""
+    return "" if figure.low is None else f"{number(figure.low)} to {number(figure.high)}"
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines with aligned columns: the first to the left, others to the right.
+
+    >>> aligned([["a", "10"], ["bcd", "9"]])
+    ['a    10', 'bcd   9']
+    """
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    lines = []
+    for first, *others in rows:
+        cells = [
+            first.ljust(widths[0]),
+            *(cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)),
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return lines
+
+
+def listed(figures: Mapping[str, Figure]) -> list[str]:
+    """A line for each figure, with its interval, its sample size, and its note beside it."""
+    cells = [["", "value", "95 %", "n"]]
+    cells += [
+        [name, number(one.value), interval(one), number(one.n)] for name, one in figures.items()
+    ]
+    lines = aligned(cells)
+    notes = ["", *(one.note for one in figures.values())]
+    width = max(map(len, lines))
+    return [
+        f"{line.ljust(width)}  {note}".rstrip() for line, note in zip(lines, notes, strict=True)
+    ]
+
+
+def compared(rows: Mapping[str, Mapping[str, Figure]]) -> list[str]:
+    """A line for each figure of the first row, with that of other rows beside it, notes below."""
+    (first, figures), *others = rows.items()
+    cells = [["", first, "95 %", "n", *(cell for name, _ in others for cell in (name, "n"))]]
+    for name, figure in figures.items():
+        line = [name, number(figure.value), interval(figure), number(figure.n)]
+        for _, other in others:
+            found = other.get(name)
+            line += [number(found.value), number(found.n)] if found else ["", ""]
+        cells.append(line)
+    return [*aligned(cells), *footnotes(figures)]
+
+
+def footnotes(figures: Mapping[str, Figure]) -> list[str]:
+    """The notes of figures, each once, with the names of those it belongs to."""
+    names: dict[str, list[str]] = {}
+    for name, figure in figures.items():
+        if figure.note:
+            names.setdefault(figure.note, []).append(name)
+    return [f"  {', '.join(some)}: {note}" for note, some in names.items()]

@@ -20,10 +20,9 @@ from numpy.typing import NDArray
 
 FEATURES = 512
 MINIMUM = FEATURES + 1  # fewer molecules cannot give a covariance of full rank
-FEW = 5000  # below it the distance of two samples of one distribution is larger than what models differ by
-LONGEST = (
-    349  # characters: ChemNet reads 350 with the end mark, and other lengths change every value
-)
+FEW = 5000  # with fewer, two samples of one distribution are further apart than models differ
+# Characters: ChemNet reads 350 with the end mark, and other lengths change every value.
+LONGEST = 349
 
 _BATCH = 128
 _PART = 2048  # activations held at a time by a thread
@@ -41,7 +40,7 @@ class Moments:
 
 
 def fcd_installed() -> bool:
-    """Whether the package ``fcd``, and what it needs, is there."""
+    """True if the package ``fcd`` and its requirements are installed."""
     return all(importlib.util.find_spec(name) is not None for name in ("fcd", "scipy", "torch"))
 
 

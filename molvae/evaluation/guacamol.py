@@ -1,8 +1,7 @@
 """GuacaMol's two distribution scores: how alike descriptors are, and FCD mapped to 0-1.
 
 Brown et al., J. Chem. Inf. Model. 59 (2019) 1096. Its protocol takes at most 10,000 distinct
-molecules of each set, without stereo, and its reference is the training set. Knows nothing of files
-or of MOSES."""
+molecules of each set, without stereo, and its reference is the training set."""
 
 from __future__ import annotations
 
@@ -31,7 +30,7 @@ DESCRIPTORS = (
     "NumAliphaticRings",
     "NumAromaticRings",
 )
-CONTINUOUS = 4  # the first so many are compared as densities, the rest as histograms
+CONTINUOUS = 4  # the first four are compared as densities, the rest as histograms
 _GRID = 1000
 _BINS = 10
 _FLOOR = 1e-10
@@ -42,9 +41,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Profile:
-    """Descriptors (n, 9) of n distinct molecules, and the similarity (n,) of each to its nearest
-    other.
-    """
+    """Descriptors (n, 9) of n distinct molecules, and similarity (n,) to the nearest other one."""
 
     descriptors: Floats
     similarities: Floats
@@ -88,8 +85,7 @@ def _profile_chunk(smiles: list[str]) -> list[tuple[str, tuple[list[float], Fing
 
 
 def kl_score(reference: Profile, sample: Profile) -> float:
-    """Mean over ten descriptors of exp(-KL(reference || sample)): 1 for equal distributions,
-    towards 0 else.
+    """Mean over ten descriptors of exp(-KL(reference || sample)): 1 for equal distributions.
 
     Raises ValueError, in words, where a density cannot be estimated: fewer than two distinct
     molecules, or a descriptor with one value for all."""
@@ -121,8 +117,7 @@ def fcd_score(distance: float) -> float:
 
 
 def continuous_kl(reference: Floats, sample: Floats) -> float:
-    """KL divergence, nats, between Gaussian kernel densities (Scott's bandwidth) on a grid of 1,000
-    points.
+    """KL divergence, nats, of Gaussian kernel densities (Scott's bandwidth) on 1,000 points.
 
     Raises ValueError where all values of one set are the same.
     """

@@ -1,9 +1,7 @@
-"""What a model's latent space is worth, on molecules it was not trained on, and a verdict in plain
-words.
+"""Diagnostics of a model's latent space on held-out molecules, and a verdict in a sentence.
 
-Reconstruction, likelihood, what the latent carries, how the aggregate posterior fits the prior,
-what the neighbourhoods look like. Knows no files. The same seed gives the same figures, on any
-number of threads.
+Reconstruction, likelihood, information in the latent, mismatch of aggregate posterior and prior,
+neighbourhoods. A seed gives the same figures on any number of threads.
 
     N molecules, B of them in a batch, Z latent
 """
@@ -29,37 +27,37 @@ from ..nn.threads import Threads
 from .aggregate_posterior import AT_LEAST, Posteriors, capacity, mismatch
 from .estimates import Figure, absent, mean, share
 from .latent_neighbourhoods import (
-    Ring,
+    Neighbourhood,
     decode,
     encode_back,
     locality,
+    re_encoding_errors,
     read,
-    round_trips,
     smoothness,
 )
 
-IGNORED = 1.0
-"""Nats: where exchanging latents between molecules costs less than this, the decoder ignores
-them.
-"""
+MIN_GAP = 1.0
+"""Nats of shuffled-z gap below which the decoder ignores its latent."""
 
-HOLES = 1.2
-"""The prior has holes where the way back from its draws is longer than this many times that from a
-posterior's.
+MAX_RATIO = 1.2
+"""Prior over posterior re-encoding error above which the prior does not match the posteriors.
 
 Measured on small models of 10,000 molecules: 1.00 collapsed at beta 1, 1.05 at 0.3, 1.4 at 0.02,
-1.3 at 0. """
+1.3 at 0."""
 
-APART = 5.0
-"""Nats: it also has holes where its molecules' latents are at least so far from it that they share
-less than a hundredth of its mass (e^-5). A decoder that rebuilds little has poor ways back
-everywhere, and only this shows."""
+MAX_KL = 5.0
+"""Nats of KL from aggregate posterior to prior above which these do not match: less than a
+hundredth of the prior's mass (e^-5) is then shared. A decoder that rebuilds little has a large
+re-encoding error everywhere, and this alone shows the mismatch."""
 
 ENOUGH = 50
 """Different molecules below which there is no verdict."""
 
 LEVELS = (0.0, PRIOR_LEVEL, 0.5, 0.75)
-"""Noise levels looked at, of a model that has several, besides its sharpest."""
+"""Noise levels measured, of a model that has several, besides its highest."""
+
+GAP = "shuffled-z gap, nats"
+RATIO = "prior / posterior re-encoding error"
 
 BATCH = 256
 _NO_MOLECULE = "no molecule that the model can read"
@@ -72,11 +70,11 @@ Figures = dict[str, Figure]
 class LatentSpace:
     """The figures in groups by heading, locality by radius, KL ``(Z,)`` in nats, and the verdict.
 
-    Of a model with several noise levels all this is at the sharpest, and ``levels`` has the
+    Of a model with several noise levels all this is at the highest, and ``levels`` has the
     likelihood by level."""
 
     groups: dict[str, Figures]
-    rings: list[Ring]
+    neighbourhoods: list[Neighbourhood]
     random_pairs: Figure
     kl_per_dimension: list[float]
     verdict: str
@@ -116,8 +114,8 @@ def measure(
 ) -> LatentSpace:
     """The figures of a model's latent space on ``readings``, molecules it was not trained on.
 
-    ``iwae`` draws from every posterior estimate log p(x) and the reconstruction term. ``said`` is
-    told what is being measured."""
+    ``iwae`` draws from every posterior estimate log p(x) and the reconstruction term. ``said`` gets
+    the name of each measurement as it begins."""
     if not readings:
         nothing = absent(0, _NO_MOLECULE)
         words = f"No verdict: there is {_NO_MOLECULE}."
@@ -138,25 +136,25 @@ def measure(
     groups["Reconstruction"] |= symbol_accuracy(terms)
     groups["Likelihood"] = likelihood(terms, posteriors.kl().sum(1), iwae, rng)
     rate = {"rate, nats": replace(groups["Likelihood"]["KL, nats"], note="the KL of the ELBO")}
-    groups["What the latent carries"] = shuffled(terms, rng) | rate | capacity(posteriors)
+    groups["Information in the latent"] = shuffled(terms, rng) | rate | capacity(posteriors)
     groups["Aggregate posterior against the prior"] = mismatch(posteriors)
     said("latent space: neighbourhoods")
     means, drawn = q.mean.cpu().numpy(), draws.cpu().numpy()
-    groups["Holes"] = round_trips(codec, drawn, prior, rng, workers)
+    groups["Prior mismatch"] = re_encoding_errors(codec, drawn, prior, rng, workers)
     groups["Smoothness along arcs between molecules"] = smoothness(codec, means, rng)
-    rings, random_pairs = locality(codec, readings, means, rng)
+    neighbourhoods, random_pairs = locality(codec, readings, means, rng)
     distinct = len({reading.smiles for reading in readings})
     words = verdict(
-        groups["What the latent carries"]["shuffled-latent gap, nats"].value,
-        groups["Holes"]["prior way / posterior way"].value,
+        groups["Information in the latent"][GAP].value,
+        groups["Prior mismatch"][RATIO].value,
         groups["Aggregate posterior against the prior"][AT_LEAST].value,
         distinct,
     )
     by_level = noise_levels(codec, readings, noise, seed, rng) if codec.levels else []
     if by_level:
-        words = f"At its sharpest noise level: {words[0].lower()}{words[1:]}"
+        words = f"At its highest noise level: {words[0].lower()}{words[1:]}"
     return LatentSpace(
-        groups, rings, random_pairs, posteriors.kl().mean(0).tolist(), words, by_level
+        groups, neighbourhoods, random_pairs, posteriors.kl().mean(0).tolist(), words, by_level
     )
 
 
@@ -201,12 +199,10 @@ def likelihood_terms(
     seed: int,
     level: Level = None,
 ) -> Terms:
-    """What the decoder says of every molecule; ``draws`` ``(N, Z)`` is one draw from each
-    posterior.
+    """Log-likelihood of every molecule; ``draws`` ``(N, Z)`` is one draw from each posterior.
 
-    ``level`` is the noise level of ``q`` and ``draws``, where the model has several.
-
-    Each molecule gets the draw of another: its neighbour in a random circle of them all.
+    ``level`` is the noise level of ``q`` and ``draws``, where the model has several. Each molecule
+    also gets the draw of another: its neighbour in a random circle of them all.
     """
     circle = np.random.default_rng([seed, 2]).permutation(len(readings))
     partner = np.empty(len(readings), np.int64)
@@ -245,19 +241,18 @@ def likelihood_terms(
 def noise_levels(
     codec: Codec, readings: Sequence[Reading], noise: Tensor, seed: int, rng: np.random.Generator
 ) -> list[tuple[float, Figures]]:
-    """The ELBO, its terms and the shuffled-latent gap by noise level; at level 0 the ELBO is the
-    exact log p(x).
+    """The ELBO, its terms and the shuffled-z gap by noise level.
 
-    ``noise`` ``(N, Z)`` draws the latent of every molecule, once.
-    """
-    sharpest = codec.saved.config.model.max_signal
-    mean_at_sharpest = codec.posterior(readings).mean
+    At level 0 the ELBO is the exact log p(x). ``noise`` ``(N, Z)`` draws the latent of every
+    molecule, once."""
+    highest = codec.saved.config.model.max_signal
+    mean_at_highest = codec.posterior(readings).mean
     rows = []
-    for level in (*(level for level in LEVELS if level < sharpest), sharpest):
-        # z = a mu + sqrt(1 - a²) eps: the mean grows with the level, the variance is the same for
-        # all molecules.
-        variance = torch.full_like(mean_at_sharpest, 1.0 - level**2)
-        q = Gaussian(mean_at_sharpest * (level / sharpest), variance.log())
+    for level in (*(level for level in LEVELS if level < highest), highest):
+        # z = a mu + sqrt(1 - a²) eps: the mean grows with the level, and all molecules have one
+        # variance.
+        variance = torch.full_like(mean_at_highest, 1.0 - level**2)
+        q = Gaussian(mean_at_highest * (level / highest), variance.log())
         terms = likelihood_terms(
             codec, readings, q, q.draw(noise.to(q.mean.device)), 1, seed, level
         )
@@ -268,12 +263,10 @@ def noise_levels(
 
 
 def symbol_accuracy(terms: Terms) -> Figures:
-    """Share of symbols that are the likeliest one, the true beginning and the posterior mean
-    given.
-    """
+    """Share of symbols that are the likeliest one given the true prefix and the posterior mean."""
     symbols = int(terms.symbols.sum())
     value = float(terms.right.sum()) / symbols
-    note = f"of {symbols:,} symbols, ends included, each after the true beginning"
+    note = f"of {symbols:,} symbols, ends included, each after the true prefix"
     return {"token accuracy": Figure(value, len(terms.right), note=note)}
 
 
@@ -292,45 +285,47 @@ def likelihood(terms: Terms, kl: Floats, iwae: int, rng: np.random.Generator) ->
 
 
 def shuffled(terms: Terms, rng: np.random.Generator) -> Figures:
-    """What it costs the decoder to be given another molecule's latent, in nats per molecule."""
-    name = "shuffled-latent gap, nats"
+    """Loss of log p(x|z) with another molecule's latent, in nats per molecule."""
     if len(terms.own) < 2:
-        return {name: absent(len(terms.own), "needs at least two molecules")}
+        return {GAP: absent(len(terms.own), "needs at least two molecules")}
     note = "log p(x|z) less the same with another molecule's z"
-    return {name: mean(terms.own - terms.other, rng, note)}
+    return {GAP: mean(terms.own - terms.other, rng, note)}
 
 
-def verdict(gap: float | None, ways: float | None, apart: float | None, distinct: int) -> str:
-    """One sentence: the decoder uses its latent, ignores it, or uses it while the prior has holes.
+def verdict(gap: float | None, ratio: float | None, kl: float | None, distinct: int) -> str:
+    """One sentence: the decoder uses its latent, ignores it, or uses it with a prior mismatch.
 
-    ``gap`` is the shuffled-latent gap in nats, ``ways`` the length of a prior draw's way back over
-    that of a posterior draw, ``apart`` the least KL of the aggregate posterior to the prior in
-    nats; the thresholds are :data:`IGNORED`, :data:`HOLES`, :data:`APART` and :data:`ENOUGH`.
+    ``gap`` is the shuffled-z gap in nats, ``ratio`` the re-encoding error of prior draws over that
+    of posterior draws, ``kl`` a lower bound of the KL from aggregate posterior to prior in nats;
+    the thresholds are :data:`MIN_GAP`, :data:`MAX_RATIO`, :data:`MAX_KL` and :data:`ENOUGH`.
 
     >>> verdict(30.0, 1.1, 0.2, 2000)[:30]
-    'The decoder uses its latent: e'
+    'The decoder uses its latent: s'
     >>> verdict(0.2, 1.0, 0.1, 2000)[:50]
     'The decoder ignores its latent (posterior collapse'
     """
     if gap is None or distinct < ENOUGH:
         return f"No verdict: {distinct:,} different molecules could be read, and it takes {ENOUGH}."
-    costs = f"exchanging latents between molecules costs {gap:.1f} nats"
-    if gap < IGNORED:
+    uses = f"shuffled-z gap {gap:.1f} nats"
+    if gap < MIN_GAP:
         return (
-            f"The decoder ignores its latent (posterior collapse): {costs}, less than {IGNORED:g}."
+            f"The decoder ignores its latent (posterior collapse): {uses}, less than {MIN_GAP:g}."
         )
     signs = []
-    if ways is not None:
-        back = f"a prior draw's way back is {ways:.2f} times as long as a posterior draw's (limit {HOLES:g})"
-        signs.append((ways > HOLES, back))
-    if apart is not None:
-        away = (
-            f"the molecules' latents are at least {apart:.1f} nats from the prior (limit {APART:g})"
+    if ratio is not None:
+        words = (
+            f"the re-encoding error of prior draws is {ratio:.2f} times that of posterior draws "
+            f"(limit {MAX_RATIO:g})"
         )
-        signs.append((apart > APART, away))
-    if found := [words for seen, words in signs if seen]:
-        return f"The prior has holes: the decoder uses its latent ({costs}), but {' and '.join(found)}."
+        signs.append((ratio > MAX_RATIO, words))
+    if kl is not None:
+        words = (
+            f"the KL from aggregate posterior to prior is at least {kl:.1f} nats (limit {MAX_KL:g})"
+        )
+        signs.append((kl > MAX_KL, words))
+    if found := [words for exceeded, words in signs if exceeded]:
+        return f"Prior mismatch: the decoder uses its latent ({uses}), but {' and '.join(found)}."
     if len(signs) < 2:
-        return f"The decoder uses its latent: {costs}. Whether the prior has holes cannot be said."
+        return f"The decoder uses its latent: {uses}. A prior mismatch could not be measured."
     words = " and ".join(words for _, words in signs)
-    return f"The decoder uses its latent: {costs}; and the prior shows no holes: {words}."
+    return f"The decoder uses its latent: {uses}; and no prior mismatch shows: {words}."

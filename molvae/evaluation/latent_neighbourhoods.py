@@ -1,8 +1,7 @@
-"""What lies around a latent: which molecule encodes to it, how molecules change as it moves, and
-whether prior draws land on known ground.
+"""Neighbourhoods in latent space: locality, smoothness, and re-encoding errors of draws.
 
-Similarities are Tanimoto of Morgan fingerprints (radius 2, 1,024 bits); a latent without atoms is
-like nothing. Everything here decodes greedily. Knows no files.
+Similarities are Tanimoto of Morgan fingerprints (radius 2, 1,024 bits), 0 for a latent that decodes
+to no atoms. Everything here decodes greedily.
 
     N molecules, Z latent
 """
@@ -33,7 +32,7 @@ RADII = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
 """Lengths of the perturbation, in standard deviations of the prior in every dimension."""
 
 SEEDS = 500
-"""Molecules, at most, whose surroundings are looked at."""
+"""Molecules, at most, that are perturbed."""
 
 PATHS = 100
 STEPS = 11
@@ -49,10 +48,8 @@ MANY = 500
 Figures = dict[str, Figure]
 
 
-class Ring(NamedTuple):
-    """The surroundings of molecules at one radius: similarity to the seed, and how often it is the
-    seed.
-    """
+class Neighbourhood(NamedTuple):
+    """Molecules at one radius: similarity to the seed, and the share that is the seed itself."""
 
     radius: float
     similarity: Figure
@@ -67,9 +64,7 @@ def decode(codec: Codec, z: Latents) -> list[str]:
 
 
 def read(codec: Codec, smiles: Sequence[str], workers: int | None = None) -> list[Reading | str]:
-    """Each molecule as the model reads it, or the reason why it cannot; on every core where they
-    are many.
-    """
+    """Each molecule as the model reads it, or the reason why it cannot; many on every core."""
     count = (default_workers() if len(smiles) > MANY else 1) if workers is None else workers
     chunks = map_chunks(partial(_read_chunk, codec.reader), chunked(smiles, 100), count, _crashed)
     return [one for chunk in chunks for one in chunk]
@@ -92,8 +87,7 @@ def _crashed(_: str) -> list[Reading | str]:
 def encode_back(
     codec: Codec, z: Tensor, candidates: Sequence[Sequence[Candidate]], workers: int | None = None
 ) -> list[str]:
-    """Of every latent's candidates the one whose own posterior mean lies nearest to it; empty if it
-    has none.
+    """The candidate of every latent whose posterior mean lies nearest to it; empty without any.
 
     Euclidean distance. Where no candidate can be read by the model, the likeliest is taken.
     """
@@ -126,15 +120,14 @@ def fingerprints_of(smiles: Sequence[str]) -> Fingerprints:
 
 def locality(
     codec: Codec, readings: Sequence[Reading], means: Latents, rng: np.random.Generator
-) -> tuple[list[Ring], Figure]:
-    """How alike a molecule and its perturbed neighbours are, by radius; and how alike two random
-    molecules are.
+) -> tuple[list[Neighbourhood], Figure]:
+    """Similarity of a molecule to its perturbed neighbours by radius, and of random pairs.
 
     A neighbour is decoded from the posterior mean plus ``radius`` times a draw from N(0, I).
     """
     readings, means = readings[:SEEDS], means[:SEEDS]
     seeds = fingerprints_of([reading.smiles for reading in readings])
-    rings = []
+    found_by_radius = []
     for radius in RADII:
         noise = rng.standard_normal(means.shape, dtype=np.float32)
         found = decode(codec, means + np.float32(radius) * noise)
@@ -142,20 +135,21 @@ def locality(
             [smiles == reading.smiles for smiles, reading in zip(found, readings, strict=True)]
         )
         alike = similarity(seeds, fingerprints_of(found))
-        rings.append(Ring(radius, mean(alike, rng), mean(same.astype(np.float64), rng)))
+        found_by_radius.append(
+            Neighbourhood(radius, mean(alike, rng), mean(same.astype(np.float64), rng))
+        )
     if len(readings) < 2:
-        return rings, absent(len(readings), "needs at least two molecules")
-    return rings, mean(
+        return found_by_radius, absent(len(readings), "needs at least two molecules")
+    return found_by_radius, mean(
         similarity(seeds, np.roll(seeds, 1, axis=0)), rng, "pairs of different molecules of the set"
     )
 
 
 def smoothness(codec: Codec, means: Latents, rng: np.random.Generator) -> Figures:
-    """How evenly molecules change along the arcs between the posterior means of random pairs.
+    """Evenness of change along arcs between the posterior means of random pairs.
 
     All points are as decoded, the ends included. The similarity between neighbours, the largest
-    jump of each path (1 - similarity), and how many of a path's molecules are different from each
-    other."""
+    jump of each path (1 - similarity), and the share of different molecules on a path."""
     names = ("neighbour similarity", "largest jump", "distinct on a path")
     if len(means) < 2:
         return {name: absent(0, "needs at least two molecules") for name in names}
@@ -172,7 +166,7 @@ def smoothness(codec: Codec, means: Latents, rng: np.random.Generator) -> Figure
     alike = similarity(bits[:, :-1].reshape(flat), bits[:, 1:].reshape(flat)).reshape(
         paths, STEPS - 1
     )
-    # An atomless point is not like its neighbour even where that has no atoms either.
+    # A point without atoms is not like its neighbour even where that has no atoms either.
     distinct = np.array([len(set(path) - {""}) / STEPS for path in texts])
     return {
         names[0]: mean(alike.mean(1), rng, f"n counts paths, of {STEPS} points each"),
@@ -181,42 +175,41 @@ def smoothness(codec: Codec, means: Latents, rng: np.random.Generator) -> Figure
     }
 
 
-def round_trips(
+def re_encoding_errors(
     codec: Codec,
     draws: Latents,
     prior: Latents,
     rng: np.random.Generator,
     workers: int | None = None,
 ) -> Figures:
-    """How far a latent is from where its molecule encodes to: for posterior draws, and for prior
-    draws.
+    """Distance from a latent to where its molecule encodes to, for posterior and prior draws.
 
     Root mean square over the dimensions of mean(x) - z, with x decoded from z. Where no molecule
-    was ever encoded the decoder answers with one that belongs elsewhere, so holes show as longer
-    ways back."""
+    was ever encoded the decoder answers with one that belongs elsewhere, so a prior mismatch shows
+    as a larger error."""
     figures: Figures = {}
     for name, z in (("posterior", draws[:ROUND_TRIPS]), ("prior", prior[:ROUND_TRIPS])):
-        distances = _ways_back(codec, z, workers)
+        distances = _re_encoding_error(codec, z, workers)
         lost = len(z) - len(distances)
         note = f"{lost:,} decoded to nothing the model can read" if lost else ""
-        label = f"way back from a {name} draw"
+        label = f"re-encoding error of {name} draws"
         figures[label] = mean(distances, rng, note) if len(distances) else absent(0, note)
-    ways = [figure.value for figure in figures.values()]
-    if ways[0] is None or ways[1] is None or ways[0] < 1e-9:
-        figures["prior way / posterior way"] = absent(0, "one of the two ways back is not there")
+    errors = [figure.value for figure in figures.values()]
+    if errors[0] is None or errors[1] is None or errors[0] < 1e-9:
+        figures["prior / posterior re-encoding error"] = absent(0, "one of the two is missing")
     else:
-        figures["prior way / posterior way"] = Figure(
-            ways[1] / ways[0],
+        figures["prior / posterior re-encoding error"] = Figure(
+            errors[1] / errors[0],
             min(figure.n for figure in figures.values()),
-            note="1 where there are no holes",
+            note="1 where prior and posteriors match",
         )
     return figures
 
 
-def _ways_back(codec: Codec, z: Latents, workers: int | None) -> NDArray[np.float64]:
+def _re_encoding_error(codec: Codec, z: Latents, workers: int | None) -> NDArray[np.float64]:
     found = read(codec, decode(codec, z), workers)
     readings = [one for one in found if isinstance(one, Reading)]
     means = codec.encode_readings(readings)
     rows = [row for row, one in enumerate(found) if isinstance(one, Reading)]
-    ways: NDArray[np.float64] = np.sqrt(((means - z[rows]).astype(np.float64) ** 2).mean(1))
-    return ways
+    errors: NDArray[np.float64] = np.sqrt(((means - z[rows]).astype(np.float64) ** 2).mean(1))
+    return errors

@@ -1,11 +1,10 @@
-"""Which molecules pass the filters MOSES was made with: MCF, PAINS, allowed atoms, no charge, no
-large ring.
+"""The filters of the MOSES data set: MCF, PAINS, allowed atoms, no charge, no large ring.
 
 The 22 medicinal-chemistry patterns (MCF) and the PAINS patterns are the data of the MOSES benchmark
 (Polykovskiy et al., arXiv 1811.12823; https://github.com/molecularsets/moses, copyright 2018
 Insilico Medicine, Inc., MIT licence). RDKit carries the same 480 PAINS patterns, but has since
 corrected 17 of them; those are put back here as MOSES has them, so that the share that passes is
-the published figure. Knows one molecule at a time."""
+the published figure."""
 
 from __future__ import annotations
 
@@ -88,7 +87,9 @@ PAINS_OF_MOSES: dict[str, str] = {
         ":[c;!H0,$(c-[#8]),$(c-[#16;X2]),$(c-[#6;X4]),$(c-[#7;H2,H3,$([#7!H0]-[#6;X4]),$([#7](-[#6;X4])-[#6;X4])])]"
         "(:c:3-[#1]))-[#1])-[#7;H2,H3,$([#7;!H0]-[#6;X4]),$([#7](-[#6;X4])-[#6;X4])]"
     ),
-    "hzone_enamin(30)": "[#7](-[#1])-[#7]=[#6]-[#6;!H0,$([#6]-[#6])]=[#6](-[#6])-!@[$([#7]),$([#8]-[#1])]",
+    "hzone_enamin(30)": (
+        "[#7](-[#1])-[#7]=[#6]-[#6;!H0,$([#6]-[#6])]=[#6](-[#6])-!@[$([#7]),$([#8]-[#1])]"
+    ),
     "quinone_A(370)": "[!#6&!#1]=[#6]-1-[#6]=,:[#6]-[#6](=[!#6&!#1])-[#6]=,:[#6]-1",
     "quinone_C(2)": (
         "[#8]=[#6]-3-c:1:c(:c:c:c:c:1)-[#6]-2=[#6](-[#8]-[#1])-[#6](=[#8])-[#7]-c:4:c-2:c-3:c:c:c:4"
@@ -112,7 +113,7 @@ them.
 
 
 def passes_moses_filters(mol: Chem.Mol) -> bool:
-    """Whether a molecule would have been let into the MOSES data set.
+    """True for a molecule that the MOSES data set would have accepted.
 
     >>> passes_moses_filters(Chem.MolFromSmiles("CC(=O)Nc1ccc(O)cc1"))
     True
@@ -180,8 +181,8 @@ def _pains() -> _Patterns:
             rows = list(csv.reader(handle))
     except OSError as error:
         raise MolvaeError(
-            f"RDKit's PAINS table cannot be read ({path}: {error.strerror}): this build of RDKit lacks its "
-            "data files; the one on PyPI has them"
+            f"RDKit's PAINS table cannot be read ({path}: {error.strerror}): this build of RDKit "
+            "lacks its data files; the one on PyPI has them"
         ) from error
     corrected = {label.removeprefix("<regId=").removesuffix(">"): smarts for smarts, label in rows}
     return _compile(corrected | PAINS_OF_MOSES, merge_hydrogens=True)

@@ -2,7 +2,7 @@
 
 A set is known by the SHA-256 of its sorted lines and of the versions that made the statistics, so a
 changed file, a new RDKit or a new molvae computes anew. Files are plain arrays (npz without
-pickle); one that is damaged is computed and written again. Knows nothing of the figures."""
+pickle); one that is damaged is computed and written again."""
 
 from __future__ import annotations
 
@@ -32,9 +32,7 @@ Arrays = dict[str, NDArray[np.generic]]
 
 @dataclass(frozen=True)
 class ReferenceSet:
-    """What samples are compared with. ``moments`` is None without ``fcd`` or with too few
-    molecules.
-    """
+    """Statistics of a reference set; ``moments`` is None without ``fcd`` or with few molecules."""
 
     statistics: Statistics
     profile: Profile
@@ -44,7 +42,7 @@ class ReferenceSet:
 def reference_set(
     smiles: Sequence[str], *, cache_folder: Path | None = None, workers: int = 1, fcd: bool = True
 ) -> ReferenceSet:
-    """The statistics of a reference set, read from ``cache_folder`` where they are there already.
+    """The statistics of a reference set, read from ``cache_folder`` where they are in it.
 
     The cache is keyed by the SMILES as given, in any order: the same molecules spelt differently
     are computed again. Invalid SMILES are left out. ``fcd=False`` leaves out the ChemNet moments,
@@ -74,9 +72,7 @@ def reference_set(
 
 
 def content_key(smiles: Sequence[str]) -> str:
-    """SHA-256, hexadecimal, of the SMILES in sorted order and of the versions the statistics depend
-    on.
-    """
+    """SHA-256, hexadecimal, of the sorted SMILES and of the versions that statistics depend on."""
     digest = hashlib.sha256(f"{FORMAT}\n{rdkit.__version__}\n{len(smiles)}\n".encode())
     digest.update("\n".join(sorted(smiles)).encode("utf-8", "surrogatepass"))
     return digest.hexdigest()

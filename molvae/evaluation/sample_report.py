@@ -1,8 +1,7 @@
-"""The sample table of ``molvae evaluate``: molecules from anywhere, beside an honest reference row.
+"""The sample table of ``molvae evaluate``: molecules from anywhere, beside a reference row.
 
 The reference row is as many random training molecules against the same test set: a model whose
-figures equal it is as good as the data themselves at that size. Knows neither torch nor any model:
-draws are handed in."""
+figures equal it is as good as the data themselves at that size. Needs no torch."""
 
 from __future__ import annotations
 
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from ..chem.molecule import canonical, parse, smiles_hashes
 from ..datasets.table_reader import open_table
 from ..errors import MoleculeError
+from ..runtime.cache_folder import user_cache_folder
 from ..runtime.process_pool import chunked, default_workers, map_chunks
 from .distribution_metrics import (
     Figures,
@@ -30,11 +30,11 @@ from .distribution_metrics import (
 from .estimates import Figure, absent, share
 from .reference_statistics import ReferenceSet, reference_set
 
-REFERENCE, CONSISTENT = "random training molecules", "consistent samples"
+REFERENCE, CANONICAL = "random training molecules", "canonical samples"
 LOOKED_AT = 1000
-"""Training molecules whose spelling is looked at, before all of them are taken to be canonical."""
+"""Training molecules that are checked before all of them are taken to be canonical SMILES."""
 
-CANONICAL = 0.99
+TRUSTED = 0.99
 """Share of those that must be canonical; MOSES's own file has 0.9998."""
 
 NO_TRAIN = "no --train file was given, and a model keeps only hashes of its molecules"
@@ -51,15 +51,13 @@ class Drawn(Protocol):
         """Canonical SMILES, empty for none."""
 
     @property
-    def consistent(self) -> bool:
-        """Whether its SELFIES is the one that the molecule is written in."""
+    def canonical(self) -> bool:
+        """True if encode(canonical(decode(s))) = s for its SELFIES s."""
 
 
 @dataclass(frozen=True)
 class SampleTable:
-    """Figures by row: the samples', the reference row's where there is one, else why not; sizes of
-    all sets.
-    """
+    """Figures by row, the reference row's where there is one, sizes of all sets, and remarks."""
 
     rows: dict[str, Figures]
     sizes: dict[str, int]
@@ -67,8 +65,8 @@ class SampleTable:
 
 
 class Sets(NamedTuple):
-    """What samples are compared with: the test set, perhaps a second one, and the training
-    molecules as text (for the reference row) and as what novelty is measured against."""
+    """Reference sets: the test set, perhaps a second one, and the training molecules, as text for
+    the reference row and as hashes for novelty."""
 
     test: ReferenceSet
     second: ReferenceSet | None = None
@@ -76,13 +74,11 @@ class Sets(NamedTuple):
     known: Known | None = None
 
 
-def cache_folder() -> Path | None:
-    """Where the statistics of reference sets are kept between evaluations; None where nothing can
-    be written.
-    """
-    folder = (
-        Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "molvae" / "reference"
-    )
+def reference_cache() -> Path | None:
+    """Folder of the statistics of reference sets; None where nothing can be written."""
+    folder = user_cache_folder("reference")
+    if folder is None:
+        return None
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
@@ -93,9 +89,7 @@ def cache_folder() -> Path | None:
 def read_smiles(
     path: str | Path, column: str | None = None, said: Say = lambda _: None
 ) -> list[str]:
-    """The SMILES column of a file as it stands; a row that cannot be read is an empty text, never
-    left out.
-    """
+    """The SMILES column of a file, unchanged; a row that cannot be read becomes an empty text."""
     with open_table(path, column) as table:
         said(f"{table.name}: SMILES in column {table.smiles_column!r} (chosen {table.chosen_by})")
         return ["" if record.problem else record.smiles for record in table]
@@ -111,13 +105,12 @@ def prepare_sets(
     fcd: bool = True,
     said: Say = lambda _: None,
 ) -> tuple[Sets, list[str]]:
-    """Everything that samples are compared with, from the cache where it is there; and remarks on
-    it.
+    """Reference sets, from the cache where they are in it, and remarks on them.
 
-    ``known`` is what novelty is measured against where there is no ``train``.
+    ``known`` are the hashes for novelty where there is no ``train``.
     """
     count = default_workers() if workers is None else workers
-    folder = cache_folder()
+    folder = reference_cache()
     remarks = (
         []
         if folder
@@ -138,8 +131,7 @@ def prepare_sets(
 
 
 def known_molecules(train: Sequence[str], workers: int = 1) -> tuple[NDArray[np.uint64], str]:
-    """Hashes of the training molecules in canonical form, and a remark where their spelling was
-    trusted.
+    """Hashes of the training molecules in canonical form, and a remark where they are trusted.
 
     Writing a million molecules anew takes minutes. Where all but a few of some hundred looked at
     are canonical already, the file is taken as it stands, as MOSES does; else all are written anew.
@@ -147,8 +139,11 @@ def known_molecules(train: Sequence[str], workers: int = 1) -> tuple[NDArray[np.
     places = np.linspace(0, len(train) - 1, min(LOOKED_AT, len(train))).astype(np.int64).tolist()
     looked_at = [train[place] for place in places]
     same = sum(a == b for a, b in zip(looked_at, canonical_forms(looked_at), strict=True))
-    if len(train) > LOOKED_AT and same >= CANONICAL * len(looked_at):
-        remark = f"novelty takes the training SMILES as they stand: {same:,} of {len(looked_at):,} are canonical"
+    if len(train) > LOOKED_AT and same >= TRUSTED * len(looked_at):
+        remark = (
+            f"novelty takes the training SMILES as they are: {same:,} of {len(looked_at):,} "
+            "checked are canonical"
+        )
         return smiles_hashes(train), remark
     parts = map_chunks(canonical_forms, chunked(train, _CHUNK), workers, _no_form)
     return smiles_hashes([text for part in parts for text in part if text]), ""
@@ -183,7 +178,7 @@ def judge(
     seed: int = 0,
     said: Say = lambda _: None,
 ) -> SampleTable:
-    """The figures of raw samples, of consistent ones alone if they are ``kept``, and of as many
+    """The figures of raw samples, of canonical ones alone if they are ``kept``, and of as many
     random training molecules as there are valid ones.
 
     ``seed`` draws the training molecules and the bootstrap.
@@ -206,7 +201,7 @@ def judge(
     valid = _valid(rows["samples"])
     sizes = {"samples": len(samples), "valid samples": valid, "test": sets.test.statistics.count}
     if kept is not None:
-        rows[CONSISTENT], sizes[CONSISTENT] = measured(kept, CONSISTENT), len(kept)
+        rows[CANONICAL], sizes[CANONICAL] = measured(kept, CANONICAL), len(kept)
     if sets.second is not None:
         sizes["test scaffolds"] = sets.second.statistics.count
     if sets.known is not None:
@@ -222,7 +217,8 @@ def judge(
     ]
     if len(chosen) < valid:
         remarks.append(
-            "the training set has fewer molecules than there are valid samples: the rows differ in size"
+            "the training set has fewer molecules than there are valid samples: the rows differ "
+            "in size"
         )
     rows = {name: with_fcd_excess(figures, honest) for name, figures in rows.items()}
     return SampleTable(rows | {REFERENCE: honest}, sizes, remarks)
@@ -233,16 +229,16 @@ def _valid(figures: Figures) -> int:
     return round((valid.value or 0.0) * valid.n)
 
 
-def consistent_alone(drawn: Sequence[Drawn], more: Iterator[Drawn]) -> tuple[Figure, list[str]]:
-    """The share of consistent draws, and the SMILES of consistent ones alone.
+def canonical_alone(drawn: Sequence[Drawn], more: Iterator[Drawn]) -> tuple[Figure, list[str]]:
+    """The share of draws with canonical SELFIES, and the SMILES of these alone.
 
-    FCD falls with the number of molecules, so the consistent ones are filled up to the number
+    FCD falls with the number of molecules, so the canonical ones are filled up to the number
     ``drawn`` from ``more`` draws as far as they go: what ``drawn`` has without the filter is then
     comparable."""
     if not drawn:
         return absent(0, "no samples"), []
-    kept = [one.smiles for one in drawn if one.consistent]
-    others = (one.smiles for one in more if one.consistent)
+    kept = [one.smiles for one in drawn if one.canonical]
+    others = (one.smiles for one in more if one.canonical)
     return share(len(kept), len(drawn), interval=True), [
         *kept,
         *islice(others, len(drawn) - len(kept)),
@@ -250,7 +246,7 @@ def consistent_alone(drawn: Sequence[Drawn], more: Iterator[Drawn]) -> tuple[Fig
 
 
 def as_json(figures: Mapping[str, Figure]) -> dict[str, dict[str, float | int | str | None]]:
-    """Figures for a JSON file: no NaN anywhere; a value that is null has its reason in ``note``."""
+    """Figures for a JSON file, without NaN; a value that is null has its reason in ``note``."""
     table: dict[str, dict[str, float | int | str | None]] = {}
     for name, figure in figures.items():
         entry: dict[str, float | int | str | None] = {"value": figure.value, "n": figure.n}

@@ -1,8 +1,7 @@
-"""A list of SMILES taken apart once: what is valid, and everything the distribution metrics count
-or compare.
+"""Fingerprints, fragments, scaffolds and properties of a list of SMILES, for the metrics.
 
-Each molecule is parsed once and described in worker processes; what comes back is small: packed
-bits, counts and numbers. Knows nothing of what the figures are, of reference sets, or of files."""
+Each molecule is parsed once and described in worker processes; the result is small: packed bits,
+counts and numbers."""
 
 from __future__ import annotations
 
@@ -31,8 +30,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Statistics:
-    """What the figures need to know of n molecules: bits (n, words), counts, and properties (n,)
-    each.
+    """Statistics of n molecules: fingerprints (n, words), counts, and properties, each (n,).
 
     ``fragments`` are the BRICS pieces of all molecules, ``scaffolds`` the Murcko scaffolds of two
     rings or more; duplicates among the molecules count."""
@@ -44,7 +42,7 @@ class Statistics:
 
     @property
     def count(self) -> int:
-        """How many molecules these are the statistics of."""
+        """Number of molecules."""
         return len(self.fingerprints)
 
 
@@ -64,9 +62,9 @@ class DescribedSet:
 def describe(smiles: Sequence[str], workers: int = 1, filters: bool = True) -> DescribedSet:
     """Parse and describe SMILES in ``workers`` processes; the invalid are counted and left out.
 
-    Valid is what ``chemistry.parse`` reads, charges and salts as they are: what RDKit can read, but
-    for the empty string, wildcards and molecules beyond its limits of size, which MOSES would let
-    pass."""
+    Valid is what ``chem.molecule.parse`` reads, charges and salts unchanged: all that RDKit can
+    read but the empty string, wildcards and molecules beyond its limits of size, which MOSES would
+    let pass."""
     work = partial(_describe_chunk, filters=filters)
     parts = list(map_chunks(work, chunked(smiles, _CHUNK), workers, on_crash=_unusable))
     fragments: Counter[str] = Counter()
@@ -94,9 +92,7 @@ def describe(smiles: Sequence[str], workers: int = 1, filters: bool = True) -> D
 
 
 def _unusable(smiles: str) -> DescribedSet:
-    """What stands in for a molecule that ends every process that looks at it: given, but not
-    valid.
-    """
+    """The description of a molecule that crashes every process that reads it: given, not valid."""
     return _describe_chunk([""], filters=False)
 
 

@@ -1,1 +1,1 @@
-"""What a trained model is for: encode, decode, sample, interpolate."""
+"""A trained model in use: encode, decode, sample, interpolate."""

@@ -1,7 +1,6 @@
-"""The trained model as a user sees it: SMILES ⇄ latent vectors ⇄ molecules, and log-likelihoods.
+"""SMILES ⇄ latent vectors ⇄ molecules, and log-likelihoods, by a trained model.
 
-Every string that meets the model, and every molecule that leaves it, passes here. Knows no files
-but the model's.
+Every SMILES that a model reads, and every molecule that it writes, passes here.
 
     B molecules, Z latent
 """
@@ -51,18 +50,14 @@ class Reading(NamedTuple):
 
 
 class Decoded(NamedTuple):
-    """A molecule the model wrote: canonical SMILES (empty without atoms) and the SELFIES as
-    written.
-    """
+    """A molecule the model wrote: canonical SMILES (empty without atoms), SELFIES as written."""
 
     smiles: str
     selfies: str
 
 
 class Inversion(NamedTuple):
-    """A latent for one molecule: ``z`` ``(Z,)``, and how it reproduces it: "yes", "refined" or
-    "no".
-    """
+    """A latent ``z`` ``(Z,)`` for one molecule; ``reproduced`` is "yes", "refined" or "no"."""
 
     z: Latents
     reproduced: str
@@ -78,9 +73,7 @@ class Reader:
     name: str
 
     def read(self, smiles: str) -> Reading:
-        """The molecule in ``smiles``; MoleculeError names the reason, a symbol the model lacks
-        among them.
-        """
+        """The molecule in ``smiles``; MoleculeError names the reason, such as an unknown symbol."""
         limits = Limits(max_heavy_atoms=self.config.max_heavy_atoms)
         standard = standard_smiles(smiles, limits, self.config.neutralise)
         symbols = selfies_codec.split(
@@ -102,9 +95,7 @@ class Reader:
 
 
 class Codec:
-    """A trained model: encodes molecules to latent vectors and decodes latent vectors to
-    molecules.
-    """
+    """A trained model that encodes molecules to latent vectors and decodes latent vectors."""
 
     def __init__(self, saved: Saved, precision: str = "auto") -> None:
         self.saved, self.model, self.vocabulary = saved, saved.model, saved.vocabulary
@@ -142,20 +133,17 @@ class Codec:
         """A batch of molecules, on the model's device."""
         lengths = [len(reading.ids) for reading in readings]
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        grammar = self.saved.config.model.prefix_features
         batch = pack(
-            np.concatenate([r.ids for r in readings]),
+            np.concatenate([reading.ids for reading in readings]),
             offsets,
             np.arange(len(readings)),
             self.vocabulary.alphabet,
-            grammar,
+            self.saved.config.model.prefix_features,
         )
         return Packed.from_batch(batch, self.model.device), batch
 
     def posterior(self, readings: Sequence[Reading]) -> Gaussian:
-        """The amortised posterior of every molecule, in the order given: mean and log-variance,
-        each ``(B, Z)``.
-        """
+        """The amortised posterior of every molecule, in the order given; mean ``(B, Z)``."""
         means: list[Tensor] = []
         log_variances: list[Tensor] = []
         with torch.no_grad():
@@ -168,8 +156,7 @@ class Codec:
         return Gaussian(torch.cat(means), torch.cat(log_variances))
 
     def encode(self, smiles: Sequence[str], refine: int = 0) -> Latents:
-        """Posterior means of molecules, ``(B, Z)``; ``refine`` gradient steps improve each
-        (semi-amortised).
+        """Posterior means of molecules, ``(B, Z)``, each improved by ``refine`` gradient steps.
 
         Raises MoleculeError for a molecule that cannot be read or holds a symbol the model has
         never seen."""
@@ -185,11 +172,9 @@ class Codec:
         return posterior.mean.cpu().numpy()
 
     def refine(self, readings: Sequence[Reading], posterior: Gaussian, steps: int) -> Gaussian:
-        """Improve each molecule's own mean and log-variance by ``steps`` of gradient ascent on its
-        ELBO.
+        """Each molecule's mean and log-variance after ``steps`` of gradient ascent on its ELBO.
 
-        Semi-amortised inference (Kim et al. 2018): the encoder's posterior is where the ascent
-        starts."""
+        Semi-amortised inference (Kim et al. 2018) from the encoder's posterior."""
         means, log_variances = [], []
         for start in range(0, len(readings), BATCH):
             packed, batch = self.packed(readings[start : start + BATCH])
@@ -230,9 +215,7 @@ class Codec:
         return Inversion(mean.cpu().numpy()[0], "no")
 
     def check_latents(self, z: ArrayLike) -> Tensor:
-        """``z`` as a tensor ``(B, Z)`` on the model's device; InputError names the row that cannot
-        be one.
-        """
+        """``z`` as a tensor ``(B, Z)`` on the model's device; InputError names a bad row."""
         try:
             array = np.asarray(z, dtype=np.float32)
         except (TypeError, ValueError) as error:
@@ -246,50 +229,31 @@ class Codec:
             raise InputError(f"latent vector {bad[0] + 1} holds a number that is not finite")
         return torch.from_numpy(array).to(self.model.device)
 
-    def write(
-        self,
-        z: Tensor,
-        temperature: float = 0.0,
-        seed: int = 0,
-        first: int = 0,
-        level: float | None = None,
-    ) -> decoding.Written:
-        """What the decoder writes for latents ``(B, Z)``; see :func:`molvae.nn.decoding.write`."""
-        return decoding.write(
-            self.model, self.vocabulary.alphabet, z, temperature, seed, first, level
-        )
-
     @property
     def levels(self) -> bool:
-        """Whether the model has several noise levels (see
-        :class:`molvae.nn.posterior.LevelPosterior`).
-        """
+        """True for a model with noise levels (:class:`molvae.nn.posterior.LevelPosterior`)."""
         return self.saved.config.model.posterior == "levels"
 
     def check_level(self, level: float | None) -> None:
         """UsageError unless the model can decode at ``level``."""
-        sharpest = self.saved.config.model.max_signal
+        highest = self.saved.config.model.max_signal
         if level is not None and not self.levels:
             raise UsageError(f"a noise level was asked for, but {self.saved.path} has one only")
-        if level is not None and not 0.0 <= level <= sharpest:
-            raise UsageError(f"the noise level must lie between 0 and {sharpest:g}, not {level:g}")
+        if level is not None and not 0.0 <= level <= highest:
+            raise UsageError(f"the noise level must lie between 0 and {highest:g}, not {level:g}")
 
     def decode(self, z: ArrayLike) -> list[str]:
-        """The molecule each latent ``(B, Z)`` decodes to, as canonical SMILES; empty for one
-        without atoms.
-        """
+        """Canonical SMILES that each latent ``(B, Z)`` decodes to; empty without atoms."""
         return [one.smiles for one in self.molecules(z)]
 
     def molecules(self, z: ArrayLike) -> list[Decoded]:
-        """What greedy decoding writes for each latent ``(B, Z)``: SMILES, and the SELFIES as
-        written.
-        """
+        """The molecule that greedy decoding writes for each latent ``(B, Z)``."""
         latents = self.check_latents(z)
         decoded: list[Decoded] = []
         for start in range(0, len(latents), BATCH):
-            decoded += molecules_of(
-                self.write(latents[start : start + BATCH]).molecules(), self.vocabulary
-            )
+            z_part = latents[start : start + BATCH]
+            written = decoding.write(self.model, self.vocabulary.alphabet, z_part)
+            decoded += molecules_of(written.molecules(), self.vocabulary)
         return decoded
 
     def log_likelihood(
@@ -324,9 +288,7 @@ class Codec:
 
 
 def molecules_of(written: Sequence[Ids], vocabulary: Vocabulary) -> list[Decoded]:
-    """Canonical SMILES and SELFIES of what the model wrote, each molecule as its ids without the
-    end.
-    """
+    """Canonical SMILES and SELFIES of molecules written as ids without the end."""
     if not written:
         return []
     lengths = np.array([len(ids) for ids in written])

@@ -1,19 +1,19 @@
-"""Each molecule of many parts once, in bounded memory: DuckDB finds the first draw of each, and
-spills to disk.
+"""Parts of a large set of samples as parquet files, and each molecule of them once.
 
-Only draw numbers come back from there, in their order; with them the parts are gone through once
-more, in theirs. So no row is ever sorted, and what is held in memory is DuckDB's share and some
-parts. Knows parts, not where they come from.
-
-    R rows of all parts
+DuckDB finds the first draw of each molecule in bounded memory, and spills to disk. It gives back
+draw numbers alone, in order; with them the parts are read a second time, in theirs. So no row is
+ever sorted, and memory holds DuckDB's share and some parts. Needs no torch.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -23,7 +23,12 @@ from numpy.typing import NDArray
 from ..datasets.text_files import cell
 from ..errors import InputError, MolvaeError, UsageError
 from ..runtime.process_pool import default_workers
-from .parts import COLUMNS, arrow, differences, notes_of, parts_of
+
+NAME = re.compile(r"part-(\d{6,12})\.parquet")
+UNFINISHED = re.compile(r"\.tmp-.*")
+KEY = b"molvae"
+COLUMNS = ("draw", "smiles", "selfies", "log_likelihood")
+FLAG = "canonical"
 
 PER_THREAD = 128 << 20
 """Bytes that a thread of DuckDB needs to work with."""
@@ -34,6 +39,27 @@ ROWS = 1 << 18
 FORMATS = ("parquet", "csv")
 
 
+@dataclass(frozen=True)
+class Settings:
+    """Settings that decide which rows a part holds, as they are kept in the part.
+
+    ``model`` is a fingerprint; ``every`` keeps all draws, else ``canonical`` and ``novel`` say
+    which are left out; ``scores`` are names of properties; ``draws`` are those of a part."""
+
+    model: str
+    seed: int
+    temperature: float
+    level: float | None
+    learned: bool
+    precision: str
+    every: bool
+    canonical: bool
+    novel: bool
+    scores: tuple[str, ...]
+    draws: int
+    rdkit: str
+
+
 class Parts(NamedTuple):
     """The parts of a folder in order, the columns that they share, and the number of their rows."""
 
@@ -42,10 +68,58 @@ class Parts(NamedTuple):
     rows: int
 
 
+def differences(stored: dict[str, Any], wanted: dict[str, Any]) -> str:
+    """The settings in which a part differs from those wanted, in words; empty if in none."""
+    same = json.loads(json.dumps(wanted))
+    names = [name for name in same.keys() | stored.keys() if same.get(name) != stored.get(name)]
+    return ", ".join(
+        "another model" if name == "model" else f"{name} {stored.get(name)}, not {same.get(name)}"
+        for name in sorted(names)
+    )
+
+
+def parts_of(folder: Path) -> dict[int, Path]:
+    """The parts in a folder by their numbers, ascending; none if there is no such folder."""
+    if not folder.is_dir():
+        return {}
+    found = {int(name[1]): path for path in folder.iterdir() if (name := NAME.fullmatch(path.name))}
+    return dict(sorted(found.items()))
+
+
+def strangers(folder: Path) -> list[str]:
+    """Names of other files in a folder than parts and what a killed process left of one."""
+    return sorted(
+        path.name
+        for path in folder.iterdir()
+        if not NAME.fullmatch(path.name) and not UNFINISHED.fullmatch(path.name)
+    )
+
+
+def notes_of(path: Path) -> dict[str, Any]:
+    """Metadata of a part: settings, first draw, draws, and counts kept and dropped.
+
+    InputError for a file that has none."""
+    pa, parquet = arrow()
+    try:
+        content = (parquet.read_schema(path).metadata or {}).get(KEY, b"{}")
+        notes: dict[str, Any] = json.loads(content)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise InputError(
+            f"{path}: is not a readable part of samples; remove it, and it is drawn again"
+        ) from error
+    settings = notes.get("settings") if isinstance(notes, dict) else None
+    if not (
+        isinstance(settings, dict)
+        and all(isinstance(one.get("draws"), int) for one in (settings, notes))
+    ):
+        raise InputError(f"{path}: is not a part of samples as molvae writes them")
+    if "consistent" in settings:  # its name before version 0.2
+        settings["canonical"] = settings.pop("consistent")
+    return notes
+
+
 def open_parts(folder: Path) -> Parts:
-    """The parts of a folder; InputError if there are none, or they are not of one series with the
-    same columns.
-    """
+    """The parts of a folder; InputError if there are none, or not of one series and one table."""
     _, parquet = arrow()
     numbered = parts_of(folder)
     if not numbered:
@@ -69,27 +143,27 @@ def open_parts(folder: Path) -> Parts:
 def check_series(
     number: int, path: Path, notes: dict[str, Any], settings: dict[str, Any], first: str
 ) -> None:
-    """InputError unless a part's notes tell the ``settings`` of the ``first`` one, and the draws
-    that belong under its number: those of two series would be taken for each other's."""
+    """InputError unless a part has the ``settings`` of the ``first`` one and the draws of its
+    number: those of two series would be taken for each other's."""
     if other := differences(notes["settings"], settings):
         raise InputError(
             f"{path}: is of another series than {first} ({other}); give each a folder of its own"
         )
     if notes.get("first") != number * settings["draws"]:
         raise InputError(
-            f"{path}: begins with draw {notes.get('first')}, part {number} with {number * settings['draws']}; "
-            "give it back its own name, in a folder of its own series"
+            f"{path}: begins with draw {notes.get('first')}, part {number} with "
+            f"{number * settings['draws']}; give it back its own name, in a folder of its own "
+            "series"
         )
 
 
 def distinct(
     parts: Parts, memory: int, spill: Path, progress: Callable[[int], object] = lambda _: None
 ) -> Iterator[Any]:
-    """The rows of parts, of each SMILES that of the lowest draw, in the order of draws, as pyarrow
-    tables.
+    """The row of the lowest draw of each SMILES, in the order of draws, as pyarrow tables.
 
     ``memory`` is what DuckDB may use, in bytes; what does not fit goes to the folder ``spill``.
-    ``progress`` is told of the rows read, each of them twice."""
+    ``progress`` gets the rows read, each of them twice."""
     pa, parquet = arrow()
     wanted = Ascending(first_draws(parts, memory, spill, progress))
     for path in parts.paths:
@@ -159,7 +233,7 @@ def first_draws(
                 connection, "SELECT min(draw) AS draw FROM rows GROUP BY smiles ORDER BY draw"
             )
     except (duckdb.Error, pa.ArrowException) as error:
-        if stopped:  # DuckDB tells in its own words what happened in reading for it
+        if stopped:  # DuckDB wraps what was raised in reading for it
             raise stopped[0] from None
         raise MolvaeError(
             f"DuckDB could not find the repeats in {memory >> 20:,} MB: {first_line(error)}"
@@ -182,7 +256,7 @@ def in_a_thread(connection: Any, query: str) -> Iterator[NDArray[np.int64]]:
 
 
 def first_line(error: Exception) -> str:
-    """What an error says, without the advice below it."""
+    """The first line of an error, without the advice below it."""
     return str(error).strip().partition("\n")[0]
 
 
@@ -244,3 +318,13 @@ def duckdb_module() -> Any:
             "removing repeats needs the extra: pip install 'molvae[duckdb]'"
         ) from error
     return duckdb
+
+
+def arrow() -> tuple[Any, Any]:
+    """pyarrow and its parquet."""
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise UsageError("parquet needs the extra: pip install 'molvae[parquet]'") from error
+    return pyarrow, parquet

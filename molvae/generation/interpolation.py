@@ -1,9 +1,9 @@
 """The way through latent space from one molecule to another.
 
-The first and the last molecule of a path are always the two that were given; each knows whether the
-model reproduces it by itself. The decoder is sure of one of them over most of the way and changes
-its mind within a tenth of it, so that the likeliest molecules alone are three or four; what else it
-holds likely at each point, a beam tells. Knows no files.
+The first and the last molecule of a path are always the two that were given, with a note on whether
+the model reproduces them. Along most of the path the decoder is sure of one of the two, and within
+a tenth of it changes to the other, so that the likeliest molecules alone are three or four. A beam
+finds what else is likely at each point.
 
     Z latent
 """
@@ -24,22 +24,20 @@ from .beam_search import Candidate, beam_search
 from .codec import Codec, Latents
 
 WIDTH = 20
-"""Candidates of every point: about twice the points of a path, for neighbours share most of
-theirs.
+"""Candidates of every point: about twice the points of a path, as neighbours share most of theirs.
 """
 
-
 BITS = 2048
-"""Bits of the fingerprints that a path is measured by."""
+"""Bits of the fingerprints that similarities on a path are taken of."""
 
 
 class Point(NamedTuple):
     """One molecule of a path.
 
     ``t`` runs from 0 to 1; similarities are Tanimoto of Morgan fingerprints (radius 2, 2048 bits),
-    the last to the molecule before (1 for the first). ``reproduced`` is said of the ends: "yes" by
-    the posterior's mean, "refined" by a latent found by gradient, "no" where the model cannot write
-    the molecule given."""
+    the last to the molecule before (1 for the first). ``reproduced`` is for the ends: "yes" by the
+    posterior's mean, "refined" by a latent found by gradient, "no" where the model cannot write the
+    molecule given."""
 
     step: int
     t: float
@@ -56,8 +54,7 @@ def lerp(a: Latents, b: Latents, t: float) -> Latents:
 
 
 def slerp(a: Latents, b: Latents, t: float) -> Latents:
-    """The point at ``t`` on the arc from ``a`` to ``b``, each ``(Z,)``: angle and length both grow
-    evenly.
+    """The point at ``t`` on the arc from ``a`` to ``b``, each ``(Z,)``, even in angle and length.
 
     In many dimensions the prior lies near a sphere, which the straight line leaves and the arc does
     not (Shoemake 1985; White 2016). Parallel and opposite vectors are joined by the straight line.
@@ -82,8 +79,7 @@ PATHS = {"slerp": slerp, "lerp": lerp}
 def interpolate(
     codec: Codec, start: str, end: str, *, steps: int = 11, path: str = "slerp"
 ) -> list[Point]:
-    """The molecules on the way from ``start`` to ``end``: ``steps`` points, the two given first and
-    last.
+    """The molecules from ``start`` to ``end``: ``steps`` points, the two given first and last.
 
     Those between are chosen by :func:`distinct_path` from beams of :data:`WIDTH`. Raises
     MoleculeError for an end that the model cannot read."""
@@ -113,18 +109,17 @@ def interpolate(
 
 
 def distinct_path(start: str, candidates: Sequence[Sequence[Candidate]], end: str) -> list[str]:
-    """``start``, one molecule for each point between of its ``candidates``, the likeliest first,
-    and ``end``.
+    """``start``, a molecule for each point between from its ``candidates``, and ``end``.
 
-    Of the consistent ones that are not on the path yet, the one most similar to the molecule
-    before: so the path holds different molecules and changes little at a time. Where all are on it,
-    the likeliest consistent one stands again; where none is consistent, the likeliest; where there
-    is none, nothing."""
+    Candidates come likeliest first. Of those with canonical SELFIES that are not on the path yet,
+    the one most similar to the molecule before is taken: so the path holds different molecules and
+    changes little at a time. Where all are on it, the likeliest canonical one comes again; where
+    none is canonical, the likeliest; where there is none, an empty text."""
     path, known = [start], {start, end}
     for found in candidates:
-        consistent = [one.smiles for one in found if one.consistent]
-        new = [smiles for smiles in consistent if smiles not in known]
-        again = consistent or [one.smiles for one in found] or [""]
+        canonical = [one.smiles for one in found if one.canonical]
+        new = [smiles for smiles in canonical if smiles not in known]
+        again = canonical or [one.smiles for one in found] or [""]
         path.append(max(new, key=partial(tanimoto, path[-1]), default=again[0]))
         known.add(path[-1])
     return [*path, end]

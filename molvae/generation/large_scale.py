@@ -1,10 +1,9 @@
-"""Samples by the billion: a folder of parts, each with what came of a fixed range of draws, whole
-or not at all.
+"""Samples by the billion: a folder of parts, each with the rows of a fixed range of draws.
 
-Part p of a seed belongs to its draws p D to (p + 1) D - 1, whoever makes it. So several processes
-share the parts among them and leave together what one would have left, byte for byte; and what is
-there already need not be drawn again. In its metadata every part tells which model and options it
-was made with, and parts made otherwise are not mixed with it. Knows no command line.
+Part p of a seed belongs to its draws p D to (p + 1) D - 1, whoever makes it, and is written whole
+or not at all. So several processes share the parts among them and leave together what one would
+have left, byte for byte; and a part that exists need not be drawn again. Its metadata name the
+model and the options it was made with, and parts made otherwise are not mixed with it.
 
     D draws of a part
 """
@@ -29,9 +28,15 @@ from ..storage.known_molecules import KnownMolecules
 from ..storage.model_folder import FORMAT, MODEL_FILES
 from . import sampling
 from .codec import Codec
-from .parts import COLUMNS, FLAG, KEY, Settings, arrow, differences, notes_of, parts_of
-from .sampling import Filters, Sample, Tally
-from .seen import Seen
+from .deduplication import COLUMNS, FLAG, KEY, Settings, arrow, differences, notes_of, parts_of
+from .sampling import (
+    DEFAULT_FILTERS,
+    DEFAULT_PARAMS,
+    Filters,
+    Sample,
+    SamplingParams,
+    Tally,
+)
 
 BLOCKS = 64
 """Blocks of draws in a part: some ten seconds of a core, and some megabytes."""
@@ -43,31 +48,25 @@ Row = tuple[Any, ...]
 
 def settings_of(
     codec: Codec,
-    *,
-    seed: int = 0,
-    temperature: float = 1.0,
-    level: float | None = None,
-    learned: bool = False,
-    keep_all: bool = False,
-    consistent: bool = True,
-    novel: bool = False,
+    params: SamplingParams = DEFAULT_PARAMS,
+    filters: Filters | None = DEFAULT_FILTERS,
     plan: Plan | None = None,
 ) -> Settings:
-    """The settings of draws from a model; ModelError if its folder is gone, UsageError if it has no
-    such level.
-    """
+    """The settings of draws from a model, with the scores of ``plan``.
+
+    ModelError if the model's folder is gone, UsageError if it has no such level."""
     listed = manifest_of(codec.saved.path, kind="model", version=FORMAT)
     sums = "".join(str(listed[name]["sha256"]) for name in MODEL_FILES)
     return Settings(
         model=hashlib.sha256(sums.encode()).hexdigest()[:16],
-        seed=seed,
-        temperature=temperature,
-        level=sampling.drawn_at(codec, level),
-        learned=learned,
+        seed=params.seed,
+        temperature=params.temperature,
+        level=sampling.resolve_level(codec, params.level),
+        learned=params.learned,
         precision=codec.model.precision,
-        every=keep_all,
-        consistent=consistent and not keep_all,
-        novel=novel,
+        every=filters is None,
+        canonical=filters is not None and filters.canonical,
+        novel=filters is not None and filters.known is not None,
         scores=plan.names if plan else (),
         draws=BLOCKS * sampling.BLOCK,
         rdkit=version("rdkit"),
@@ -98,8 +97,7 @@ class Shards:
         return range(span.start // sampling.BLOCK, -(-span.stop // sampling.BLOCK))
 
     def missing(self, world: World = ALONE, force: bool = False) -> list[int]:
-        """The parts that are left to this process: every so many-th of those that are not there
-        whole.
+        """The parts left to this process: its share of those that do not exist whole.
 
         A part that was made with other settings is an InputError; with ``force`` it is removed.
         """
@@ -107,15 +105,15 @@ class Shards:
         done: set[int] = set()
         for number, path in there.items():
             mine = number % world.size == world.rank
-            # The first part is looked at by every process, so that all of them refuse a foreign
-            # folder.
+            # Every process checks the first part, so that all of them refuse a foreign folder.
             if not mine and (force or number != min(there)):
                 continue
             notes = notes_of(path)
             other = differences(notes["settings"], asdict(self.settings))
             if other and not force:
                 raise InputError(
-                    f"{path}: was made with {other}; choose another folder, or --force to make it anew"
+                    f"{path}: was made with {other}; choose another folder, or --force to make it "
+                    "anew"
                 )
             if other:
                 path.unlink()
@@ -135,17 +133,16 @@ class Shards:
         workers: int = 1,
         progress: Callable[[int], object] = lambda _: None,
     ) -> Iterator[Tally]:
-        """Draw and write the parts ``numbers``, ascending; yields the counts of each as soon as it
-        is there.
+        """Draw and write the parts ``numbers``, ascending; yields the counts of each once written.
 
-        What a process holds in memory at a time is a part and what is under way. ``progress`` is
-        told of draws."""
+        A process holds one part in memory, and the blocks being drawn. ``progress`` counts draws.
+        """
         options = self.settings
         blocks = [self.blocks(number) for number in numbers]
-        law = sampling.Law(options.seed, options.temperature, options.level, options.learned)
-        filters = None if options.every else Filters(options.consistent, known)
+        params = SamplingParams(options.seed, options.temperature, options.level, options.learned)
+        filters = None if options.every else Filters(options.canonical, known)
         every = (block for part in blocks for block in part)
-        found = sampling.molecules(codec, law, every, sum(map(len, blocks)), filters, workers)
+        found = sampling.draws(codec, params, every, sum(map(len, blocks)), filters, workers)
         items = self._rows(found, numbers, progress)
         scored = stream(items, plan, workers) if plan else ((item, None) for _, item in items)
         schema, rows, coming = self.schema(plan), list[Row](), iter(numbers)
@@ -170,24 +167,22 @@ class Shards:
         """Every row that is kept, with its SMILES, and after those of a part its counts."""
         flagged = self.flagged
         for number in numbers:
-            tally, seen = Tally(), None if self.settings.every else Seen()
+            tally, seen = Tally(), None if self.settings.every else set[int]()
             for draw in self.span(number):
                 one = tally.take(next(found), seen)
                 if one is not None:
                     row = (draw, one.smiles, one.selfies, round(one.log_likelihood, 4))
-                    yield one.smiles, (*row, one.consistent) if flagged else row
+                    yield one.smiles, (*row, one.canonical) if flagged else row
                 progress(1)
             yield "", tally
 
     @property
     def flagged(self) -> bool:
-        """Whether rows tell if they are consistent: they do unless all are."""
-        return not self.settings.consistent
+        """True if rows have a column on whether their SELFIES is canonical: not where all are."""
+        return not self.settings.canonical
 
     def schema(self, plan: Plan | None) -> Any:
-        """The columns of a part and their types; those of scores are the types that toluene's
-        have.
-        """
+        """The columns of a part and their types; scores have the types of toluene's."""
         pa, _ = arrow()
         types = {int: pa.int64(), float: pa.float64(), str: pa.string()}
         fields = list(

@@ -1,6 +1,6 @@
 """Tables of latent vectors as files: npz, csv (also .csv.gz) or parquet, each row with its id.
 
-Knows no model. Nothing is unpickled.
+Nothing is unpickled.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ..datasets.text_files import row_writer
 from ..errors import InputError, UsageError
+from .deduplication import arrow
 
 FORMATS = ("npz", "csv", "parquet")
 
@@ -26,24 +27,20 @@ UNPACKED = 256 << 20
 """Bytes that any file may unpack to."""
 
 EXPANSION = 20
-"""How many times its own size a larger file may unpack to: numbers shrink to a half, SMILES to a
-tenth.
+"""A larger file may unpack to so many times its size: numbers shrink to a half, SMILES to a tenth.
 """
 
 LONGEST_ID = 1000
-"""Characters: an array of texts gives every one the room of the longest."""
+"""Characters: an array of texts takes the length of the longest for every one."""
 
 PIECE = 1 << 16
 
 UNREADABLE = (
     *(OSError, TypeError, ValueError, KeyError, EOFError, csv.Error, BadZipFile, zlib.error),
-    *(
-        MemoryError,
-        OverflowError,
-        RuntimeError,
-    ),  # arrays said to be larger than any memory; archives with a password
+    # Arrays said to be larger than any memory; archives with a password.
+    *(MemoryError, OverflowError, RuntimeError),
 )
-"""What reading a damaged or foreign file raises."""
+"""Errors of reading a damaged or foreign file."""
 
 
 class Latents(NamedTuple):
@@ -76,9 +73,7 @@ def format_of(path: str) -> str:
 
 
 def write_latents(handle: BinaryIO, table: Latents, format: str) -> None:
-    """Write latent vectors: npz has arrays id, smiles and z; csv and parquet columns id, smiles,
-    z1, z2, …
-    """
+    """Write latent vectors as arrays id, smiles and z (npz) or columns id, smiles, z1, z2, …"""
     if format == "npz":
         np.savez(
             handle,
@@ -89,7 +84,7 @@ def write_latents(handle: BinaryIO, table: Latents, format: str) -> None:
         return
     names = [f"z{i}" for i in range(1, 1 + table.z.shape[1])]
     if format == "parquet":
-        check_parquet()
+        arrow()
         import pandas
 
         columns = {"id": table.ids, "smiles": table.smiles} | dict(
@@ -136,9 +131,7 @@ def read_latents(path: str, handle: BinaryIO) -> Latents:
 
 
 def unzipped(path: str, content: bytes, limit: int) -> bytes:
-    """What gzip packed, unpacked a piece at a time; InputError as soon as it is more than ``limit``
-    bytes.
-    """
+    """Unpack gzip a piece at a time; InputError as soon as it is more than ``limit`` bytes."""
     unpacked = bytearray()
     with gzip.GzipFile(fileobj=io.BytesIO(content)) as packed:
         while piece := packed.read(PIECE):
@@ -148,9 +141,7 @@ def unzipped(path: str, content: bytes, limit: int) -> bytes:
 
 
 def check_size(path: str, size: int, limit: int) -> None:
-    """InputError if a file unpacks to ``size`` bytes, more than ``limit``: to fill the memory is
-    all it is for.
-    """
+    """InputError if a file unpacks to ``size`` bytes, more than ``limit``: it would fill memory."""
     if size > limit:
         raise InputError(
             f"{path}: unpacks to more than {limit >> 20:,} MB, over {EXPANSION} times its size; "
@@ -182,9 +173,7 @@ def from_arrays(path: str, content: bytes, limit: int) -> Latents:
 
 def from_parquet(path: str, content: bytes, limit: int) -> Latents:
     """Latents from a parquet file; a value that is missing is an empty cell."""
-    check_parquet()
-    from pyarrow import parquet
-
+    _, parquet = arrow()
     file = parquet.ParquetFile(io.BytesIO(content))
     check_size(path, 4 * file.metadata.num_rows * file.metadata.num_columns, limit)
     table = file.read()
@@ -220,11 +209,3 @@ def from_rows(path: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -
                     f"{path}, row {number + 1}, z{place + 1}: {row[column]!r} is not a number"
                 ) from error
     return Latents(ids, smiles, z)
-
-
-def check_parquet() -> None:
-    """UsageError unless parquet can be read and written."""
-    try:
-        import pyarrow  # noqa: F401
-    except ImportError as error:
-        raise UsageError("parquet needs the extra: pip install 'molvae[parquet]'") from error

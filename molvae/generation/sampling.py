@@ -1,9 +1,8 @@
 """New molecules from the prior: z drawn, decoded, made distinct, counted.
 
 Molecules are drawn in blocks of a fixed size, each with its own random generator, so the same seed
-gives the same molecules however many are asked for, on however many threads. Draws that are not
-consistent (:mod:`molvae.language.consistency`) are slips of the model; they are left out unless
-asked for.
+gives the same molecules however many are asked for, on any number of threads. Draws whose SELFIES
+is not canonical (:mod:`molvae.language.consistency`) are left out unless asked for.
 
     Z latent
 """
@@ -27,6 +26,7 @@ from ..config import MAX_TEMPERATURE, PRIOR_LEVEL
 from ..errors import UsageError
 from ..language.consistency import consistent_draws
 from ..language.vocabulary import Vocabulary
+from ..nn import decoding
 from ..nn.decoding import Written
 from ..nn.posterior import standard_normal
 from ..nn.threads import Threads
@@ -35,7 +35,6 @@ from ..runtime.process_pool import chunked, default_workers, map_chunks
 from ..storage.known_molecules import KnownMolecules
 from ..training.schedules import generator_of
 from .codec import Codec, molecules_of
-from .seen import Seen
 
 BLOCK = 1024
 """Molecules drawn together. Part of what a seed means: changing it changes the samples."""
@@ -46,18 +45,21 @@ PATIENCE = 50
 LIKELY = 0.8
 """Share of draws that are expected to be kept while hardly any have been drawn."""
 
-EMPTY, INCONSISTENT, REPEATED, KNOWN = (
+EMPTY, NOT_CANONICAL, REPEATED, KNOWN = (
     "no atoms",
-    "inconsistent SELFIES",
+    "SELFIES not canonical",
     "drawn before",
     "in the training set",
 )
-"""Why a draw is left out."""
+"""Reasons why a draw is left out."""
 
 
-class Law(NamedTuple):
-    """What decides a draw besides its number. ``level`` is for models with noise levels; z comes
-    from N(0, I), or from the prior learned in training (:class:`molvae.nn.posterior.Aggregate`)."""
+class SamplingParams(NamedTuple):
+    """Everything that decides a draw besides its number.
+
+    ``level`` is for models with noise levels, None for the default; z comes from N(0, I), or, if
+    ``learned``, from the Gaussian fitted to the posteriors in training
+    (:class:`molvae.nn.posterior.Aggregate`)."""
 
     seed: int = 0
     temperature: float = 1.0
@@ -66,95 +68,108 @@ class Law(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """One molecule: canonical SMILES, the SELFIES as drawn, log p(x|z) of the draw in nats, and
-    whether that SELFIES is the one that the molecule is written in."""
+    """One molecule: canonical SMILES, the SELFIES s as drawn, log p(x|z) of the draw in nats.
+
+    ``canonical`` says that encode(canonical(decode(s))) = s."""
 
     smiles: str
     selfies: str
     log_likelihood: float
-    consistent: bool = True
+    canonical: bool = True
 
 
 class Filters(NamedTuple):
-    """What is left out besides draws without atoms: inconsistent ones, and ``known`` molecules."""
+    """Draws left out besides those without atoms: ``known`` molecules, and all whose SELFIES is
+    not canonical."""
 
-    consistent: bool = True
+    canonical: bool = True
     known: KnownMolecules | None = None
+
+
+DEFAULT_PARAMS, DEFAULT_FILTERS = SamplingParams(), Filters()
 
 
 @dataclass
 class Tally:
-    """How many molecules were drawn, kept, and dropped for which reason; drawn = kept + dropped."""
+    """Counts of molecules drawn, kept, and dropped by reason; drawn = kept + dropped."""
 
     drawn: int = 0
     kept: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
 
     def likely(self, n: int) -> int:
-        """How many draws it will likely take until ``n`` are kept, by the share that was kept so
-        far.
-        """
+        """The expected number of draws until ``n`` are kept, by the share kept so far."""
         share = (self.kept + LIKELY * BLOCK) / (self.drawn + BLOCK)
         return self.drawn + math.ceil((n - self.kept) / share)
 
-    def take(self, one: Sample | str, seen: Seen | None) -> Sample | None:
-        """Count a draw, or the reason why it is left out; the draw if its molecule is new to
-        ``seen``, if any.
+    def take(self, one: Sample | str, seen: set[int] | None) -> Sample | None:
+        """Count a draw, or the reason why it is left out.
+
+        Returns the draw if its molecule is new to ``seen``, hashes of molecules, or that is None.
         """
         self.drawn += 1
-        if isinstance(one, str) or (seen is not None and not seen.add(smiles_hash(one.smiles))):
-            self.dropped[one if isinstance(one, str) else REPEATED] += 1
+        if isinstance(one, str):
+            self.dropped[one] += 1
             return None
+        if seen is not None:
+            number = smiles_hash(one.smiles)
+            if number in seen:
+                self.dropped[REPEATED] += 1
+                return None
+            seen.add(number)
         self.kept += 1
         return one
 
 
-@torch.no_grad()
-def draw_block(codec: Codec, law: Law, block: int) -> Written:
-    """Block number ``block`` of the molecules of a seed, as symbols."""
-    noise = standard_normal((BLOCK, codec.latent), generator_of(law.seed, block)).to(
-        codec.model.device
-    )
-    z = codec.model.posterior.prior(noise, law.learned, law.level)
-    return codec.write(z, law.temperature, law.seed, block * BLOCK, law.level)
+def resolve_level(codec: Codec, level: float | None) -> float | None:
+    """The noise level that a model samples at; UsageError if it has no such level.
 
-
-def drawn_at(codec: Codec, level: float | None) -> float | None:
-    """The noise level that a model samples at if told ``level``; UsageError if it has no such
-    level.
-    """
+    None stands for the default of a model with levels, and for the one level of any other."""
     codec.check_level(level)
-    return (
-        min(PRIOR_LEVEL, codec.saved.config.model.max_signal)
-        if codec.levels and level is None
-        else level
-    )
+    if not codec.levels or level is not None:
+        return level
+    return min(PRIOR_LEVEL, codec.saved.config.model.max_signal)
 
 
-def law_for(codec: Codec, law: Law) -> Law:
-    """The law with the level that it means for this model; UsageError if it is none."""
-    if not 0.0 <= law.temperature <= MAX_TEMPERATURE:
+def resolved(codec: Codec, params: SamplingParams) -> SamplingParams:
+    """The parameters with this model's noise level; UsageError if one is out of bounds."""
+    if not 0.0 <= params.temperature <= MAX_TEMPERATURE:
         raise UsageError(
-            f"`temperature` (={law.temperature}) must lie between 0 and {MAX_TEMPERATURE:g}"
+            f"`temperature` (={params.temperature}) must lie between 0 and {MAX_TEMPERATURE:g}"
         )
-    if not 0 <= law.seed < 2**63:
-        raise UsageError(f"`seed` (={law.seed}) must lie between 0 and 2^63 - 1")
-    return law._replace(level=drawn_at(codec, law.level))
+    if not 0 <= params.seed < 2**63:
+        raise UsageError(f"`seed` (={params.seed}) must lie between 0 and 2^63 - 1")
+    return params._replace(level=resolve_level(codec, params.level))
+
+
+@torch.no_grad()
+def draw_block(codec: Codec, params: SamplingParams, block: int) -> Written:
+    """Block number ``block`` of the molecules of a seed, as symbols."""
+    model, seed = codec.model, params.seed
+    noise = standard_normal((BLOCK, codec.latent), generator_of(seed, block)).to(model.device)
+    z = model.posterior.prior(noise, params.learned, params.level)
+    return decoding.write(
+        model,
+        codec.vocabulary.alphabet,
+        z,
+        params.temperature,
+        seed,
+        block * BLOCK,
+        params.level,
+    )
 
 
 def draw_blocks(
     codec: Codec,
-    law: Law,
+    params: SamplingParams,
     numbers: Iterable[int],
     count: int,
     likely: Callable[[], int] | None = None,
 ) -> Iterator[Written]:
-    """The blocks ``numbers``, ``count`` of them, in that order; every core draws one while others
-    are consumed.
+    """The blocks ``numbers``, ``count`` of them, in order; threads draw some while others are used.
 
     No more are begun ahead than the ``likely`` number of blocks that will be asked for: one that is
     being drawn cannot be stopped."""
-    law = law_for(codec, law)
     with Threads(codec.model.device, 128 * count) as threads:
         waiting: list[Future[Written]] = []
         for begun, number in enumerate(numbers):
@@ -162,21 +177,19 @@ def draw_blocks(
                 len(waiting) > threads.count or (likely is not None and begun >= likely())
             ):
                 yield waiting.pop(0).result()
-            waiting.append(threads.submit(draw_block, codec, law, number))
+            waiting.append(threads.submit(draw_block, codec, params, number))
         while waiting:
             yield waiting.pop(0).result()
 
 
-def to_molecules(
+def to_samples(
     written: Sequence[tuple[NDArray[np.uint16], float]],
     vocabulary: Vocabulary,
     filters: Filters | None = None,
 ) -> list[Sample | str]:
-    """Decode what was drawn; a reason in place of a molecule that ``filters`` leave out, if there
-    are any.
+    """Draws as molecules; a reason in place of one that ``filters`` leave out, if there are any.
 
-    A sample without atoms has an empty SMILES.
-    """
+    A sample without atoms has an empty SMILES."""
     ids = [one for one, _ in written]
     decoded = molecules_of(ids, vocabulary)
     flags = consistent_draws([one.smiles for one in decoded], ids, vocabulary)
@@ -190,62 +203,57 @@ def to_molecules(
 
 
 def reasons(samples: list[Sample], filters: Filters) -> list[str]:
-    """Why each sample is left out, whatever else is drawn; nothing for one that stays."""
-    slips = [filters.consistent and not one.consistent for one in samples]
-    whys = [
-        INCONSISTENT * slip if one.smiles else EMPTY
-        for one, slip in zip(samples, slips, strict=True)
-    ]
+    """The reason why each sample is left out on its own account; empty for one that stays."""
+    whys = []
+    for one in samples:
+        dropped = filters.canonical and not one.canonical
+        whys.append(EMPTY if not one.smiles else NOT_CANONICAL if dropped else "")
     if filters.known is not None:
         left = [place for place, why in enumerate(whys) if not why]
         hashes = np.array([smiles_hash(samples[place].smiles) for place in left], np.uint64)
         for place, known in zip(left, filters.known.contains(hashes), strict=True):
-            whys[place] = KNOWN * bool(known)
+            whys[place] = KNOWN if known else ""
     return whys
 
 
-def molecules(
+def draws(
     codec: Codec,
-    law: Law,
+    params: SamplingParams,
     numbers: Iterable[int],
     count: int,
     filters: Filters | None,
     workers: int,
     likely: Callable[[], int] | None = None,
 ) -> Iterator[Sample | str]:
-    """Every draw of the blocks ``numbers``, ``count`` of them, in order: as a molecule, or as the
-    reason why ``filters`` leave it out; threads draw ahead as :func:`draw_blocks` says.
+    """Every draw of the blocks ``numbers``, ``count`` of them, in order, as :func:`to_samples`
+    gives it; threads draw ahead as in :func:`draw_blocks`.
 
     Of ``workers`` processes on a CPU each draws blocks of its own and makes molecules of them, on
     one thread: processes share no interpreter and no cache, and threads that draw for them were
     measured to cost a third more (benchmarks/LOG.md). A GPU draws for all of them."""
+    params = resolved(codec, params)
     if workers > 1 and codec.model.device.type == "cpu":
         prepare_to_fork()
-        work = partial(draw_molecules, codec, law_for(codec, law), filters)
+        work = partial(draw_samples, codec, params, filters)
         blocks = map_chunks(work, ([number] for number in numbers), workers)
     else:
-        finish = partial(to_molecules, vocabulary=codec.vocabulary, filters=filters)
-        drawn = (
-            one
-            for written in draw_blocks(codec, law, numbers, count, likely)
-            for one in pairs(written)
-        )
-        blocks = map_chunks(finish, chunked(drawn, BLOCK // 4), workers)
+        written = draw_blocks(codec, params, numbers, count, likely)
+        pairs = (pair for block in written for pair in pairs_of(block))
+        finish = partial(to_samples, vocabulary=codec.vocabulary, filters=filters)
+        blocks = map_chunks(finish, chunked(pairs, BLOCK // 4), workers)
     for block in blocks:
         yield from block
 
 
-def draw_molecules(
-    codec: Codec, law: Law, filters: Filters | None, numbers: Iterable[int]
+def draw_samples(
+    codec: Codec, params: SamplingParams, filters: Filters | None, numbers: Iterable[int]
 ) -> list[Sample | str]:
-    """The draws of the blocks ``numbers`` as :func:`to_molecules` gives them; runs in a worker
-    process.
-    """
-    drawn = [pair for number in numbers for pair in pairs(draw_block(codec, law, number))]
-    return to_molecules(drawn, codec.vocabulary, filters)
+    """The draws of the blocks ``numbers``; runs in a worker process."""
+    pairs = [pair for number in numbers for pair in pairs_of(draw_block(codec, params, number))]
+    return to_samples(pairs, codec.vocabulary, filters)
 
 
-def pairs(written: Written) -> Iterable[tuple[NDArray[np.uint16], float]]:
+def pairs_of(written: Written) -> Iterable[tuple[NDArray[np.uint16], float]]:
     """The ids of each molecule and its log-likelihood."""
     return zip(written.molecules(), written.log_likelihood.tolist(), strict=True)
 
@@ -253,36 +261,29 @@ def pairs(written: Written) -> Iterable[tuple[NDArray[np.uint16], float]]:
 def sample(
     codec: Codec,
     n: int,
+    params: SamplingParams = DEFAULT_PARAMS,
+    filters: Filters | None = DEFAULT_FILTERS,
     *,
-    temperature: float = 1.0,
-    level: float | None = None,
-    learned: bool = False,
-    seed: int = 0,
-    keep_all: bool = False,
-    consistent: bool = True,
-    known: KnownMolecules | None = None,
     workers: int | None = None,
     tally: Tally | None = None,
     progress: Callable[[int], object] = lambda _: None,
 ) -> Iterator[Sample]:
     """``n`` distinct valid molecules drawn from the prior, in the order drawn.
 
-    Inconsistent draws are left out unless ``consistent`` is false. With ``keep_all`` the first
-    ``n`` draws are given as they are: inconsistent, repeated and empty ones included. ``known``
-    molecules are left out. Fewer than ``n`` come when :data:`PATIENCE` draws for each have not
-    found them; ``tally`` tells what was drawn and dropped, and why. ``temperature``, ``level``,
-    ``learned`` and ``seed`` are those of :class:`Law`."""
+    With ``filters`` None the first ``n`` draws are given as they are, repeated and empty ones
+    included. Fewer than ``n`` come when :data:`PATIENCE` draws for each have not found them;
+    ``tally`` counts draws, and drops by reason."""
     if n < 0:
         raise UsageError(f"`n` (={n}) must be at least 0")
     tally = Tally() if tally is None else tally
-    seen = None if keep_all else Seen()
-    blocks = -(-n // BLOCK) * (1 if keep_all else PATIENCE)
+    seen = None if filters is None else set[int]()
+    blocks = -(-n // BLOCK) * (1 if filters is None else PATIENCE)
     workers = (default_workers() if n > 4 * BLOCK else 1) if workers is None else workers
-    filters = None if keep_all else Filters(consistent, known)
-    law = Law(seed, temperature, level, learned)
-    for one in molecules(
-        codec, law, range(blocks), blocks, filters, workers, lambda: -(-tally.likely(n) // BLOCK)
-    ):
+
+    def likely() -> int:
+        return -(-tally.likely(n) // BLOCK)
+
+    for one in draws(codec, params, range(blocks), blocks, filters, workers, likely):
         found = tally.take(one, seen)
         if found is None:
             continue

@@ -49,9 +49,7 @@ def step_name(step: int) -> str:
 
 
 def save(run: Path, state: State, dataset: Dataset, info: dict[str, Any], *, best: bool) -> Path:
-    """Commit the state as a step folder of ``run``; the best one and the newest stay, older ones
-    go.
-    """
+    """Commit the state as a step folder of ``run``; all but the best and the newest go."""
     folder = run / step_name(state.step)
     if not folder.exists():
         info = info | {
@@ -111,10 +109,10 @@ def resume(
     device: torch.device,
     said: Callable[[str], object] = lambda _: None,
 ) -> State:
-    """The newest state of a run that verifies, ready to go on; TrainingError if there is none,
-    UsageError if the data are others.
+    """The newest state of a run that verifies; TrainingError without one.
 
-    A newer one that is damaged is renamed out of the way, not deleted, and ``said`` is told of it.
+    UsageError if the data are others. A newer state that is damaged is renamed, not deleted, and
+    ``said`` gets a note on it.
     """
     damaged: dict[Path, str] = {}
     for folder in steps_of(run) if run.is_dir() else []:
@@ -131,22 +129,21 @@ def resume(
                 else "as many molecules, but others"
             )
             raise UsageError(
-                f"--resume: {run} was trained on other data ({counts}); give the same files and options"
+                f"--resume: {run} was trained on other data ({counts}); give the same files and "
+                "options"
             )
         for other, problem in damaged.items():
             other.rename(run / f"damaged-{secrets.token_hex(4)}-{other.name}")
             said(f"{problem}; {folder.name} before it is sound")
         if load_info(folder)[2].get("metrics", {}).get("best") == "1":
-            name_best(run, folder)  # what saved it may have ended before it said so
+            name_best(run, folder)  # the process that saved it may have ended before it did so
         return state
     found = f" ({'; '.join(damaged.values())})" if damaged else ""
     raise TrainingError(f"{run}: holds no training to resume{found}")
 
 
 def newest_info(run: Path) -> tuple[Config, Vocabulary, dict[str, Any]]:
-    """Configuration, vocabulary and info of a run, from the newest of its steps that can be
-    read.
-    """
+    """Configuration, vocabulary and info of a run, from its newest step that can be read."""
     problem: ModelError | None = None
     for folder in steps_of(run):
         try:
@@ -157,7 +154,7 @@ def newest_info(run: Path) -> tuple[Config, Vocabulary, dict[str, Any]]:
 
 
 def read_state(folder: Path, device: torch.device) -> State:
-    """The training state in a step folder; ModelError says what is wrong with it."""
+    """The training state in a step folder; ModelError names what is wrong with it."""
     saved = load(folder, device)
     files = read_folder(folder, STATE_FILES, kind="model", version=FORMAT)
     counters = read_json(files["state.json"], "state.json")

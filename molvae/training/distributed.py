@@ -1,8 +1,8 @@
-"""Several processes that train as one: sums over all of them, and what the first one decides.
+"""Data-parallel training in several processes: sums over all, decisions of the first.
 
-A launcher such as torchrun starts the processes and tells each its place
-(:mod:`molvae.runtime.ranks`). Gradients travel by NCCL between GPUs and by gloo otherwise, numbers
-always by gloo. Alone, every operation is the identity. Knows nothing of models, data or files."""
+A launcher such as torchrun starts the processes and sets the rank of each in the environment
+(:mod:`molvae.runtime.ranks`). Gradients are reduced by NCCL between GPUs and by gloo otherwise,
+numbers always by gloo. With one process every operation is the identity."""
 
 from __future__ import annotations
 
@@ -21,25 +21,19 @@ from ..errors import TrainingError, UsageError
 from ..runtime.ranks import World, world
 
 TIMEOUT = timedelta(minutes=10)
-"""How long the gradients of the other processes are waited for before these count as lost."""
+"""Longest wait for the gradients of the other processes."""
 
 PATIENCE = timedelta(days=7)
-"""How long is waited for what the first process does alone, such as reading a large file of
-molecules.
-"""
+"""Longest wait for the first process to do its work alone, such as reading a large file."""
 
 
 class LostError(TrainingError):
-    """Another process of this training has ended or fallen silent; the first process tells it for
-    all.
-    """
+    """Another process of this training has ended or does not answer; the first reports it."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """The processes of a training; each calls the same methods in the same order, and all get the
-    same answers.
-    """
+    """The processes of a training: all call the same methods in the same order."""
 
     world: World
     numbers: Any = None
@@ -47,14 +41,12 @@ class Group:
 
     @property
     def leads(self) -> bool:
-        """Whether this process speaks and saves for all."""
+        """True in the process that reports and saves for all."""
         return self.world.leads
 
     @property
     def share(self) -> slice:
-        """Which members of any sequence this process works on: every ``size``-th, from its own
-        place on.
-        """
+        """The members of any sequence for this process: every ``size``-th, from its rank on."""
         return slice(self.world.rank, None, self.world.size)
 
     def add_gradients(self, gradients: list[Tensor]) -> list[Tensor]:
@@ -78,18 +70,16 @@ class Group:
         return total
 
     def first(self, number: float) -> float:
-        """The number as the first process has it: what hangs on a clock, one process decides for
-        all.
-        """
+        """The number of the first process: what depends on a clock, one process decides."""
         if self.world.size == 1:
             return number
-        told = torch.tensor([number], dtype=torch.float64)
+        sent = torch.tensor([number], dtype=torch.float64)
         with others_needed():
-            dist.broadcast(told, 0, group=self.numbers)
-        return float(told)
+            dist.broadcast(sent, 0, group=self.numbers)
+        return float(sent)
 
     def any(self, flag: bool) -> bool:
-        """Whether the flag is set in any process."""
+        """True if the flag is set in any process."""
         return bool(self.add_numbers(torch.tensor([float(flag)]))[0])
 
     def wait(self) -> None:
@@ -98,9 +88,9 @@ class Group:
 
     @contextmanager
     def first_alone(self) -> Iterator[None]:
-        """What is done in this context the first process does alone, then the others, all at once.
+        """A context that the first process goes through alone, then the others, all at once.
 
-        So they find what it left. Raises LostError in the others if the first one fails.
+        So they find the files it wrote. Raises LostError in the others if the first one fails.
         """
         if not self.leads and not self.first(0.0):
             raise LostError("the first process of this training could not begin it")
@@ -113,13 +103,12 @@ class Group:
                 self.first(done)
 
     def check_same(self, fingerprint: str, what: str) -> None:
-        """TrainingError in every process whose hexadecimal ``fingerprint`` is not that of the first
-        one.
-        """
+        """TrainingError in every process whose hexadecimal ``fingerprint`` is not the first's."""
         number = float(int(fingerprint[:13], 16))  # 52 bits, which a float64 holds exactly
         if self.first(number) != number:
             raise TrainingError(
-                f"process {self.world.rank} has other {what} than process 0: all need the same files"
+                f"process {self.world.rank} has other {what} than process 0: all need the same "
+                "files"
             )
 
 
@@ -129,22 +118,21 @@ ALONE = Group(World())
 
 @contextmanager
 def others_needed() -> Iterator[None]:
-    """Say in words what torch says when another process does not answer."""
+    """Turn torch's error about another process that does not answer into a LostError."""
     try:
         yield
     except RuntimeError as error:
         raise LostError(
-            "another process of this training ended or did not answer; what was saved is kept, and --resume goes on "
-            f"with it ({reason(error)})"
+            "another process of this training ended or did not answer; what was saved is kept, and "
+            f"--resume goes on with it ({reason(error)})"
         ) from error
 
 
 @contextmanager
 def joined(device: torch.device) -> Iterator[Group]:
-    """The group of the processes that the environment tells of, each training on its ``device``,
-    while it is open.
+    """The group of the processes named by the environment, each training on its ``device``.
 
-    UsageError when the environment tells of several and not where to meet them.
+    UsageError when the environment names several and no address to meet at.
     """
     here = world()
     if here.size == 1:
@@ -157,8 +145,8 @@ def joined(device: torch.device) -> Iterator[Group]:
         dist.init_process_group(backend, timeout=TIMEOUT, device_id=bound)
     except ValueError as error:  # it lacks an address
         raise UsageError(
-            f"the environment tells of {here.size} processes, but not where they meet ({reason(error)}); "
-            "torchrun --nproc-per-node N starts a training on N processes"
+            f"the environment names {here.size} processes, but not where they meet "
+            f"({reason(error)}); torchrun --nproc-per-node N starts a training on N processes"
         ) from error
     except RuntimeError as error:
         raise TrainingError(
@@ -173,6 +161,6 @@ def joined(device: torch.device) -> Iterator[Group]:
 
 
 def reason(error: Exception) -> str:
-    """What torch says was wrong, without the places in its source where it was found."""
+    """The first line of a torch error, without source locations."""
     text = str(error).strip().rpartition("Last error:\n")[2]
     return re.sub(r"^\[[^\]]*\]\s*", "", text).partition("\n")[0][:200]

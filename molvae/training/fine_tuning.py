@@ -1,8 +1,6 @@
-"""A training that begins with the weights of a trained model, on molecules that may hold new
-symbols.
+"""A training that begins with the weights of a model, on molecules that may hold new symbols.
 
-The model keeps its sizes and every one of its weights; new symbols get rows of their own. Knows the
-model's folder, and nothing of how training goes."""
+The model keeps its sizes and every one of its weights; new symbols get rows of their own."""
 
 from __future__ import annotations
 
@@ -23,21 +21,18 @@ from .loop import State, assemble, steps_for
 from .schedules import generator_of
 
 NEW_SHARE = 1e-6
-"""What all new symbols together take of the probability of a next symbol, at most: a molecule of a
-thousand steps becomes less likely by a thousandth of a nat."""
+"""Largest probability of all new symbols together at a step, relative to the old ones': a molecule
+of a thousand steps becomes less likely by a thousandth of a nat."""
 
 SPREAD = 0.1
-"""Standard deviation of new embeddings around the mean of the old ones, in standard deviations of
-these.
-"""
+"""Standard deviation of new embeddings around the mean of the old, in that of the old ones."""
 
 READING = ("max_heavy_atoms", "neutralise", "vocabulary")
-"""Dials of the data that belong to the model: how a molecule is read."""
+"""Options of the data that belong to the model: how a molecule is read."""
 
 
 def configure(model: Config, given: dict[str, dict[str, Any]]) -> Config:
-    """The configuration of a training from a model: its sizes, its way of reading molecules, all
-    else as ``given``.
+    """The configuration of a training from a model: its sizes and its data options, else ``given``.
 
     The highest noise level is no size: the decoder gets the level as an input, and learns a new one
     from those it has. The table of environments may become finer, see :func:`refined`.
@@ -55,7 +50,8 @@ def configure(model: Config, given: dict[str, dict[str, Any]]) -> Config:
             if name in values and value != values[name]:
                 option = f"--{name.replace('_', '-')}"
                 raise UsageError(
-                    f"--from: {option} is {values[name]!r} in the model, and cannot become {value!r}"
+                    f"--from: {option} is {values[name]!r} in the model, and cannot become "
+                    f"{value!r}"
                 )
     reading = {name: getattr(model.data, name) for name in READING}
     sections = {"data": reading, "model": model.as_dict()["model"]}
@@ -77,30 +73,27 @@ def begin(saved: Saved, dataset: Dataset, config: Config, device: torch.device) 
 
 
 def origin(saved: Saved, name: str) -> dict[str, Any]:
-    """What the info of a training says of the model it began with."""
-    told = {key: saved.info.get(key) for key in ("step", "fingerprint", "molecules")}
-    return {"model": Path(name).name} | told
+    """The entry of a training's info on the model it began with."""
+    copied = {key: saved.info.get(key) for key in ("step", "fingerprint", "molecules")}
+    return {"model": Path(name).name} | copied
 
 
 def check_vocabulary(model: Vocabulary, data: Vocabulary, name: str) -> None:
-    """InputError unless the ``data``, called ``name``, are written in the model's vocabulary or an
-    extension of it.
-    """
+    """InputError unless ``data`` is the model's vocabulary or an extension; ``name`` is for it."""
     if model.places(data) is None:
         raise InputError(
-            f"{name}: is written in other symbols than the model; give the file of the molecules itself, which is then "
-            "written in the model's"
+            f"{name}: is written in other symbols than the model; give the file of the molecules "
+            "itself, which is then written in the model's"
         )
 
 
 def grown(
     saved: Saved, config: ModelConfig, vocabulary: Vocabulary, max_steps: int, seed: int
 ) -> MoleculeVAE:
-    """The model of a folder with room for an extended vocabulary and longer molecules, its own rows
-    unchanged.
+    """A saved model with an extended vocabulary and longer molecules, its own rows unchanged.
 
-    What it makes of molecules of old symbols stays the same: a new step is told as the last old
-    one, which stood in for all later ones, and new symbols get next to no probability, see
+    Its output for molecules of old symbols stays the same: a new step is embedded as the last old
+    one, which was used for all later ones, and new symbols get next to no probability, see
     :func:`unlikely`."""
     old, places = saved.model, saved.vocabulary.places(vocabulary)
     if places is None:
@@ -128,9 +121,7 @@ def grown(
 
 
 def scattered(old: Tensor, rows: Tensor, new: Tensor) -> Tensor:
-    """A table ``(V + n, ...)``: ``old`` ``(V, ...)`` in the places ``rows`` ``(V,)``, ``new`` ``(n,
-    ...)`` between.
-    """
+    """A table ``(V + n, ...)``: ``old`` ``(V, ...)`` in ``rows`` ``(V,)``, ``new`` between."""
     table = old.new_empty(len(old) + len(new), *old.shape[1:])
     between = torch.ones(len(table), dtype=torch.bool)
     between[rows] = False
@@ -149,16 +140,13 @@ def refined(tables: Tensor, rows: int) -> Tensor:
 
 
 def alike(table: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """Embeddings ``(n, E)`` for new symbols: the mean of the old ones ``(V, E)`` and a little noise
-    to part them.
-    """
+    """Embeddings ``(n, E)`` of new symbols: the mean of the old ones ``(V, E)``, and noise."""
     noise = torch.randn(count, table.shape[1], generator=generator)
     return table.mean(0) + SPREAD * table.std(0) * noise
 
 
 def unlikely(weight: Tensor, bias: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Output rows ``(n, H)`` and biases ``(n,)`` of new symbols, from those of the old, ``(V, H)``
-    and ``(V,)``.
+    """Output rows ``(n, H)`` and biases ``(n,)`` of new symbols, from ``(V, H)`` and ``(V,)``.
 
     The row is the mean of the old rows, so whatever the hidden state, a new logit lies a constant
     below the mean of the old logits. exp is convex: V exp(mean) is at most the sum of the exp. So

@@ -2,7 +2,7 @@
 
 ``train`` changes the :class:`State` it is given and yields; saving, printing and stopping are the
 caller's. Every step is a pure function of the state, the data and the seed, so a training that is
-stopped, saved and resumed ends with the same bits on a CPU. Knows no files and no click."""
+stopped, saved and resumed ends with the same bits on a CPU."""
 
 from __future__ import annotations
 
@@ -37,9 +37,7 @@ from .schedules import (
 from .validation import Validation, validate
 
 MEASURED_STEPS = (20, 50)
-"""With ``minutes``, the steps whose speed decides how many there will be; earlier ones compile and
-warm up.
-"""
+"""With ``minutes``, the steps timed to fix their number; earlier ones compile and warm up."""
 
 
 class Step(NamedTuple):
@@ -59,9 +57,7 @@ class Step(NamedTuple):
 
 
 class Epoch(NamedTuple):
-    """The end of an epoch: means over its training molecules, and held-out figures of the averaged
-    weights.
-    """
+    """The end of an epoch: means over its molecules, held-out figures of the averaged weights."""
 
     epoch: int
     step: int
@@ -76,7 +72,7 @@ class Epoch(NamedTuple):
 
 @dataclass
 class State:
-    """Everything that a training is, between two steps."""
+    """A training between two steps."""
 
     model: MoleculeVAE
     average: MoleculeVAE
@@ -95,16 +91,14 @@ class State:
 
     @property
     def out_of_steps(self) -> bool:
-        """Whether every planned step is done, or patience has run out."""
+        """True once every planned step is done, or patience has run out."""
         patience = self.config.training.patience
         worn_out = bool(patience) and self.since_best >= patience
         return worn_out or bool(self.total_steps and self.step >= self.total_steps)
 
     @property
     def mark(self) -> str:
-        """A hash of the weights and the step, the same in all processes that are to go on
-        together.
-        """
+        """A hash of the weights and the step, equal in all processes of a training."""
         digest = hashlib.sha256(str(self.step).encode())
         for weight in self.model.parameters():
             digest.update(weight.detach().cpu().numpy().tobytes())
@@ -160,14 +154,12 @@ def assemble(model: MoleculeVAE, config: Config, fingerprint: str) -> State:
 
 
 def full_beta(config: Config) -> float:
-    """Weight of the KL in the loss once it is warmed up: none with levels, whose KL is the same for
-    every molecule.
-    """
+    """Weight of the KL after warm-up: 0 with levels, whose KL is a constant of the level."""
     return config.training.beta if config.model.posterior == "gaussian" else 0.0
 
 
 def is_autoencoder(config: Config) -> bool:
-    """Whether z is the posterior's mean, without noise: the Gaussian posterior with a beta of 0."""
+    """True if z is the posterior's mean, without noise: a Gaussian posterior with a beta of 0."""
     return config.model.posterior == "gaussian" and config.training.beta == 0.0
 
 
@@ -244,9 +236,7 @@ def steps_per_epoch(state: State, dataset: Dataset) -> int:
 
 
 def validation_due(state: State, dataset: Dataset) -> bool:
-    """Whether the next record will be an :class:`Epoch`: its last step is done, and nothing
-    validated it yet.
-    """
+    """True if the next record will be an :class:`Epoch`: its steps are done, not validated."""
     over = state.step % steps_per_epoch(state, dataset) == 0 or state.out_of_steps
     return over and state.step > state.validated_step
 
@@ -259,11 +249,10 @@ def end_of_epoch(
     held_out = dataset.validation_rows if dataset.validation.any() else dataset.training_rows
     noisy = not is_autoencoder(state.config)
     figures = validate(state.average, dataset, held_out[:VALIDATED], threads, group, noisy=noisy)
-    # A training that is taken up again has in both models what validation fits to the averaged one.
+    # A resumed training has in both models the buffers that validation fits to the averaged one.
     for fitted, validated in zip(state.model.buffers(), state.average.buffers(), strict=True):
         fitted.copy_(validated)
-    # Judged as trained: the KL counts as much as in the loss at full weight, level 0 as much as the
-    # sharpest.
+    # Judged as trained: the KL has its full weight of the loss, level 0 counts as the highest.
     beta = full_beta(state.config)
     judged = group.first(
         figures.reconstruction - beta * figures.kl + (figures.unconditional or 0.0)
@@ -325,11 +314,10 @@ def train(state: State, dataset: Dataset, group: Group = ALONE) -> Iterator[Step
 
 
 def keep_time(state: State, taken: float, whole: float, group: Group) -> None:
-    """Count the seconds that a step has taken; with ``minutes``, fix the number of steps once their
-    speed is known.
+    """Count the seconds of a step; with ``minutes``, fix the number of steps once timed.
 
-    For that it is the ``whole`` time since the step before that counts: of few molecules,
-    validating and saving, which come with every epoch, take longer than training."""
+    The ``whole`` time since the step before decides: with few molecules, validating and saving
+    after every epoch take longer than training."""
     state.seconds += taken
     first, last = MEASURED_STEPS
     if not state.config.training.minutes or state.total_steps:

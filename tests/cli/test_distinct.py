@@ -49,9 +49,9 @@ def test_every_molecule_is_written_once_with_its_first_draw(
     assert parquet.read_table(tmp_path / "molecules.parquet").to_pylist() == expected
     text = molvae("distinct", folder)
     header, *rows = text.rows
-    assert header == ["draw", "smiles", "selfies", "log_likelihood", "consistent", "QED"]
+    assert header == ["draw", "smiles", "selfies", "log_likelihood", "canonical", "QED"]
     assert [(int(row[0]), row[1], row[4]) for row in rows] == [
-        (row["draw"], row["smiles"], str(row["consistent"]).lower()) for row in expected
+        (row["draw"], row["smiles"], str(row["canonical"]).lower()) for row in expected
     ]
     assert molvae("distinct", folder, "-o", tmp_path / "molecules.csv.gz").code == 0
     assert read_rows(tmp_path / "molecules.csv.gz") == text.rows
@@ -64,7 +64,7 @@ def test_a_part_that_is_missing_is_told_of(molvae: Any, folder: Path) -> None:
     (folder / "part-000001.parquet").unlink()
     code, _, err = molvae("distinct", folder)
     assert code == 0
-    assert "Warning: 1 part is not there (1)" in err
+    assert "Warning: 1 part is missing (1)" in err
 
 
 @pytest.mark.parametrize(

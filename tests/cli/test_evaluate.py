@@ -58,7 +58,7 @@ def test_a_model_gets_three_tables_and_a_report(
     report = tmp_path / "report.json"
     code, out, err = run(
         *("evaluate", "-m", tiny_run, "--test", molecules_csv, "--train", molecules_csv, "-n", 60),
-        *("--limit", 60, "--iwae", 2, "--workers", 1, "--no-fcd", "--no-speed", "-o", report),
+        *("--limit", 60, "--iwae", 2, "--workers", 1, "--no-fcd", "-o", report),
     )
     assert code == 0, err
     assert "1 Samples: 60 draws from the prior, seed 0, against 300 molecules" in out
@@ -68,13 +68,13 @@ def test_a_model_gets_three_tables_and_a_report(
     found = strict(report)
     assert found["latent_space"]["verdict"] in out
     assert found["latent_space"]["in_training_data"] == 60
-    assert found["samples"]["rows"]["samples"]["consistency"]["n"] == 60
+    assert found["samples"]["rows"]["samples"]["canonical"]["n"] == 60
     assert list(found["samples"]["rows"]) == [
         "samples",
-        "consistent samples",
+        "canonical samples",
         "random training molecules",
     ]
-    assert "consistent samples" in out
+    assert "canonical samples" in out
     assert found["samples"]["sizes"]["test"] == 300
     every = figures_of(found)
     assert len(every) > 60
@@ -86,7 +86,7 @@ def test_novelty_without_a_training_file_is_against_what_the_model_knows(
     run: Run, tiny_run: Path, molecules_csv: Path, tmp_path: Path
 ) -> None:
     report = tmp_path / "report.json"
-    options = ("--limit", 1, "--iwae", 1, "--workers", 1, "--no-fcd", "--no-speed")
+    options = ("--limit", 1, "--iwae", 1, "--workers", 1, "--no-fcd")
     code, out, err = run(
         "evaluate", "-m", tiny_run, "--test", molecules_csv, "-n", 1, *options, "-o", report
     )

@@ -105,7 +105,6 @@ def test_a_shipped_model_is_judged_by_its_name_and_novelty_never_by_a_filter(
         "--iwae",
         2,
         "--no-fcd",
-        "--no-speed",
         "-o",
         "-",
     )

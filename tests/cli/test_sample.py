@@ -27,8 +27,8 @@ def tally(err: str) -> tuple[int, int, int]:
 def test_exactly_as_many_distinct_valid_molecules_are_written_as_asked_for(
     molvae: Any, tiny_run: Path, number: str
 ) -> None:
-    from molvae.api import load
     from molvae.chem.molecule import canonical, parse
+    from molvae.generation.codec import Codec
     from molvae.language.selfies_codec import to_smiles
 
     outcome = molvae("sample", "-m", tiny_run, "-n", number)
@@ -38,7 +38,7 @@ def test_exactly_as_many_distinct_valid_molecules_are_written_as_asked_for(
     assert len(rows) == len({row[0] for row in rows}) == int(float(number))
     assert all(canonical(parse(row[0])) == row[0] for row in rows)
     assert all(float(row[2]) < 0 for row in rows)
-    constraints = load(tiny_run).vocabulary.constraints
+    constraints = Codec.load(str(tiny_run)).vocabulary.constraints
     assert all(to_smiles(row[1], constraints) == row[0] for row in rows[:20])
     drawn, written, dropped = tally(outcome.err)
     assert written == len(rows)
@@ -58,10 +58,10 @@ def test_all_keeps_every_draw_in_order(molvae: Any, tiny_run: Path) -> None:
     every = molvae("sample", "-m", tiny_run, "-n", 400, "--all")
     assert tally(every.err) == (400, 400, 0)
     drawn = [row[0] for row in every.rows[1:]]
-    consistent = [row[0] for row in every.rows[1:] if row[3] == "true"]
+    canonical = [row[0] for row in every.rows[1:] if row[3] == "true"]
     assert len(drawn) == 400
     distinct = [row[0] for row in molvae("sample", "-m", tiny_run, "-n", 100).rows[1:]]
-    first = list(dict.fromkeys(consistent))
+    first = list(dict.fromkeys(canonical))
     assert first
     assert distinct[: len(first)] == first[:100]
     raw = [row[0] for row in molvae("sample", "-m", tiny_run, "-n", 100, "--raw").rows[1:]]
@@ -172,7 +172,8 @@ def test_every_temperature_gives_molecules_and_finite_likelihoods(
         (["--scores", "qde"], "'qed'"),
         (["--scores", ""], "not a score"),
         (["--all", "--novel"], "give one of them"),
-        (["--all", "--consistent"], "give one of them"),
+        (["--all", "--canonical"], "give one of them"),
+        (["--consistent"], "--consistent is called --canonical now"),
         (["--precision", "fp16"], "'fp16'"),
         (["extra"], "extra"),
     ],

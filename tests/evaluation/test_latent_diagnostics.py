@@ -55,8 +55,8 @@ def test_the_elbo_is_the_reconstruction_less_the_kl_and_below_the_likelihood(
 
 
 def test_decoding_unperturbed_is_greedy_reconstruction(space: LatentSpace) -> None:
-    assert space.rings[0].radius == 0
-    assert space.rings[0].unchanged.value == value(space, "exact, greedy from the mean")
+    assert space.neighbourhoods[0].radius == 0
+    assert space.neighbourhoods[0].unchanged.value == value(space, "exact, greedy from the mean")
 
 
 def test_the_same_seed_gives_the_same_figures(
@@ -81,7 +81,7 @@ def test_memorised_molecules_are_rebuilt_exactly_in_every_way(
     ):
         assert value(found, f"exact, {name}") == 1.0
     assert value(found, "token accuracy") == 1.0
-    gap = value(found, "shuffled-latent gap, nats")
+    gap = value(found, "shuffled-z gap, nats")
     assert gap is not None
     assert gap > 5
     assert found.verdict == "No verdict: 12 different molecules could be read, and it takes 50."
@@ -113,7 +113,7 @@ def test_a_decoder_that_is_not_told_its_latent_is_said_to_ignore_it(
         tiny_model.model, "logits", lambda packed, z, level=None: logits(packed, 0 * z, level)
     )
     found = measure(tiny_model, tiny_model.read(molecules[::5]), iwae=2)
-    assert value(found, "shuffled-latent gap, nats") == 0.0
+    assert value(found, "shuffled-z gap, nats") == 0.0
     assert found.verdict.startswith("The decoder ignores its latent (posterior collapse)")
 
 
@@ -138,7 +138,7 @@ def test_noise_levels_run_from_a_language_model_to_the_sharpest(
     codec = Codec.load(str(tmp_path))
     readings = codec.read(molecules[::5])
     found = measure(codec, readings, iwae=2)
-    assert found.verdict.startswith("At its sharpest noise level: the ")
+    assert found.verdict.startswith("At its highest noise level: the ")
     levels = [level for level, _ in found.levels]
     assert levels[0] == 0
     assert levels[-1] == pytest.approx(codec.saved.config.model.max_signal)
@@ -148,7 +148,7 @@ def test_noise_levels_run_from_a_language_model_to_the_sharpest(
     )
     assert kl[-1] == pytest.approx(value(found, "KL, nats"), rel=1e-4)
     blank = found.levels[0][1]
-    assert blank["shuffled-latent gap, nats"].value == pytest.approx(0.0, abs=1e-4)
+    assert blank["shuffled-z gap, nats"].value == pytest.approx(0.0, abs=1e-4)
     exact = codec.log_likelihood([one.smiles for one in readings]).mean()
     assert blank["ELBO, nats"].value == pytest.approx(exact, abs=0.05)
 
@@ -159,9 +159,9 @@ def test_noise_levels_run_from_a_language_model_to_the_sharpest(
         (0.9, 1.0, 0.0, "The decoder ignores its latent (posterior collapse)"),
         (0.9, 9.0, 9.0, "The decoder ignores its latent (posterior collapse)"),
         (1.1, 1.1, 4.9, "The decoder uses its latent"),
-        (1.1, 1.3, 0.0, "The prior has holes"),
-        (1.1, 1.1, 5.1, "The prior has holes"),
-        (1.1, None, 5.1, "The prior has holes"),
+        (1.1, 1.3, 0.0, "Prior mismatch"),
+        (1.1, 1.1, 5.1, "Prior mismatch"),
+        (1.1, None, 5.1, "Prior mismatch"),
         (1.1, None, 0.0, "The decoder uses its latent"),
         (None, None, None, "No verdict"),
     ],

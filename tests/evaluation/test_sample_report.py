@@ -16,23 +16,22 @@ from hypothesis import strategies as st
 
 from molvae.chem.molecule import smiles_hashes
 from molvae.evaluation import sample_report
-from molvae.evaluation.estimates import Figure, absent
+from molvae.evaluation.estimates import Figure, absent, aligned, compared, listed
 from molvae.evaluation.reference_statistics import reference_set
 from molvae.evaluation.sample_report import (
-    CONSISTENT,
+    CANONICAL,
     NO_TRAIN,
     REFERENCE,
     SampleTable,
     Sets,
     as_json,
-    cache_folder,
-    consistent_alone,
+    canonical_alone,
     judge,
     known_molecules,
     prepare_sets,
     read_smiles,
+    reference_cache,
 )
-from molvae.evaluation.tables import aligned, compared, listed
 
 TEST = [
     "Oc1ccccc1-c1cccc2cnccc12",
@@ -46,7 +45,7 @@ class Draw(NamedTuple):
     """What a model might draw."""
 
     smiles: str
-    consistent: bool = True
+    canonical: bool = True
 
 
 @pytest.fixture(scope="module")
@@ -142,41 +141,41 @@ def test_any_text_may_stand_in_place_of_a_sample(sets: Sets, samples: list[str])
     assert_no_number_is_none(table)
 
 
-# -- consistency
+# -- canonical SELFIES
 # --------------------------------------------------------------------------------------------------
 
 
-def test_consistency_is_a_share_of_all_raw_draws() -> None:
+def test_the_canonical_share_is_of_all_raw_draws() -> None:
     draws = [Draw("CCO"), Draw("CCN"), Draw("", False), Draw("CCO", False)]
-    found, kept = consistent_alone(draws, iter(()))
+    found, kept = canonical_alone(draws, iter(()))
     assert (found.value, found.n) == (0.5, 4)
     assert kept == ["CCO", "CCN"]
 
 
-def test_consistent_draws_are_filled_up_to_the_number_of_raw_ones() -> None:
+def test_canonical_draws_are_filled_up_to_the_raw_number() -> None:
     draws = [Draw("CCO"), Draw("CCO", False), Draw("", False)]
     slip, other = Draw("CCC", False), Draw("CCN")
     for more, n in (([slip, *[other] * 9], 3), ([other, slip], 2), ([], 1)):
-        found, kept = consistent_alone(draws, iter(more))
+        found, kept = canonical_alone(draws, iter(more))
         assert found.value == pytest.approx(1 / 3)
         assert kept == ["CCO", *["CCN"] * (n - 1)]
 
 
-def test_no_draws_have_no_consistency() -> None:
-    assert consistent_alone([], iter(())) == (absent(0, "no samples"), [])
+def test_no_draws_have_no_canonical_share() -> None:
+    assert canonical_alone([], iter(())) == (absent(0, "no samples"), [])
 
 
-def test_consistent_samples_have_a_row_of_their_own(sets: Sets, molecules: list[str]) -> None:
+def test_canonical_samples_have_a_row_of_their_own(sets: Sets, molecules: list[str]) -> None:
     train = sets._replace(train=molecules[:30], known=smiles_hashes(molecules[:30]))
     for some, names in (
-        (sets, ["samples", CONSISTENT]),
-        (train, ["samples", CONSISTENT, REFERENCE]),
+        (sets, ["samples", CANONICAL]),
+        (train, ["samples", CANONICAL, REFERENCE]),
     ):
         table = judge([*TEST, "CCO"], some, kept=TEST, workers=1, fcd=False)
         assert list(table.rows) == names
         assert table.rows["samples"] == judged([*TEST, "CCO"], some).rows["samples"]
-        assert table.rows[CONSISTENT] == judged(TEST, some).rows["samples"]
-        assert table.sizes[CONSISTENT] == len(TEST)
+        assert table.rows[CANONICAL] == judged(TEST, some).rows["samples"]
+        assert table.sizes[CANONICAL] == len(TEST)
 
 
 # -- sets and files
@@ -222,7 +221,7 @@ def test_a_cache_that_cannot_be_written_is_done_without(
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert cache_folder() is None
+    assert reference_cache() is None
     sets, remarks = prepare_sets(TEST, fcd=False, workers=1)
     assert sets.test.statistics.count == len(TEST)
     assert "no cache folder" in remarks[0]

@@ -10,7 +10,6 @@ import pytest
 import torch
 from rdkit import Chem
 
-from molvae.api import load
 from molvae.errors import InputError, MoleculeError, UsageError
 from molvae.generation.codec import TOO_LONG, UNKNOWN, Codec
 from molvae.nn.posterior import Gaussian, standard_normal
@@ -167,7 +166,7 @@ def test_the_log_likelihood_is_seeded_and_rises_with_more_draws(
 def test_with_a_posterior_that_is_the_prior_the_log_likelihood_is_the_average_over_it(
     tiny_run: Path, few: list[str]
 ) -> None:
-    codec = load(tiny_run)
+    codec = Codec.load(str(tiny_run))
     for parameter in codec.model.posterior.parameters():
         parameter.zero_()
     packed, _ = codec.packed(codec.read(few[:1]))
@@ -184,7 +183,7 @@ def test_with_a_posterior_that_is_the_prior_the_log_likelihood_is_the_average_ov
 def test_two_models_in_one_process_do_not_disturb_each_other(
     tiny_run: Path, memorised_run: Path, few: list[str]
 ) -> None:
-    first, second = load(tiny_run), load(memorised_run)
+    first, second = Codec.load(str(tiny_run)), Codec.load(str(memorised_run))
     z = standard_normal((20, 8), torch.Generator().manual_seed(0)).numpy()
     alone = first.decode(z), second.decode(z)
     for _ in range(2):

@@ -20,8 +20,15 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from molvae.errors import InputError, MolvaeError, UsageError
-from molvae.generation.deduplication import Ascending, distinct, format_of, open_parts, write_tables
-from molvae.generation.parts import KEY
+from molvae.generation.deduplication import (
+    KEY,
+    Ascending,
+    distinct,
+    format_of,
+    notes_of,
+    open_parts,
+    write_tables,
+)
 
 MEMORY = 200 << 20
 
@@ -158,11 +165,11 @@ def test_the_file_is_the_same_table_as_parquet_and_as_csv(tmp_path: Path) -> Non
 
 def test_missing_values_and_flags_are_plain_in_csv(tmp_path: Path) -> None:
     table = pa.table(
-        {"draw": [1], "smiles": ["C"], "consistent": [True], "QED": pa.array([None], pa.float64())}
+        {"draw": [1], "smiles": ["C"], "canonical": [True], "QED": pa.array([None], pa.float64())}
     )
     handle = io.BytesIO()
     write_tables(handle, [table], table.schema, "csv")
-    assert handle.getvalue() == b"draw,smiles,consistent,QED\n1,C,true,\n"
+    assert handle.getvalue() == b"draw,smiles,canonical,QED\n1,C,true,\n"
 
 
 def test_many_small_tables_become_few_row_groups(
@@ -245,3 +252,10 @@ def test_without_duckdb_it_is_said_how_to_install_it(
     monkeypatch.setitem(sys.modules, "duckdb", None)
     with pytest.raises(UsageError, match=r"pip install 'molvae\[duckdb\]'"):
         left_of(folder, tmp_path)
+
+
+def test_parts_of_earlier_versions_are_of_the_same_series(tmp_path: Path) -> None:
+    write_part(tmp_path, 0, {"draw": [0], "smiles": ["C"]}, 2, consistent=True)
+    write_part(tmp_path, 1, {"draw": [2], "smiles": ["C"]}, 2, canonical=True)
+    assert notes_of(tmp_path / "part-000000.parquet")["settings"]["canonical"] is True
+    assert open_parts(tmp_path).rows == 2

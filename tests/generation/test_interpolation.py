@@ -122,12 +122,12 @@ def test_similarities_are_to_the_ends_and_to_the_neighbour(plain: Any) -> None:
     assert all(0.0 <= value <= 1.0 for point in points for value in point[3:6])
 
 
-def candidates(*smiles: str, consistent: bool = True) -> list[Candidate]:
-    return [Candidate(one, -1.0 - place, consistent) for place, one in enumerate(smiles)]
+def candidates(*smiles: str, canonical: bool = True) -> list[Candidate]:
+    return [Candidate(one, -1.0 - place, canonical) for place, one in enumerate(smiles)]
 
 
 def test_every_point_in_between_is_written_as_its_molecule_is() -> None:
-    found = [[*candidates("OC1=CC=CC1", consistent=False), *candidates("Oc1ccccc1")]]
+    found = [[*candidates("OC1=CC=CC1", canonical=False), *candidates("Oc1ccccc1")]]
     assert distinct_path("CCO", found, "c1ccccc1") == ["CCO", "Oc1ccccc1", "c1ccccc1"]
 
 
@@ -157,8 +157,8 @@ def test_of_new_candidates_the_one_most_similar_to_the_molecule_before_stands_an
     assert distinct_path("CCO", [found] * 3, "CCN") == ["CCO", "F", "Cl", "Br", "CCN"]
 
 
-def test_without_a_consistent_candidate_the_likeliest_stands_and_without_any_nothing() -> None:
-    found = [candidates("CCC", "CCCO", consistent=False), []]
+def test_without_a_canonical_candidate_the_likeliest_stands() -> None:
+    found = [candidates("CCC", "CCCO", canonical=False), []]
     assert distinct_path("CCO", found, "CCN") == ["CCO", "CCC", "", "CCN"]
 
 
@@ -167,7 +167,7 @@ def test_a_path_of_a_real_model_holds_what_its_beams_hold(tiny_model: Any, few: 
     ends = [tiny_model.invert(reading).z for reading in tiny_model.read([few[1], few[8]])]
     z = torch.from_numpy(np.stack([slerp(*ends, point.t) for point in points[1:-1]]))
     for point, found in zip(points[1:-1], beam_search(tiny_model, z, WIDTH), strict=True):
-        assert point.smiles in {one.smiles for one in found if one.consistent}
+        assert point.smiles in {one.smiles for one in found if one.canonical}
     assert len({point.smiles for point in points}) == 7
 
 

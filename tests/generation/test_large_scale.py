@@ -14,9 +14,10 @@ from pyarrow import parquet
 from molvae.chem.scoring import plan_scores
 from molvae.errors import InputError, UsageError
 from molvae.generation import large_scale, sampling
+from molvae.generation.codec import Codec
+from molvae.generation.deduplication import notes_of, parts_of, strangers
 from molvae.generation.large_scale import Shards, settings_of
-from molvae.generation.parts import notes_of, parts_of, strangers
-from molvae.generation.sampling import sample
+from molvae.generation.sampling import Filters, SamplingParams, sample
 from molvae.runtime.ranks import World
 from molvae.storage.known_molecules import BloomFilter, SortedHashes
 
@@ -38,8 +39,11 @@ def write(
 ) -> list[Any]:
     """Write what is missing, as one process of a world; the counts of each part."""
     folder.mkdir(exist_ok=True)
-    known, plan = options.pop("known", None), options.get("plan")
-    wanted = Shards(folder, settings_of(model, novel=known is not None, **options), total)
+    known, plan = options.pop("known", None), options.pop("plan", None)
+    filters: Filters | None = Filters(options.pop("canonical", True), known)
+    filters = None if options.pop("keep_all", False) else filters
+    settings = settings_of(model, SamplingParams(**options), filters, plan)
+    wanted = Shards(folder, settings, total)
     return list(wanted.write(model, wanted.missing(world), known=known, plan=plan))
 
 
@@ -64,17 +68,15 @@ def whole(tiny_model: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_parts_hold_the_draws_that_are_consistent_each_once_in_a_part(
-    tiny_model: Any, whole: Path
-) -> None:
+def test_parts_hold_the_canonical_draws_each_once(tiny_model: Any, whole: Path) -> None:
     assert [path.name for path in parts_of(whole).values()] == [
         f"part-{number:06d}.parquet" for number in range(5)
     ]
     expected = []
     seen: dict[int, set[str]] = {}
-    for draw, one in enumerate(sample(tiny_model, TOTAL, keep_all=True, workers=1)):
+    for draw, one in enumerate(sample(tiny_model, TOTAL, filters=None, workers=1)):
         there = seen.setdefault(draw // 128, set())
-        if one.smiles and one.consistent and one.smiles not in there:
+        if one.smiles and one.canonical and one.smiles not in there:
             there.add(one.smiles)
             expected.append((draw, one.smiles, one.selfies))
     found = rows(whole)
@@ -143,7 +145,7 @@ def test_more_draws_make_the_short_part_whole_and_fewer_change_nothing(
     [
         ({"seed": 1}, "seed 0, not 1"),
         ({"temperature": 0.5}, "temperature 1.0, not 0.5"),
-        ({"consistent": False}, "consistent True, not False"),
+        ({"canonical": False}, "canonical True, not False"),
         ({"keep_all": True}, "every False, not True"),
         ({"known": SortedHashes(np.zeros(0, np.uint64))}, "novel False, not True"),
         ({"plan": plan_scores("qed")}, r"scores \[\], not \['qed'\]"),
@@ -164,13 +166,11 @@ def test_parts_made_otherwise_are_not_mixed_with_these(
 def test_another_model_or_precision_is_told_from_this_one(
     tiny_model: Any, whole: Path, memorised_run: Path, tiny_run: Path
 ) -> None:
-    from molvae.api import Model, load
-
     with pytest.raises(InputError, match="another model"):
-        write(whole, load(memorised_run))
+        write(whole, Codec.load(str(memorised_run)))
     other = "fp32" if tiny_model.model.precision == "bf16" else "bf16"
     with pytest.raises(InputError, match=f"precision {tiny_model.model.precision}, not {other}"):
-        write(whole, Model.load(str(tiny_run), precision=other))
+        write(whole, Codec.load(str(tiny_run), precision=other))
 
 
 def test_by_force_each_process_removes_its_own_parts_alone(tiny_model: Any, tmp_path: Path) -> None:
@@ -193,23 +193,21 @@ def test_each_part_tells_its_counts(tiny_model: Any, tmp_path: Path) -> None:
         assert notes["draws"] == tally.drawn == notes["kept"] + sum(notes["dropped"].values())
         assert notes["kept"] == tally.kept == parquet.read_metadata(path).num_rows
         total += tally.dropped
-    assert total["inconsistent SELFIES"] > 0
+    assert total["SELFIES not canonical"] > 0
 
 
-def test_raw_rows_tell_whether_they_are_consistent_and_all_of_them_are_every_draw(
-    tiny_model: Any, whole: Path, tmp_path: Path
-) -> None:
+def test_raw_rows_say_which_are_canonical(tiny_model: Any, whole: Path, tmp_path: Path) -> None:
     write(tmp_path / "all", tiny_model, keep_all=True)
     every = rows(tmp_path / "all")
     assert [row["draw"] for row in every] == list(range(TOTAL))
-    write(tmp_path / "raw", tiny_model, consistent=False)
+    write(tmp_path / "raw", tiny_model, canonical=False)
     raw = rows(tmp_path / "raw")
     assert {row["draw"] for row in raw} <= {row["draw"] for row in every}
-    assert {row["consistent"] for row in raw} == {True, False}
-    consistent = [
-        {key: row[key] for key in row if key != "consistent"} for row in raw if row["consistent"]
+    assert {row["canonical"] for row in raw} == {True, False}
+    canonical = [
+        {key: row[key] for key in row if key != "canonical"} for row in raw if row["canonical"]
     ]
-    assert consistent == rows(whole)
+    assert canonical == rows(whole)
 
 
 def test_scores_are_columns_of_their_own_kind(tiny_model: Any, whole: Path, tmp_path: Path) -> None:

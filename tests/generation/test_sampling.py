@@ -10,7 +10,7 @@ from rdkit import Chem
 
 from molvae.chem.molecule import smiles_hashes
 from molvae.generation import sampling
-from molvae.generation.sampling import INCONSISTENT, Tally, sample
+from molvae.generation.sampling import NOT_CANONICAL, Filters, SamplingParams, Tally, sample
 from molvae.language.consistency import is_consistent
 from molvae.language.selfies_codec import to_smiles
 from molvae.nn import threads as threads_module
@@ -33,7 +33,16 @@ def narrow_prior(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def drawn(model: Any, n: int, **options: Any) -> list[sampling.Sample]:
-    return list(sample(model, n, **({"workers": 1} | options)))
+    """The samples of named parameters and filters; those of other names go to ``sample``."""
+    params = SamplingParams(**taken(options, SamplingParams._fields))
+    filters = Filters(**taken(options, Filters._fields))
+    filters = None if options.pop("keep_all", False) else filters
+    return list(sample(model, n, params, filters, **({"workers": 1} | options)))
+
+
+def taken(options: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    """The options of some names, taken out."""
+    return {name: options.pop(name) for name in names if name in options}
 
 
 def test_exactly_n_distinct_valid_molecules_come(tiny_model: Any) -> None:
@@ -43,22 +52,22 @@ def test_exactly_n_distinct_valid_molecules_come(tiny_model: Any) -> None:
         assert Chem.CanonSmiles(one.smiles) == one.smiles
         assert to_smiles(one.selfies, tiny_model.vocabulary.constraints) == one.smiles
         assert one.log_likelihood < 0
-        assert one.consistent
+        assert one.canonical
 
 
-def test_every_sample_is_consistent_unless_raw_ones_are_asked_for(tiny_model: Any) -> None:
+def test_every_sample_is_canonical_unless_raw_is_asked_for(tiny_model: Any) -> None:
     tally = Tally()
     every = drawn(tiny_model, 300, keep_all=True)
     constraints = tiny_model.vocabulary.constraints
-    assert [one.consistent for one in every] == [
+    assert [one.canonical for one in every] == [
         is_consistent(one.smiles, one.selfies, constraints) for one in every
     ]
-    consistent = list({one.smiles: one for one in reversed(every) if one.consistent}.values())[::-1]
-    assert 10 < len(consistent) < 290
-    samples = drawn(tiny_model, len(consistent), tally=tally)
-    assert {one.smiles for one in samples} == {one.smiles for one in consistent}
-    assert tally.dropped[INCONSISTENT] == sum(not one.consistent for one in every[: tally.drawn])
-    raw = drawn(tiny_model, 100, consistent=False)
+    canonical = list({one.smiles: one for one in reversed(every) if one.canonical}.values())[::-1]
+    assert 10 < len(canonical) < 290
+    samples = drawn(tiny_model, len(canonical), tally=tally)
+    assert {one.smiles for one in samples} == {one.smiles for one in canonical}
+    assert tally.dropped[NOT_CANONICAL] == sum(not one.canonical for one in every[: tally.drawn])
+    raw = drawn(tiny_model, 100, canonical=False)
     assert [one.smiles for one in raw] == list(dict.fromkeys(one.smiles for one in every))[:100]
 
 
@@ -104,7 +113,7 @@ def test_keeping_all_keeps_the_first_n_draws(tiny_model: Any) -> None:
     distinct = list(dict.fromkeys(one.smiles for one in everything if one.smiles))
     assert len(distinct) < 200
     assert [
-        one.smiles for one in drawn(tiny_model, len(distinct), temperature=0.3, consistent=False)
+        one.smiles for one in drawn(tiny_model, len(distinct), temperature=0.3, canonical=False)
     ] == distinct
 
 
@@ -133,7 +142,7 @@ def test_temperature_zero_is_greedy_and_so_is_one_that_logits_cannot_be_divided_
     tiny_model: Any,
 ) -> None:
     cold = drawn(tiny_model, 10, temperature=0.0, keep_all=True)
-    block = sampling.draw_block(tiny_model, sampling.Law(temperature=0.0), 0)
+    block = sampling.draw_block(tiny_model, SamplingParams(temperature=0.0), 0)
     assert [one.selfies for one in cold] == [
         tiny_model.vocabulary.decode(ids) for ids in block.molecules()[:10]
     ]
@@ -154,13 +163,13 @@ def test_no_block_is_begun_that_will_hardly_be_asked_for(
 ) -> None:
     real, begun = sampling.draw_block, list[int]()
 
-    def draw_block(codec: Any, law: sampling.Law, block: int) -> Any:
+    def draw_block(codec: Any, params: SamplingParams, block: int) -> Any:
         begun.append(block)
-        return real(codec, law, block)
+        return real(codec, params, block)
 
     monkeypatch.setattr(sampling, "draw_block", draw_block)
     monkeypatch.setattr(threads_module, "default_workers", lambda: 3)
-    assert len(drawn(tiny_model, 20, consistent=False)) == 20
+    assert len(drawn(tiny_model, 20, canonical=False)) == 20
     assert begun == [0]
     begun.clear()
     assert len(drawn(tiny_model, 400, keep_all=True)) == 400

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import torch
 
-from molvae.api import load
 from molvae.chem.molecule import smiles_hashes
 from molvae.datasets.dataset import Dataset
 from molvae.errors import InputError, ModelError, UsageError
+from molvae.generation.codec import Codec
 from molvae.runtime.atomic_folder import MANIFEST
 from molvae.storage import checkpoint, model_folder
 from molvae.storage.export import EIGHT_BITS, HALF, export_model, rounded
@@ -72,8 +72,7 @@ def test_what_was_fitted_and_not_trained_is_not_rounded() -> None:
 def test_rounding_costs_next_to_nothing_and_less_than_bfloat16_would(
     tiny_run: Path, molecules: list[str]
 ) -> None:
-    codec = load(tiny_run)
-    codec.model.set_precision("fp32")
+    codec = Codec.load(str(tiny_run), precision="fp32")
     packed, _ = codec.packed(codec.read(molecules[:100]))
 
     def likelihood() -> torch.Tensor:

@@ -227,12 +227,12 @@ def test_the_models_live_in_the_data_package() -> None:
 def test_python_loads_a_model_by_its_name_and_one_in_a_folder_by_its_path(
     two_models: Path, tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert molvae.load().saved.path == molvae.load("moses").saved.path == two_models / "moses"
-    assert molvae.load("another").saved.path == two_models / "another"
+    assert molvae.load().path == molvae.load("moses").path == two_models / "moses"
+    assert molvae.load("another").path == two_models / "another"
     monkeypatch.chdir(tmp_path)
     shutil.copytree(tiny_run, "moses")
     for path in ("./moses", Path("moses")):
-        assert molvae.load(path).saved.path.parent == Path("moses")
+        assert molvae.load(path).path.parent == Path("moses")
     with pytest.raises(
         ModelError,
         match=r"mozes: there is no such model folder; shipped with molvae: moses, another",
