@@ -1,7 +1,7 @@
 """The picture of FCD against exact reconstruction: reports of ``molvae evaluate`` among what is
 published.
 
-    python benchmarks/curve.py 'moses=moses.json' -o benchmarks/pictures/curve.png
+    python benchmarks/curve.py 'moses=moses.json' -o docs/pictures/curve.png
 
 A model that reconstructs and samples stands at the lower right. The DD-VAE curve (Polykovskiy and
 Vetrov, AISTATS 2020) is read off the figure in its repository; CharRNN and the VAE of MOSES (arXiv
