@@ -30,10 +30,10 @@ OLD_KEYS = {
     "blank_share": "unconditional_fraction",
     "level_power": "signal_exponent",
 }
-"""Keys of models and recipes written before version 0.2, and what they are called now."""
+"""Keys of models and recipes of earlier versions, and their names now."""
 
 OLD_VALUES = {"prefix_features": {"surroundings": "environments"}}
-"""Values written before version 0.2, by today's key, and what they are called now."""
+"""Values of earlier versions, by today's key, and their names now."""
 
 Section = TypeVar("Section", bound="DataConfig | ModelConfig | TrainingConfig")
 

@@ -1,4 +1,4 @@
-"""Every dial has its bounds, and what breaks them is refused by name."""
+"""Every option has its bounds, and a value that breaks them is refused by name."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from molvae.config import (
+    OLD_KEYS,
     SECTIONS,
     Config,
     TrainingConfig,
@@ -21,11 +22,12 @@ from molvae.config import (
 )
 from molvae.errors import UsageError
 
-DIALS = [(name, item) for name, section in SECTIONS.items() for item in fields(section)]
+RECIPES = Path(__file__).parents[1] / "recipes"
+OPTIONS = [(name, item) for name, section in SECTIONS.items() for item in fields(section)]
 
 
 @pytest.mark.parametrize(
-    ("section", "item"), DIALS, ids=lambda value: getattr(value, "name", value)
+    ("section", "item"), OPTIONS, ids=lambda value: getattr(value, "name", value)
 )
 def test_every_default_keeps_its_own_rule_and_has_words(section: str, item: object) -> None:
     check(item.name, item.default, item.default, item.metadata, section)  # type: ignore[attr-defined]
@@ -77,6 +79,54 @@ def test_what_breaks_a_rule_is_refused_by_name(values: dict[str, object], words:
         from_dict(values, "recipe.toml")
     assert str(caught.value).startswith("recipe.toml: ")
     assert words in str(caught.value)
+
+
+OLD = {
+    "model": {"sharpest": 0.9, "grammar": "surroundings", "surroundings": 64},
+    "training": {"sharp_share": 0.3, "blank_share": 0.2, "level_power": 0.5},
+}
+NEW = {
+    "model": {"max_signal": 0.9, "prefix_features": "environments", "environment_rows": 64},
+    "training": {
+        "reconstruction_fraction": 0.3,
+        "unconditional_fraction": 0.2,
+        "signal_exponent": 0.5,
+    },
+}
+
+
+def test_old_keys_mean_the_new_ones() -> None:
+    assert from_dict(OLD, "config.json") == from_dict(NEW, "config.json") != Config()
+    assert not OLD_KEYS.keys() & {item.name for _, item in OPTIONS}
+    for name in ("none", "place", "rings", "chemistry"):
+        assert from_dict({"model": {"grammar": name}}, "test").model.prefix_features == name
+
+
+def test_an_old_and_a_new_key_together_are_refused() -> None:
+    with pytest.raises(UsageError, match="sharpest is the old name of max_signal; give one"):
+        from_dict({"model": {"sharpest": 0.9, "max_signal": 0.9}}, "recipe.toml")
+
+
+def test_a_recipe_with_old_keys_is_read_with_a_note_on_each(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text("[model]\nsharpest = 0.9\n[training]\nblank_share = 0.2\nepochs = 3\n")
+    notes: list[str] = []
+    values = read_toml(path, notes.append)
+    assert values == {
+        "model": {"max_signal": 0.9},
+        "training": {"unconditional_fraction": 0.2, "epochs": 3},
+    }
+    assert [note.partition(": ")[2] for note in notes] == [
+        "sharpest is called max_signal now",
+        "blank_share is called unconditional_fraction now",
+    ]
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.name)
+def test_the_recipes_are_read_without_notes(path: Path) -> None:
+    notes: list[str] = []
+    from_dict(read_toml(path, notes.append), path.name)
+    assert not notes
 
 
 def test_a_whole_number_is_a_number() -> None:

@@ -22,8 +22,7 @@ from ..chem.fingerprints import BITS, Fingerprints, packed_fingerprint, similari
 from ..datasets.prepare import CRASHED
 from ..errors import MoleculeError
 from ..generation.beam_search import Candidate
-from ..generation.codec import Codec, Latents, Reader, Reading
-from ..generation.interpolation import slerp
+from ..generation.codec import Codec, Latents, Reader, Reading, slerp
 from ..nn.threads import Threads
 from ..runtime.process_pool import chunked, default_workers, map_chunks
 from .estimates import Figure, absent, mean

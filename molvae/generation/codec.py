@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Self, cast, get_args
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
@@ -26,12 +26,10 @@ from ..language import selfies_codec
 from ..language.ids_to_smiles import decode_smiles
 from ..language.vocabulary import Ids, Vocabulary
 from ..nn import decoding
-from ..nn.gru import Precision
 from ..nn.model import Packed
 from ..nn.posterior import Gaussian, prior_log_density, standard_normal
 from ..storage import checkpoint
 from ..storage.checkpoint import Saved
-from ..training.loop import automatic_precision
 
 UNKNOWN = "symbol unknown to the model"
 TOO_LONG = "too long for the model"
@@ -99,12 +97,9 @@ class Codec:
 
     def __init__(self, saved: Saved, precision: str = "auto") -> None:
         self.saved, self.model, self.vocabulary = saved, saved.model, saved.vocabulary
-        chosen = automatic_precision(self.model.device) if precision == "auto" else precision
-        if chosen not in get_args(Precision):
-            raise UsageError(
-                f"the precision must be auto, {' or '.join(get_args(Precision))}, not {precision!r}"
-            )
-        self.model.set_precision(cast(Precision, chosen))
+        if precision not in ("auto", "fp32", "bf16"):
+            raise UsageError(f"the precision must be auto, fp32 or bf16, not {precision!r}")
+        self.model.set_precision(precision)  # type: ignore[arg-type]
         self.reader = Reader(
             saved.vocabulary, saved.config.data, self.model.max_steps - 1, str(saved.path)
         )
@@ -299,3 +294,28 @@ def molecules_of(written: Sequence[Ids], vocabulary: Vocabulary) -> list[Decoded
         Decoded(one, vocabulary.decode(ids))
         for one, ids in zip(canonical_texts, written, strict=True)
     ]
+
+
+def lerp(a: Latents, b: Latents, t: float) -> Latents:
+    """The point at ``t`` on the straight line from ``a`` to ``b``, each ``(Z,)``."""
+    return ((1.0 - t) * a + t * b).astype(np.float32)
+
+
+def slerp(a: Latents, b: Latents, t: float) -> Latents:
+    """The point at ``t`` on the arc from ``a`` to ``b``, each ``(Z,)``, even in angle and length.
+
+    In many dimensions the prior lies near a sphere, which the straight line leaves and the arc does
+    not (Shoemake 1985; White 2016). Parallel and opposite vectors are joined by the straight line.
+    """
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    length_a, length_b = float(np.linalg.norm(a)), float(np.linalg.norm(b))
+    if min(length_a, length_b) < 1e-6:
+        return lerp(a, b, t)
+    cosine = float(np.clip(np.dot(a, b) / (length_a * length_b), -1.0, 1.0))
+    angle = math.acos(cosine)
+    if math.sin(angle) < 1e-4:
+        return lerp(a, b, t)
+    direction = (
+        math.sin((1 - t) * angle) * a / length_a + math.sin(t * angle) * b / length_b
+    ) / math.sin(angle)
+    return (((1 - t) * length_a + t * length_b) * direction).astype(np.float32)

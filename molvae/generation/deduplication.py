@@ -113,7 +113,7 @@ def notes_of(path: Path) -> dict[str, Any]:
         and all(isinstance(one.get("draws"), int) for one in (settings, notes))
     ):
         raise InputError(f"{path}: is not a part of samples as molvae writes them")
-    if "consistent" in settings:  # its name before version 0.2
+    if "consistent" in settings:  # its name in earlier versions
         settings["canonical"] = settings.pop("consistent")
     return notes
 

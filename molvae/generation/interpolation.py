@@ -10,18 +10,16 @@ finds what else is likely at each point.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import lru_cache, partial
 from typing import NamedTuple
 
-import numpy as np
 from rdkit import Chem
 
 from ..chem.fingerprints import Fingerprints, packed_fingerprint, similarity
 from ..errors import UsageError
 from .beam_search import Candidate, beam_search
-from .codec import Codec, Latents
+from .codec import Codec, lerp, slerp
 
 WIDTH = 20
 """Candidates of every point: about twice the points of a path, as neighbours share most of theirs.
@@ -46,31 +44,6 @@ class Point(NamedTuple):
     tanimoto_end: float
     tanimoto_previous: float
     reproduced: str
-
-
-def lerp(a: Latents, b: Latents, t: float) -> Latents:
-    """The point at ``t`` on the straight line from ``a`` to ``b``, each ``(Z,)``."""
-    return ((1.0 - t) * a + t * b).astype(np.float32)
-
-
-def slerp(a: Latents, b: Latents, t: float) -> Latents:
-    """The point at ``t`` on the arc from ``a`` to ``b``, each ``(Z,)``, even in angle and length.
-
-    In many dimensions the prior lies near a sphere, which the straight line leaves and the arc does
-    not (Shoemake 1985; White 2016). Parallel and opposite vectors are joined by the straight line.
-    """
-    a, b = a.astype(np.float64), b.astype(np.float64)
-    length_a, length_b = float(np.linalg.norm(a)), float(np.linalg.norm(b))
-    if min(length_a, length_b) < 1e-6:
-        return lerp(a, b, t)
-    cosine = float(np.clip(np.dot(a, b) / (length_a * length_b), -1.0, 1.0))
-    angle = math.acos(cosine)
-    if math.sin(angle) < 1e-4:
-        return lerp(a, b, t)
-    direction = (
-        math.sin((1 - t) * angle) * a / length_a + math.sin(t * angle) * b / length_b
-    ) / math.sin(angle)
-    return (((1 - t) * length_a + t * length_b) * direction).astype(np.float32)
 
 
 PATHS = {"slerp": slerp, "lerp": lerp}

@@ -7,20 +7,22 @@ Z latent, C conditioning vector, F prefix features
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ..config import ModelConfig
-from ..datasets.dataset import Batch
 from ..language.atom_environments import NUMBERS
 from ..language.prefix_features import TIERS, feature_sizes
 from .gru import GRU, Precision
 from .input_embedder import InputEmbedder
-from .kernels.products import linear
+from .kernels.products import fast_in_bf16, linear
 from .posterior import Gaussian, GaussianPosterior, Level, LevelPosterior
+
+if TYPE_CHECKING:
+    from ..datasets.dataset import Batch
 
 Embedder = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 """Last symbols (N), steps (N) and prefix features (N, F) to decoder inputs (N, E)."""
@@ -107,8 +109,12 @@ class MoleculeVAE(nn.Module):
             if features is not None:
                 nn.init.normal_(features.weight, std=(len(sizes) * width) ** -0.5)
 
-    def set_precision(self, precision: Precision) -> None:
-        """Choose the operand type of all matrix products; weights and state stay in fp32."""
+    def set_precision(self, precision: Precision | Literal["auto"]) -> None:
+        """Choose the operand type of all matrix products; weights and state stay in fp32.
+
+        ``auto`` is bf16 where the device multiplies it fast."""
+        if precision == "auto":
+            precision = "bf16" if fast_in_bf16(self.device) else "fp32"
         self.precision = precision
         for layer in (self.forward_encoder, self.backward_encoder, self.decoder):
             layer.precision = precision

@@ -22,7 +22,6 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from ..config import Config
 from ..datasets.dataset import VALIDATED, Dataset, Rows
 from ..errors import TrainingError
-from ..nn.gru import Precision
 from ..nn.model import MoleculeVAE
 from ..nn.threads import Threads
 from .distributed import ALONE, Group
@@ -110,14 +109,6 @@ class State:
         return self.step / self.total_steps if self.total_steps else 0.0
 
 
-def automatic_precision(device: torch.device) -> Precision:
-    """bf16 where the device multiplies it fast, fp32 elsewhere."""
-    if device.type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
-    fast = device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
-    return "bf16" if fast else "fp32"
-
-
 def begin(dataset: Dataset, config: Config, device: torch.device) -> State:
     """A new training: weights drawn from the seed, nothing learned yet."""
     if len(dataset.training_rows) == 0:
@@ -136,8 +127,7 @@ def steps_for(dataset: Dataset) -> int:
 
 def assemble(model: MoleculeVAE, config: Config, fingerprint: str) -> State:
     """A state around a model: an averaged copy of it and a fresh optimiser."""
-    wanted = config.training.precision
-    model.set_precision(automatic_precision(model.device) if wanted == "auto" else wanted)  # type: ignore[arg-type]
+    model.set_precision(config.training.precision)  # type: ignore[arg-type]  # checked in config
     model.train()  # a model that was loaded to go on with came ready for use
     average = copy.deepcopy(model).requires_grad_(False).eval()
     groups = [

@@ -22,6 +22,13 @@ STEP = 16
 """The rows of one step are filled up to a multiple of this, for the same reason."""
 
 
+def fast_in_bf16(device: torch.device) -> bool:
+    """True where the device multiplies bf16 in hardware."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    return device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
+
+
 def whole_blocks(a: Tensor) -> int:
     """Count the rows of a tall matrix that make whole blocks; all where blocks would gain
     nothing.
