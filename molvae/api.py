@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from .generation import interpolation, sampling
 from .generation.codec import Codec, Latents
 from .generation.interpolation import Point
 from .generation.sampling import Filters, Sample, SamplingParams
+from .runtime.progress import Progress
 from .storage import checkpoint, model_folder, pretrained
 from .training import fine_tuning, run_folder
 
@@ -79,8 +80,8 @@ class Model:
         learned: bool = False,
         seed: int = 0,
         novel: bool = False,
-        keep_all: bool = False,
-        canonical: bool = True,
+        keep: Literal["canonical", "raw", "all"] = "canonical",
+        progress: bool | None = None,
     ) -> list[Sample]:
         """``n`` distinct valid molecules from the prior.
 
@@ -88,13 +89,20 @@ class Model:
         fitted to the posteriors in training. ``novel`` leaves out the molecules that the model was
         last trained on: of one trained with ``start``, not those of the model that it began with;
         an exported or shipped model leaves out one novel molecule in a hundred with them, as it
-        knows these by a Bloom filter. Draws whose SELFIES s is not canonical, encode(canonical(
-        decode(s))) = s, are left out if ``canonical``. ``keep_all`` gives the first ``n`` draws as
-        they are."""
+        knows these by a Bloom filter. ``keep``: "canonical" leaves out draws whose SELFIES s is not
+        canonical, encode(canonical(decode(s))) = s; "raw" keeps them; "all" gives the first ``n``
+        draws as they are. ``progress`` shows a bar: by default on a terminal and in a notebook."""
         known = model_folder.load_known(self.path) if novel else None
         params = SamplingParams(seed, temperature, level, learned)
-        filters = None if keep_all else Filters(canonical, known)
-        return list(sampling.sample(self._codec, n, params, filters, workers=1))
+        if keep not in ("canonical", "raw", "all"):
+            raise UsageError(f"`keep` (={keep!r}) must be canonical, raw or all")
+        filters = None if keep == "all" else Filters(keep == "canonical", known)
+        samples: list[Sample] = []
+        with Progress("sample", n, "molecules", progress) as bar:
+            for one in sampling.sample(self._codec, n, params, filters, workers=1):
+                samples.append(one)
+                bar.advance()
+        return samples
 
     def interpolate(
         self, start: str, end: str, *, steps: int = 11, path: str = "slerp"
@@ -122,20 +130,25 @@ def train(
     device: str = "cpu",
     force: bool = False,
     start: str | Path | None = None,
+    progress: bool | None = None,
     **options: Any,
 ) -> Model:
     """Train on files of SMILES (or one prepared folder) in the folder ``output``.
 
     Returns the best model. It begins with the weights of the model ``start``, if one is named, and
     adds the symbols that it lacks. ``options`` are those of the command line and of
-    :mod:`molvae.config`, such as ``epochs=5``; UsageError names one that does not exist."""
+    :mod:`molvae.config`, such as ``epochs=5``; UsageError names one that does not exist.
+    ``progress`` shows bars: by default on a terminal and in a notebook."""
     paths = [data] if isinstance(data, (str, Path)) else list(data)
     config, saved = configured(options), None
     if start is not None:
         saved = checkpoint.load(pretrained.find(start))
         config = fine_tuning.configure(saved.config, run_folder.sections(options))
     base = None if saved is None else saved.vocabulary
-    dataset, rejected = run_folder.open_dataset(paths, config.data, column=column, base=base)
+    with Progress("prepare", unit="rows", shown=progress) as bar:
+        dataset, rejected = run_folder.open_dataset(
+            paths, config.data, column=column, base=base, progress=bar.advance
+        )
     state = run_folder.create(
         Path(output), dataset, config, torch.device(device), force=force, start=saved
     )
@@ -145,8 +158,12 @@ def train(
         "molecules": len(dataset.training_rows),
     }
     info |= {} if saved is None else {"started_from": fine_tuning.origin(saved, str(start))}
-    for _ in run_folder.run_training(Path(output), state, dataset, info, rejected=rejected):
-        pass
+    with Progress("train", unit="steps", shown=progress) as bar:
+        for record in run_folder.run_training(
+            Path(output), state, dataset, info, rejected=rejected
+        ):
+            note = f"ELBO {record.elbo:.2f} = {record.reconstruction:.2f} - KL {record.kl:.2f} nats"
+            bar.reach(record.step, state.total_steps or None, note)
     return load(Path(output), device)
 
 

@@ -70,7 +70,7 @@ def test_novel_samples_are_not_training_molecules(
     model: molvae.Model, molecules: list[str]
 ) -> None:
     assert not {one.smiles for one in model.sample(30, novel=True)} & set(molecules)
-    assert len(model.sample(30, keep_all=True, temperature=0.0)) == 30
+    assert len(model.sample(30, keep="all", temperature=0.0)) == 30
 
 
 def test_the_learned_prior_samples_as_on_the_command_line(
@@ -100,12 +100,8 @@ def test_an_exported_model_leaves_out_its_training_molecules_too(
     memorised = molvae.load(memorised_run)
     exported = molvae.load(export_model(memorised_run, tmp_path / "exported"))
     assert {one.smiles for one in exported.sample(200, temperature=0.7)} & set(few)
-    novel = {
-        one.smiles for one in exported.sample(200, temperature=1.3, novel=True, canonical=False)
-    }
-    exact = {
-        one.smiles for one in memorised.sample(200, temperature=1.3, novel=True, canonical=False)
-    }
+    novel = {one.smiles for one in exported.sample(200, temperature=1.3, novel=True, keep="raw")}
+    exact = {one.smiles for one in memorised.sample(200, temperature=1.3, novel=True, keep="raw")}
     assert not novel & set(few)
     assert len(novel & exact) > 180, "few others are left out with them"
 
@@ -126,7 +122,7 @@ def test_a_path_has_the_two_molecules_at_its_ends(memorised_run: Path, few: list
         ({"beta": float("nan")}, "beta must be a number"),
     ],
 )
-def test_an_option_that_cannot_be_is_refused_before_anything_is_read(
+def test_a_bad_option_is_refused_before_reading(
     tmp_path: Path, options: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(UsageError) as caught:
@@ -141,6 +137,7 @@ def test_an_option_that_cannot_be_is_refused_before_anything_is_read(
         (lambda model: model.encode("CCO"), "`smiles` is one text; give a list"),
         (lambda model: model.log_likelihood("CCO"), "`smiles` is one text; give a list"),
         (lambda model: model.log_likelihood(["CCO"], samples=0), r"`samples` \(=0\)"),
+        (lambda model: model.sample(2, keep="some"), "`keep`"),
         (lambda model: model.sample(-1), r"`n` \(=-1\) must be at least 0"),
         (lambda model: model.sample(2, seed=-1), r"`seed` \(=-1\) must lie between 0 and"),
         (lambda model: model.sample(2, seed=2**63), "`seed`"),
@@ -183,3 +180,15 @@ def test_a_training_begins_with_a_model_and_keeps_its_symbols(
     assert mine.info["started_from"]["molecules"] == before.info["molecules"]
     with pytest.raises(UsageError, match="--decoder"):
         molvae.train(molecules_csv, tmp_path / "other", start=tiny_run, decoder=7)
+
+
+def test_a_bar_shows_progress_where_it_is_asked_for(
+    model: molvae.Model, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert len(model.sample(5, seed=1)) == 5
+    assert molvae.score(["CCO"] * 3, ["tpsa"], workers=1).shape == (3, 3)
+    assert capsys.readouterr().err == ""
+    model.sample(5, seed=1, progress=True)
+    assert "5/5" in capsys.readouterr().err
+    molvae.score(["CCO"] * 3, ["tpsa"], workers=1, progress=True)
+    assert "3/3" in capsys.readouterr().err

@@ -1,10 +1,9 @@
-"""Many molecules to a table of scores, on every core: the properties of molvae, and scorers of
-one's own.
+"""Score many molecules on every core: the properties of molvae, and functions of one's own.
 
 One row comes back for each that went in, in order, whatever happens to it: a cell that has no value
-is empty and the row's status says why. Rows stream, so memory does not grow with their number. This
-room knows no files of molecules and no model; a scorer of one's own is a Python function ``Mol ->
-float``."""
+is empty and the row's status says why. Rows stream, so memory does not grow with their number. A
+scorer of one's own is a Python function ``Mol -> float``.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +11,7 @@ import difflib
 import math
 import pickle
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -20,7 +19,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from rdkit import Chem
 
 from ..errors import MoleculeError, UsageError
-from ..runtime.process_pool import chunked, default_workers, map_chunks
+from ..runtime.process_pool import chunked, default_workers, forks_workers, map_chunks
+from ..runtime.progress import Progress
 from .custom_scorers import Scorer, call_scorer, load_scorer, one_line, scorer_name, settle_scorer
 from .molecule import parse, standardise
 from .properties import DEFAULT_SCORES, PROPERTIES, Value
@@ -28,9 +28,11 @@ from .properties import DEFAULT_SCORES, PROPERTIES, Value
 if TYPE_CHECKING:
     import pandas
 
-CHUNK_SIZE = (
-    64  # molecules: at some ms each, large against the cost of handing them over, and evenly spread
-)
+CHUNK_SIZE = 64
+"""Molecules: at some ms each, large against the cost of sending them, and evenly spread."""
+FEW = 4 * CHUNK_SIZE
+"""Molecules for which processes that have to be started afresh are not worth their start."""
+
 OK = "ok"
 CRASHED = "crashed"
 NOT_TEXT = "not text"
@@ -40,11 +42,11 @@ Extra = TypeVar("Extra")
 
 @dataclass(frozen=True)
 class Plan:
-    """What is computed for every molecule: property names, then scorers; as :func:`plan_scores`
-    makes it.
+    """Names of properties to compute for every molecule, then scorers; see :func:`plan_scores`.
 
     With ``parent`` the largest fragment, neutralised, is scored in place of the molecule as
-    written."""
+    written.
+    """
 
     names: tuple[str, ...]
     scorers: tuple[str | Scorer, ...] = ()
@@ -129,24 +131,28 @@ def score(
     scorers: Sequence[str | Scorer] = (),
     workers: int | None = None,
     parent: bool = False,
+    progress: bool | None = None,
 ) -> pandas.DataFrame:
-    """Score molecules: a table with columns ``smiles``, the scores and ``status``, one row for
-    each.
+    """Score molecules: a table with columns ``smiles``, the scores and ``status``.
 
     ``names`` picks properties as ``molvae score --list`` names them, None is all that are computed
     by default; ``scorers`` are functions ``Mol -> float`` or texts ``file.py:function``;
     ``workers`` is the number of processes, None for one a core (functions that cannot be pickled
-    are run in this one). Raises ``UsageError`` as :func:`plan_scores` does; a molecule that cannot
-    be scored is only a row."""
+    are run in this one); ``progress`` shows a bar, by default on a terminal and in a notebook.
+    Raises ``UsageError`` as :func:`plan_scores` does; a molecule that cannot be scored is only a
+    row."""
     import pandas
 
     if isinstance(smiles, str):
         raise UsageError("`smiles` is one text; give a list of SMILES, of one if need be")
     plan = plan_scores(names, scorers, parent)
-    rows = [
-        (text, *row.values, row.status)
-        for text, row in stream(((text, text) for text in smiles), plan, workers)
-    ]
+    total, rows = len(smiles) if isinstance(smiles, Sized) else None, []
+    if workers is None and total is not None and total <= FEW and not forks_workers():
+        workers = 1
+    with Progress("score", total, "molecules", progress) as bar:
+        for text, row in stream(((text, text) for text in smiles), plan, workers):
+            rows.append((text, *row.values, row.status))
+            bar.advance()
     inner = free_names(plan.columns, taken=("smiles", "status"))
     return pandas.DataFrame(rows, columns=["smiles", *inner, "status"])
 
@@ -181,7 +187,7 @@ def stream(
 
 
 def _crashed(plan: Plan, smiles: str) -> list[Scored]:
-    """The row of a molecule that its worker dies of."""
+    """The row of a molecule that ends its worker process."""
     return [_empty(plan, CRASHED, "the process that scored it died")]
 
 
@@ -269,7 +275,13 @@ def _unknown_score(name: str) -> str:
 
 
 def _travels(plan: Plan) -> bool:
-    """Whether the plan can be sent to another process; a lambda cannot."""
+    """True if the plan can be sent to another process, as a lambda cannot.
+
+    Nor can a function of a notebook, where workers are not forked: they look it up in a module.
+    """
+    mains = [one for one in plan.scorers if getattr(one, "__module__", "") == "__main__"]
+    if mains and not forks_workers():
+        return False
     try:
         pickle.dumps(plan)
     except (pickle.PicklingError, AttributeError, TypeError):
