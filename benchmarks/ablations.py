@@ -29,7 +29,7 @@ from molvae.generation.codec import Codec, molecules_of
 from molvae.runtime.process_pool import default_workers
 from molvae.storage.checkpoint import Saved
 from molvae.training import run_folder
-from molvae.training.loop import Epoch, State, begin, train
+from molvae.training.loop import Epoch, TrainingState, begin, train
 
 SAMPLES = 10_240
 CORES = default_workers()
@@ -67,7 +67,7 @@ def smiles_of(dataset: Dataset, rows: Rows) -> list[str]:
     return [one.smiles for one in molecules_of(ids, dataset.vocabulary)]
 
 
-def samples(state: State, dataset: Dataset) -> list[sampling.Sample]:
+def samples(state: TrainingState, dataset: Dataset) -> list[sampling.Sample]:
     """Draws from the prior, as they come."""
     codec = Codec(Saved(Path("arm"), state.average, dataset.vocabulary, state.config, {}))
     return list(sampling.sample(codec, SAMPLES, filters=None))

@@ -22,7 +22,7 @@ from ngram import ngram_samples
 
 from molvae.evaluation.distribution_metrics import random_molecules, with_fcd_excess
 from molvae.evaluation.estimates import Figure, absent, aligned, number
-from molvae.evaluation.latent_diagnostics import measure, read_molecules
+from molvae.evaluation.latent_diagnostics import measure_latent_space, read_molecules
 from molvae.evaluation.sample_report import (
     REFERENCE,
     Sets,
@@ -142,7 +142,9 @@ def model_row(
         np.random.default_rng(options.seed).permutation(len(held_out))[: options.limit].tolist()
     )
     readings, _ = read_molecules(codec, [held_out[place] for place in places], options.workers)
-    space = measure(codec, readings, iwae=options.iwae, seed=options.seed, workers=options.workers)
+    space = measure_latent_space(
+        codec, readings, iwae=options.iwae, seed=options.seed, workers=options.workers
+    )
     return row | space.groups.get("Reconstruction", {}), space.verdict
 
 

@@ -22,7 +22,7 @@ from molvae.api import configured
 from molvae.config import Config
 from molvae.storage import checkpoint, pretrained
 from molvae.training import fine_tuning, run_folder
-from molvae.training.loop import Epoch, State, begin, train
+from molvae.training.loop import Epoch, TrainingState, begin, train
 
 CPU = torch.device("cpu")
 
@@ -40,7 +40,7 @@ def config_for(model: Config, rows: int, epochs: int, rate: float) -> Config:
     return replace(configured({**options, "ema": 0.99}), model=model.model)
 
 
-def told(name: str, rows: int, epochs: int, state: State, records: list[Epoch]) -> None:
+def told(name: str, rows: int, epochs: int, state: TrainingState, records: list[Epoch]) -> None:
     """Rows of the table, for the epochs in which it doubles and the last."""
     for record in records:
         if record.epoch & (record.epoch - 1) and record.epoch != epochs:

@@ -288,14 +288,16 @@ def latent_table(
     import numpy as np
 
     from molvae.chem.molecule import smiles_hashes
-    from molvae.evaluation.latent_diagnostics import measure, read_molecules
+    from molvae.evaluation.latent_diagnostics import measure_latent_space, read_molecules
     from molvae.evaluation.sample_report import as_json
 
     chosen = np.sort(np.random.default_rng(given.seed).permutation(len(held_out))[:limit]).tolist()
     readings, unreadable = read_molecules(
         codec, [held_out[place] for place in chosen], given.workers
     )
-    space = measure(codec, readings, iwae=iwae, seed=given.seed, workers=given.workers, said=live)
+    space = measure_latent_space(
+        codec, readings, iwae=iwae, seed=given.seed, workers=given.workers, said=live
+    )
     lines = [
         f"2 Latent space: {len(readings):,} of {len(held_out):,} held-out molecules, drawn at "
         "random",

@@ -182,7 +182,7 @@ def plan_training(
         )
     saved = checkpoint.load(model)
     config = fine_tuning.configure(saved.config, options)
-    return Plan(config, False, saved, saved.vocabulary, fine_tuning.origin(saved, start))
+    return Plan(config, False, saved, saved.vocabulary, fine_tuning.started_from(saved, start))
 
 
 def read_molecules(

@@ -157,7 +157,7 @@ def train(
         "fingerprint": dataset.fingerprint,
         "molecules": len(dataset.training_rows),
     }
-    info |= {} if saved is None else {"started_from": fine_tuning.origin(saved, str(start))}
+    info |= {} if saved is None else {"started_from": fine_tuning.started_from(saved, str(start))}
     with Progress("train", unit="steps", shown=progress) as bar:
         for record in run_folder.run_training(
             Path(output), state, dataset, info, rejected=rejected

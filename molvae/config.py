@@ -54,7 +54,7 @@ def option(
 
 @dataclass(frozen=True)
 class DataConfig:
-    """How molecules are read, standardised, split and written in symbols."""
+    """Reading, standardisation, split and symbols of molecules."""
 
     rows: int = option(
         0,

@@ -29,7 +29,10 @@ def test_the_public_names_are_all_there() -> None:
 
 
 def test_importing_molvae_loads_no_heavy_package() -> None:
-    code = "import sys, molvae; print({'torch', 'rdkit', 'pandas', 'numba', 'click'} & set(sys.modules))"
+    code = (
+        "import sys, molvae; "
+        "print({'torch', 'rdkit', 'pandas', 'numba', 'click'} & set(sys.modules))"
+    )
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
         == "set()\n"

@@ -1,156 +1,57 @@
-"""The house keeps its order: who may import whom, what stays out, and how long anything may get."""
+"""The order of packages, the size of everything, and imports that stay out of it."""
 
 from __future__ import annotations
 
 import ast
+import runpy
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ROOMS = (
-    # errors and dials
-    *("errors", "config", "compilation"),
-    # chemistry: text, molecules, SELFIES
-    *("chemistry", "rewriting", "notation"),
-    # symbols and what a prefix of them determines
-    *(
-        "alphabet",
-        "merges",
-        "vocabulary",
-        "derivation",
-        "closures",
-        "surroundings",
-        "place",
-        "grammar",
-        "smiles",
-    ),
-    # how canonical SMILES stand to symbols
-    *("spelling", "kekule", "consistency", "transcription"),
-    # files and processes
-    *("streams", "columns", "sdf", "intake", "parallel", "processes"),
-    # data sets
-    *("known", "folder", "dataset", "reading", "preparation"),
-    # model folders, as far as they can be told without weights
-    *("shipped", "model_folder", "card"),
-    # the network
-    *(
-        "kernels",
-        "row_gru",
-        "instructions",
-        "panels",
-        "tiles",
-        "vectors",
-        "blocks",
-        "stepping",
-        "products",
-        "blocked_gru",
-        "recurrence",
-        "gru",
-        "categorical",
-        "row_sums",
-        "embeddings",
-        "posterior",
-        "noise",
-        "schedules",
-        "model",
-        "decoding",
-    ),
-    # training and its folders
-    *(
-        "distributed",
-        "threads",
-        "gradients",
-        "movement",
-        "validation",
-        "training",
-        "checkpoint",
-        "finetuning",
-        "export",
-        "resumption",
-        "runs",
-    ),
-    # the trained model, and what is done with it
-    *("codec", "latents", "seen", "sampling", "fingerprints", "beam", "interpolation"),
-    # scores of molecules
-    *("properties", "scorers", "scoring"),
-    # samples by the billion
-    *("parts", "shards", "duplicates"),
-    # figures of many molecules
-    *(
-        "figures",
-        "tables",
-        "fcd_distance",
-        "moses_filters",
-        "guacamol",
-        "molecule_sets",
-        "reference_sets",
-        "metrics",
-    ),
-    # the benchmark of a model
-    *("neighbourhoods", "aggregate", "latent_space", "speed", "evaluation"),
-    # what people see
-    *("drawing", "api"),
+layout = SimpleNamespace(**runpy.run_path(str(ROOT / "benchmarks" / "layout.py")))
+
+ORDER = (
+    *("errors", "config"),
+    *("runtime", "chem", "language", "datasets", "nn", "storage"),
+    *("training", "generation", "evaluation"),
+    *("api", "molvae", "__main__"),
 )
-"""The modules of molvae, ground floor first: each may import only those before it."""
+"""Packages and top modules, lowest first: each imports those before it and itself alone."""
 
 WITHOUT_TORCH = (
-    *(
-        "errors",
-        "config",
-        "chemistry",
-        "notation",
-        "vocabulary",
-        "grammar",
-        "intake",
-        "parallel",
-        "dataset",
-    ),
-    *("known", "shipped", "model_folder", "card"),
-    *("preparation", "properties", "scoring", "metrics", "drawing"),
+    *("errors", "config", "chem.scoring", "chem.drawing", "chem.properties"),
+    *("language.vocabulary", "language.prefix_features", "language.selfies_codec"),
+    *("datasets.table_reader", "datasets.prepare", "datasets.dataset", "runtime.process_pool"),
+    *("storage.known_molecules", "storage.pretrained", "storage.model_folder"),
+    *("storage.model_card", "generation.deduplication", "evaluation.distribution_metrics"),
 )
+HEAVY = {"torch", "rdkit", "pandas", "numba", "selfies", "safetensors", "numpy"}
 EXECUTES = {"dill", "cloudpickle", "joblib", "marshal", "shelve"}
 EXECUTING = {
-    "eval",
-    "exec",
-    "torch.load",
-    "torch.save",
-    "pickle.load",
-    "pickle.loads",
-    "pickle.Unpickler",
+    *("eval", "exec", "torch.load", "torch.save"),
+    *("pickle.load", "pickle.loads", "pickle.Unpickler"),
 }
-HEAVY = {"torch", "rdkit", "pandas", "numba", "selfies", "safetensors"}
-MODULES = {path.stem: path for path in sorted((ROOT / "molvae").glob("*.py"))}
-VERBS = {path.stem: path for path in sorted((ROOT / "cli").glob("*.py"))}
-ALL = [
-    pytest.param(path, id=f"{path.parent.name}/{path.name}")
-    for path in [*MODULES.values(), *VERBS.values()]
-]
-LIBRARY = [pytest.param(path, id=path.name) for path in MODULES.values()]
+FACE = {"load", "train"}
+"""Functions of the public face, which name what packages below do."""
+
+PRIVATE_HOMES = ("molvae/nn/kernels/", "molvae/runtime/compilation.py")
+MODULES: dict[str, Path] = layout.modules()
+LIBRARY = [pytest.param(path, id=name) for name, path in MODULES.items()]
+VERBS = [pytest.param(path, id=f"cli.{path.stem}") for path in layout.sources("cli")]
+TESTS = [pytest.param(path, id=path.name) for path in layout.sources("tests")]
+PACKAGES = sorted({path.parent for path in MODULES.values()})
 
 
-def tree_of(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), str(path))
-
-
-def rooms_imported(tree: ast.AST) -> set[str]:
-    """The modules of molvae that a module of molvae imports, anywhere in it."""
-    found: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.level == 1:
-            found |= (
-                {node.module.split(".")[0]} if node.module else {alias.name for alias in node.names}
-            )
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("molvae."):
-            found.add(str(node.module).split(".")[1])
-        elif isinstance(node, ast.Import):
-            found |= {
-                alias.name.split(".")[1] for alias in node.names if alias.name.startswith("molvae.")
-            }
-    return found
+def place_of(module: str) -> int:
+    """The place of a module's package in the order."""
+    parts = module.split(".")
+    return ORDER.index(parts[1] if len(parts) > 1 else parts[0])
 
 
 def packages_imported(nodes: list[ast.stmt] | ast.AST) -> set[str]:
@@ -164,112 +65,209 @@ def packages_imported(nodes: list[ast.stmt] | ast.AST) -> set[str]:
     return found
 
 
-def test_every_module_has_its_place_in_the_order() -> None:
-    missing, gone = set(MODULES) - set(ROOMS) - {"__init__"}, set(ROOMS) - set(MODULES)
-    assert not missing, (
-        f"put {', '.join(sorted(missing))} in the list of rooms, above all that import it"
-    )
-    assert not gone, (
-        f"take {', '.join(sorted(gone))} out of the list of rooms: there is no such module"
-    )
-    assert len(set(ROOMS)) == len(ROOMS)
+@pytest.mark.parametrize("path", LIBRARY)
+def test_packages_import_only_lower_ones(path: Path) -> None:
+    mine = place_of(layout.module_of(path))
+    wrong = {name for name in layout.imports_of(path) if place_of(name) > mine}
+    if path.name == "__init__.py" and path.parent.name == "molvae":
+        wrong = set()  # the names of the public face are imported when they are used
+    assert not wrong, f"{path.name} imports {', '.join(sorted(wrong))}, above it in the order"
 
 
-@pytest.mark.parametrize("name", [name for name in ROOMS if name in MODULES])
-def test_a_module_imports_only_modules_above_it(name: str) -> None:
-    allowed = set(ROOMS[: ROOMS.index(name)])
-    wrong = rooms_imported(tree_of(MODULES[name])) - allowed
-    assert not wrong, (
-        f"{name} imports {', '.join(sorted(wrong))}, which stand(s) below it in the order of rooms"
-    )
+def test_kernels_import_nothing_of_the_network() -> None:
+    for name, path in MODULES.items():
+        if name.startswith("molvae.nn.kernels"):
+            above = [one for one in layout.imports_of(path) if one.startswith("molvae.nn.")]
+            assert all(one.startswith("molvae.nn.kernels") for one in above), (name, above)
+
+
+def test_imports_form_short_chains_without_cycles() -> None:
+    chain = layout.longest_chain()
+    assert len(chain) <= 12, " -> ".join(chain)
+
+
+def test_folders_hold_at_most_twelve_modules() -> None:
+    full = {folder.name: n for folder, n in layout.files_by_folder().items() if n > 12}
+    assert not full, f"split {full}"
+
+
+@pytest.mark.parametrize("folder", PACKAGES, ids=lambda folder: folder.name)
+def test_packages_export_at_most_ten_names(folder: Path) -> None:
+    names: set[str] = set()
+    for node in layout.tree_of(folder / "__init__.py").body:
+        if isinstance(node, ast.ImportFrom) and node.module != "__future__":
+            names |= {alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+    assert len({name for name in names if not name.startswith("_")}) <= 10
+
+
+@pytest.mark.parametrize("path", LIBRARY + VERBS)
+def test_modules_and_functions_are_short(path: Path) -> None:
+    lines = len(path.read_text(encoding="utf-8").splitlines())
+    assert lines <= 500, f"{path.name} has {lines} lines"
+    kernel = path.parent.name == "kernels"
+    for name, node in layout.definitions(path):
+        if not isinstance(node, ast.FunctionDef):
+            continue
+        command = any("command" in ast.unparse(one) for one in node.decorator_list)
+        # The signature of a command lists its options, a line each.
+        first = node.body[0].lineno if command else node.lineno
+        length = (node.end_lineno or 0) - first + 1
+        assert length <= 80, f"{path.name}: {name} has {length} lines"
+        count = layout.parameters_of(node)
+        assert kernel or command or count <= 8, f"{path.name}: {name} has {count} parameters"
+
+
+def test_public_names_are_defined_in_one_package() -> None:
+    homes: dict[str, set[str]] = {}
+    for module, path in MODULES.items():
+        package = module.split(".")[1] if "." in module else module
+        for node in layout.tree_of(path).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name[0] != "_":
+                homes.setdefault(node.name, set()).add(package)
+    for name in FACE:
+        homes[name].discard("api")
+    double = {name: sorted(found) for name, found in homes.items() if len(found) > 1}
+    assert not double, f"public names of several packages: {double}"
+
+
+def test_every_module_has_a_test_file_of_its_name() -> None:
+    for module, path in MODULES.items():
+        if path.stem.startswith("__"):
+            continue
+        folder = ROOT / "tests" / Path(*module.split(".")[1:-1])
+        assert (folder / f"test_{path.stem}.py").is_file(), f"tests of {module} are missing"
+
+
+@pytest.mark.parametrize("path", TESTS)
+def test_test_names_have_at_most_60_characters(path: Path) -> None:
+    names = [name.rpartition(".")[2] for name, _ in layout.definitions(path)]
+    assert not [name for name in names if name.startswith("test_") and len(name) > 60]
+
+
+def test_docstrings_open_with_a_verb_or_a_noun() -> None:
+    found = [
+        (path.name, name, layout.opens_badly(text))
+        for path in [*layout.sources(), *layout.sources("cli")]
+        for name, text in layout.docstrings(path)
+    ]
+    bad = [(file, name) for file, name, opens in found if opens]
+    assert len(bad) <= 0.02 * len(found), bad
+
+
+def test_question_words_are_found() -> None:
+    assert layout.opens_badly("Whether it is so.")
+    assert not layout.opens_badly("True if it is so.")
+
+
+def test_no_file_mentions_a_code_generator_of_llvm() -> None:
+    word = "llvm" + "lite"
+    endings = {".py", ".md", ".toml", ".txt", ".cff", ".yml"}
+    folders = ("molvae", "cli", "tests", "benchmarks", "docs", "examples", "recipes")
+    below = [path for folder in folders for path in (ROOT / folder).rglob("*")]
+    for path in [*ROOT.iterdir(), *below]:
+        if path.suffix in endings and path.name != "constraints.txt":
+            assert word not in path.read_text(encoding="utf-8"), path
+
+
+def private_uses(tree: ast.Module) -> Iterator[str]:
+    """Names beginning with an underscore that a file takes from torch or numba, and numba.core."""
+    roots: set[str] = set()
+    for node in ast.walk(tree):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+            roots |= {
+                alias.asname or alias.name.split(".")[0]
+                for alias in node.names
+                if alias.name.split(".")[0] in {"torch", "numba"}
+            }
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            if str(node.module).split(".")[0] in {"torch", "numba"}:
+                roots |= {alias.asname or alias.name for alias in node.names}
+        for name in names:
+            parts = name.split(".")
+            if parts[0] in {"torch", "numba"} and (
+                any(part.startswith("_") for part in parts) or parts[:2] == ["numba", "core"]
+            ):
+                yield name
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            root, *parts = ast.unparse(node).split(".")
+            private = [part for part in parts if part.startswith("_") and part[:2] != "__"]
+            if root in roots and (private or (root, parts[0]) == ("numba", "core")):
+                yield ast.unparse(node)
+
+
+@pytest.mark.parametrize("path", LIBRARY + VERBS)
+def test_private_names_of_torch_and_numba_stay_in_kernels(path: Path) -> None:
+    if not path.relative_to(ROOT).as_posix().startswith(PRIVATE_HOMES):
+        assert not set(private_uses(layout.tree_of(path)))
+
+
+def test_private_names_are_found() -> None:
+    code = "import torch\nfrom numba import core\nfrom torch._C import a\ntorch.cpu._b(torch.c)"
+    found = set(private_uses(ast.parse(code)))
+    assert found == {"numba.core", "torch._C.a", "torch.cpu._b"}
 
 
 @pytest.mark.parametrize("path", LIBRARY)
-def test_the_library_prints_nothing_and_knows_no_command_line(path: Path) -> None:
-    tree = tree_of(path)
-    assert not packages_imported(tree) & {"click", "argparse", "molvae_cli"}, (
-        f"{path.name} belongs in cli/"
-    )
-    prints = [
-        node.lineno
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id == "print"
-    ]
-    assert not prints, (
-        f"{path.name} prints in line {prints}: the library returns, the command line tells"
-    )
+def test_the_library_prints_nothing_and_has_no_command_line(path: Path) -> None:
+    tree = layout.tree_of(path)
+    wrong = packages_imported(tree) & {"click", "argparse", "molvae_cli"}
+    assert not wrong, f"{path.name} imports {wrong}: it belongs in cli/"
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    prints = [one.lineno for one in calls if ast.unparse(one.func) == "print"]
+    assert not prints, f"{path.name} prints in line {prints}"
 
 
-@pytest.mark.parametrize("path", ALL)
+@pytest.mark.parametrize("path", LIBRARY + VERBS)
 def test_nothing_is_unpickled_or_executed(path: Path) -> None:
-    tree = tree_of(path)
+    tree = layout.tree_of(path)
     names = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert "pickle" not in names, f"{path.name}: import pickle whole, so that its use can be seen"
+    assert "pickle" not in names, f"{path.name}: import pickle whole, so that its use is visible"
     wrong = packages_imported(tree) & EXECUTES
     assert not wrong, f"{path.name} imports {wrong}, which can run what it reads"
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call):
             continue
-        said = ast.unparse(node.func)
-        assert said not in EXECUTING, (
-            f"{path.name}, line {node.lineno}: {said} can run what it reads"
-        )
-        if said in {"np.load", "numpy.load"}:
+        called = ast.unparse(node.func)
+        where = f"{path.name}, line {node.lineno}"
+        assert called not in EXECUTING, f"{where}: {called} can run what it reads"
+        if called in {"np.load", "numpy.load"}:
             keywords = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
-            assert keywords.get("allow_pickle") == "False", (
-                f"{path.name}, line {node.lineno}: allow_pickle=False"
-            )
+            assert keywords.get("allow_pickle") == "False", f"{where}: allow_pickle=False"
 
 
-@pytest.mark.parametrize("path", ALL)
-def test_a_module_says_what_it_is_for_and_postpones_annotations(path: Path) -> None:
-    tree = tree_of(path)
+@pytest.mark.parametrize("path", LIBRARY + VERBS)
+def test_public_definitions_have_docstrings(path: Path) -> None:
+    tree = layout.tree_of(path)
     assert ast.get_docstring(tree), f"{path.name} has no docstring"
     if len(tree.body) > 1:
         assert "from __future__ import annotations" in path.read_text(encoding="utf-8"), path.name
-
-
-@pytest.mark.parametrize("path", ALL)
-def test_what_is_public_has_a_docstring(path: Path) -> None:
-    def bare(body: list[ast.stmt], inside: str = "") -> list[str]:
-        names: list[str] = []
-        for node in body:
-            if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
-                names += [] if ast.get_docstring(node) else [inside + node.name]
-                if isinstance(node, ast.ClassDef):
-                    names += bare(node.body, f"{node.name}.")
-        return names
-
-    # The two sides of an autograd function are documented by the class they make up.
+    functions = {
+        name for name, node in layout.definitions(path) if not isinstance(node, ast.ClassDef)
+    }
     wrong = [
-        name for name in bare(tree_of(path).body) if not name.endswith((".forward", ".backward"))
+        name
+        for name, node in layout.definitions(path)
+        if not ast.get_docstring(node)
+        and not any(part.startswith("_") for part in name.split("."))
+        and name.rpartition(".")[0] not in functions  # a function within a function
+        and not name.endswith((".forward", ".backward"))  # documented by their autograd class
     ]
     assert not wrong, f"{path.name}: {', '.join(wrong)} lack(s) a docstring"
 
 
-@pytest.mark.parametrize("path", ALL)
-def test_modules_and_functions_are_short(path: Path) -> None:
-    lines = len(path.read_text(encoding="utf-8").splitlines())
-    assert lines <= 300, f"{path.name} has {lines} lines: a room is missing"
-    for node in ast.walk(tree_of(path)):
-        if isinstance(node, ast.FunctionDef):
-            # A command's options stand in its signature, a line each; what counts is what it does.
-            first = node.body[0].lineno if path.parent.name == "cli" else node.lineno
-            length = (node.end_lineno or 0) - first + 1
-            assert length <= 50, (
-                f"{path.name}: {node.name} has {length} lines: a function is missing"
-            )
-
-
-@pytest.mark.parametrize("path", [pytest.param(path, id=path.name) for path in VERBS.values()])
-def test_the_command_line_imports_what_is_heavy_only_when_it_is_used(path: Path) -> None:
-    wrong = packages_imported(tree_of(path).body) & (HEAVY | {"numpy"})
+@pytest.mark.parametrize("path", VERBS)
+def test_the_command_line_imports_heavy_packages_lazily(path: Path) -> None:
+    wrong = packages_imported(layout.tree_of(path).body) & HEAVY
     assert not wrong, f"cli/{path.name} imports {wrong} at its head, and so does molvae --help"
 
 
-def test_what_needs_no_torch_loads_none() -> None:
+def test_modules_without_torch_load_none() -> None:
     code = (
         "import sys\nfrom importlib import import_module\n"
         f"for name in {WITHOUT_TORCH!r}:\n"
@@ -280,24 +278,21 @@ def test_what_needs_no_torch_loads_none() -> None:
     assert done.returncode == 0, f"loading torch: {done.stderr.strip().splitlines()[-1]}"
 
 
-def test_the_packages_that_are_installed_are_those_that_are_there() -> None:
+def test_the_installed_packages_are_those_of_the_tree() -> None:
     tool = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"][
         "setuptools"
     ]
-    homes = {name: ROOT / tool["package-dir"].get(name, name) for name in tool["packages"]}
+    homes = {}
+    for name in tool["packages"]:
+        top, _, rest = name.partition(".")
+        homes[name] = ROOT / tool["package-dir"].get(top, top) / rest.replace(".", "/")
     for name, home in homes.items():
-        assert (home / "__init__.py").is_file(), (
-            f"pyproject.toml lists {name}, but {home} is no package"
-        )
+        assert (home / "__init__.py").is_file(), f"{name} in pyproject.toml is no package"
     for top in ("molvae", "cli"):
         for inner in (ROOT / top).rglob("__init__.py"):
-            assert inner.parent in homes.values(), (
-                f"pyproject.toml does not list {inner.parent}: the wheel lacks it"
-            )
+            assert inner.parent in homes.values(), f"pyproject.toml lacks {inner.parent}"
 
 
-def test_no_module_is_named_after_nothing() -> None:
-    wrong = {"utils", "util", "common", "core", "helpers", "misc", "base"} & (
-        set(MODULES) | set(VERBS)
-    )
-    assert not wrong, f"{wrong}: name a module after what it is for"
+def test_no_module_has_a_name_without_meaning() -> None:
+    wrong = {"utils", "util", "common", "core", "helpers", "misc", "base"}
+    assert not wrong & {path.stem for path in [*layout.sources(), *layout.sources("cli")]}

@@ -46,7 +46,7 @@ def levelled(tiny_dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) ->
     return Codec.load(str(run))
 
 
-def test_beta_and_free_bits_change_nothing_where_a_levels_kl_is_the_same_for_every_molecule(
+def test_beta_and_free_bits_do_nothing_with_levels(
     tiny_dataset: Dataset,
 ) -> None:
     weights = []
@@ -73,7 +73,7 @@ def test_the_kl_of_a_level_is_the_same_for_every_molecule(level: float) -> None:
     assert q.mean.norm(dim=-1).tolist() == pytest.approx([level * 4] * 7, abs=1e-5)
 
 
-def test_at_level_zero_the_decoder_is_told_nothing_of_the_molecule() -> None:
+def test_the_decoder_gets_nothing_of_z_at_level_zero() -> None:
     posterior = LevelPosterior(5, 16, 0.866)
     code = posterior.code(torch.randn(7, 16), 0.0)
     assert code.shape == (7, 17)
@@ -193,7 +193,7 @@ def test_molecules_at_level_0_are_not_read_and_change_nothing(tiny_dataset: Any)
     assert not blank.log_variance.any()
 
 
-def test_the_learned_prior_changes_what_a_level_gives_and_nothing_at_level_0(
+def test_the_learned_prior_changes_all_levels_but_0(
     levelled: Codec,
 ) -> None:
     assert levelled.model.posterior.aggregate.covariance.any()

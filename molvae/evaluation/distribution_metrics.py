@@ -29,7 +29,7 @@ from .estimates import Figure, absent, cosine_similarity, mean, share, wasserste
 from .fcd import FEW, LONGEST, MINIMUM, Moments, chemnet_moments, fcd_installed, frechet_distance
 from .guacamol import SAMPLE_SIZE, descriptor_profile, fcd_score, kl_score
 from .reference_statistics import ReferenceSet, reference_set
-from .set_statistics import PROPERTY_NAMES, DescribedSet, describe
+from .set_statistics import PROPERTY_NAMES, DescribedSet, describe_set
 
 UNIQUE_AT = {"unique@1k": 1_000, "unique@10k": 10_000}
 MOST_PAIRED = 100_000  # molecules of which all pairs are compared for IntDiv
@@ -70,7 +70,7 @@ def evaluate_samples(
             references[label] = given
         elif given is not None:
             references[label] = reference_set(given, workers=workers, fcd=fcd)
-    described = describe(samples, workers)
+    described = describe_set(samples, workers)
     rng = np.random.default_rng(seed) if intervals else None
     figures = _counted(described, train, intervals)
     moments = _moments(described.smiles, workers) if fcd else "not asked for"

@@ -32,7 +32,7 @@ from .latent_neighbourhoods import (
     encode_back,
     locality,
     re_encoding_errors,
-    read,
+    read_all,
     smoothness,
 )
 
@@ -81,7 +81,7 @@ class LatentSpace:
     levels: list[tuple[float, Figures]] = field(default_factory=list)
 
 
-class Terms(NamedTuple):
+class LikelihoodTerms(NamedTuple):
     """Per molecule ``(N,)``, in nats: E log p(x|z) under the posterior, the IWAE bound, and log
     p(x|z) for one draw from the molecule's own posterior and for another molecule's; then symbols
     right, and symbols."""
@@ -98,12 +98,12 @@ def read_molecules(
     codec: Codec, smiles: Sequence[str], workers: int | None = None
 ) -> tuple[list[Reading], dict[str, int]]:
     """The molecules a model can read, in their order, and how many it cannot, by reason."""
-    found = read(codec, smiles, workers)
+    found = read_all(codec, smiles, workers)
     unreadable = Counter(one for one in found if not isinstance(one, Reading))
     return [one for one in found if isinstance(one, Reading)], dict(unreadable.most_common())
 
 
-def measure(
+def measure_latent_space(
     codec: Codec,
     readings: Sequence[Reading],
     *,
@@ -198,7 +198,7 @@ def likelihood_terms(
     iwae: int,
     seed: int,
     level: Level = None,
-) -> Terms:
+) -> LikelihoodTerms:
     """Log-likelihood of every molecule; ``draws`` ``(N, Z)`` is one draw from each posterior.
 
     ``level`` is the noise level of ``q`` and ``draws``, where the model has several. Each molecule
@@ -208,7 +208,7 @@ def likelihood_terms(
     partner = np.empty(len(readings), np.int64)
     partner[circle] = np.roll(circle, 1)
 
-    def part_of(start: int) -> Terms:
+    def part_of(start: int) -> LikelihoodTerms:
         packed, batch = codec.packed(readings[start : start + BATCH])
         rows = start + batch.order
         own = Gaussian(q.mean[rows], q.log_variance[rows])
@@ -231,11 +231,11 @@ def likelihood_terms(
             packed.per_molecule(torch.ones_like(right, dtype=torch.double)),
         )
         back = np.argsort(batch.order)
-        return Terms(*(_numbers(value)[back] for value in values))
+        return LikelihoodTerms(*(_numbers(value)[back] for value in values))
 
     with Threads(codec.model.device, len(readings)) as threads:
         parts = threads.map(part_of, range(0, len(readings), BATCH))
-    return Terms(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    return LikelihoodTerms(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 def noise_levels(
@@ -262,7 +262,7 @@ def noise_levels(
     return rows
 
 
-def symbol_accuracy(terms: Terms) -> Figures:
+def symbol_accuracy(terms: LikelihoodTerms) -> Figures:
     """Share of symbols that are the likeliest one given the true prefix and the posterior mean."""
     symbols = int(terms.symbols.sum())
     value = float(terms.right.sum()) / symbols
@@ -270,7 +270,7 @@ def symbol_accuracy(terms: Terms) -> Figures:
     return {"token accuracy": Figure(value, len(terms.right), note=note)}
 
 
-def likelihood(terms: Terms, kl: Floats, iwae: int, rng: np.random.Generator) -> Figures:
+def likelihood(terms: LikelihoodTerms, kl: Floats, iwae: int, rng: np.random.Generator) -> Figures:
     """The ELBO, its two terms, and the importance-weighted bound, in nats per molecule."""
     return {
         "ELBO, nats": mean(terms.reconstruction - kl, rng, "reconstruction less KL"),
@@ -284,7 +284,7 @@ def likelihood(terms: Terms, kl: Floats, iwae: int, rng: np.random.Generator) ->
     }
 
 
-def shuffled(terms: Terms, rng: np.random.Generator) -> Figures:
+def shuffled(terms: LikelihoodTerms, rng: np.random.Generator) -> Figures:
     """Loss of log p(x|z) with another molecule's latent, in nats per molecule."""
     if len(terms.own) < 2:
         return {GAP: absent(len(terms.own), "needs at least two molecules")}

@@ -62,7 +62,9 @@ def decode(codec: Codec, z: Latents) -> list[str]:
         return [smiles for part in threads.map(codec.decode, parts) for smiles in part]
 
 
-def read(codec: Codec, smiles: Sequence[str], workers: int | None = None) -> list[Reading | str]:
+def read_all(
+    codec: Codec, smiles: Sequence[str], workers: int | None = None
+) -> list[Reading | str]:
     """Each molecule as the model reads it, or the reason why it cannot; many on every core."""
     count = (default_workers() if len(smiles) > MANY else 1) if workers is None else workers
     chunks = map_chunks(partial(_read_chunk, codec.reader), chunked(smiles, 100), count, _crashed)
@@ -92,7 +94,7 @@ def encode_back(
     """
     chosen = [some[0].smiles if some else "" for some in candidates]
     of = [owner for owner, some in enumerate(candidates) for _ in some]
-    found = read(codec, [one.smiles for some in candidates for one in some], workers)
+    found = read_all(codec, [one.smiles for some in candidates for one in some], workers)
     readable = [
         (owner, one) for owner, one in zip(of, found, strict=True) if isinstance(one, Reading)
     ]
@@ -206,7 +208,7 @@ def re_encoding_errors(
 
 
 def _re_encoding_error(codec: Codec, z: Latents, workers: int | None) -> NDArray[np.float64]:
-    found = read(codec, decode(codec, z), workers)
+    found = read_all(codec, decode(codec, z), workers)
     readings = [one for one in found if isinstance(one, Reading)]
     means = codec.encode_readings(readings)
     rows = [row for row, one in enumerate(found) if isinstance(one, Reading)]

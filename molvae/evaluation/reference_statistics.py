@@ -23,7 +23,7 @@ from ..chem.fingerprints import BITS
 from ..runtime.atomic_folder import replace_file
 from .fcd import FEATURES, LONGEST, MINIMUM, Moments, chemnet_moments, fcd_installed
 from .guacamol import DESCRIPTORS, SAMPLE_SIZE, Profile, descriptor_profile
-from .set_statistics import PROPERTY_NAMES, Statistics, describe
+from .set_statistics import PROPERTY_NAMES, Statistics, describe_set
 
 FORMAT = "1"  # raise it whenever the meaning of what is stored changes
 
@@ -52,7 +52,7 @@ def reference_set(
     restored = _unpack_statistics(kept) if kept is not None else None
     valid: tuple[str, ...] | None = None
     if restored is None:
-        described = describe(smiles, workers, filters=False)
+        described = describe_set(smiles, workers, filters=False)
         valid = described.smiles
         restored = described.statistics, descriptor_profile(typical_sample(valid), workers)
         _write(cache_folder, f"statistics-{key}.npz", _pack_statistics(*restored))
@@ -63,7 +63,7 @@ def reference_set(
     kept = _read(cache_folder, name)
     moments = _unpack_moments(kept) if kept is not None else None
     if moments is None:
-        valid = describe(smiles, workers, filters=False).smiles if valid is None else valid
+        valid = describe_set(smiles, workers, filters=False).smiles if valid is None else valid
         if sum(len(text) <= LONGEST for text in valid) < MINIMUM:
             return ReferenceSet(statistics, profile, None)
         moments = chemnet_moments(valid, workers)

@@ -59,7 +59,7 @@ class DescribedSet:
     passes: NDArray[np.bool_]
 
 
-def describe(smiles: Sequence[str], workers: int = 1, filters: bool = True) -> DescribedSet:
+def describe_set(smiles: Sequence[str], workers: int = 1, filters: bool = True) -> DescribedSet:
     """Parse and describe SMILES in ``workers`` processes; the invalid are counted and left out.
 
     Valid is what ``chem.molecule.parse`` reads, charges and salts unchanged: all that RDKit can

@@ -25,7 +25,7 @@ from ..runtime.atomic_folder import commit_folder, read_folder, read_json, repla
 from ..storage import known_molecules
 from ..storage.checkpoint import Saved, load, versions
 from ..storage.model_folder import FORMAT, KNOWN, STATE_FILES, best_name, load_info, steps_of
-from .loop import State, assemble
+from .loop import TrainingState, assemble
 
 COUNTERS = (
     "step",
@@ -48,7 +48,9 @@ def step_name(step: int) -> str:
     return f"step-{step:08d}"
 
 
-def save(run: Path, state: State, dataset: Dataset, info: dict[str, Any], *, best: bool) -> Path:
+def save(
+    run: Path, state: TrainingState, dataset: Dataset, info: dict[str, Any], *, best: bool
+) -> Path:
     """Commit the state as a step folder of ``run``; all but the best and the newest go."""
     folder = run / step_name(state.step)
     if not folder.exists():
@@ -93,7 +95,7 @@ def finite(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
 
-def training_tensors(state: State) -> dict[str, Tensor]:
+def training_tensors(state: TrainingState) -> dict[str, Tensor]:
     """Raw weights and the optimiser's moments, by the names of the parameters."""
     tensors: dict[str, Tensor] = {}
     for name, parameter in state.model.named_parameters():
@@ -108,7 +110,7 @@ def resume(
     dataset: Dataset,
     device: torch.device,
     said: Callable[[str], object] = lambda _: None,
-) -> State:
+) -> TrainingState:
     """The newest state of a run that verifies; TrainingError without one.
 
     UsageError if the data are others. A newer state that is damaged is renamed, not deleted, and
@@ -153,7 +155,7 @@ def newest_info(run: Path) -> tuple[Config, Vocabulary, dict[str, Any]]:
     raise problem or ModelError(f"{run}: holds no step of a training")
 
 
-def read_state(folder: Path, device: torch.device) -> State:
+def read_state(folder: Path, device: torch.device) -> TrainingState:
     """The training state in a step folder; ModelError names what is wrong with it."""
     saved = load(folder, device)
     files = read_folder(folder, STATE_FILES, kind="model", version=FORMAT)
@@ -166,7 +168,7 @@ def read_state(folder: Path, device: torch.device) -> State:
         ) from error
 
 
-def restore(saved: Saved, counters: dict[str, Any], tensors: dict[str, Tensor]) -> State:
+def restore(saved: Saved, counters: dict[str, Any], tensors: dict[str, Tensor]) -> TrainingState:
     """A training state from what :func:`save` wrote."""
     model = saved.model.requires_grad_(True)
     state = assemble(model, saved.config, counters["fingerprint"])

@@ -17,7 +17,7 @@ from ..errors import InputError, TrainingError, UsageError
 from ..language.vocabulary import Vocabulary
 from ..nn.model import MoleculeVAE
 from ..storage.checkpoint import Saved
-from .loop import State, assemble, steps_for
+from .loop import TrainingState, assemble, steps_for
 from .schedules import generator_of
 
 NEW_SHARE = 1e-6
@@ -59,7 +59,7 @@ def configure(model: Config, given: dict[str, dict[str, Any]]) -> Config:
     return from_dict(chosen, "train")
 
 
-def begin(saved: Saved, dataset: Dataset, config: Config, device: torch.device) -> State:
+def begin(saved: Saved, dataset: Dataset, config: Config, device: torch.device) -> TrainingState:
     """A training whose weights, and their average, are those of a model; the optimiser begins anew.
 
     Raises InputError unless the data set is written in the model's vocabulary or an extension of
@@ -72,7 +72,7 @@ def begin(saved: Saved, dataset: Dataset, config: Config, device: torch.device) 
     return assemble(model.to(device), config, dataset.fingerprint)
 
 
-def origin(saved: Saved, name: str) -> dict[str, Any]:
+def started_from(saved: Saved, name: str) -> dict[str, Any]:
     """The entry of a training's info on the model it began with."""
     copied = {key: saved.info.get(key) for key in ("step", "fingerprint", "molecules")}
     return {"model": Path(name).name} | copied

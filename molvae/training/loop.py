@@ -1,8 +1,8 @@
 """The ELBO and the loop: a data set in, one record a step and an epoch out.
 
-``train`` changes the :class:`State` it is given and yields; saving, printing and stopping are the
-caller's. Every step is a pure function of the state, the data and the seed, so a training that is
-stopped, saved and resumed ends with the same bits on a CPU."""
+``train`` changes the :class:`TrainingState` it is given and yields; saving, printing and stopping
+are the caller's. Every step is a pure function of the state, the data and the seed, so a training
+that is stopped, saved and resumed ends with the same bits on a CPU."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Epoch(NamedTuple):
 
 
 @dataclass
-class State:
+class TrainingState:
     """A training between two steps."""
 
     model: MoleculeVAE
@@ -109,7 +109,7 @@ class State:
         return self.step / self.total_steps if self.total_steps else 0.0
 
 
-def begin(dataset: Dataset, config: Config, device: torch.device) -> State:
+def begin(dataset: Dataset, config: Config, device: torch.device) -> TrainingState:
     """A new training: weights drawn from the seed, nothing learned yet."""
     if len(dataset.training_rows) == 0:
         raise TrainingError("there is no molecule to train on")
@@ -125,7 +125,7 @@ def steps_for(dataset: Dataset) -> int:
     return longest + longest // 4 + 2
 
 
-def assemble(model: MoleculeVAE, config: Config, fingerprint: str) -> State:
+def assemble(model: MoleculeVAE, config: Config, fingerprint: str) -> TrainingState:
     """A state around a model: an averaged copy of it and a fresh optimiser."""
     model.set_precision(config.training.precision)  # type: ignore[arg-type]  # checked in config
     model.train()  # a model that was loaded to go on with came ready for use
@@ -140,7 +140,7 @@ def assemble(model: MoleculeVAE, config: Config, fingerprint: str) -> State:
     optimiser = torch.optim.AdamW(
         groups, lr=config.training.learning_rate, betas=(0.9, 0.99), fused=True
     )
-    return State(model, average, optimiser, config, fingerprint)
+    return TrainingState(model, average, optimiser, config, fingerprint)
 
 
 def full_beta(config: Config) -> float:
@@ -154,7 +154,7 @@ def is_autoencoder(config: Config) -> bool:
 
 
 def one_step(
-    state: State, dataset: Dataset, rows: Rows, threads: Threads, group: Group = ALONE
+    state: TrainingState, dataset: Dataset, rows: Rows, threads: Threads, group: Group = ALONE
 ) -> Step:
     """One optimiser step on the molecules ``rows``.
 
@@ -201,7 +201,7 @@ def one_step(
 
 
 def update(
-    state: State, gradients: Sequence[Tensor], norm: Tensor, rate: float, threads: Threads
+    state: TrainingState, gradients: Sequence[Tensor], norm: Tensor, rate: float, threads: Threads
 ) -> None:
     """Clip the gradients, step the optimiser, and move the averaged weights towards the new."""
     parameters = list(state.model.parameters())
@@ -220,19 +220,19 @@ def update(
     threads.map(lambda pair: pair[0].lerp_(pair[1].detach(), 1.0 - decay), pairs)
 
 
-def steps_per_epoch(state: State, dataset: Dataset) -> int:
+def steps_per_epoch(state: TrainingState, dataset: Dataset) -> int:
     """Batches that hold every training molecule once."""
     return math.ceil(len(dataset.training_rows) / state.config.training.batch_size)
 
 
-def validation_due(state: State, dataset: Dataset) -> bool:
+def validation_due(state: TrainingState, dataset: Dataset) -> bool:
     """True if the next record will be an :class:`Epoch`: its steps are done, not validated."""
     over = state.step % steps_per_epoch(state, dataset) == 0 or state.out_of_steps
     return over and state.step > state.validated_step
 
 
 def end_of_epoch(
-    state: State, dataset: Dataset, epoch: int, threads: Threads, group: Group
+    state: TrainingState, dataset: Dataset, epoch: int, threads: Threads, group: Group
 ) -> Epoch:
     """Validate the averaged weights, and remember whether they are the best so far."""
     began = time.monotonic()
@@ -259,7 +259,7 @@ def end_of_epoch(
     return Epoch(epoch, state.step, state.seconds, beta, *means, figures, best)
 
 
-def train(state: State, dataset: Dataset, group: Group = ALONE) -> Iterator[Step | Epoch]:
+def train(state: TrainingState, dataset: Dataset, group: Group = ALONE) -> Iterator[Step | Epoch]:
     """Train until the planned number of steps, yielding a record after every step and every epoch.
 
     The state is whole whenever a record is yielded: it may be saved, and a later call goes on from
@@ -303,7 +303,7 @@ def train(state: State, dataset: Dataset, group: Group = ALONE) -> Iterator[Step
                     break
 
 
-def keep_time(state: State, taken: float, whole: float, group: Group) -> None:
+def keep_time(state: TrainingState, taken: float, whole: float, group: Group) -> None:
     """Count the seconds of a step; with ``minutes``, fix the number of steps once timed.
 
     The ``whole`` time since the step before decides: with few molecules, validating and saving

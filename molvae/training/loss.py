@@ -32,7 +32,7 @@ class Part(NamedTuple):
     level: Tensor | None = None
 
     def cut(self, some: slice) -> Part:
-        """The same for some of these molecules."""
+        """The part that holds some of these molecules."""
         level = None if self.level is None else self.level[some]
         return Part(self.rows[some], self.noise[:, some], self.beta, self.total, level)
 

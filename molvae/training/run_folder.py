@@ -30,7 +30,7 @@ from ..storage import checkpoint, model_folder
 from ..storage.checkpoint import Saved
 from . import checkpoints, fine_tuning
 from .distributed import ALONE, Group
-from .loop import Epoch, State, Step, begin, train, validation_due
+from .loop import Epoch, Step, TrainingState, begin, train, validation_due
 from .validation import Validation
 
 SAVE_SECONDS = 300.0
@@ -161,7 +161,7 @@ def create(
     force: bool = False,
     start: Saved | None = None,
     group: Group = ALONE,
-) -> State:
+) -> TrainingState:
     """A new training in the folder ``run``, perhaps from a model; ``force`` removes an earlier one.
 
     The first process of a group makes the folder.
@@ -237,7 +237,7 @@ def locked(run: Path) -> Iterator[None]:
 
 def run_training(
     run: Path,
-    state: State,
+    state: TrainingState,
     dataset: Dataset,
     info: dict[str, Any],
     *,

@@ -77,7 +77,10 @@ def command() -> Callable[..., list[str]]:
     """The function that makes the command line of the installed command in a process of its own."""
 
     def line(*args: object) -> list[str]:
-        find = "from importlib.metadata import entry_points as e; (m,) = e(group='console_scripts', name='molvae')"
+        find = (
+            "from importlib.metadata import entry_points as e; "
+            "(m,) = e(group='console_scripts', name='molvae')"
+        )
         return [sys.executable, "-c", f"{find}; m.load()()", *map(str, args)]
 
     return line

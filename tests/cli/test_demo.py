@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 QUICK = (
-    "--rows 600 --vocabulary 64 --embedding 16 --encoder 16 --decoder 32 --latent 8 --epochs 2 --batch-size 100 "
-    "--learning-rate 0.02 --warmup 3 --precision fp32"
+    "--rows 600 --vocabulary 64 --embedding 16 --encoder 16 --decoder 32 --latent 8 --epochs 2 "
+    "--batch-size 100 --learning-rate 0.02 --warmup 3 --precision fp32"
 )
 
 
-def test_the_demo_runs_every_step_as_a_command_and_leaves_what_it_says(
+def test_the_demo_runs_every_step_as_a_command(
     molvae: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read_rows: Any
 ) -> None:
     from molvae_cli import demo

@@ -43,8 +43,8 @@ def test_every_molecule_is_written_once_with_its_first_draw(
     code, out, err = molvae("distinct", folder, "-o", tmp_path / "molecules.parquet")
     assert (code, out) == (0, "")
     assert (
-        f"{len(every):,} rows in 3 parts: {len(expected):,} distinct, {len(every) - len(expected):,} repeats left out"
-        in err
+        f"{len(every):,} rows in 3 parts: {len(expected):,} distinct, "
+        f"{len(every) - len(expected):,} repeats left out" in err
     )
     assert parquet.read_table(tmp_path / "molecules.parquet").to_pylist() == expected
     text = molvae("distinct", folder)

@@ -205,7 +205,7 @@ def test_what_holds_no_vectors_is_refused_with_its_row(
 @pytest.mark.parametrize(
     "content", [b"", b"PK\x03\x04 torn", b"\x1f\x8b\x08\0\0 torn", b"\x80\x04K\x01.", b"\xff\xfeA"]
 )
-def test_a_file_that_is_damaged_or_another_is_refused_by_its_name(
+def test_a_damaged_or_foreign_file_is_refused_by_name(
     molvae: Any, tiny_run: Path, tmp_path: Path, name: str, content: bytes
 ) -> None:
     if name.endswith("parquet"):
@@ -223,18 +223,14 @@ def test_nothing_is_unpickled(molvae: Any, tiny_run: Path, tmp_path: Path) -> No
     assert "objects.npz" in err
 
 
-def test_a_spreadsheet_finds_no_formula_among_the_ids_where_it_was_asked_for(
-    molvae: Any, tiny_run: Path
-) -> None:
+def test_excel_safe_leaves_no_formula_among_the_ids(molvae: Any, tiny_run: Path) -> None:
     content = (HEADER + "=1+1,0,0,0,0,0,0,0,1\n-2,0,0,0,0,0,0,0,1\n").encode()
     for options, ids in (([], ["=1+1", "-2"]), (["--excel-safe"], ["'=1+1", "-2"])):
         rows = molvae("decode", "-m", tiny_run, "-", *options, stdin=content).rows
         assert [row[0] for row in rows[1:]] == ids
 
 
-def test_vectors_without_ids_are_numbered_and_none_are_a_header_alone(
-    molvae: Any, tiny_run: Path
-) -> None:
+def test_vectors_without_ids_are_numbered(molvae: Any, tiny_run: Path) -> None:
     rows = "z1,z2,z3,z4,z5,z6,z7,z8\n" + "0,0,0,0,0,0,0,1\n" * 2
     assert [row[0] for row in molvae("decode", "-m", tiny_run, "-", stdin=rows.encode()).rows] == [
         "id",

@@ -142,7 +142,7 @@ def test_the_picture_has_the_format_of_its_name(
         ("CCO", "\x1b[2J", "\\x1b"),
     ],
 )
-def test_an_end_that_cannot_be_read_is_shown_with_the_reason_and_nothing_is_written(
+def test_an_unreadable_end_writes_nothing(
     molvae: Any, tiny_run: Path, tmp_path: Path, start: str, end: str, said: str
 ) -> None:
     image = tmp_path / "path.svg"
@@ -193,7 +193,7 @@ def test_wrong_usage_exits_2_and_writes_nothing(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pairs.csv", "single.csv"]
 
 
-def test_a_reader_of_the_table_that_leaves_early_still_has_the_picture(
+def test_an_early_reader_still_has_the_picture(
     command: Any, tiny_run: Path, tmp_path: Path
 ) -> None:
     image = tmp_path / "path.svg"

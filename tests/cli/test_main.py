@@ -16,7 +16,7 @@ import pytest
 from molvae_cli.main import VERBS
 
 
-def test_without_arguments_the_verbs_are_shown_and_the_usage_is_wrong(molvae: Any) -> None:
+def test_no_arguments_show_the_verbs_and_exit_2(molvae: Any) -> None:
     code, out, err = molvae()
     assert (code, out) == (2, "")
     assert all(f"  {verb}" in err for verb in VERBS)
@@ -57,7 +57,8 @@ def test_help_loads_nothing_that_is_slow_to_load() -> None:
         "import sys\nfrom importlib.metadata import entry_points\n"
         "(command,) = entry_points(group='console_scripts', name='molvae')\nmain = command.load()\n"
         f"for args in [['--help'], ['--version'], *([verb, '-h'] for verb in {list(VERBS)!r})]:\n"
-        "    try:\n        main(args)\n    except SystemExit as stop:\n        assert not stop.code\n"
+        "    try:\n        main(args)\n"
+        "    except SystemExit as stop:\n        assert not stop.code\n"
         "loaded = {'torch', 'pandas', 'rdkit', 'numba', 'numpy', 'selfies'} & set(sys.modules)\n"
         "assert not loaded, loaded"
     )
@@ -122,7 +123,7 @@ def test_a_mistyped_verb_or_option_is_answered_with_the_nearest(
         ("quote.csv", b'smiles,name\nCCO,"x\n', 1, "line 2"),
     ],
 )
-def test_an_input_that_is_none_is_refused_in_words_and_leaves_nothing(
+def test_a_bad_input_is_refused_and_leaves_nothing(
     molvae: Any,
     tmp_path: Path,
     tiny_run: Path,
@@ -145,7 +146,7 @@ def test_an_input_that_is_none_is_refused_in_words_and_leaves_nothing(
 
 
 @pytest.mark.parametrize("device", ["gpu", "meta", "cpu:3", "", "cuda:99", "cuda:0x0"])
-def test_a_device_that_is_not_there_is_answered_with_those_that_are(
+def test_a_missing_device_is_answered_with_usable_ones(
     molvae: Any, tiny_run: Path, device: str
 ) -> None:
     code, out, err = molvae("sample", "-m", tiny_run, "--device", device)

@@ -38,9 +38,7 @@ def no_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pretrained, "home", lambda: tmp_path / "none")
 
 
-def test_the_shipped_models_are_listed_with_what_is_known_of_them(
-    molvae: Any, two_models: Path
-) -> None:
+def test_the_shipped_models_are_listed_with_their_facts(molvae: Any, two_models: Path) -> None:
     code, out, err = molvae("models")
     assert (code, err) == (0, "")
     header, moses, other = out.splitlines()
@@ -92,7 +90,7 @@ def test_a_newcomer_names_no_model_at_all(molvae: Any, few: list[str], tmp_path:
 
 
 @pytest.mark.usefixtures("two_models")
-def test_a_shipped_model_is_judged_by_its_name_and_novelty_never_by_a_filter(
+def test_novelty_of_a_shipped_model_is_never_by_a_filter(
     molvae: Any, tiny_run: Path, molecules_csv: Path
 ) -> None:
     args = (
@@ -173,8 +171,10 @@ def test_a_folder_that_a_shipped_model_hides_is_told_of(
 def test_a_model_tells_of_itself_without_torch(two: Path) -> None:
     code = (
         "import sys\nfrom molvae_cli.main import main\n"
-        "try:\n    main(['info', sys.argv[1]])\nexcept SystemExit as stop:\n    assert not stop.code\n"
-        "loaded = {'torch', 'rdkit', 'numba', 'pandas', 'selfies'} & set(sys.modules)\nassert not loaded, loaded"
+        "try:\n    main(['info', sys.argv[1]])\n"
+        "except SystemExit as stop:\n    assert not stop.code\n"
+        "loaded = {'torch', 'rdkit', 'numba', 'pandas', 'selfies'} & set(sys.modules)\n"
+        "assert not loaded, loaded"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(two / "moses")], capture_output=True, text=True

@@ -12,14 +12,17 @@ from typing import Any
 
 import pytest
 
-MIXED = "id,smiles\n1,CCO\n2,OCC\n3,C1CC\n4,=HYPERLINK(1)\n5,CC(=O)Oc1ccccc1C(=O)O\n6\n7,[Na+].CCC(=O)[O-]\n"
+MIXED = (
+    "id,smiles\n1,CCO\n2,OCC\n3,C1CC\n4,=HYPERLINK(1)\n5,CC(=O)Oc1ccccc1C(=O)O\n6\n"
+    "7,[Na+].CCC(=O)[O-]\n"
+)
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_every_row_is_a_molecule_or_rejected_with_its_line_and_reason(
+def test_every_row_is_a_molecule_or_rejected_with_a_reason(
     molvae: Any, tmp_path: Path, read_rows: Any
 ) -> None:
     (tmp_path / "mixed.csv").write_text(MIXED)
@@ -39,7 +42,7 @@ def test_every_row_is_a_molecule_or_rejected_with_its_line_and_reason(
     )
 
 
-def test_workers_compression_and_the_way_in_do_not_change_the_data_set(
+def test_workers_and_compression_change_no_data_set(
     molvae: Any, molecules_csv: Path, tmp_path: Path
 ) -> None:
     from molvae.datasets.dataset import Dataset
@@ -84,7 +87,7 @@ def test_several_files_of_any_format_are_one_data_set(molvae: Any, tmp_path: Pat
         ("locked/x", "cannot be"),
     ],
 )
-def test_a_folder_that_cannot_be_made_is_refused_before_anything_is_read(
+def test_an_impossible_folder_is_refused_before_reading(
     molvae: Any,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -131,7 +134,7 @@ def test_wrong_usage_exits_2_names_the_option_and_makes_nothing(
     assert os.listdir() == ["mixed.csv"]
 
 
-def test_a_file_in_which_nothing_is_a_molecule_says_so_with_the_first_row(
+def test_a_file_without_molecules_is_shown_by_its_first_row(
     molvae: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

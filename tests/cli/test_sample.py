@@ -24,7 +24,7 @@ def tally(err: str) -> tuple[int, int, int]:
 
 
 @pytest.mark.parametrize("number", ["1", "40", "3e2"])
-def test_exactly_as_many_distinct_valid_molecules_are_written_as_asked_for(
+def test_exactly_n_distinct_valid_molecules_are_written(
     molvae: Any, tiny_run: Path, number: str
 ) -> None:
     from molvae.chem.molecule import canonical, parse
@@ -99,7 +99,7 @@ def test_scores_are_columns_beside_the_same_molecules(
     assert [row[3:] for row in scored.rows[1:]] == [row[1:4] for row in alone[1:]]
 
 
-def test_the_same_seed_gives_the_same_bytes_whatever_the_number_and_the_workers(
+def test_a_seed_gives_the_same_bytes_for_any_number_and_workers(
     molvae: Any, tiny_run: Path
 ) -> None:
     args = ("sample", "-m", tiny_run, "-n", 50)
@@ -130,7 +130,7 @@ def test_too_few_found_is_said_and_what_was_found_is_written(
     assert len(read_rows(tmp_path / "new.csv")) == written + 1
 
 
-def test_a_file_named_gz_holds_the_same_compressed_and_is_only_written_over_by_force(
+def test_a_gz_file_is_compressed_and_overwritten_only_by_force(
     molvae: Any, tiny_run: Path, tmp_path: Path
 ) -> None:
     args = ("sample", "-m", tiny_run, "-n", 5)
@@ -145,7 +145,7 @@ def test_a_file_named_gz_holds_the_same_compressed_and_is_only_written_over_by_f
 
 
 @pytest.mark.parametrize("temperature", ["0", "0.5", "100"])
-def test_every_temperature_gives_molecules_and_finite_likelihoods(
+def test_every_temperature_gives_finite_likelihoods(
     molvae: Any, tiny_run: Path, temperature: str
 ) -> None:
     outcome = molvae("sample", "-m", tiny_run, "-n", 10, "--temperature", temperature, "--all")
@@ -179,7 +179,7 @@ def test_every_temperature_gives_molecules_and_finite_likelihoods(
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_wrong_usage_exits_2_names_what_is_wrong_and_writes_nothing(
+def test_wrong_usage_exits_2_and_writes_nothing(
     molvae: Any, tiny_run: Path, tmp_path: Path, args: list[str], said: str
 ) -> None:
     code, out, err = molvae("sample", "-m", tiny_run, "-o", tmp_path / "new.csv", *args)
@@ -188,9 +188,7 @@ def test_wrong_usage_exits_2_names_what_is_wrong_and_writes_nothing(
     assert not (tmp_path / "new.csv").exists()
 
 
-def test_a_level_that_the_model_lacks_is_told_before_anything_is_written(
-    molvae: Any, tiny_run: Path
-) -> None:
+def test_a_missing_level_is_refused_before_writing(molvae: Any, tiny_run: Path) -> None:
     code, out, err = molvae("sample", "-m", tiny_run, "--level", "0.999")
     assert (code, out) == (2, "")
     assert "noise level" in err

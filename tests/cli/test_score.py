@@ -79,7 +79,10 @@ def test_without_picking_every_default_column_is_there(
 ) -> None:
     _, out, _ = molvae("score", molecules)
     added = rows_of(out)[0][4:]
-    wanted = "QED SA logP MolWt TPSA HBD HBA RotatableBonds Rings LipinskiViolations PAINS Brenk NIH Scaffold"
+    wanted = (
+        "QED SA logP MolWt TPSA HBD HBA RotatableBonds Rings LipinskiViolations PAINS Brenk NIH "
+        "Scaffold"
+    )
     assert set(wanted.split()) <= set(added)
     assert added[-1] == "status_2"
 
@@ -132,7 +135,7 @@ def test_a_scorer_of_ones_own_is_a_column_with_its_full_number(
     assert "3 scored in part (scorer fails failed 3)" in err
 
 
-def test_rows_with_too_few_or_too_many_fields_are_kept_without_shifting_a_column(
+def test_rows_of_wrong_width_shift_no_column(
     molvae: Callable[..., Outcome], tmp_path: Path
 ) -> None:
     path = tmp_path / "ragged.csv"
@@ -241,7 +244,7 @@ def test_the_input_is_never_written_over(
     assert molecules.read_text() == CSV
 
 
-def test_a_run_that_fails_midway_leaves_no_file_under_the_final_name(
+def test_a_failed_run_leaves_no_file_of_the_final_name(
     molvae: Callable[..., Outcome], tmp_path: Path
 ) -> None:
     path = tmp_path / "torn.csv"
@@ -264,7 +267,7 @@ def test_a_file_without_molecules_is_an_error_and_writes_nothing(
     assert "empty.csv" in err
 
 
-def test_rows_none_of_which_can_be_scored_are_an_error_and_still_written(
+def test_rows_without_any_score_are_an_error_but_written(
     molvae: Callable[..., Outcome], tmp_path: Path
 ) -> None:
     (tmp_path / "in.csv").write_text("smiles\nC1CC\nnonsense\n")
@@ -297,7 +300,10 @@ def test_no_property_of_an_sdf_is_lost_in_silence(
 
 
 def command(*args: object) -> list[str]:
-    code = "from importlib.metadata import entry_points; (e,) = entry_points(group='console_scripts', name='molvae')"
+    code = (
+        "from importlib.metadata import entry_points; "
+        "(e,) = entry_points(group='console_scripts', name='molvae')"
+    )
     return [sys.executable, "-c", f"{code}; e.load()()", *map(str, args)]
 
 
@@ -335,7 +341,8 @@ def test_scoring_from_the_command_line_loads_no_torch(molecules: Path) -> None:
     code = (
         "import sys; from importlib.metadata import entry_points;"
         "(e,) = entry_points(group='console_scripts', name='molvae');"
-        "import atexit; atexit.register(lambda: sys.stderr.write(f\"torch: {'torch' in sys.modules}\"));"
+        "import atexit; "
+        "atexit.register(lambda: sys.stderr.write(f\"torch: {'torch' in sys.modules}\"));"
         f"e.load()(['score', {str(molecules)!r}])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -59,7 +59,7 @@ def test_a_reader_that_leaves_early_ends_the_command_quietly(
         (["score", "-"], "<&-", 1, "tandard input is closed"),
     ],
 )
-def test_a_closed_or_full_stream_is_told_of_and_never_taken_for_success(
+def test_a_closed_or_full_stream_is_never_success(
     command: Any,
     tiny_run: Path,
     tmp_path: Path,
@@ -140,9 +140,7 @@ def test_a_scorer_keeps_no_command_from_being_terminated(
     ]
 
 
-def test_a_narrow_terminal_and_a_narrow_encoding_change_nothing_but_letters(
-    command: Any, tmp_path: Path
-) -> None:
+def test_narrow_terminals_and_encodings_change_only_letters(command: Any, tmp_path: Path) -> None:
     narrow = {
         "LC_ALL": "C",
         "PYTHONIOENCODING": "ascii",
@@ -207,7 +205,7 @@ class Keyboard(io.TextIOWrapper):
 @pytest.mark.parametrize(
     "args", [["encode", "-", "-m"], ["score", "-"], ["draw", "-", "-o", "new.svg"]]
 )
-def test_a_terminal_that_is_waited_for_is_told_what_ends_the_input(
+def test_a_terminal_is_shown_what_ends_the_input(
     molvae: Any, tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, args: list[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -15,9 +15,7 @@ import pytest
 TEN = ["CCO", "CCN", "CCC", "CCCO", "CCCN", "c1ccccc1", "Cc1ccccc1", "CC(=O)O", "CC(C)O", "OCCO"]
 
 
-def test_a_training_says_what_it_reads_and_how_it_goes_and_leaves_its_files(
-    train: Any, tmp_path: Path
-) -> None:
+def test_a_training_reports_and_leaves_its_files(train: Any, tmp_path: Path) -> None:
     code, out, err = train("run")
     assert (code, out) == (0, "")
     assert "300 rows: 300 molecules, 0 rejected" in err
@@ -32,7 +30,7 @@ def test_a_training_says_what_it_reads_and_how_it_goes_and_leaves_its_files(
     assert {"BEST", "config.toml", "metrics.csv", "rejected.csv"} <= left
 
 
-def test_the_configuration_written_is_read_back_to_the_same_training_and_options_win_over_it(
+def test_a_written_configuration_gives_the_same_training(
     train: Any, result: Any, tmp_path: Path
 ) -> None:
     assert train("first", "--beta", 0.3, "--no-neutralise").code == 0
@@ -64,7 +62,7 @@ def test_the_configuration_written_is_read_back_to_the_same_training_and_options
         (None, "not a readable TOML file"),
     ],
 )
-def test_a_configuration_file_that_is_wrong_is_refused_by_name_before_anything_is_read(
+def test_a_wrong_configuration_is_refused_before_reading(
     train: Any, tmp_path: Path, content: str | None, said: str
 ) -> None:
     recipe = tmp_path / "wrong.toml"
@@ -119,7 +117,7 @@ def test_an_empty_configuration_file_is_all_defaults(train: Any, tmp_path: Path)
     ],
     ids=" ".join,
 )
-def test_an_option_out_of_bounds_is_refused_by_name_before_anything_is_read(
+def test_an_option_out_of_bounds_is_refused_before_reading(
     train: Any, tmp_path: Path, args: list[str]
 ) -> None:
     code, _, err = train("run", *args, files=("nowhere.csv",))
@@ -129,7 +127,7 @@ def test_an_option_out_of_bounds_is_refused_by_name_before_anything_is_read(
 
 
 @pytest.mark.parametrize("output", ["file", "file/x", "full", "", "n" * 300, "locked/x"])
-def test_a_folder_that_cannot_be_is_refused_before_anything_is_read(
+def test_a_folder_that_cannot_be_is_refused_before_reading(
     molvae: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read_only: Any, output: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -161,7 +159,7 @@ def test_a_training_is_kept_unless_forced_or_resumed(
 
 @pytest.mark.parametrize("stop_after", [1, 4])
 @pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_training_stopped_by_a_signal_is_saved_and_goes_on_to_the_same_end(
+def test_a_stopped_training_resumes_to_the_same_end(
     train: Any,
     result: Any,
     tmp_path: Path,
@@ -225,7 +223,7 @@ def test_a_signal_before_the_first_step_ends_the_command(
     assert train("run").code == 143
 
 
-def test_going_on_with_other_options_or_other_data_is_refused_and_the_option_named(
+def test_resuming_with_other_options_or_data_is_refused(
     train: Any, result: Any, tmp_path: Path, recipe: Path, molecules: list[str]
 ) -> None:
     assert train("run").code == 0
@@ -263,7 +261,7 @@ def test_where_nothing_can_be_resumed_the_command_says_so(
     assert "there is no training to resume" in err
 
 
-def test_a_file_several_files_a_prepared_folder_and_stdin_train_the_same_model(
+def test_all_kinds_of_input_train_the_same_model(
     train: Any, result: Any, molvae: Any, molecules_csv: Path, molecules: list[str], tmp_path: Path
 ) -> None:
     data = ("--vocabulary", 64, "--validation", 0.1)
@@ -297,7 +295,7 @@ def test_a_file_of_ten_rows_is_enough_for_every_verb(
 
 
 @pytest.mark.parametrize("count", [1, 2, 9])
-def test_fewer_than_ten_molecules_train_and_are_validated_on_themselves(
+def test_fewer_than_ten_molecules_validate_on_themselves(
     train: Any, tmp_path: Path, count: int
 ) -> None:
     (tmp_path / "few.smi").write_text("\n".join(TEN[:count]))
@@ -306,7 +304,7 @@ def test_fewer_than_ten_molecules_train_and_are_validated_on_themselves(
     assert f"{count} molecules to train on, none held out" in err
 
 
-def test_rejected_rows_are_left_beside_the_model_also_when_read_from_the_cache(
+def test_rejected_rows_are_kept_also_from_the_cache(
     train: Any, molecules: list[str], tmp_path: Path, read_rows: Any
 ) -> None:
     mixed = tmp_path / "mixed.csv"

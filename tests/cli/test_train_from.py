@@ -28,7 +28,7 @@ def mine(molecules: list[str], tmp_path: Path) -> Path:
     return path
 
 
-def test_a_training_from_a_model_takes_its_options_and_goes_on_like_any_other(
+def test_a_training_from_a_model_takes_its_options(
     molvae: Any,
     result: Any,
     tiny_run: Path,
@@ -89,7 +89,7 @@ def test_a_training_from_a_model_takes_its_options_and_goes_on_like_any_other(
         (("--vocabulary", 99), "--vocabulary is 64 in the model"),
     ],
 )
-def test_an_option_that_would_make_it_another_model_is_refused_by_name(
+def test_an_option_of_another_model_is_refused_by_name(
     molvae: Any, tiny_run: Path, tmp_path: Path, args: tuple[object, ...], said: str
 ) -> None:
     code, _, err = molvae("train", "nowhere.csv", "--from", tiny_run, "-o", tmp_path / "run", *args)
@@ -106,7 +106,7 @@ def test_an_option_that_would_make_it_another_model_is_refused_by_name(
     assert not (tmp_path / "run").exists()
 
 
-def test_a_prepared_folder_fits_a_model_only_if_it_is_written_in_its_symbols(
+def test_a_prepared_folder_must_have_the_models_symbols(
     molvae: Any, tiny_run: Path, tiny_dataset: Any, mine: Path, tmp_path: Path
 ) -> None:
     assert molvae("prepare", mine, "-o", tmp_path / "other").code == 0
@@ -124,7 +124,7 @@ def test_a_prepared_folder_fits_a_model_only_if_it_is_written_in_its_symbols(
     assert "no new symbols" in err
 
 
-def test_what_cannot_be_begun_with_is_refused_before_anything_is_read(
+def test_an_impossible_start_is_refused_before_reading(
     molvae: Any, copied_run: Path, tiny_run: Path, tmp_path: Path, train: Any
 ) -> None:
     before = sorted(path.name for path in copied_run.iterdir())

@@ -41,7 +41,7 @@ main(sys.argv[1:])
 """
 
 
-def test_a_signal_to_one_of_two_processes_stops_both_and_the_training_is_saved(
+def test_a_signal_to_one_of_two_processes_stops_both(
     two_processes: Any, molvae: Any, recipe: Path, molecules_csv: Path, tmp_path: Path
 ) -> None:
     told = ("train", molecules_csv, "-o", tmp_path / "run", "--config", recipe, "--device", "cpu")
@@ -73,7 +73,7 @@ def test_each_of_several_processes_has_a_gpu_of_its_own(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("rank", [0, 1])
-def test_that_another_process_is_lost_the_first_one_tells_for_all(
+def test_the_first_process_reports_a_lost_one(
     molvae: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, rank: int
 ) -> None:
     in_group(monkeypatch, rank, LostError("another process ended"))

@@ -42,7 +42,7 @@ def test_collapsed_posteriors_carry_nothing_and_fit_the_prior() -> None:
     assert figures["KL of a dimension, largest"].value == 0.0
 
 
-def test_posteriors_far_apart_tell_all_molecules_of_the_set_from_each_other() -> None:
+def test_distant_posteriors_identify_every_molecule() -> None:
     posteriors = gaussians(30 * np.random.default_rng(2).standard_normal((50, 6)), 0.01)
     figures = capacity(posteriors)
     assert figures["mutual information, nats"].value == pytest.approx(math.log(50))

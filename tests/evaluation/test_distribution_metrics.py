@@ -24,7 +24,7 @@ from molvae.evaluation.distribution_metrics import (
 )
 from molvae.evaluation.estimates import Figure, absent, as_floats
 from molvae.evaluation.reference_statistics import ReferenceSet, reference_set
-from molvae.evaluation.set_statistics import describe
+from molvae.evaluation.set_statistics import describe_set
 
 # The fixture of the tests of github.com/molecularsets/moses, with the values stated there.
 TEST = ["Oc1ccccc1-c1cccc2cnccc12", "COc1cccc(NC(=O)Cc2coc3ccc(OC)cc23)c1"]
@@ -87,7 +87,7 @@ def test_figures_agree_with_the_published_fixture(
     assert fixture_figures[name].value == pytest.approx(value, rel=1e-6)
 
 
-def test_sa_agrees_but_for_the_stereocentre_todays_rdkit_sees_in_cccp(
+def test_sa_agrees_but_for_todays_stereocentre_in_cccp(
     fixture_figures: Figures,
 ) -> None:
     published, one_centre_more, samples = 0.5238335295121783, math.log10(2) * 9 / 6.5, 4
@@ -220,12 +220,12 @@ def test_many_molecules_are_paired_in_a_stated_part(
     assert figure.note == "over 3 of 4 molecules, evenly spaced"
 
 
-def test_the_interval_of_diversity_is_as_wide_as_other_samples_differ() -> None:
+def test_the_interval_of_diversity_has_the_spread_of_samples() -> None:
     rng = np.random.default_rng(0)
     pool = ["C" * a + "O" * (b % 2) + "C" * b + "N" for a in range(1, 9) for b in range(9)]
     draws = [[pool[i] for i in rng.integers(len(pool), size=60)] for _ in range(25)]
     figures = [
-        distribution_metrics._diversity(describe(draw, filters=False), 1, rng)["IntDiv"]
+        distribution_metrics._diversity(describe_set(draw, filters=False), 1, rng)["IntDiv"]
         for draw in draws
     ]
     spread = float(np.std([figure.value for figure in figures]))
@@ -233,7 +233,7 @@ def test_the_interval_of_diversity_is_as_wide_as_other_samples_differ() -> None:
     assert half_width == pytest.approx(1.96 * spread, rel=0.4)
 
 
-def test_random_molecules_are_distinct_rows_and_a_function_of_the_seed() -> None:
+def test_random_molecules_are_distinct_and_of_the_seed() -> None:
     train = [f"C{'C' * at}" for at in range(50)]
     drawn = random_molecules(train, 20, seed=0)
     assert len(set(drawn)) == 20
@@ -243,7 +243,7 @@ def test_random_molecules_are_distinct_rows_and_a_function_of_the_seed() -> None
         random_molecules(train, 51, seed=0)
 
 
-def test_the_excess_is_above_the_honest_row_or_absent_with_its_reason() -> None:
+def test_the_fcd_excess_is_over_the_reference_row() -> None:
     row = {
         "FCD/Test": Figure(0.07, 30_000),
         "FCD/TestSF": absent(3, "not enough molecules"),

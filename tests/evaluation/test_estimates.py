@@ -37,7 +37,7 @@ def test_an_absent_figure_says_why() -> None:
 
 
 @given(n=st.integers(1, 10_000), part=st.floats(0, 1))
-def test_the_interval_of_a_share_holds_it_and_stays_within_0_and_1(n: int, part: float) -> None:
+def test_the_interval_of_a_share_stays_within_0_and_1(n: int, part: float) -> None:
     figure = share(round(part * n), n, interval=True)
     assert figure.low is not None
     assert figure.high is not None

@@ -58,7 +58,7 @@ def test_the_distance_is_that_of_the_general_square_root() -> None:
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_moments_that_are_not_finite_are_refused_instead_of_waited_for(bad: float) -> None:
+def test_moments_that_are_not_finite_are_refused(bad: float) -> None:
     good = moments(0, 50)
     spoilt = Moments(50, good.mean, np.where(np.eye(8) > 0, bad, good.covariance))
     with pytest.raises(ValueError, match="no finite mean"):

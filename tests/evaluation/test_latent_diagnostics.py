@@ -20,7 +20,7 @@ from molvae.evaluation import latent_diagnostics
 from molvae.evaluation.latent_diagnostics import (
     LatentSpace,
     likelihood_terms,
-    measure,
+    measure_latent_space,
     read_molecules,
     verdict,
 )
@@ -38,10 +38,10 @@ def value(space: LatentSpace, name: str) -> float | None:
 @pytest.fixture(scope="module")
 def space(tiny_model: Any, molecules: list[str]) -> LatentSpace:
     """The latent space of the tiny model, on sixty molecules."""
-    return measure(tiny_model, tiny_model.read(molecules[::5]), iwae=8)
+    return measure_latent_space(tiny_model, tiny_model.read(molecules[::5]), iwae=8)
 
 
-def test_the_elbo_is_the_reconstruction_less_the_kl_and_below_the_likelihood(
+def test_the_elbo_is_below_the_likelihood(
     space: LatentSpace,
 ) -> None:
     elbo, reconstruction, kl, bound = (
@@ -62,7 +62,7 @@ def test_decoding_unperturbed_is_greedy_reconstruction(space: LatentSpace) -> No
 def test_the_same_seed_gives_the_same_figures(
     tiny_model: Any, molecules: list[str], space: LatentSpace
 ) -> None:
-    assert measure(tiny_model, tiny_model.read(molecules[::5]), iwae=8) == space
+    assert measure_latent_space(tiny_model, tiny_model.read(molecules[::5]), iwae=8) == space
 
 
 def test_every_figure_can_be_written_as_json(space: LatentSpace) -> None:
@@ -73,7 +73,7 @@ def test_every_figure_can_be_written_as_json(space: LatentSpace) -> None:
 def test_memorised_molecules_are_rebuilt_exactly_in_every_way(
     memorised: Any, few: list[str]
 ) -> None:
-    found = measure(memorised, memorised.read(few), iwae=4)
+    found = measure_latent_space(memorised, memorised.read(few), iwae=4)
     for name in (
         "greedy from the mean",
         "likeliest of beam 5 from the mean",
@@ -105,14 +105,14 @@ def test_the_bound_is_the_one_the_codec_estimates(tiny_model: Any, molecules: li
     )
 
 
-def test_a_decoder_that_is_not_told_its_latent_is_said_to_ignore_it(
+def test_a_decoder_without_latent_gets_the_verdict_ignored(
     tiny_model: Any, molecules: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     logits = tiny_model.model.logits
     monkeypatch.setattr(
         tiny_model.model, "logits", lambda packed, z, level=None: logits(packed, 0 * z, level)
     )
-    found = measure(tiny_model, tiny_model.read(molecules[::5]), iwae=2)
+    found = measure_latent_space(tiny_model, tiny_model.read(molecules[::5]), iwae=2)
     assert value(found, "shuffled-z gap, nats") == 0.0
     assert found.verdict.startswith("The decoder ignores its latent (posterior collapse)")
 
@@ -137,7 +137,7 @@ def test_noise_levels_run_from_a_language_model_to_the_sharpest(
     checkpoints.save(tmp_path, state, tiny_dataset, {}, best=True)
     codec = Codec.load(str(tmp_path))
     readings = codec.read(molecules[::5])
-    found = measure(codec, readings, iwae=2)
+    found = measure_latent_space(codec, readings, iwae=2)
     assert found.verdict.startswith("At its highest noise level: the ")
     levels = [level for level, _ in found.levels]
     assert levels[0] == 0
@@ -178,10 +178,8 @@ def test_the_verdict_follows_its_thresholds(
     [[], ["CCO"], ["CCO", "CCN"], ["CCO"] * 8, ["CCO", "CCN", "CCO"]],
     ids=["0", "1", "2", "equal", "3"],
 )
-def test_few_or_equal_molecules_get_words_and_no_number_that_is_none(
-    tiny_model: Any, given: list[str]
-) -> None:
-    found = measure(tiny_model, tiny_model.read(given), iwae=2)
+def test_few_or_equal_molecules_get_absent_figures(tiny_model: Any, given: list[str]) -> None:
+    found = measure_latent_space(tiny_model, tiny_model.read(given), iwae=2)
     for figures in found.groups.values():
         for figure in figures.values():
             assert figure.note if figure.value is None else math.isfinite(figure.value)
@@ -189,7 +187,7 @@ def test_few_or_equal_molecules_get_words_and_no_number_that_is_none(
     assert len(found.kl_per_dimension) in (0, tiny_model.latent)
 
 
-def test_molecules_that_cannot_be_read_are_counted_by_their_reason(tiny_model: Any) -> None:
+def test_unreadable_molecules_are_counted_by_reason(tiny_model: Any) -> None:
     given = ["CCO", "C(", "", "CCN", "[Xe]", "C("]
     readings, unreadable = read_molecules(tiny_model, given)
     assert [one.smiles for one in readings] == ["CCO", "CCN"]

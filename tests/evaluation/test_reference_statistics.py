@@ -18,7 +18,7 @@ from molvae.evaluation.reference_statistics import (
     reference_set,
     typical_sample,
 )
-from molvae.evaluation.set_statistics import DescribedSet, describe
+from molvae.evaluation.set_statistics import DescribedSet, describe_set
 
 SMILES = ["CCO", "c1ccccc1O", "CC(=O)Nc1ccc(O)cc1", "Cc1ccccc1Cc1ccccc1", "CCN(CC)CC", "not one"]
 
@@ -30,9 +30,9 @@ def count_describing(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     def counted(smiles: Sequence[str], workers: int = 1, filters: bool = True) -> DescribedSet:
         calls.append(len(smiles))
-        return describe(smiles, workers, filters)
+        return describe_set(smiles, workers, filters)
 
-    monkeypatch.setattr(reference_statistics, "describe", counted)
+    monkeypatch.setattr(reference_statistics, "describe_set", counted)
     return calls
 
 

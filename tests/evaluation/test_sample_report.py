@@ -68,7 +68,7 @@ def assert_no_number_is_none(table: SampleTable) -> None:
 # --------------------------------------------------------------------------------------------
 
 
-def test_the_reference_row_has_as_many_molecules_as_there_are_valid_samples(
+def test_the_reference_row_has_the_size_of_the_valid_samples(
     sets: Sets, molecules: list[str]
 ) -> None:
     train = sets._replace(train=molecules, known=smiles_hashes(molecules))
@@ -87,9 +87,7 @@ def test_a_training_set_smaller_than_the_samples_is_said_to_be(
     assert any("differ in size" in remark for remark in table.remarks)
 
 
-def test_without_training_molecules_it_is_said_that_there_is_no_reference(
-    sets: Sets, molecules: list[str]
-) -> None:
+def test_without_training_molecules_there_is_no_reference(sets: Sets, molecules: list[str]) -> None:
     table = judged(molecules[:5], sets)
     assert list(table.rows) == ["samples"]
     assert table.remarks == [f"no reference row: {NO_TRAIN}"]
@@ -189,7 +187,7 @@ def test_a_training_molecule_is_known_however_it_is_spelt(sets: Sets) -> None:
     assert table.rows["samples"]["novelty"].value == 0.5
 
 
-def test_canonical_training_molecules_are_taken_as_they_stand_and_that_is_said(
+def test_canonical_training_molecules_are_taken_unchanged(
     few: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sample_report, "LOOKED_AT", 5)
@@ -201,7 +199,7 @@ def test_canonical_training_molecules_are_taken_as_they_stand_and_that_is_said(
     assert np.array_equal(reversed_first, smiles_hashes(["CCO", *few]))
 
 
-def test_statistics_of_the_test_set_are_kept_for_the_next_evaluation(
+def test_statistics_of_the_test_set_are_cached(
     molecules: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
@@ -210,7 +208,7 @@ def test_statistics_of_the_test_set_are_kept_for_the_next_evaluation(
     assert len(kept) == 1
     assert not remarks
     monkeypatch.setattr(
-        "molvae.evaluation.reference_statistics.describe", None
+        "molvae.evaluation.reference_statistics.describe_set", None
     )  # whatever is computed anew would fail
     again, _ = prepare_sets(molecules[:20], fcd=False, workers=1)
     assert again.test.statistics.fragments == first.test.statistics.fragments
@@ -227,14 +225,14 @@ def test_a_cache_that_cannot_be_written_is_done_without(
     assert "no cache folder" in remarks[0]
 
 
-def test_a_row_that_cannot_be_read_is_an_invalid_sample_and_not_left_out(tmp_path: Path) -> None:
+def test_an_unreadable_row_is_an_invalid_sample(tmp_path: Path) -> None:
     path = tmp_path / "samples.csv"
     path.write_text("smiles,name\nCCO,a\nCCN,b,too,many\n,c\n")
     assert read_smiles(path) == ["CCO", "", ""]
 
 
 # -- text
-# ---------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------
 
 
 def test_columns_stand_under_each_other() -> None:

@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 from rdkit import Chem
 
-from molvae.evaluation.set_statistics import PROPERTY_NAMES, DescribedSet, describe, ring_scaffold
+from molvae.evaluation.set_statistics import (
+    PROPERTY_NAMES,
+    DescribedSet,
+    describe_set,
+    ring_scaffold,
+)
 
 SMILES = [
     "OCC",
@@ -41,40 +46,40 @@ def same(first: DescribedSet, second: DescribedSet) -> bool:
     )
 
 
-def test_valid_molecules_are_canonical_in_their_order_with_repetitions() -> None:
-    described = describe(SMILES)
+def test_valid_molecules_are_canonical_in_their_order() -> None:
+    described = describe_set(SMILES)
     assert described.given == len(SMILES)
     assert described.smiles[:3] == ("CCO", "CCO", "Cc1ccccc1Cc1ccccc1")
     assert described.statistics.count == len(described.smiles) == len(described.passes)
 
 
-def test_every_valid_molecule_has_every_property_however_small_or_odd() -> None:
-    described = describe(SMILES)
+def test_every_valid_molecule_has_every_property() -> None:
+    described = describe_set(SMILES)
     assert all(np.isfinite(described.statistics.properties[name]).all() for name in PROPERTY_NAMES)
 
 
 def test_the_number_of_processes_and_the_chunks_change_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    whole = describe(SMILES * 3)
+    whole = describe_set(SMILES * 3)
     monkeypatch.setattr("molvae.evaluation.set_statistics._CHUNK", 4)
-    assert same(describe(SMILES * 3, workers=2), whole)
+    assert same(describe_set(SMILES * 3, workers=2), whole)
 
 
 def test_filters_are_only_run_where_asked_for() -> None:
-    assert len(describe(["CCO"], filters=False).passes) == 0
+    assert len(describe_set(["CCO"], filters=False).passes) == 0
 
 
 @pytest.mark.parametrize("smiles", [[], ["not one", ""]])
 def test_nothing_valid_leaves_empty_tables_of_the_right_shape(smiles: list[str]) -> None:
-    described = describe(smiles)
+    described = describe_set(smiles)
     assert described.smiles == ()
     assert described.statistics.fingerprints.shape == (0, 16)
     assert all(described.statistics.properties[name].shape == (0,) for name in PROPERTY_NAMES)
 
 
 def test_fragments_of_all_molecules_are_counted() -> None:
-    assert describe(["CCOC(C)=O", "CCOC(C)=O"]).statistics.fragments["[4*]CC"] == 2
+    assert describe_set(["CCOC(C)=O", "CCOC(C)=O"]).statistics.fragments["[4*]CC"] == 2
 
 
 @pytest.mark.parametrize("smiles", ["CCCC", "c1ccccc1CC", "C1CC1CCC"])

@@ -71,9 +71,7 @@ def test_the_size_of_a_batch_does_not_change_the_candidates(
     ] == together
 
 
-def test_encode_back_chooses_the_molecule_that_the_latent_came_from(
-    memorised: Any, few: list[str]
-) -> None:
+def test_encode_back_chooses_the_molecule_of_the_latent(memorised: Any, few: list[str]) -> None:
     means = memorised.posterior(memorised.read(few)).mean
     candidates = [
         [module.Candidate(one, -1.0) for one in (few[row - 1], few[row])] for row in range(len(few))

@@ -61,9 +61,7 @@ def test_what_is_decoded_is_a_valid_canonical_molecule(tiny_model: Codec) -> Non
     assert tiny_model.encode([]).shape == (0, 8)
 
 
-def test_a_symbol_the_model_has_never_seen_is_named_with_the_model(
-    tiny_model: Codec, tiny_run: Path
-) -> None:
+def test_an_unknown_symbol_is_named_with_the_model(tiny_model: Codec, tiny_run: Path) -> None:
     with pytest.raises(MoleculeError) as caught:
         tiny_model.encode(["CCOc1ccccc1", "C[Si](C)(C)C[Se]C"])
     assert caught.value.reason == UNKNOWN
@@ -99,7 +97,7 @@ def test_what_is_no_molecule_is_refused(tiny_model: Codec, smiles: str) -> None:
     ],
 )
 @pytest.mark.filterwarnings("ignore:overflow encountered in cast")
-def test_vectors_that_cannot_be_latents_are_refused_with_their_row(
+def test_vectors_that_are_no_latents_are_refused_by_row(
     tiny_model: Codec, z: Any, words: str
 ) -> None:
     with pytest.raises(InputError, match=words):
@@ -136,7 +134,7 @@ def test_a_learned_molecule_is_reproduced_by_its_mean(memorised: Codec, few: lis
     np.testing.assert_allclose(inversion.z, memorised.encode(few[:1])[0], atol=1e-5)
 
 
-def test_a_refined_latent_reproduces_its_molecule_and_a_lost_one_says_so(
+def test_a_refined_latent_reproduces_its_molecule(
     memorised: Codec, molecules: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("molvae.generation.codec.REFINE_STEPS", 60)
@@ -163,7 +161,7 @@ def test_the_log_likelihood_is_seeded_and_rises_with_more_draws(
     assert many.mean() > one.mean()
 
 
-def test_with_a_posterior_that_is_the_prior_the_log_likelihood_is_the_average_over_it(
+def test_with_posterior_equal_prior_iwae_is_the_plain_average(
     tiny_run: Path, few: list[str]
 ) -> None:
     codec = Codec.load(str(tiny_run))

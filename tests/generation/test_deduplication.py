@@ -68,7 +68,7 @@ def left_of(folder: Path, tmp_path: Path) -> list[dict[str, Any]]:
     return [row for table in tables for row in table.to_pylist()]
 
 
-def test_of_each_molecule_the_first_draw_is_left_in_the_order_of_draws(tmp_path: Path) -> None:
+def test_the_first_draw_of_each_molecule_is_kept_in_order(tmp_path: Path) -> None:
     draw = random.Random(0)
     some = [[f"C{draw.randrange(400)}" for _ in range(draw.randrange(300))] for _ in range(12)]
     folder = make_parts(tmp_path / "parts", some)
@@ -80,7 +80,7 @@ def test_of_each_molecule_the_first_draw_is_left_in_the_order_of_draws(tmp_path:
     assert len(expected) < len(every)
 
 
-def test_without_repeats_nothing_is_left_out_and_of_one_molecule_one_row(tmp_path: Path) -> None:
+def test_only_repeats_are_left_out(tmp_path: Path) -> None:
     different = make_parts(tmp_path / "different", [["C", "CC"], [], ["CCC"]])
     assert [row["smiles"] for row in left_of(different, tmp_path)] == ["C", "CC", "CCC"]
     same = make_parts(tmp_path / "same", [["C"] * 50] * 3)
@@ -201,7 +201,7 @@ def test_a_folder_without_parts_or_with_unlike_ones_is_refused(tmp_path: Path) -
         open_parts(folder)
 
 
-def test_parts_of_two_series_or_under_a_wrong_name_are_refused_with_what_to_do(
+def test_parts_of_two_series_or_a_wrong_name_are_refused(
     tmp_path: Path,
 ) -> None:
     folder = make_parts(tmp_path / "parts", [["C"], ["CC"]])

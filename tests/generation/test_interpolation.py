@@ -61,9 +61,7 @@ def test_the_arc_turns_and_lengthens_evenly(a: Any, b: Any, t: float) -> None:
 
 
 @given(VECTORS, PLACES)
-def test_the_arc_between_parallel_opposite_or_no_vectors_is_the_straight_line(
-    a: Any, t: float
-) -> None:
+def test_arcs_of_degenerate_vectors_are_straight_lines(a: Any, t: float) -> None:
     for b in (a, -a, 2 * a, 0 * a):
         np.testing.assert_allclose(slerp(a, b, t), lerp(a, b, t), atol=1e-5)
 
@@ -142,9 +140,7 @@ def test_no_molecule_stands_twice_while_there_is_another() -> None:
     ]
 
 
-def test_of_new_candidates_the_one_most_similar_to_the_molecule_before_stands_and_of_equals_the_likeliest() -> (
-    None
-):
+def test_the_most_similar_new_candidate_is_chosen() -> None:
     found = candidates("Nc1ccccc1", "CCCCCO", "Cc1ccccc1")
     assert distinct_path("CCO", [found] * 3, "CCN") == [
         "CCO",

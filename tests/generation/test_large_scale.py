@@ -85,7 +85,7 @@ def test_parts_hold_the_canonical_draws_each_once(tiny_model: Any, whole: Path) 
 
 
 @pytest.mark.parametrize("size", [2, 3, 7])
-def test_the_parts_of_several_processes_are_together_those_of_one(
+def test_parts_of_several_processes_are_those_of_one(
     tiny_model: Any, whole: Path, tmp_path: Path, size: int
 ) -> None:
     for rank in reversed(range(size)):
@@ -130,9 +130,7 @@ def test_what_is_interrupted_leaves_whole_parts_and_goes_on(
     assert contents(whole).items() <= contents(tmp_path / "parts").items()
 
 
-def test_more_draws_make_the_short_part_whole_and_fewer_change_nothing(
-    tiny_model: Any, whole: Path, tmp_path: Path
-) -> None:
+def test_more_draws_make_the_short_part_whole(tiny_model: Any, whole: Path, tmp_path: Path) -> None:
     write(tmp_path / "parts", tiny_model, 300)
     write(tmp_path / "parts", tiny_model)
     assert contents(tmp_path / "parts") == contents(whole)

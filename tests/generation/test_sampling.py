@@ -138,7 +138,7 @@ def test_sampling_gives_up_where_there_is_no_more_to_find(
     assert tally.drawn == tally.dropped["drawn before"] == 2 * 64 * 2
 
 
-def test_temperature_zero_is_greedy_and_so_is_one_that_logits_cannot_be_divided_by(
+def test_temperature_zero_and_nearly_zero_are_greedy(
     tiny_model: Any,
 ) -> None:
     cold = drawn(tiny_model, 10, temperature=0.0, keep_all=True)
@@ -176,7 +176,7 @@ def test_no_block_is_begun_that_will_hardly_be_asked_for(
     assert sorted(begun) == list(range(7))
 
 
-def test_the_share_that_was_kept_tells_how_many_draws_there_will_be() -> None:
+def test_the_kept_share_predicts_the_number_of_draws() -> None:
     assert Tally().likely(80) == 100
     assert Tally(drawn=64_000, kept=32_000).likely(32_000) == 64_000
     assert 127_500 < Tally(drawn=64_000, kept=32_000).likely(64_000) <= 128_000

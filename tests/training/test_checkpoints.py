@@ -132,9 +132,7 @@ def test_resuming_takes_the_newest_step_that_is_sound(
     ), "nothing is deleted"
 
 
-def test_nothing_sound_to_resume_is_an_error_that_deletes_nothing(
-    copied_run: Path, tiny_dataset: Dataset
-) -> None:
+def test_an_error_of_resuming_deletes_nothing(copied_run: Path, tiny_dataset: Dataset) -> None:
     for step in model_folder.steps_of(copied_run):
         (step / "state.json").write_bytes(b"{}")
     before = sorted(path.name for path in copied_run.iterdir())
@@ -172,7 +170,7 @@ def no_weights(content: bytes) -> bytes:
         ("state", lambda _: b"[]"),
     ],
 )
-def test_a_training_state_that_does_not_fit_is_refused_but_its_model_loads(
+def test_a_model_loads_though_its_training_state_is_refused(
     copied_run: Path, rebuilt: Any, name: str, change: Any
 ) -> None:
     model = rebuilt(model_folder.steps_of(copied_run)[0], **{name: change})
@@ -189,7 +187,7 @@ def test_resuming_plans_the_same_steps(copied_run: Path, tiny_dataset: Dataset) 
     assert loop.validation_due(state, tiny_dataset) is False
 
 
-def test_a_best_step_that_was_saved_but_not_named_is_named_by_resuming(
+def test_resuming_names_a_best_step_that_was_only_saved(
     tiny_dataset: Dataset, make_config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = tmp_path / "run"

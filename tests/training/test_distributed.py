@@ -200,7 +200,7 @@ def test_the_first_clock_decides_for_both_how_long_to_train(found: list[dict[str
     assert first[-1][1] > 2
 
 
-def test_a_stop_in_one_process_stops_both_at_one_step_which_the_first_one_saves(
+def test_a_stop_in_one_process_stops_both_at_one_step(
     found: list[dict[str, Any]], left: Path
 ) -> None:
     assert [one["stopped"] for one in found] == [4, 4]
@@ -208,7 +208,7 @@ def test_a_stop_in_one_process_stops_both_at_one_step_which_the_first_one_saves(
     assert not [path for path in (left / "run").iterdir() if path.name.startswith("damaged")]
 
 
-def test_two_processes_go_on_to_the_end_of_a_training_that_nothing_stopped(
+def test_two_processes_resume_to_the_same_end(
     found: list[dict[str, Any]], left: Path, tiny_dataset: Dataset, config: Config, tmp_path: Path
 ) -> None:
     assert [one["ended"] for one in found] == [6, 6]
@@ -221,7 +221,7 @@ def test_two_processes_go_on_to_the_end_of_a_training_that_nothing_stopped(
             assert float(together[name]) == pytest.approx(float(alone[name]), rel=1e-3)
 
 
-def test_what_the_first_process_says_all_hear_and_what_one_says_counts_for_all(
+def test_numbers_of_the_first_and_flags_of_any_reach_all(
     found: list[dict[str, Any]],
 ) -> None:
     assert [one["first"] for one in found] == [0.5, 0.5]

@@ -67,11 +67,11 @@ def mine(saved: Saved, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 
 @pytest.fixture
-def state(saved: Saved, mine: Dataset, make_config: Any) -> loop.State:
+def state(saved: Saved, mine: Dataset, make_config: Any) -> loop.TrainingState:
     return fine_tuning.begin(saved, mine, make_config(), CPU)
 
 
-def as_model(state: loop.State, saved: Saved, mine: Dataset) -> Codec:
+def as_model(state: loop.TrainingState, saved: Saved, mine: Dataset) -> Codec:
     """The model that a training holds, as a user has it."""
     grown = replace(saved, model=state.average, vocabulary=mine.vocabulary)
     return Codec(grown)
@@ -89,7 +89,7 @@ def test_new_symbols_are_appended_and_every_molecule_is_written(
 
 
 def test_old_rows_and_all_other_weights_are_kept_bit_for_bit(
-    state: loop.State, saved: Saved, mine: Dataset
+    state: loop.TrainingState, saved: Saved, mine: Dataset
 ) -> None:
     places = saved.vocabulary.places(mine.vocabulary)
     old, grown = saved.model.state_dict(), state.model.state_dict()
@@ -125,8 +125,8 @@ def test_an_id_and_its_place_mean_the_same_symbols(
         assert np.array_equal(places[old.read(smiles).ids], new.read(smiles).ids)
 
 
-def test_what_the_model_made_of_old_molecules_it_still_makes_of_them(
-    state: loop.State, saved: Saved, mine: Dataset, molecules: list[str]
+def test_old_molecules_keep_their_likelihoods(
+    state: loop.TrainingState, saved: Saved, mine: Dataset, molecules: list[str]
 ) -> None:
     before, after = Codec(saved), as_model(state, saved, mine)
     some = molecules[::6]
@@ -138,7 +138,7 @@ def test_what_the_model_made_of_old_molecules_it_still_makes_of_them(
 
 
 @pytest.mark.parametrize("times", [1, 3])
-def test_a_finer_table_of_surroundings_makes_the_same_of_every_molecule(
+def test_a_finer_environment_table_changes_no_likelihood(
     times: int, saved: Saved, tiny_dataset: Dataset, molecules: list[str]
 ) -> None:
     old = saved.config.model.environment_rows
@@ -161,9 +161,7 @@ def test_a_finer_table_of_surroundings_makes_the_same_of_every_molecule(
 
 
 @pytest.mark.parametrize("rows", [2, 4095, 5000])
-def test_a_table_of_surroundings_cannot_become_one_that_is_not_finer(
-    rows: int, saved: Saved
-) -> None:
+def test_an_environment_table_can_only_become_finer(rows: int, saved: Saved) -> None:
     with pytest.raises(
         UsageError, match=f"--environment-rows is 4096 in the model, and cannot become {rows}"
     ):
@@ -171,7 +169,7 @@ def test_a_table_of_surroundings_cannot_become_one_that_is_not_finer(
 
 
 def test_steps_beyond_the_old_last_one_are_told_as_that_one_was(
-    state: loop.State, saved: Saved
+    state: loop.TrainingState, saved: Saved
 ) -> None:
     steps = torch.arange(state.model.max_steps + 3)
     old, new = (
@@ -182,7 +180,7 @@ def test_steps_beyond_the_old_last_one_are_told_as_that_one_was(
 
 
 @pytest.mark.parametrize("count", [1, 7])
-def test_new_symbols_together_have_a_millionth_at_most_whatever_the_state(count: int) -> None:
+def test_new_symbols_have_a_millionth_of_the_probability(count: int) -> None:
     generator = torch.Generator().manual_seed(0)
     weight, bias = (
         3 * torch.randn(50, 20, generator=generator),
@@ -202,7 +200,7 @@ def test_new_symbols_together_have_a_millionth_at_most_whatever_the_state(count:
 
 
 def test_new_embeddings_lie_among_the_old_ones_and_differ(
-    state: loop.State, saved: Saved, mine: Dataset
+    state: loop.TrainingState, saved: Saved, mine: Dataset
 ) -> None:
     count = len(saved.vocabulary.symbols)
     added = len(mine.vocabulary.symbols) - count
@@ -277,7 +275,7 @@ def test_data_in_other_symbols_are_refused(
         fine_tuning.begin(saved, empty, make_config(), CPU)
 
 
-def test_the_configuration_is_the_models_where_it_makes_the_model(make_config: Any) -> None:
+def test_the_model_decides_the_options_of_its_shape(make_config: Any) -> None:
     model: Config = make_config(epochs=7)
     model = replace(
         model,

@@ -136,7 +136,7 @@ def test_minutes_count_what_comes_with_every_epoch_too(
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
-def test_a_gradient_that_is_not_finite_changes_no_weight_and_ten_end_the_training(
+def test_gradients_that_are_not_finite_change_no_weight(
     tiny_dataset: Dataset, make_config: Any, monkeypatch: pytest.MonkeyPatch, bad: float
 ) -> None:
     state = begin(tiny_dataset, make_config(), CPU)
@@ -153,7 +153,7 @@ def test_a_gradient_that_is_not_finite_changes_no_weight_and_ten_end_the_trainin
     assert (weights(state.model), weights(state.average)) == before
 
 
-def test_a_step_whose_likelihood_is_not_finite_leaves_a_state_that_can_be_saved_and_taken_up(
+def test_a_bad_likelihood_leaves_a_state_that_resumes(
     tiny_dataset: Dataset, make_config: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     state = begin(tiny_dataset, make_config(batch_size=100), CPU)
@@ -251,7 +251,7 @@ def test_two_threads_train_as_one_does(
     assert ends[0] == pytest.approx(ends[1], rel=1e-3)
 
 
-def test_threads_keep_the_order_pass_errors_on_and_give_torch_back(
+def test_threads_keep_the_order_and_pass_errors_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(threads_module, "default_workers", lambda: 3)

@@ -19,7 +19,7 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture
-def state(tiny_dataset: Dataset, make_config: Any) -> loop.State:
+def state(tiny_dataset: Dataset, make_config: Any) -> loop.TrainingState:
     return begin(tiny_dataset, make_config(), CPU)
 
 
@@ -29,7 +29,7 @@ def part_of(rows: Any, samples: int = 1, beta: float = 0.5, seed: int = 0) -> Pa
 
 
 def test_the_terms_of_a_part_are_sums_of_nats_per_molecule(
-    state: loop.State, tiny_dataset: Dataset
+    state: loop.TrainingState, tiny_dataset: Dataset
 ) -> None:
     part = part_of([3, 100, 250])
     batch = tiny_dataset.batch(part.rows, state.model.config.prefix_features)
@@ -46,7 +46,9 @@ def test_the_terms_of_a_part_are_sums_of_nats_per_molecule(
         torch.testing.assert_close(gradient, mine, rtol=1e-3, atol=1e-5)
 
 
-def test_parts_of_a_batch_add_up_to_the_whole(state: loop.State, tiny_dataset: Dataset) -> None:
+def test_parts_of_a_batch_add_up_to_the_whole(
+    state: loop.TrainingState, tiny_dataset: Dataset
+) -> None:
     whole = part_of(range(10))
     parts = [
         Part(whole.rows[i::3], whole.noise[:, i::3], whole.beta, whole.total) for i in range(3)
@@ -61,7 +63,7 @@ def test_parts_of_a_batch_add_up_to_the_whole(state: loop.State, tiny_dataset: D
         torch.testing.assert_close(total, gradient, rtol=1e-3, atol=1e-5)
 
 
-def test_several_draws_of_z_are_averaged(state: loop.State, tiny_dataset: Dataset) -> None:
+def test_several_draws_of_z_are_averaged(state: loop.TrainingState, tiny_dataset: Dataset) -> None:
     several = part_of(range(6), samples=3)
     singles = [
         terms(state.model, tiny_dataset, 0.0, several._replace(noise=several.noise[i : i + 1]))

@@ -72,7 +72,7 @@ def whole(
     return run
 
 
-def test_a_training_leaves_its_best_and_last_state_metrics_and_options(
+def test_a_training_leaves_states_metrics_and_options(
     whole: Path, config: Any, tiny_dataset: Dataset
 ) -> None:
     names = {path.name for path in whole.iterdir()}
@@ -89,7 +89,7 @@ def test_a_training_leaves_its_best_and_last_state_metrics_and_options(
 
 
 @pytest.mark.parametrize("stop_after", range(1, 13))
-def test_a_training_stopped_after_any_record_goes_on_to_the_same_end(
+def test_a_training_stopped_anywhere_resumes_to_the_same_end(
     tiny_dataset: Dataset, config: Any, tmp_path: Path, whole: Path, stop_after: int
 ) -> None:
     run = tmp_path / "run"
@@ -142,7 +142,7 @@ def test_a_training_is_saved_every_few_minutes(
     )
 
 
-def test_the_metrics_of_an_epoch_that_was_not_saved_are_written_once(
+def test_metrics_of_an_unsaved_epoch_are_written_once(
     tiny_dataset: Dataset, config: Any, tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = tmp_path / "run"
@@ -270,7 +270,7 @@ def test_options_given_anew_must_be_those_of_the_training(
             run_folder.config_of(run, {})
 
 
-def test_the_options_of_a_run_are_known_though_its_newest_step_is_damaged(copied_run: Path) -> None:
+def test_a_damaged_newest_step_leaves_the_options_readable(copied_run: Path) -> None:
     newest = model_folder.steps_of(copied_run)[0]
     older = copied_run / "step-00000001"
     if len(model_folder.steps_of(copied_run)) == 1:
@@ -287,7 +287,8 @@ from molvae.training import checkpoints, run_folder
 from molvae.config import from_dict
 from molvae.datasets.dataset import Dataset
 torch.set_num_threads(1)
-run, data, config = Path(sys.argv[1]), Dataset.load(sys.argv[2]), from_dict(json.loads(sys.argv[3]), "test")
+run, data = Path(sys.argv[1]), Dataset.load(sys.argv[2])
+config = from_dict(json.loads(sys.argv[3]), "test")
 run_folder.SAVE_SECONDS = -1.0
 try:
     state = checkpoints.resume(run, data, torch.device("cpu"))
@@ -299,7 +300,7 @@ for record in run_folder.run_training(run, state, data, {"data": data.report}):
 """
 
 
-def test_a_training_killed_at_any_moment_loses_nothing_it_has_saved(
+def test_a_training_killed_at_any_moment_loses_nothing_saved(
     tiny_dataset: Dataset, config: Any, tmp_path: Path, whole: Path
 ) -> None:
     data, run = tmp_path / "prepared", tmp_path / "run"

@@ -29,9 +29,7 @@ def test_the_noise_of_a_step_depends_on_seed_and_step_alone() -> None:
 
 
 @pytest.mark.parametrize("total", [0, 7, 1000])
-def test_the_learning_rate_rises_to_its_peak_and_falls_to_a_fiftieth(
-    make_config: Any, total: int
-) -> None:
+def test_the_learning_rate_peaks_and_falls_to_a_fiftieth(make_config: Any, total: int) -> None:
     config = make_config(warmup=50, learning_rate=0.01).training
     rates = [learning_rate(step, total, config) for step in range(total or 200)]
     assert all(0 < rate <= 0.01 + 1e-12 for rate in rates)

@@ -42,9 +42,7 @@ def test_validation_is_repeatable_and_adds_up(tiny_model: Any, tiny_dataset: Dat
     assert 0 <= first.active_units <= 8
 
 
-def test_exchanging_latents_costs_what_the_decoder_reads_from_them(
-    memorised: Any, few: list[str]
-) -> None:
+def test_the_shuffled_z_gap_is_what_the_decoder_reads(memorised: Any, few: list[str]) -> None:
     packed, batch = memorised.packed(memorised.read(few))
     sums, q = figures(memorised.model, batch, torch.zeros(len(few), 8))
     with torch.no_grad():
