@@ -165,10 +165,19 @@ class GRU(nn.Module):
             warnings.filterwarnings(
                 "ignore", message="RNN module weights are not part of single contiguous"
             )
+            sizes, narrow = torch.tensor(batch_sizes), [weight.to(kind) for weight in weights]
+            # with biases, one layer, no dropout, one direction
             outputs, last = torch.gru(
-                inputs.to(kind), torch.tensor(batch_sizes), h0[None].to(kind), [w.to(kind) for w in weights],
-                True, 1, 0.0, self.training, False,
-            )  # fmt: skip
+                inputs.to(kind),
+                sizes,
+                h0[None].to(kind),
+                narrow,
+                True,
+                1,
+                0.0,
+                self.training,
+                False,
+            )
         return outputs.to(inputs.dtype), last[0].to(h0.dtype)
 
 

@@ -37,17 +37,17 @@ class Gaussian(NamedTuple):
     log_variance: Tensor
 
     def draw(self, noise: Tensor) -> Tensor:
-        """z = mean + sigma * noise, ``(B, Z)``; ``noise`` is standard normal, or zero for the mean
-        itself.
+        """Return z = mean + sigma * noise, (B, Z); ``noise`` is standard normal, or 0 for the
+        mean.
         """
         return self.mean + (0.5 * self.log_variance).exp() * noise
 
     def kl(self) -> Tensor:
-        """KL(q(z|x) ‖ N(0, I)) of every dimension, in nats, ``(B, Z)``."""
+        """Return KL(q(z|x) ‖ N(0, I)) of every dimension, in nats, (B, Z)."""
         return 0.5 * (self.mean**2 + self.log_variance.exp() - 1.0 - self.log_variance)
 
     def log_density(self, z: Tensor) -> Tensor:
-        """log q(z|x) in nats, ``(B,)``."""
+        """Return log q(z|x) in nats, (B,)."""
         scaled = (z - self.mean) ** 2 / self.log_variance.exp()
         return -0.5 * (scaled + self.log_variance + LOG_TWO_PI).sum(-1)
 
@@ -56,7 +56,7 @@ LOG_TWO_PI = 1.8378770664093453
 
 
 def prior_log_density(z: Tensor) -> Tensor:
-    """log N(z; 0, I) in nats, ``(B,)``."""
+    """Return log N(z; 0, I) in nats, (B,)."""
     return -0.5 * (z**2 + LOG_TWO_PI).sum(-1)
 
 
@@ -64,9 +64,9 @@ class Aggregate(nn.Module):
     """The aggregate posterior, the average of q(z|x) over molecules, as the one Gaussian with its
     mean and covariance.
 
-    What latents of real molecules look like together: of all Gaussian priors it leaves the smallest
-    gap between what the decoder was trained on and what it is sampled from (Tomczak & Welling
-    2018). N(0, I) until fitted."""
+    Of all Gaussian priors it leaves the smallest gap between the latents that the decoder was
+    trained on and those it is sampled from (Tomczak & Welling 2018). N(0, I) until fitted.
+    """
 
     mean: Tensor  # (Z,) of the posterior means
     covariance: Tensor  # (Z, Z) of the posterior means
@@ -88,7 +88,7 @@ class Aggregate(nn.Module):
         self.variance.copy_(variance)
 
     def draw(self, noise: Tensor, scale: float = 1.0, variance: float | None = None) -> Tensor:
-        """Draws ``(B, Z)`` from the aggregate of scaled means, with another variance around them if
+        """Draw (B, Z) from the aggregate of scaled means, with another variance around them if
         given.
         """
         around = self.variance if variance is None else torch.full_like(self.variance, variance)
@@ -98,8 +98,8 @@ class Aggregate(nn.Module):
 
 
 class GaussianPosterior(nn.Module):
-    """The amortised Gaussian posterior: a linear layer gives each molecule its mean and
-    log-variance.
+    """The amortised Gaussian posterior of the textbook: a linear layer gives each molecule its mean
+    and log-variance.
 
     The decoder's conditioning vector is z itself, so ``C = Z``.
     """
@@ -117,7 +117,7 @@ class GaussianPosterior(nn.Module):
         nn.init.constant_(self.log_variance.bias, -3.0)
 
     def forward(self, summary: Tensor, level: Level = None) -> Gaussian:
-        """The posterior of each molecule, from its summary ``(B, F)``; it has one level only."""
+        """Return the posterior of each molecule, from its summary (B, F); it has one level only."""
         return Gaussian(self.mean(summary), self.log_variance(summary).clamp(*LOG_VARIANCE_RANGE))
 
     def code(self, z: Tensor, level: Level = None) -> Tensor:
@@ -131,7 +131,7 @@ class GaussianPosterior(nn.Module):
         self.aggregate.fit(mean, covariance, variance)
 
     def prior(self, noise: Tensor, learned: bool = False, level: float | None = None) -> Tensor:
-        """Draws ``(B, Z)`` from N(0, I), or from the aggregate posterior, by standard normal
+        """Draw (B, Z) from N(0, I), or from the aggregate posterior, by standard normal
         ``noise``.
         """
         return self.aggregate.draw(noise) if learned else noise
@@ -157,29 +157,28 @@ class LevelPosterior(nn.Module):
         self.aggregate = Aggregate(latent)
 
     def forward(self, summary: Tensor, level: Level = None) -> Gaussian:
-        """The posterior of each molecule at ``level``, from its summary ``(B, F)``."""
+        """Return the posterior of each molecule at ``level``, from its summary (B, F)."""
         mu = functional.normalize(self.direction(summary), dim=-1) * math.sqrt(self.latent)
         a = self.levels(mu, level)
         return Gaussian(a * mu, torch.log1p(-(a**2)).expand_as(mu))
 
     def code(self, z: Tensor, level: Level = None) -> Tensor:
-        """What the decoder is told of ``z`` ``(B, Z)`` at ``level``: ``(B, C)``."""
+        """Return the decoder's conditioning vector for ``z`` (B, Z) at ``level``: (B, C)."""
         a = self.levels(z, level)
         return torch.cat([a * z, a], dim=-1)
 
     def remember(self, mean: Tensor, covariance: Tensor, variance: Tensor) -> None:
-        """Fit the aggregate to the moments of many molecules' posteriors at the sharpest level."""
+        """Fit the aggregate to the moments of many molecules' posteriors at ``max_signal``."""
         self.aggregate.fit(mean / self.max_signal, covariance / self.max_signal**2, variance)
 
     def prior(self, noise: Tensor, learned: bool = False, level: float | None = None) -> Tensor:
-        """Draws ``(B, Z)`` from N(0, I), or from the aggregate posterior at ``level``, by standard
-        normal ``noise``.
-        """
+        """Draw (B, Z) from N(0, I), or from the aggregate posterior at ``level``, by standard
+        normal ``noise``."""
         a = self.max_signal if level is None else level
         return self.aggregate.draw(noise, a, 1.0 - a**2) if learned else noise
 
     def levels(self, like: Tensor, level: Level) -> Tensor:
-        """The level of every molecule, ``(B, 1)``; the sharpest where none is named."""
+        """Return the level of every molecule, (B, 1); ``max_signal`` where none is named."""
         if isinstance(level, Tensor):
             return level.to(like)
         return like.new_full((len(like), 1), self.max_signal if level is None else level)
@@ -192,10 +191,11 @@ def drawn_levels(
     unconditional_fraction: float,
     exponent: float = 2.0,
 ) -> Tensor:
-    """Levels to train at, ``(B, 1)``, from uniform draws ``(B,)``: max_signal, 0, or between.
+    """Return levels to train at, (B, 1), from uniform draws (B,): max_signal, 0, or between.
 
     Those between are max_signal * u**exponent: their density rises like a at 0.5, and falls like
-    1 / sqrt(a) at 2."""
+    1 / sqrt(a) at 2.
+    """
     left = max(1e-9, 1.0 - reconstruction_fraction - unconditional_fraction)
     between = (uniform - reconstruction_fraction - unconditional_fraction) / left
     middle = max_signal * between.clamp(min=0.0) ** exponent
@@ -204,7 +204,7 @@ def drawn_levels(
 
 
 def free_kl(kl: Tensor, free_bits: float) -> Tensor:
-    """KL ``(B, Z)`` that the loss charges for, per molecule ``(B,)``.
+    """Return the KL that the loss charges for, per molecule (B,), of ``kl`` (B, Z).
 
     A dimension whose mean KL over the batch is below ``free_bits`` nats costs just those nats, so
     that nothing pushes it towards collapse (Kingma et al. 2016)."""
@@ -215,5 +215,5 @@ def free_kl(kl: Tensor, free_bits: float) -> Tensor:
 
 
 def standard_normal(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-    """Noise for :meth:`Gaussian.draw`, on the generator's own device."""
+    """Draw noise for :meth:`Gaussian.draw`, on the generator's own device."""
     return torch.randn(shape, generator=generator, device=generator.device)

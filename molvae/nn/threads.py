@@ -1,8 +1,8 @@
-"""One thread per core, each with its own part of a batch; several processes divide the cores among
-them.
+"""One thread per core, each with its own part of a batch; processes divide the cores among them.
 
 On few cores this beats several cores on one matrix product: no thread waits for another at every
-step. Knows nothing of models."""
+step.
+"""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ Part = TypeVar("Part")
 Result = TypeVar("Result")
 
 MALLOC = {-1: 2**31 - 1, -2: 2**27, -3: 2**30}
-"""What mallopt (3) is told: M_TRIM_THRESHOLD, M_TOP_PAD and M_MMAP_THRESHOLD, in bytes."""
+"""Settings for mallopt (3): M_TRIM_THRESHOLD, M_TOP_PAD and M_MMAP_THRESHOLD, in bytes."""
 
 ROWS_PER_THREAD = 128
 """A thread with fewer rows than this spends its time on overhead."""
 
 
 def keep_freed_memory() -> None:
-    """Let the C library keep what is freed for what is asked for next, where it is one that can be
-    told so (glibc).
+    """Have the C library reuse freed memory instead of giving it back, where it can (glibc).
 
     Given back, memory comes anew page by page, and for each page that a thread gives back the
-    system interrupts the cores of all the others."""
+    system interrupts the cores of all the others.
+    """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
         for name, size in MALLOC.items():
@@ -64,11 +64,9 @@ class Threads:
         torch.set_num_threads(self._before)
 
     def submit(self, function: Callable[..., Result], *arguments: Any) -> Future[Result]:
-        """Begin ``function`` of ``arguments`` as soon as a thread is free; closing cancels what has
-        not begun.
-        """
+        """Begin a call as soon as a thread is free; closing cancels calls that have not begun."""
         return self._pool.submit(function, *arguments)
 
     def map(self, function: Callable[[Part], Result], parts: Iterable[Part]) -> list[Result]:
-        """``function`` of every part, in the order of the parts."""
+        """Call ``function`` on every part; return results in the order of the parts."""
         return list(self._pool.map(function, parts))

@@ -19,7 +19,8 @@ from .arithmetic import ONE, Array, exponential, hyperbolic_tangent, inverse, ke
 
 @kernel()
 def reset_and_update(
-    x_r: Array, h_r: Array, static_r: Array, x_z: Array, h_z: Array, static_z: Array, r: Array, z: Array
+    x_r: Array, h_r: Array, static_r: Array,
+    x_z: Array, h_z: Array, static_z: Array, r: Array, z: Array,
 ) -> None:  # fmt: skip
     """Compute r and z of one row, each (H)."""
     for j in range(r.size):
