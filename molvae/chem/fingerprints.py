@@ -1,20 +1,23 @@
 """Morgan fingerprints as packed bits, and Tanimoto similarities between whole sets of them.
 
-A set of n fingerprints is an array (n, bits / 64) of uint64. Similarities are exact: every pair is
-looked at, in blocks that stay in cache, by a compiled popcount loop that lets go of Python's lock,
-so that plain threads share the rows. Knows molecules one at a time and nothing of what is measured.
+A set of n fingerprints is an array ``(n, bits / 64)`` of uint64. Similarities are exact: every pair
+is compared. The bits that two molecules share are counted by a matrix product of their bits as
+numbers, which torch does at the full speed of the processor, 25 times as fast as RDKit's
+``BulkTanimotoSimilarity`` (benchmarks/own_code_chem.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem, DataStructs
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 RADIUS = 2
 BITS = 1024
@@ -22,8 +25,8 @@ BITS = 1024
 Fingerprints = NDArray[np.uint64]
 Floats = NDArray[np.float64]
 
-_ROWS = 256  # queries a thread takes at a time
-_BLOCK = 512  # references looked at before the next query: 64 KiB at 1,024 bits
+_QUERIES, _REFERENCES = 512, 2048
+"""Rows and columns of a block of similarities, 4 MiB of them: they stay in the cache."""
 
 
 def packed_fingerprint(mol: Chem.Mol, bits: int = BITS) -> Fingerprints:
@@ -56,134 +59,79 @@ def similarity(first: Fingerprints, second: Fingerprints) -> Floats:
 
 
 def nearest_similarity(queries: Fingerprints, references: Fingerprints, threads: int = 1) -> Floats:
-    """Tanimoto similarity of every query to its nearest reference, (n,), between 0 and 1.
+    """Tanimoto similarity of every query to its nearest reference, ``(n,)``, between 0 and 1.
 
     Two molecules without any bit count as equal (1), as MOSES has it. ``references`` must not be
-    empty."""
-    nearest, _ = _kernels(references.shape[1])
-    return _over_rows(nearest, queries, references, columns=1, skip_self=False, threads=threads)[
-        :, 0
-    ]
+    empty.
+    """
+    nearest = np.zeros(len(queries), np.float32)
+    for rows, _, block in _blocks(queries, references, threads):
+        nearest[rows] = np.maximum(nearest[rows], block.amax(1).numpy())
+    return nearest.astype(np.float64)
 
 
 def nearest_other_similarity(fingerprints: Fingerprints, threads: int = 1) -> Floats:
-    """Tanimoto similarity of every molecule to the nearest other one of its own set, (n,); 0 if
+    """Tanimoto similarity of every molecule to the nearest other one of its own set, ``(n,)``; 0 if
     alone.
     """
-    nearest, _ = _kernels(fingerprints.shape[1])
-    return _over_rows(
-        nearest, fingerprints, fingerprints, columns=1, skip_self=True, threads=threads
-    )[:, 0]
+    nearest = np.zeros(len(fingerprints), np.float32)
+    for rows, start, block in _blocks(fingerprints, fingerprints, threads):
+        # The diagonal of the whole table, where it crosses this block, is each with itself.
+        block.diagonal(rows.start - start).zero_()
+        nearest[rows] = np.maximum(nearest[rows], block.amax(1).numpy())
+    return nearest.astype(np.float64)
 
 
 def mean_similarities(fingerprints: Fingerprints, threads: int = 1) -> tuple[Floats, Floats]:
-    """For every molecule the mean over its whole set, itself included, of T and of T squared: (n,),
-    (n,).
+    """For every molecule the mean over its whole set, itself included, of T and of T squared:
+    ``(n,)``, ``(n,)``.
     """
-    _, sums = _kernels(fingerprints.shape[1])
-    totals = _over_rows(
-        sums, fingerprints, fingerprints, columns=2, skip_self=False, threads=threads
-    )
-    totals /= max(len(fingerprints), 1)
-    return totals[:, 0], totals[:, 1]
+    import torch
+
+    plain, squared = np.zeros((2, len(fingerprints)))
+    for rows, _, block in _blocks(fingerprints, fingerprints, threads):
+        plain[rows] += block.sum(1, dtype=torch.float64).numpy()
+        squared[rows] += block.square_().sum(1, dtype=torch.float64).numpy()
+    return plain / max(len(fingerprints), 1), squared / max(len(fingerprints), 1)
 
 
-def _over_rows(
-    kernel: Callable[..., None],
-    queries: Fingerprints,
-    references: Fingerprints,
-    *,
-    columns: int,
-    skip_self: bool,
-    threads: int,
-) -> Floats:
-    """Run ``kernel`` over slices of the queries in threads; returns (n, columns)."""
-    by_word = np.ascontiguousarray(
-        references.T
-    )  # (words, m): neighbours in memory are neighbours in the set
-    query_bits = np.bitwise_count(queries).sum(1, dtype=np.int64)
-    reference_bits = np.bitwise_count(references).sum(1, dtype=np.int64)
-    queries = np.ascontiguousarray(queries)
-    out = np.zeros((len(queries), columns))
+def _blocks(
+    queries: Fingerprints, references: Fingerprints, threads: int
+) -> Iterator[tuple[slice, int, Tensor]]:
+    """The table of similarities in blocks: rows of queries, first reference, similarities."""
+    import torch
 
-    def work(start: int) -> None:
-        rows = slice(start, start + _ROWS)
-        first = (
-            start if skip_self else -len(queries)
-        )  # the row that is oneself, or one that is never met
-        kernel(queries[rows], query_bits[rows], by_word, reference_bits, first, out[rows])
-
-    with ThreadPoolExecutor(max(threads, 1)) as pool:
-        for _ in pool.map(work, range(0, len(queries), _ROWS)):
-            pass
-    return out
+    query_counts, reference_counts = _bit_counts(queries), _bit_counts(references)
+    bare = bool((query_counts == 0).any()) and bool((reference_counts == 0).any())
+    before = torch.get_num_threads()
+    torch.set_num_threads(max(threads, 1))
+    try:
+        for start in range(0, len(references), _REFERENCES):
+            columns = slice(start, start + _REFERENCES)
+            by_bit = _as_numbers(references[columns]).T
+            for first in range(0, len(queries), _QUERIES):
+                rows = slice(first, first + _QUERIES)
+                common = torch.mm(_as_numbers(queries[rows]), by_bit)
+                union = query_counts[rows, None] + reference_counts[columns]
+                block = common.div_(union.sub_(common))
+                # 0 / 0 is that of two molecules without any bit.
+                yield rows, start, block.nan_to_num_(1.0) if bare else block
+    finally:
+        torch.set_num_threads(before)
 
 
-def _compiled() -> Any:
-    """Numba's decorator; imported late, because importing it is slow and few callers need it."""
-    import numba
+def _as_numbers(fingerprints: Fingerprints) -> Tensor:
+    """The bits as 0.0 and 1.0, ``(n, bits)``, in an order of no account but the same for all.
 
-    return numba.njit(nogil=True, fastmath=True)
-
-
-def _tanimoto_kernel(words: int) -> Any:
-    """The compiled similarities of one query to a block of references; ``words`` is unrolled
-    over.
+    Their products count exactly: float32 holds whole numbers up to 2**24.
     """
-    from numba.extending import intrinsic
+    import torch
 
-    def count_bits(typing_context: Any, word: Any) -> Any:
-        return word(word), lambda context, builder, signature, arguments: builder.ctpop(
-            arguments[0]
-        )
-
-    popcount: Any = intrinsic(count_bits)
-
-    def tanimoto(query, bits, by_word, reference_bits, start, stop, out):  # type: ignore[no-untyped-def]
-        for j in range(start, stop):
-            common = np.uint64(0)
-            for word in range(words):
-                common += popcount(query[word] & by_word[word, j])
-            union = np.float32(bits + reference_bits[j] - np.int64(common))
-            out[j - start] = np.float32(common) / union if union > 0 else np.float32(1)
-
-    return _compiled()(tanimoto)
+    packed = np.ascontiguousarray(fingerprints).view(np.uint8)
+    return torch.from_numpy(np.unpackbits(packed, axis=1)).float()
 
 
-@cache
-def _kernels(words: int) -> tuple[Callable[..., None], Callable[..., None]]:
-    """Two compiled loops over blocks: the nearest, and the sums of T and T squared. Takes about a
-    second.
-    """
-    fill = _tanimoto_kernel(words)
+def _bit_counts(fingerprints: Fingerprints) -> Tensor:
+    import torch
 
-    def nearest(queries, bits, by_word, reference_bits, first, out):  # type: ignore[no-untyped-def]
-        block = np.empty(_BLOCK, np.float32)
-        total = by_word.shape[1]
-        for start in range(0, total, _BLOCK):
-            stop = min(start + _BLOCK, total)
-            for i in range(len(queries)):
-                fill(queries[i], bits[i], by_word, reference_bits, start, stop, block)
-                if start <= first + i < stop:
-                    block[first + i - start] = 0
-                best = np.float32(out[i, 0])
-                for j in range(stop - start):
-                    best = max(best, block[j])
-                out[i, 0] = best
-
-    def sums(queries, bits, by_word, reference_bits, first, out):  # type: ignore[no-untyped-def]
-        block = np.empty(_BLOCK, np.float32)
-        total = by_word.shape[1]
-        for start in range(0, total, _BLOCK):
-            stop = min(start + _BLOCK, total)
-            for i in range(len(queries)):
-                fill(queries[i], bits[i], by_word, reference_bits, start, stop, block)
-                plain, squared = 0.0, 0.0
-                for j in range(stop - start):
-                    similarity = np.float64(block[j])
-                    plain += similarity
-                    squared += similarity * similarity
-                out[i, 0] += plain
-                out[i, 1] += squared
-
-    return _compiled()(nearest), _compiled()(sums)
+    return torch.from_numpy(np.bitwise_count(fingerprints).sum(1, dtype=np.float32))

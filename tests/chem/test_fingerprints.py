@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from rdkit import Chem, DataStructs
 from rdkit.Chem import rdFingerprintGenerator
 
+from molvae.chem import fingerprints
 from molvae.chem.fingerprints import (
     Fingerprints,
     mean_similarities,
@@ -54,7 +55,12 @@ def test_the_nearest_is_the_best_of_all_pairs_whatever_the_sizes(
     np.testing.assert_allclose(nearest, plain_tanimoto(first, second).max(1, initial=0), atol=1e-6)
 
 
-def test_a_molecule_is_not_its_own_nearest_other() -> None:
+@pytest.mark.parametrize("block", [(64, 100), (512, 2048), (700, 33)])
+def test_a_molecule_is_not_its_own_nearest_other(
+    block: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fingerprints, "_QUERIES", block[0])
+    monkeypatch.setattr(fingerprints, "_REFERENCES", block[1])
     bits = random_bits(3, 700)
     table = plain_tanimoto(bits, bits)
     np.fill_diagonal(table, 0)
