@@ -302,7 +302,7 @@ def test_the_model_decides_the_options_of_its_shape(make_config: Any) -> None:
         ({"model": {"decoder": 64}}, "--decoder is 32 in the model, and cannot become 64"),
         (
             {"model": {"prefix_features": "none"}},
-            f"--prefix-features is {model.model.grammar!r} in the model",
+            f"--prefix-features is {model.model.prefix_features!r} in the model",
         ),
         ({"data": {"vocabulary": 65}}, "--vocabulary is 64 in the model"),
     ):
