@@ -131,7 +131,8 @@ def main(data: str, arms: tuple[str, ...], minutes: float) -> None:
     dataset, _ = run_folder.open_dataset([data], configured({}).data)
     print(f"{platform.machine()}, {CORES} cores, torch {torch.__version__}")
     print(
-        f"{data}: {len(dataset.training_rows):,} molecules, {minutes:g} minutes an arm, {SAMPLES:,} samples\n"
+        f"{data}: {len(dataset.training_rows):,} molecules, {minutes:g} minutes an arm, "
+        f"{SAMPLES:,} samples\n"
     )
     judge = Judge(dataset)
     print(f"| {' | '.join(COLUMNS)} |")

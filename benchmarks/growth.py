@@ -159,7 +159,8 @@ def main(
     )
     print(f"up to {largest:,.0f} molecules{repeated}\n")
     print(
-        "| verb | molecules | seconds | microseconds a further molecule | MB at most, process | with its workers |"
+        "| verb | molecules | seconds | microseconds a further molecule | MB at most, process "
+        "| with its workers |"
     )
     print("|---|---|---|---|---|---|")
     for verb in verbs:

@@ -148,16 +148,19 @@ def main() -> None:
     torch.set_num_threads(1)
     single = {shape: product_rate(*shape, time.thread_time) for shape in shapes}
     print(
-        f"{CORES} cores, torch {torch.__version__}, {rows} rows of 6 to 20 steps, mean 11, hidden {hidden}"
+        f"{CORES} cores, torch {torch.__version__}, {rows} rows of 6 to 20 steps, mean 11, "
+        f"hidden {hidden}"
     )
     print(
-        "\n| GFLOP/s, forward and backward | all cores in one | one a core | share | one alone | share |"
+        "\n| GFLOP/s, forward and backward | all cores in one | one a core | share | one alone "
+        "| share |"
     )
     print("|---|---|---|---|---|---|")
     for shape in shapes:
         name = " x ".join(map(str, shape))
         print(
-            f"| bf16 product {name} | {whole[shape] / 1e9:,.0f} | | | {single[shape] / 1e9:,.0f} | |"
+            f"| bf16 product {name} | {whole[shape] / 1e9:,.0f} | | | "
+            f"{single[shape] / 1e9:,.0f} | |"
         )
     top, top_single = max(whole.values()), max(single.values())
     layers: dict[str, Callable[[int, int], Job]] = {

@@ -83,7 +83,8 @@ def print_figures(figures: dict[str, Figure]) -> None:
         ]
         value, low, high, published = cells
         print(
-            f"{name:<14} {value:>10} {low:>9} {high:>9} {figure.n:>8}  {published:>9}  {figure.note}"
+            f"{name:<14} {value:>10} {low:>9} {high:>9} {figure.n:>8}  {published:>9}  "
+            f"{figure.note}"
         )
 
 

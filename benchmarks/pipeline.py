@@ -115,10 +115,12 @@ def measure_prepare(smiles: list[str], folder: Path, rounds: int) -> None:
         f"{bare / ours:.0%} of the bare rate (goal: 90 %), {passes / ours:.0%} of that in passes"
     )
     print(
-        f"| bare: RDKit's canonical SMILES, then SELFIES, of each molecule in turn | {count / bare:,.0f}/s | |"
+        "| bare: RDKit's canonical SMILES, then SELFIES, of each molecule in turn | "
+        f"{count / bare:,.0f}/s | |"
     )
     print(
-        f"| bare, in passes: RDKit for {CHUNK:,} molecules, then selfies for them | {count / passes:,.0f}/s | |"
+        f"| bare, in passes: RDKit for {CHUNK:,} molecules, then selfies for them | "
+        f"{count / passes:,.0f}/s | |"
     )
     print(f"| prepare, CSV to token ids | {count / ours:,.0f}/s | {shares} |")
     print(f"| the same file again, from the cache | {count / again:,.0f}/s | {again:.2f} s |")
@@ -145,10 +147,12 @@ def measure_score(smiles: list[str], folder: Path, rounds: int) -> None:
     command -= nothing
     print(f"| bare descriptors of parsed molecules | {count / bare:,.0f}/s | |")
     print(
-        f"| score, SMILES to values | {count / ours:,.0f}/s | overhead {ours / bare - 1:.1%} (goal: 10 %) |"
+        f"| score, SMILES to values | {count / ours:,.0f}/s | overhead {ours / bare - 1:.1%} "
+        "(goal: 10 %) |"
     )
     print(
-        f"| `molvae score`, file to file, once started | {count / command:,.0f}/s | {command / bare - 1:.1%} |"
+        f"| `molvae score`, file to file, once started | {count / command:,.0f}/s | "
+        f"{command / bare - 1:.1%} |"
     )
 
 
@@ -191,7 +195,8 @@ def measure_start(model: str, folder: Path, rounds: int) -> None:
     )
     print(f"| `molvae --help` | {helping:.2f} s | goal: 0.3 s |")
     print(
-        f"| `molvae score` of one molecule | {scoring:.2f} s | torch is {'' if torch else 'not '}imported |"
+        f"| `molvae score` of one molecule | {scoring:.2f} s | torch is "
+        f"{'' if torch else 'not '}imported |"
     )
     print(f"| `molvae sample -n 1000` | {sampling:.1f} s | goal: 6 s |")
     print(f"| the same, the first time ever, kernels not yet compiled | {min(compiling):.1f} s | |")
@@ -228,7 +233,8 @@ def main(
     print(f"{platform.machine()}, {CORES} cores, python {platform.python_version()}, {versions}")
     prepared, judged = smiles[:rows], smiles[:scored]
     print(
-        f"{len(prepared):,} molecules prepared, {len(judged):,} scored; the best of {rounds} rounds\n"
+        f"{len(prepared):,} molecules prepared, {len(judged):,} scored; the best of {rounds} "
+        "rounds\n"
     )
     print("| work | speed | |\n|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:

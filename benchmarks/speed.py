@@ -204,7 +204,8 @@ def main(model: str, data: str, rows: int, batch: int, rounds: int) -> None:
     dataset, _ = run_folder.open_dataset([data], configured({"rows": rows}).data)
     codec = Codec.load(str(pretrained.find(model)))
     print(
-        f"{platform.machine()}, {CORES} cores, torch {torch.__version__}, rdkit {Chem.rdBase.rdkitVersion}"
+        f"{platform.machine()}, {CORES} cores, torch {torch.__version__}, rdkit "
+        f"{Chem.rdBase.rdkitVersion}"
     )
     bf16, fp32 = product_rate(torch.bfloat16), product_rate(torch.float32)
     print(f"matrix products: {bf16:,.0f} GFLOP/s in bf16, {fp32:,.0f} in fp32\n")
@@ -221,18 +222,21 @@ def main(model: str, data: str, rows: int, batch: int, rounds: int) -> None:
     )
     alone = rdkit_rate(smiles)
     print(
-        f"| work | reference VAE ({theirs_weights:,} weights) | molvae ({ours_weights:,} weights) | ratio | hardware |"
+        f"| work | reference VAE ({theirs_weights:,} weights) | molvae ({ours_weights:,} "
+        "weights) | ratio | hardware |"
     )
     print("|---|---|---|---|---|")
     share = f"{flops:,.0f} GFLOP/s needed, {flops / bf16:.0%} of the bf16 product rate"
     print(
-        f"| training | {theirs_train:,.0f}/s | {ours_train:,.0f}/s | {ours_train / theirs_train:.0f} x | {share} |"
+        f"| training | {theirs_train:,.0f}/s | {ours_train:,.0f}/s | "
+        f"{ours_train / theirs_train:.0f} x | {share} |"
     )
     for kind, level in (("", None), (", at level 0", 0.0))[: 1 + codec.levels]:
         rate = symbols_rate(codec, level, 64)
         ratio = f"{rate / theirs_sample:.0f} x"
         print(
-            f"| sampling, prior to symbols{kind} | {theirs_sample:,.0f}/s | {rate:,.0f}/s | {ratio} | |"
+            f"| sampling, prior to symbols{kind} | {theirs_sample:,.0f}/s | {rate:,.0f}/s | "
+            f"{ratio} | |"
         )
     for kind, canonical in (("", False), (", canonical", True)):
         rate = smiles_rate(codec, 30_000, canonical)
