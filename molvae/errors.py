@@ -31,7 +31,7 @@ class MoleculeError(MolvaeError):
     """One molecule that cannot be used.
 
     ``reason`` is a short fixed phrase that rows are counted under ("does not parse"), ``detail``
-    what was found in this molecule; the SMILES stands on a line of its own."""
+    what was found in this molecule; the SMILES follows on a line of its own."""
 
     def __init__(self, reason: str, smiles: str, detail: str = "") -> None:
         self.reason = reason

@@ -3,7 +3,7 @@
 
 What such a function does is not molvae's, so nothing it does may reach another row: it is given a
 copy of the molecule, and whatever it raises or returns beside a finite number becomes a reason.
-This room knows one scorer and one molecule; nothing of tables."""
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""Pictures of molecules: a grid of samples, and the strip of an interpolation, as SVG or PNG.
+"""Draw molecules as SVG or PNG: a grid of samples, or the strip of an interpolation.
 
 All molecules of a picture are drawn at one scale where they fit, and along a strip each is laid
-over its neighbour so that what stays the same stays in place. This room knows molecules and
-legends; it does not know where they came from, and it needs nothing but RDKit."""
+over its neighbour, so that their common core stays in place. Needs nothing but RDKit."""
 
 from __future__ import annotations
 
@@ -72,17 +71,18 @@ class Picture:
         return text[text.index("<svg") :]
 
     def png(self, scale: float = 2.0) -> bytes:
-        """The picture as PNG, each pixel of ``size`` given ``scale`` pixels in width and height;
-        fewer, down to one, where :data:`LONGEST_SIDE` has not so many. Raises ``UsageError`` where
-        it has not even that."""
+        """The picture as PNG, each pixel of ``size`` given ``scale`` pixels in width and height.
+
+        Fewer, down to one, where the picture would be longer than :data:`LONGEST_SIDE`; with one
+        still too long, UsageError."""
         counts = (self.columns, self.rows)
         fitting = min(
             LONGEST_SIDE // count / side for count, side in zip(counts, self.size, strict=True)
         )
         if fitting < 1.0:
             raise UsageError(
-                f"{self.rows:,} rows of {self.columns} molecules are more than a PNG, of at most {LONGEST_SIDE:,} "
-                "pixels a side, can show; write .svg, or fewer molecules"
+                f"{self.rows:,} rows of {self.columns} molecules are more than a PNG, of at most "
+                f"{LONGEST_SIDE:,} pixels a side, can show; write .svg, or fewer molecules"
             )
         return bytes(self._drawn(rdMolDraw2D.MolDraw2DCairo, min(scale, fitting)))
 
@@ -192,9 +192,7 @@ def _laid_out(smiles: str) -> Chem.Mol | None:
 
 
 def _lay_over_neighbours(mols: Sequence[Chem.Mol | None]) -> list[list[Chem.Mol]]:
-    """Lay each molecule over the one before it; returns the runs of molecules that hang
-    together.
-    """
+    """Lay each molecule over the one before it; returns runs of molecules so joined."""
     runs: list[list[Chem.Mol]] = []
     before = None
     for mol in mols:
@@ -260,8 +258,8 @@ def _fitting_bond(places: NDArray[np.float64], size: tuple[int, int]) -> float:
     fit.
     """
     wide, high = np.ptp(places[:, :2], axis=0) / BOND_UNITS + LABEL_ROOM
-    room = 1.0 - 2.0 * PADDING
-    return float(room * min(size[0] / wide, size[1] * (1.0 - LEGEND_SHARE) / high))
+    inside = 1.0 - 2.0 * PADDING
+    return float(inside * min(size[0] / wide, size[1] * (1.0 - LEGEND_SHARE) / high))
 
 
 def _set_style(options: Any, bond_length: float, scale: float) -> None:

@@ -75,7 +75,7 @@ _PLAIN_PARAMETERS = _plain_parameters()
 
 @dataclass(frozen=True)
 class Limits:
-    """How large a molecule may be, in characters of its SMILES, heavy atoms, and independent rings.
+    """Largest molecule accepted, in characters of its SMILES, heavy atoms and independent rings.
 
     RDKit's time grows with the square of these and worse; within the defaults no input took more
     than some tens of milliseconds."""
@@ -135,7 +135,7 @@ def standardise(mol: Mol, neutralise: bool = True) -> Mol:
 
 
 def _standardised(mol: Mol, neutralise: bool) -> tuple[Mol, str]:
-    """The same, and the SMILES that the molecule was read from if it had to be read anew."""
+    """The standardised molecule, and the SMILES that it was read from if it was read anew."""
     changed = False
     if len(pieces := _fragments(mol)) > 1:
         mol, changed = max(filter(_is_molecule, pieces), key=_rank, default=pieces[0]), True

@@ -1,8 +1,7 @@
-"""What can be said of one molecule: a visible table of named properties, each ``Mol -> value``.
+"""Properties of one molecule: a table of named functions, each ``Mol -> value``.
 
 Adding a property is adding a line to ``PROPERTIES``. A property either has a value or raises
-``MoleculeError`` with the reason why this molecule has none; it never makes a number up. This room
-knows one molecule at a time: nothing of tables of rows, files or processes.
+``MoleculeError`` with the reason why this molecule has none; it never makes a number up.
 """
 
 from __future__ import annotations
@@ -62,8 +61,7 @@ def synthetic_accessibility(mol: Chem.Mol) -> float:
 
 
 def lipinski_violations(mol: Chem.Mol) -> int:
-    """How many of Lipinski's four rules are broken: weight > 500, logP > 5, NH and OH > 5, N and O
-    > 10.
+    """Number of Lipinski's rules broken: weight > 500, logP > 5, NH and OH > 5, N and O > 10.
 
     Lipinski et al., Adv. Drug Deliv. Rev. 23 (1997) 3; its donors are counted as hydrogens on N and
     O, its acceptors as N and O atoms, which is not what ``hbd`` and ``hba`` count.

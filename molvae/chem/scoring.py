@@ -73,7 +73,7 @@ class Scored(NamedTuple):
 
 @dataclass
 class Counts:
-    """How many rows were scored whole, in part, and not at all; the last two by reason."""
+    """Numbers of rows scored whole, in part, and not at all; the last two by reason."""
 
     whole: int = 0
     in_part: Counter[str] = field(default_factory=Counter)

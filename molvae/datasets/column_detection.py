@@ -1,8 +1,4 @@
-"""Which column of a table holds the SMILES, and whether the table has a header: told from its first
-rows.
-
-This room knows nothing of files; it sees rows of cells and tries some of them as molecules.
-"""
+"""Find the SMILES column of a table, and whether the table has a header, from its first rows."""
 
 from __future__ import annotations
 
@@ -25,7 +21,7 @@ _OTHER_NOTATIONS = {
 
 
 def choose_column(name: str, rows: list[list[str]], column: str | None) -> tuple[int, bool, str]:
-    """Tell the index of the SMILES column, whether ``rows[0]`` is a header, and how it was found.
+    """Find the index of the SMILES column, whether ``rows[0]`` is a header, and what decided.
 
     ``column`` is a name, or a number from 1. Raises UsageError, naming the columns, when there is
     no such column, none holds molecules, or several do.
@@ -64,9 +60,7 @@ def choose_column(name: str, rows: list[list[str]], column: str | None) -> tuple
 
 
 def refuse_other_notations(name: str, column: str, cells: Iterable[str]) -> None:
-    """Raise InputError when all the cells are InChI, SELFIES or reactions, which no row would
-    survive.
-    """
+    """InputError if all the cells are InChI, SELFIES or reactions: no row would be usable."""
     filled = [cell.strip() for cell in cells if cell.strip()]
     for notation, pattern in _OTHER_NOTATIONS.items():
         if filled and all(pattern.fullmatch(cell) for cell in filled):
@@ -99,14 +93,13 @@ def _listed(head: list[str]) -> str:
 
 
 def _holds_molecules(cells: Iterable[str]) -> bool:
-    """Tell whether more than half of the cells with anything in them are molecules."""
+    """True if more than half of the cells with anything in them are molecules."""
     verdicts = [_is_molecule(cell) for cell in cells if cell.strip()]
     return sum(verdicts) * 2 > len(verdicts)
 
 
 def _is_name(cell: str) -> bool:
-    """Tell a column's name from a SMILES, also from one that cannot be read, which is a row to be
-    counted.
+    """True for a column's name, False for a SMILES, an unreadable one included, which is a row.
 
     A name has a letter that SMILES lacks, or is nothing but small letters.
     """

@@ -1,8 +1,7 @@
-"""The prepared data set: token ids, lengths, split and fingerprint, saved, loaded and cut into
-batches.
+"""A prepared data set: symbol ids, lengths, split and fingerprint, saved, loaded and batched.
 
-Training reads nothing else, so a machine that trains needs neither RDKit nor SELFIES. Strings
-became ids before this room; tensors come after it. Knows no chemistry and no torch."""
+Training reads nothing else. Free of torch.
+"""
 
 from __future__ import annotations
 
@@ -37,8 +36,8 @@ class Batch:
     ``sizes[t]`` molecules have a symbol at step ``t`` (the end symbol counts as one); ``inputs``
     and ``targets`` are ``(N,)`` with ``N = sum(sizes)``: what the decoder has just written and what
     it is to write next. ``reversed_inputs`` is ``(N - B,)``, the symbols of each molecule from its
-    last to its first, packed with ``sizes[1:]``. ``order`` ``(B,)`` tells which of the molecules
-    handed in stands where. ``grammar`` ``(N, F)`` are the features of each position's prefix
+    last to its first, packed with ``sizes[1:]``. ``order`` ``(B,)`` holds the indices
+    of the molecules as handed in. ``grammar`` ``(N, F)`` are the features of each position's prefix
     (:mod:`molvae.language.prefix_features`), where they were asked for."""
 
     order: Rows
@@ -64,24 +63,24 @@ def pack(
     order = np.argsort(-lengths, kind="stable")
     rows, lengths = rows[order], lengths[order]
     steps = np.arange(int(lengths[0]))[:, None]  # (T, 1)
-    alive = steps < lengths[None, :]  # (T, B)
+    active = steps < lengths[None, :]  # (T, B)
     place = offsets[rows][None, :] + steps
     last = offsets[rows + 1][None, :] - 1 - steps
-    forward = ids[place[alive]].astype(np.int64)  # (N - B,)
-    backward = ids[last[alive]].astype(np.int64)
-    sizes = [len(rows), *alive.sum(axis=1).tolist()]
+    forward = ids[place[active]].astype(np.int64)  # (N - B,)
+    backward = ids[last[active]].astype(np.int64)
+    sizes = [len(rows), *active.sum(axis=1).tolist()]
     targets = np.full((len(steps) + 1, len(rows)), END, dtype=np.int64)
-    targets[:-1][alive] = forward
-    living = np.concatenate([np.ones((1, len(rows)), dtype=bool), alive])
+    targets[:-1][active] = forward
+    written = np.concatenate([np.ones((1, len(rows)), dtype=bool), active])
     inputs = np.concatenate([np.full(len(rows), END, dtype=np.int64), forward])
-    batch = Batch(order, inputs, targets[living], backward, sizes)
+    batch = Batch(order, inputs, targets[written], backward, sizes)
     if alphabet is None or not TIERS[grammar]:
         return batch
     ragged = np.concatenate([ids[offsets[row] : offsets[row + 1]] for row in rows])
     starts = np.cumsum(lengths + 1) - (lengths + 1)
     place = starts[None, :] + np.arange(len(steps) + 1)[:, None]
     return replace(
-        batch, grammar=features(ragged, lengths, alphabet, TIERS[grammar])[place[living]]
+        batch, grammar=features(ragged, lengths, alphabet, TIERS[grammar])[place[written]]
     )
 
 
@@ -111,13 +110,11 @@ class Dataset:
 
     @property
     def spellings(self) -> int:
-        """How many spellings a molecule has besides the canonical one."""
+        """Number of SMILES of each molecule besides the canonical one."""
         return len(self.lengths) // max(1, len(self)) - 1
 
     def spelled(self, rows: Rows, spelling: Rows) -> Rows:
-        """Where the molecules ``rows`` ``(B,)`` stand in another ``spelling`` ``(B,)``, 0 the
-        canonical one.
-        """
+        """Strings of the molecules ``rows`` ``(B,)`` by ``spelling`` ``(B,)``, 0 the canonical."""
         return np.where(spelling > 0, len(self) + rows * self.spellings + spelling - 1, rows)
 
     @property
@@ -139,7 +136,7 @@ class Dataset:
         return np.flatnonzero(self.validation)
 
     def batch(self, rows: Rows, grammar: str = "none") -> Batch:
-        """The molecules ``rows``, packed; with the grammar features that the model is told."""
+        """The molecules ``rows``, packed, with the prefix features that the model reads."""
         return pack(self.ids, self.offsets, rows, self.vocabulary.alphabet, grammar)
 
     def epoch(self, seed: int, epoch: int, batch_size: int) -> list[Rows]:

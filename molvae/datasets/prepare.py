@@ -122,9 +122,9 @@ def prepare(
     """Read molecules from files into a data set; every row is in it or among the rejected.
 
     With ``base`` the molecules are written in that vocabulary, extended by the symbols it lacks;
-    without, in one made for them. ``said`` is called with a line on the column that was read of each
-    file, ``progress`` with the number of rows of each finished chunk. Raises InputError when a file
-    cannot be read or no molecule is left.
+    without, in one made for them. ``said`` is called with a line on the column that was read of
+    each file, ``progress`` with the number of rows of each finished chunk. Raises InputError when a
+    file cannot be read or no molecule is left.
     """
     config = DataConfig() if config is None else config
     sources: list[dict[str, Any]] = []
@@ -255,7 +255,7 @@ def _standardised(rows: list[Row], config: DataConfig, chunk: Chunk) -> list[Sta
 
 
 def _encoded(molecules: list[Standard], encoder: Scribe, chunk: Chunk) -> list[Standard]:
-    """The molecules that SELFIES can express, in its symbols; the others are rejected in ``chunk``."""
+    """The molecules that SELFIES can express, in symbols; the others are rejected in ``chunk``."""
     found = list[Standard]()
     for one, ids in zip(molecules, encoder.write([one.smiles for one in molecules]), strict=True):
         if isinstance(ids, MoleculeError):
@@ -285,8 +285,9 @@ def _round_trips(molecules: list[Standard], encoder: Scribe, chunk: Chunk) -> li
 
 
 def _may_change(smiles: str) -> bool:
-    """True for molecules of a kind that SELFIES was seen to change: stereo marks, charges, isotopes,
-    odd atoms.
+    """True for molecules of a kind that SELFIES was seen to change.
+
+    Such have stereo marks, charges, isotopes, odd atoms.
 
     Plain ones decode to themselves without exception, and decoding every molecule doubles the work.
 
@@ -413,9 +414,7 @@ def with_merges(
 
 
 def held_out(molecules: int, config: DataConfig) -> NDArray[np.bool_]:
-    """Mask of the molecules held out for validation: the configured share, at most 5,000, none of fewer
-    than ten.
-    """
+    """Mask of the validation molecules: the configured share, at most 5,000, none of under ten."""
     mask = np.zeros(molecules, dtype=bool)
     if molecules >= 10 and config.validation > 0.0:
         count = min(VALIDATED, max(1, round(molecules * config.validation)))

@@ -1,6 +1,6 @@
-"""An SDF as entries: each a structure as SMILES with its name and its properties, one at a time.
+"""Entries of an SDF, one at a time: a structure as SMILES with its name and its properties.
 
-Memory does not grow with the file. Knows nothing of tables.
+Memory does not grow with the file.
 """
 
 from __future__ import annotations
@@ -57,14 +57,17 @@ def property_names(lines: Lines) -> tuple[str, ...]:
             names |= dict.fromkeys(read_entry(start, block).properties)
         if len(names) > MAX_PROPERTIES:
             raise InputError(
-                f"{lines.name}, line {start}: over {MAX_PROPERTIES} different properties up to here."
+                f"{lines.name}, line {start}: "
+                f"over {MAX_PROPERTIES} different properties up to here."
             )
     return tuple(names)
 
 
 def labels(block: list[str]) -> Iterator[str]:
-    """What may be the names of an entry's properties, as RDKit finds them: from the first < to the
-    last > of a line that begins with >. Some stand in the text of another property."""
+    """Candidates for the names of an entry's properties, as RDKit finds them.
+
+    They reach from the first < to the last > of a line that begins with >. Some are part of the
+    text of another property."""
     for line in block:
         head = line.strip()
         if head.startswith(">") and (label := head[1:].partition("<")[2].rpartition(">")[0]):

@@ -1,11 +1,10 @@
-"""Files and streams of molecules to records, one at a time: CSV, TSV, SMI and SDF, each also
-gzipped.
+"""Read files and streams of molecules as records: CSV, TSV, SMI and SDF, each also gzipped.
 
 A record is the row as it stood in the file, with its line number and the text in its SMILES column.
 Cells are kept to the byte: ``NA`` and ``N`` stay text, no row is ever shifted, and what cannot be a
 record (a row with a field too many, an unreadable SDF entry) comes out as a record with a
-``problem``, so that it can be counted. Memory does not grow with the file. Whether the SMILES are
-molecules is not known here, except that a few are tried to find the column they are in."""
+``problem``, so that it can be counted. Memory does not grow with the file.
+"""
 
 from __future__ import annotations
 
@@ -37,9 +36,8 @@ _FORMATS = {
 }
 _SAMPLE = 100
 
-csv.field_size_limit(
-    LONGEST_LINE
-)  # the module's own limit would end at the first long cell of any column
+# The csv module's own limit would refuse a file at the first long cell of any column.
+csv.field_size_limit(LONGEST_LINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +173,8 @@ def _delimited_table(lines: Lines, format: str, delimiter: str, column: str | No
     widths = {len(row) for _, row in data}
     if len(columns) not in widths and len(widths) == 1:
         raise InputError(
-            f"{lines.name}: the header names {len(columns)} columns and every row has {widths.pop()} fields; "
-            "it cannot be told which is which."
+            f"{lines.name}: the header names {len(columns)} columns and every row has "
+            f"{widths.pop()} fields; it cannot be told which is which."
         )
     refuse_other_notations(
         lines.name, columns[at], [row[at] for _, row in data if len(row) == len(columns)]
@@ -198,7 +196,10 @@ def _rows(lines: Lines, delimiter: str) -> Iterator[tuple[int, list[str]]]:
         try:
             row = next(reader, None)
         except csv.Error as error:
-            hint = f"a quote opened at line {line} is not closed, or a quote stands inside a quoted cell"
+            hint = (
+                f"a quote opened at line {line} is not closed, "
+                "or a quote stands inside a quoted cell"
+            )
             raise InputError(f"{lines.name}, line {lines.number}: {error}; {hint}.") from None
         if row is None:
             return
@@ -222,7 +223,7 @@ def _smi_records(lines: Lines) -> Iterator[Record]:
         stripped = text.strip(" \t\r\n")
         if stripped and not stripped.startswith("#"):
             smiles, name, *_ = [*re.split(r"[ \t]+", stripped, maxsplit=1), ""]
-            # What stands between bars changes the molecule (radicals, relative stereo); RDKit alone
+            # The part between bars changes the molecule (radicals, relative stereo), and only RDKit
             # reads it.
             problem = EXTENDED if name.startswith("|") else ""
             yield Record(lines.number, "" if problem else smiles, (smiles, name), problem)

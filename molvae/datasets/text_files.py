@@ -1,8 +1,8 @@
-"""A file or standard input as lines of text: unzipped, decoded, counted, bounded in length; and
-rows as such lines.
+"""Read text line by line, from files or standard input, and write rows of cells as CSV.
 
-Whatever is not UTF-8 text is refused with the line and the byte at which that shows. This room
-knows nothing of what the lines hold."""
+Lines are unzipped, decoded, counted and bounded in length. Whatever is not UTF-8 text is refused
+with the line and the byte at which that shows.
+"""
 
 from __future__ import annotations
 
@@ -77,9 +77,7 @@ class Lines:
             self._file.close()
 
     def reopened(self) -> Lines | None:
-        """The same lines from the first one on, if they are those of a file, which can be read
-        twice.
-        """
+        """Lines of the same file from the first one on; None for a stream."""
         return Lines(self.name) if not self._is_stdin and os.path.isfile(self.name) else None
 
     def peek(self, count: int) -> list[str]:
@@ -118,8 +116,8 @@ class Lines:
         except UnicodeDecodeError as error:
             at, found = self._offset + start + error.start, block[error.start]
             raise InputError(
-                f"{self.name}, line {self._next}: not UTF-8 text, byte 0x{found:02X} at offset {at}. "
-                "Save the file as UTF-8."
+                f"{self.name}, line {self._next}: not UTF-8 text, byte 0x{found:02X} "
+                f"at offset {at}. Save the file as UTF-8."
             ) from None
         if "\0" in text:
             at = self._offset + start + block.index(0)
@@ -194,8 +192,7 @@ def _open_bytes(path: str | Path, name: str) -> io.BufferedReader:
         if sys.stdin is None or sys.stdin.closed:
             raise InputError("Standard input is closed; nothing can be read from '-'.")
         stdin: Any = sys.stdin.buffer
-        # What stands in for standard input in tests and notebooks may have nothing to look ahead
-        # with.
+        # The standard input of tests and notebooks may lack the means to look ahead.
         return cast(
             io.BufferedReader, stdin if hasattr(stdin, "peek") else io.BufferedReader(stdin)
         )

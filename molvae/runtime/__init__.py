@@ -1,1 +1,1 @@
-"""What the machine offers: compiled loops, worker processes, folders that are written whole."""
+"""Services of the machine: compiled loops, worker processes, locks, caches, atomic folders."""

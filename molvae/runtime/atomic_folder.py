@@ -52,7 +52,7 @@ def replace_file(path: Path, content: bytes) -> None:
 
 
 def _replace(aside: Path, path: Path) -> None:
-    """Rename over ``path``; Windows refuses it while another program reads the file: wait a little."""
+    """Rename over ``path``. Windows refuses while another program reads it, so wait a little."""
     for _ in range(_REPLACE_TRIES if os.name == "nt" else 0):
         try:
             os.replace(aside, path)
@@ -97,7 +97,7 @@ def commit_folder(path: Path, files: Mapping[str, bytes], *, kind: str, version:
 
 
 def read_json(content: bytes, name: str) -> Any:
-    """The JSON in ``content``; ModelError for anything that is not plain, finite JSON."""
+    """The JSON in ``content``; ModelError for anything but plain, finite JSON."""
 
     def finite(text: str) -> float:
         number = float(text)
@@ -107,7 +107,7 @@ def read_json(content: bytes, name: str) -> Any:
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         if len(keys := dict(pairs)) < len(pairs):
-            raise ModelError(f"{name}: a key stands in it twice")
+            raise ModelError(f"{name}: a key occurs twice")
         return keys
 
     try:
@@ -118,7 +118,7 @@ def read_json(content: bytes, name: str) -> Any:
 
 
 def manifest_of(path: Path, *, kind: str, version: int) -> dict[str, Any]:
-    """The ``files`` part of a folder's manifest; ModelError says why it is no folder of this kind."""
+    """The ``files`` part of a folder's manifest; ModelError if it is no folder of this kind."""
     try:
         with open(path / MANIFEST, "rb") as handle:
             content = handle.read(JSON_LIMIT)
@@ -127,10 +127,14 @@ def manifest_of(path: Path, *, kind: str, version: int) -> dict[str, Any]:
     manifest = read_json(content, f"{path / MANIFEST}")
     if not isinstance(manifest, dict) or manifest.get("kind") != f"molvae {kind}":
         raise ModelError(f"{path}: not a molvae {kind}")
-    if manifest.get("version") != version:
+    written = manifest.get("version")
+    if isinstance(written, int) and written > version:
         raise ModelError(
-            f"{path}: written by another version of molvae ({manifest.get('version')!r})"
+            f"{path}: written by a newer version of molvae, which this one cannot read "
+            f"(format {written}, here {version}): upgrade molvae"
         )
+    if written != version:
+        raise ModelError(f"{path}: written by another version of molvae ({written!r})")
     files = manifest.get("files")
     if not isinstance(files, dict) or not all(PLAIN_NAME.fullmatch(name) for name in files):
         raise ModelError(f"{path}: its {MANIFEST} does not list plain files")

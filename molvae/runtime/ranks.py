@@ -1,4 +1,4 @@
-"""Which of several processes this is, as a launcher such as torchrun tells it in the environment.
+"""Rank of this process among several, from the environment that a launcher such as torchrun sets.
 
 Free of torch: commands that only divide their work among processes need no group.
 """
@@ -23,7 +23,7 @@ class World(NamedTuple):
 
     @property
     def leads(self) -> bool:
-        """Whether this process speaks and saves for all."""
+        """True for the process that writes messages and files for all."""
         return self.rank == 0
 
 

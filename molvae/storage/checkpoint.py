@@ -41,7 +41,7 @@ class Saved:
 
 
 def versions() -> dict[str, str]:
-    """Versions of what decides a model's numbers and molecules."""
+    """Versions of the packages that decide a model's numbers and molecules."""
     packages = ("molvae", "torch", "rdkit", "selfies", "numpy")
     return {"python": platform.python_version()} | {name: version(name) for name in packages}
 
@@ -51,7 +51,7 @@ def load(path: str | Path, device: torch.device | None = None) -> Saved:
     folder = locate(path)
     files = read_folder(folder, MODEL_FILES, kind="model", version=FORMAT)
     config, vocabulary, info = parse(files, folder)
-    with torch.device("meta"), Undrawn():
+    with torch.device("meta"), SkipInitialisation():
         model = MoleculeVAE(config.model, len(vocabulary), info["max_steps"])
     if model.weight_count > LARGEST_MODEL:
         raise ModelError(
@@ -69,8 +69,8 @@ def load(path: str | Path, device: torch.device | None = None) -> Saved:
     return Saved(folder, model.to(device or torch.device("cpu")), vocabulary, config, info)
 
 
-class Undrawn(TorchFunctionMode):
-    """Where new weights are not drawn, because those of a file take their place.
+class SkipInitialisation(TorchFunctionMode):
+    """Leave new weights undrawn, because those of a file take their place.
 
     On the meta device there is nothing to draw, but torch would import its compiler to find that
     out: a second."""

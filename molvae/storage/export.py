@@ -1,8 +1,8 @@
-"""A trained model made ready to give away: weights in half precision or less, a filter of what it
-knows, and a card.
+"""Export a trained model: weights in half precision or less, a filter of its training molecules,
+and a card.
 
-What only resuming needs stays behind. The folder is committed and verified as every model folder is
-(:mod:`molvae.storage.checkpoint`). Knows no command line.
+The files that only resuming needs stay behind. The folder is committed and verified as every model
+folder is (:mod:`molvae.storage.model_folder`).
 """
 
 from __future__ import annotations
@@ -23,20 +23,19 @@ from .model_card import write_card
 from .model_folder import CARD, FORMAT, KNOWN
 
 HALF = torch.float16
-"""What weights are stored in: an eighth of bfloat16's rounding, and no trained weight comes near
-its largest number, 65,504. Loading makes float32 of it again."""
+"""Type that weights are stored in: an eighth of bfloat16's rounding error, and no trained weight
+comes near its largest number, 65,504. Loading makes float32 of it again."""
 
 EIGHT_BITS = torch.float8_e4m3fn
-"""What a table of surroundings is stored in: a position sums ten of its rows, which are most of a
-model's weights.
-"""
+"""Type that the table of atom environments is stored in: a position sums ten of its rows, which are
+most of a model's weights."""
 
 
 def export_model(run: str | Path, folder: str | Path, *, licence: str = "", text: str = "") -> Path:
     """Write the model in ``run``, or the best one of a run, as the new folder ``folder``.
 
-    ``licence`` is what may be done with it, ``text`` what else its card is to say. ModelError if
-    the model cannot be read, UsageError if the folder is there already."""
+    ``licence`` and ``text`` go into its card. ModelError if the model cannot be read, UsageError if
+    the folder is there already."""
     target = Path(folder)
     if target.exists():
         raise UsageError(f"{target}: already exists; choose a new folder")
@@ -53,7 +52,7 @@ def export_model(run: str | Path, folder: str | Path, *, licence: str = "", text
                 sorted({str(weights[name].dtype).removeprefix("torch.") for name in trained})
             ),
             "known": "Bloom filter",
-            "known by mistake": round(molecules.mistaken, 6),
+            "known by mistake": round(molecules.false_positive_rate, 6),
         }
     }
     card = write_card(target.absolute().name, saved.config, saved.vocabulary, info, molecules, text)
@@ -84,9 +83,7 @@ def rounded(model: nn.Module) -> dict[str, Tensor]:
 
 
 def without_folders(info: dict[str, Any]) -> dict[str, Any]:
-    """``info.json`` without the folders that the training files stood in, which tell of somebody's
-    machine.
-    """
+    """``info.json`` without the folders of the training files, which are somebody's own."""
     data = info.get("data", {})
     sources = [one | {"name": Path(one["name"]).name} for one in data.get("sources", [])]
     return {"metrics": {}, "versions": {}} | info | {"data": data | {"sources": sources}}

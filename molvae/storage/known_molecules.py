@@ -1,9 +1,8 @@
-"""Which molecules a model has seen, by their hashes: sorted and exact, or a Bloom filter of a sixth
-of the size.
+"""Hashes of a model's training molecules: sorted and exact, or a Bloom filter of a sixth the size.
 
 Both forms answer ``contains`` for many hashes at once. A Bloom filter never misses a molecule it
-holds, and takes about one in a hundred others for known: enough to leave known molecules out of a
-sample, not for a figure such as novelty. Knows neither chemistry nor folders.
+holds, and takes about one in a hundred others for one: enough to leave training molecules out of a
+sample, not for a figure such as novelty.
 
     n hashes asked for, m bits of a filter, k probes of each molecule
 """
@@ -21,22 +20,20 @@ from safetensors.numpy import save as save_arrays
 from ..errors import ModelError
 
 BITS = 10
-"""Bits of a filter for each molecule: with the best number of probes, 0.82 % of others are taken
-for known.
-"""
+"""Bits of a filter for each molecule: with the best number of probes, 0.82 % false positives."""
 
 PROBES = 7
 """The best number of probes for ten bits a molecule, 10 ln 2."""
 
 CHUNK = 1 << 16
-"""Hashes looked at together."""
+"""Hashes looked up together."""
 
 Hashes = NDArray[np.uint64]
 
 
 @dataclass(frozen=True, eq=False)
 class SortedHashes:
-    """All hashes of the molecules, ``(n,)`` ascending; every answer is right."""
+    """Hashes of all training molecules, ``(n,)`` ascending; every answer is right."""
 
     hashes: Hashes
 
@@ -44,7 +41,7 @@ class SortedHashes:
         return len(self.hashes)
 
     def contains(self, hashes: Hashes) -> NDArray[np.bool_]:
-        """Which of some hashes ``(n,)`` are among them, ``(n,)``."""
+        """Mask of the hashes ``(n,)`` that are among them, ``(n,)``."""
         if not len(self.hashes):
             return np.zeros(len(hashes), dtype=np.bool_)
         places = np.searchsorted(self.hashes, hashes)
@@ -75,17 +72,18 @@ class BloomFilter:
         return self.molecules
 
     def contains(self, hashes: Hashes) -> NDArray[np.bool_]:
-        """Which of some hashes ``(n,)`` are, or seem to be, among them, ``(n,)``."""
+        """Mask of the hashes ``(n,)`` that are, or seem to be, among them, ``(n,)``."""
         found = np.ones(len(hashes), dtype=np.bool_)
         for start in range(0, len(hashes), CHUNK):
             place = places(hashes[start : start + CHUNK], self.probes, 8 * len(self.bits))
+            # Bit b of the filter is bit b mod 8 of byte b // 8.
             bit = self.bits[place >> np.uint64(3)] >> (place & np.uint64(7)).astype(np.uint8) & 1
             found[start : start + CHUNK] = bit.all(axis=0)
         return found
 
     @property
-    def mistaken(self) -> float:
-        """Share of other molecules that are taken for known, from the bits that are set."""
+    def false_positive_rate(self) -> float:
+        """Share of other molecules taken for training molecules, from the bits that are set."""
         share = int(np.bitwise_count(self.bits).sum(dtype=np.int64)) / (8 * len(self.bits))
         return float(share**self.probes)
 
@@ -94,10 +92,12 @@ KnownMolecules = SortedHashes | BloomFilter
 
 
 def places(hashes: Hashes, probes: int, size: int) -> Hashes:
-    """The bits of each hash, ``(k, n)``, out of ``size``: an arithmetic progression (Kirsch &
-    Mitzenmacher 2006).
+    """Bits of each hash, ``(k, n)``, out of ``size``, in an arithmetic progression.
 
-    It starts at the hash, and its step is the hash mixed as splitmix64 ends (Steele et al. 2014).
+    That is as good as k hash functions (Kirsch & Mitzenmacher 2006). It starts at the hash, and its
+    step is the hash mixed as splitmix64 ends (Steele et al. 2014): xor with itself shifted and
+    multiplication by an odd number, both invertible, so that every bit of the hash bears on every
+    bit of the step.
     """
     mixed = (hashes ^ hashes >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ mixed >> np.uint64(27)) * np.uint64(0x94D049BB133111EB)
@@ -118,7 +118,7 @@ def to_bytes(known: KnownMolecules) -> bytes:
 
 
 def from_bytes(content: bytes, name: str) -> KnownMolecules:
-    """What :func:`to_bytes` wrote; ModelError, which says ``name``, for anything else."""
+    """Read what :func:`to_bytes` wrote; ModelError, which says ``name``, for anything else."""
     try:
         arrays = load_arrays(content)
     except SafetensorError as error:

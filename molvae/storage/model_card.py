@@ -1,7 +1,6 @@
-"""The card of an exported model: what it is, what it was trained on and what it reaches, in
-Markdown for people.
+"""The card of an exported model, in Markdown: sizes, training data, figures of the validation.
 
-Made from the model's own files and the words of whoever exports it. Knows no weights and no torch.
+Made from the model's own files and a text of whoever exports it. Free of torch.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from .known_molecules import BloomFilter
 from .model_folder import figure, sources_of
 
 LONGEST = 100_000
-"""Bytes, at most, of the words that are added to a card."""
+"""Bytes, at most, of the text that is added to a card."""
 
 FIGURES = {
     "validation_exact": ("exact reconstruction of validation molecules", "{:.1%}"),
@@ -27,15 +26,11 @@ FIGURES = {
     ),
     "validation_active_units": ("active latent dimensions", "{:.0f}"),
 }
-"""Figures of the last validation, by the columns of ``metrics.csv``: how they are called and
-written.
-"""
+"""Name and format in the card of the last validation's figures, by column of ``metrics.csv``."""
 
 
 def read_words(path: str | Path) -> str:
-    """The text of a file, to be included in a card; InputError if it cannot be read, is not UTF-8
-    or is too long.
-    """
+    """The text of a file for a card; InputError if it cannot be read, is not UTF-8 or too long."""
     try:
         with open(path, "rb") as handle:
             content = handle.read(LONGEST + 1)
@@ -57,12 +52,12 @@ def write_card(
     known: BloomFilter,
     text: str = "",
 ) -> str:
-    """The card of the model ``name``, from what :func:`molvae.storage.export.export_model` puts in
-    its folder.
+    """The card of the model ``name``, from the files that :func:`.export.export_model` writes.
 
-    ``text`` is what else is to be said of it.
+    ``text`` comes first in it.
     """
-    novel = f"a Bloom filter: sample --novel drops one novel molecule in {1 / known.mistaken:,.0f} by mistake"
+    one_in = f"{1 / known.false_positive_rate:,.0f}"
+    novel = f"a Bloom filter: sample --novel drops one novel molecule in {one_in} by mistake"
     table = (
         origin(info)
         | sizes(config, vocabulary, info)
@@ -83,13 +78,14 @@ def write_card(
         "",
     ]
     lines += [
-        "Samples are proposals: valid molecules, which nobody has checked to be stable, safe or possible to make."
+        "Samples are proposals: valid molecules, which nobody has checked to be stable, safe or "
+        "possible to make."
     ]
     return "\n".join(lines) + "\n"
 
 
 def origin(info: dict[str, Any]) -> dict[str, str]:
-    """What the model was made from, and what may be done with it."""
+    """Training data, licence and versions."""
     molecules = info.get("molecules")
     return {
         "trained on": sources_of(info),
@@ -104,7 +100,8 @@ def sizes(config: Config, vocabulary: Vocabulary, info: dict[str, Any]) -> dict[
     model, exported = config.model, info["exported"]
     return {
         "weights": f"{exported['weights']:,} in {exported['precision']}",
-        "GRU units": f"{model.encoder} in each direction of the encoder, {model.decoder} in the decoder",
+        "GRU units": f"{model.encoder} in each direction of the encoder, "
+        f"{model.decoder} in the decoder",
         "posterior": f"{model.posterior}, {model.latent} dimensions",
         "symbols": f"{len(vocabulary.symbols)}, and {len(vocabulary.merges)} merges of them",
         "longest molecule": f"{info['max_steps'] - 1} symbols",
@@ -112,14 +109,14 @@ def sizes(config: Config, vocabulary: Vocabulary, info: dict[str, Any]) -> dict[
 
 
 def reached(metrics: dict[str, Any]) -> dict[str, str]:
-    """How long the training was and what it reached on held-out molecules."""
+    """Length of the training, and its figures on held-out molecules."""
     epoch, seconds = figure(metrics, "epoch"), figure(metrics, "seconds")
     length = [f"{epoch:,.0f} epochs"] if epoch else []
     length += [f"{seconds / 60:,.0f} minutes"] if seconds and seconds >= 60 else []
     found = {name: (form, figure(metrics, name)) for name, (_, form) in FIGURES.items()}
-    told = {
+    rows = {
         FIGURES[name][0]: form.format(value)
         for name, (form, value) in found.items()
         if value is not None
     }
-    return {"training, its last run": ", ".join(length)} | told
+    return {"training, its last run": ", ".join(length)} | rows

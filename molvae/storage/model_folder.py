@@ -1,20 +1,19 @@
-"""A model folder as far as it can be told without its weights: where it is, what it is, what it was
-trained on.
+"""Model folders: layout, location, and everything in them but the weights.
 
-    run/                      what ``molvae train -o run/`` leaves
-      step-00001234/          committed whole, named by its manifest; the best step and the last one stay
+    run/                      made by ``molvae train -o run/``
+      step-00001234/          committed whole with its manifest; the best step and the last one stay
         weights.safetensors   the averaged weights: this is the model
         config.json  vocabulary.json  info.json
         training.safetensors  raw weights, optimiser moments      ⎫ only needed to resume;
         state.json            counters of the training            ⎭ an exported model lacks them
-        known_molecules.safetensors     hashes of the training molecules, for ``sample --novel``
+        known.safetensors     hashes of the training molecules, for ``sample --novel``
       BEST                    the name of the best step's folder
 
-    model/                    what ``molvae export run/ -o model/`` makes of the best step
-      weights.safetensors     the same in half precision, the table of surroundings in eight bits
+    model/                    made of the best step by ``molvae export run/ -o model/``
+      weights.safetensors     in half precision, the table of atom environments in eight bits
       config.json  vocabulary.json  info.json
-      known_molecules.safetensors       a Bloom filter of the training molecules
-      card.md                 what the model is, for people
+      known.safetensors       a Bloom filter of the training molecules
+      card.md                 a description, for people
 
 Free of torch, so that ``molvae info`` answers at once.
 """
@@ -66,7 +65,7 @@ def locate(path: str | Path) -> Path:
     if (path / MANIFEST).is_file():
         return path
     if not path.is_dir():
-        raise ModelError(f"{path}: there is no such model folder; {pretrained.told()}")
+        raise ModelError(f"{path}: there is no such model folder; {pretrained.listing()}")
     candidates = [path / best_name(path)] if best_name(path) else []
     for folder in [*candidates, *steps_of(path)]:
         try:
@@ -85,9 +84,7 @@ def load_info(path: str | Path) -> tuple[Config, Vocabulary, dict[str, Any]]:
 
 
 def describe(path: str | Path) -> dict[str, dict[str, Any]]:
-    """What a model is, in sections: data, sizes, vocabulary, training, metrics, versions, and how
-    it was exported.
-    """
+    """Describe a model in sections: sizes, data, vocabulary, training, metrics, versions."""
     config, vocabulary, info = load_info(path)
     data = info.get("data", {})
     sections = {
@@ -101,7 +98,7 @@ def describe(path: str | Path) -> dict[str, dict[str, Any]]:
             "molecules": data.get("molecules"),
             "trained on": info.get("molecules"),
             "fingerprint": info.get("fingerprint"),
-            # The dial may be 0, for all rows; what counts is how many there were.
+            # The option may be 0, for all rows; the report has their number.
             **config.as_dict()["data"] | {"rows": data.get("rows")},
         },
         "vocabulary": {
@@ -118,9 +115,7 @@ def describe(path: str | Path) -> dict[str, dict[str, Any]]:
 
 
 def summarise(path: str | Path) -> dict[str, Any]:
-    """An exported model in a few words and numbers, to stand in a table; None for what its folder
-    does not tell.
-    """
+    """Summarise an exported model as a row of a table; None for what its folder lacks."""
     folder = locate(path)
     info = load_info(folder)[2]
     sizes = [entry["bytes"] for entry in manifest_of(folder, kind="model", version=FORMAT).values()]
@@ -136,9 +131,7 @@ def summarise(path: str | Path) -> dict[str, Any]:
 
 
 def figure(metrics: dict[str, Any], name: str) -> float | None:
-    """A figure of the last validation, which ``metrics.csv`` and ``info.json`` hold as text; None
-    if it has none.
-    """
+    """A figure of the last validation, which ``info.json`` holds as text; None if it has none."""
     try:
         return float(metrics.get(name, ""))
     except (TypeError, ValueError):
@@ -153,7 +146,7 @@ def sources_of(info: dict[str, Any]) -> str:
 
 
 def load_card(path: str | Path) -> str:
-    """What an exported model's card says, in Markdown; nothing if it has none."""
+    """The card of an exported model, in Markdown; empty if it has none."""
     folder = locate(path)
     if CARD not in manifest_of(folder, kind="model", version=FORMAT):
         return ""
@@ -164,23 +157,24 @@ def load_card(path: str | Path) -> str:
 
 
 def load_known(path: str | Path) -> KnownMolecules:
-    """The molecules that a model's data held; ModelError if its folder does not tell."""
+    """Training molecules of a model, by their hashes; ModelError if its folder lacks them."""
     folder = locate(path)
     content = read_folder(folder, (KNOWN,), kind="model", version=FORMAT)[KNOWN]
     return known_molecules.from_bytes(content, str(folder / KNOWN))
 
 
 def known_hashes(path: str | Path) -> Hashes:
-    """Sorted hashes of the molecules that a model's data held, for figures that must be right.
+    """Sorted hashes of a model's training molecules, for figures that must be exact.
 
-    ModelError if its folder does not tell, or tells by a filter that is now and then mistaken.
+    ModelError if its folder lacks them or holds a filter, which has false positives.
     """
     found = load_known(path)
     if isinstance(found, SortedHashes):
         return found.hashes
     raise ModelError(
-        f"{locate(path) / KNOWN}: is a filter, which takes one molecule in {1 / found.mistaken:,.0f} for known by "
-        "mistake; a figure needs the training molecules themselves"
+        f"{locate(path) / KNOWN}: is a filter, which takes one molecule in "
+        f"{1 / found.false_positive_rate:,.0f} for a training molecule by mistake; "
+        "a figure needs the training molecules themselves"
     )
 
 
@@ -203,9 +197,7 @@ def parse(files: dict[str, bytes], path: str | Path) -> tuple[Config, Vocabulary
 
 
 def check_info(info: dict[str, Any], path: str | Path) -> None:
-    """ModelError unless the parts of ``info.json`` that people are told of have the kinds they
-    should have.
-    """
+    """ModelError unless the parts of ``info.json`` that are shown have the right types."""
     for name in ("data", "metrics", "versions", "exported"):
         if not isinstance(info.get(name, {}), dict):
             raise ModelError(f"{path}: info.json: {name} must be a section")
@@ -222,7 +214,7 @@ def check_info(info: dict[str, Any], path: str | Path) -> None:
 
 
 def is_source(one: object) -> bool:
-    """Whether a file that a model was trained on is told of as it should be."""
+    """True for a well-formed entry of a file that a model was trained on."""
     return (
         isinstance(one, dict)
         and isinstance(one.get("name"), str)

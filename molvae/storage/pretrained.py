@@ -1,8 +1,8 @@
 """The trained models that come with molvae, by their names.
 
 Each is a model folder (:mod:`molvae.storage.checkpoint`) in ``data/models/``, installed with the
-package ``molvae_data``. Knows where they are and not what they hold; free of torch, because the
-command line looks here before it loads any."""
+package ``molvae_data``. Free of torch, because the command line looks here before it loads any.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..errors import UsageError
 from ..runtime.atomic_folder import MANIFEST
 
 DEFAULT = "moses"
-"""The model that is meant where none is named."""
+"""The model to use where none is named."""
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
@@ -47,7 +47,7 @@ def default() -> str | None:
 def folder_of(name: str) -> Path:
     """The folder of a shipped model; UsageError lists those there are."""
     if name not in names():
-        raise UsageError(f"{name}: there is no shipped model of this name; {told()}")
+        raise UsageError(f"{name}: there is no shipped model of this name; {listing()}")
     return home() / name
 
 
@@ -55,20 +55,21 @@ def find(model: str | Path | None = None) -> Path:
     """The folder that is meant by a model's name or its path, by none the default; UsageError if
     there is none.
 
-    A text that is the name of a shipped model means that model wherever it is said; a folder of the
+    A text that is the name of a shipped model means that model everywhere; a folder of the
     same name is meant by a path with a separator, such as ``./moses``, or by a ``Path``. Whether
     other folders exist is not looked at."""
     if model is None:
         if default() is None:
             raise UsageError(
-                f"no model is named, and {told()}; train one (molvae train molecules.csv -o model/) and name its folder"
+                f"no model is named, and {listing()}; "
+                "train one (molvae train molecules.csv -o model/) and name its folder"
             )
         return folder_of(DEFAULT)
     return folder_of(model) if isinstance(model, str) and model in names() else Path(model)
 
 
-def told() -> str:
-    """Which models there are, as part of a sentence."""
+def listing() -> str:
+    """The shipped models by name, as part of a sentence."""
     return (
         f"shipped with molvae: {', '.join(names())}"
         if names()

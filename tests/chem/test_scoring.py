@@ -157,7 +157,8 @@ def test_a_scorer_from_a_file_works_on_every_worker_and_from_any_folder(
     scorer_file(tmp_path, "WEIGHT = 2\n", "neighbour_of_doubled.py")
     scorer_file(
         tmp_path,
-        "from neighbour_of_doubled import WEIGHT\ndef doubled(mol): return WEIGHT * mol.GetNumAtoms()\n",
+        "from neighbour_of_doubled import WEIGHT\n"
+        "def doubled(mol): return WEIGHT * mol.GetNumAtoms()\n",
     )
     monkeypatch.chdir(tmp_path)
     plan = plan_scores([], ["mine.py:doubled"])

@@ -15,8 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save as save_arrays
 
+from molvae.chem.molecule import smiles_hash
 from molvae.datasets.dataset import FORMAT, Dataset, pack
 from molvae.errors import InputError
+from molvae.language.selfies_codec import to_smiles
 from molvae.language.vocabulary import END, Vocabulary
 from molvae.runtime.atomic_folder import MANIFEST, commit_folder
 
@@ -199,6 +201,27 @@ def test_a_folder_that_is_no_data_set_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "missing"):
         with pytest.raises(InputError, match="not a prepared data set"):
             Dataset.load(path)
+
+
+def test_a_data_set_of_format_1_still_loads() -> None:
+    # Prepared by version 0.1.0, from 40 molecules with another spelling each.
+    dataset = Dataset.load(Path(__file__).parent / "prepared")
+    assert dataset.fingerprint == (
+        "0b3436d578e85938fc673ad2ce519a555133c94fa9fa5298f658e9b648540c13"
+    )
+    assert (len(dataset), dataset.spellings) == (40, 1)
+    vocabulary = dataset.vocabulary
+    for row, number in enumerate(dataset.hashes.tolist()):
+        selfies = vocabulary.decode(molecule(dataset, row))
+        assert smiles_hash(to_smiles(selfies, vocabulary.constraints)) == number
+
+
+def test_a_data_set_of_a_newer_format_is_refused_in_words(tmp_path: Path) -> None:
+    some_dataset([3, 2]).save(tmp_path / "data")
+    manifest = json.loads((tmp_path / "data" / MANIFEST).read_text())
+    (tmp_path / "data" / MANIFEST).write_text(json.dumps(manifest | {"version": FORMAT + 1}))
+    with pytest.raises(InputError, match=r"a newer version of molvae.*: upgrade molvae"):
+        Dataset.load(tmp_path / "data")
 
 
 def test_packing_takes_rows_in_any_order_and_more_than_once() -> None:

@@ -120,7 +120,7 @@ def test_the_training_molecules_are_still_known(
 def test_a_figure_never_takes_a_filter_for_the_molecules(exported: Path, tiny_run: Path) -> None:
     assert len(model_folder.known_hashes(tiny_run)) == 300
     with pytest.raises(
-        ModelError, match=r"one molecule in 1\d\d for known by mistake; a figure needs the"
+        ModelError, match=r"in 1\d\d for a training molecule by mistake; a figure needs"
     ):
         model_folder.known_hashes(exported)
 
@@ -145,8 +145,8 @@ def test_the_card_says_what_the_model_is(exported: Path) -> None:
     assert "| molecules trained on | 270 |" in card
     assert f"| weights | {info['exported']['weights']:,} in float16 and float8_e4m3fn |" in card
     assert (
-        f"exact reconstruction of validation molecules | {float(info['metrics']['validation_exact']):.1%} |"
-        in card
+        "exact reconstruction of validation molecules | "
+        f"{float(info['metrics']['validation_exact']):.1%} |" in card
     )
     assert f"torch {torch.__version__}" in card
     assert "one novel molecule in 1" in card
