@@ -254,5 +254,5 @@ def test_a_training_in_a_folder_of_that_name_gives_its_own_model(
     }
     model = molvae.train(molecules_csv, "moses", epochs=1, batch_size=150, **dials)
     assert model.latent == 3
-    info = json.loads((model.saved.path / "info.json").read_text())
-    assert info["molecules"] == 285, "what a card tells"
+    info = json.loads((model.path / "info.json").read_text())
+    assert info["molecules"] == 285, "what a card says"
