@@ -21,7 +21,7 @@ from rdkit.Chem import rdMolDescriptors
 from ..errors import MoleculeError
 
 Value = float | int | str
-"""What a property is: a number, or text for a scaffold or the names of alerts."""
+"""A number, or text for a scaffold or the names of alerts."""
 
 MIN_HEAVY_ATOMS = 4  # below it QED and SA give numbers (0.36 and 7.3 for methane) that mean nothing
 MODELLED_ELEMENTS = frozenset(["H", "B", "C", "N", "O", "F", "Si", "P", "S", "Cl", "Se", "Br", "I"])
@@ -204,7 +204,7 @@ PROPERTIES: dict[str, Property] = {
         "Alerts", alert_names, "names of the PAINS, Brenk and NIH alerts found", by_default=False
     ),
 }
-"""What can be computed, by the name users pick it by, in the order of the columns."""
+"""Properties by the name that users pick them by, in the order of the columns."""
 
 DEFAULT_SCORES: tuple[str, ...] = tuple(
     key for key, entry in PROPERTIES.items() if entry.by_default

@@ -29,7 +29,7 @@ def test_a_grid_is_as_large_as_its_rows_and_columns() -> None:
     assert root.attrib["height"] == "450px"
 
 
-def test_a_grid_with_fewer_molecules_than_columns_is_no_wider_than_them() -> None:
+def test_a_grid_is_no_wider_than_its_molecules() -> None:
     root = ElementTree.fromstring(draw_grid(PATH[:2], columns=5, size=(200, 150)).svg())
     assert root.attrib["width"] == "400px"
 
@@ -45,7 +45,7 @@ def sides(png: bytes) -> tuple[int, int]:
     return int.from_bytes(png[16:20]), int.from_bytes(png[20:24])
 
 
-def test_a_png_that_would_be_too_long_is_drawn_smaller_and_past_reading_refused() -> None:
+def test_a_png_too_long_is_drawn_smaller_or_refused() -> None:
     def column(count: int) -> Picture:
         return Picture((Cell(None),) * count, 1, (20, 180))
 
@@ -59,7 +59,7 @@ def test_a_png_that_would_be_too_long_is_drawn_smaller_and_past_reading_refused(
     assert ElementTree.fromstring(column(183).svg()).attrib["height"] == "32940px"
 
 
-def test_a_molecule_that_cannot_be_read_leaves_its_legend_and_the_other_cells_alone() -> None:
+def test_an_unreadable_molecule_leaves_an_empty_cell() -> None:
     whole = draw_grid(PATH[:3], LEGENDS[:3])
     broken = draw_grid((PATH[0], "C1CC", PATH[2]), LEGENDS[:3])
     assert [cell.mol is None for cell in broken.cells] == [False, True, False]
@@ -68,7 +68,7 @@ def test_a_molecule_that_cannot_be_read_leaves_its_legend_and_the_other_cells_al
     assert _legend_outlines(broken) == _legend_outlines(whole)
 
 
-def test_a_picture_of_nothing_but_unreadable_molecules_is_still_a_picture() -> None:
+def test_unreadable_molecules_alone_are_still_a_picture() -> None:
     picture = draw_strip(("nonsense", "C1CC"), ("a", "b"))
     assert ElementTree.fromstring(picture.svg()).tag.endswith("svg")
     assert picture.png().startswith(b"\x89PNG")
@@ -130,9 +130,7 @@ def test_the_extension_decides_the_format(tmp_path: Path, suffix: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["grid.pdf", "grid", "grid.svg.gz"])
-def test_other_formats_are_refused_by_name_and_nothing_is_written(
-    tmp_path: Path, name: str
-) -> None:
+def test_other_picture_formats_are_refused_by_name(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match=re.escape(name)):
         save_picture(draw_grid(PATH), tmp_path / name)
     assert not list(tmp_path.iterdir())

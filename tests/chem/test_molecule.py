@@ -114,7 +114,7 @@ def test_a_fragment_that_cannot_be_kekulised_alone_is_refused() -> None:
     assert "kekulisation" in caught.value.detail
 
 
-def test_what_cannot_be_kekulised_for_its_canonical_form_is_refused() -> None:
+def test_a_canonical_form_without_kekule_structure_is_refused() -> None:
     """Its SMILES does not read back, and without aromaticity it cannot be written."""
     with pytest.raises(MoleculeError, match="does not read back"):
         standard_smiles("CC(C)OC(=O)CC1=[cH-]C(=O)C2=C[C@@H](c3ccccc3)SC2=N1", neutralise=False)
@@ -150,7 +150,7 @@ MOLECULES = [
 
 
 @pytest.mark.parametrize("smiles", MOLECULES)
-def test_the_standard_form_does_not_depend_on_how_the_molecule_was_written(smiles: str) -> None:
+def test_the_standard_form_does_not_depend_on_the_input_smiles(smiles: str) -> None:
     mol = Chem.MolFromSmiles(smiles)
     written = {standard_smiles(s) for s in Chem.MolToRandomSmilesVect(mol, 20, randomSeed=7)}
     assert written == {standard_smiles(smiles)}
@@ -162,7 +162,7 @@ def test_the_standard_form_of_a_standard_form_is_itself(smiles: str) -> None:
     assert standard_smiles(once) == once == canonical(parse(once))
 
 
-def test_what_rdkit_writes_but_cannot_read_is_written_so_that_it_can() -> None:
+def test_smiles_that_rdkit_cannot_read_back_are_rewritten() -> None:
     aromatic_aluminium = Chem.MolFromSmiles("CC1=C[Al]=CC=C1")
     assert Chem.MolFromSmiles(Chem.MolToSmiles(aromatic_aluminium)) is None
     smiles = canonical(aromatic_aluminium)

@@ -70,7 +70,7 @@ def test_values_are_those_of_rdkit(smiles: str) -> None:
     assert value("scaffold", smiles) == MurckoScaffold.MurckoScaffoldSmiles(mol=mol)
 
 
-def test_sa_says_that_a_drug_is_easier_than_a_cage_of_stereocentres() -> None:
+def test_sa_is_lower_for_a_drug_than_for_a_stereo_cage() -> None:
     easy, hard = (
         value("sa", ASPIRIN),
         value("sa", "C[C@@H]1CC[C@H]2[C@@H](C)C(=O)O[C@@H]3O[C@@]4(C)CC[C@@H]1[C@@]23OO4"),
@@ -91,7 +91,7 @@ def test_sa_says_that_a_drug_is_easier_than_a_cage_of_stereocentres() -> None:
         ("OS(=O)(=O)O", "carbon"),
     ],
 )
-def test_where_a_fitted_score_means_nothing_it_is_refused_with_the_reason(
+def test_a_score_outside_its_domain_is_refused_with_a_reason(
     name: str, smiles: str, why: str
 ) -> None:
     with pytest.raises(MoleculeError, match="not defined") as caught:
@@ -126,7 +126,7 @@ def test_alerts_are_counted_and_their_names_add_up() -> None:
     assert [value(name, "CCOC") for name in ("pains", "alerts")] == [0, ""]
 
 
-def test_the_scaffold_is_flat_its_own_scaffold_and_empty_without_rings() -> None:
+def test_a_scaffold_is_flat_idempotent_and_empty_without_rings() -> None:
     once = scaffold(Chem.MolFromSmiles(CHIRAL))
     assert "@" not in once
     assert scaffold(Chem.MolFromSmiles(once)) == once
@@ -173,7 +173,7 @@ def test_any_molecule_gives_a_finite_value_or_a_reason(parts: list[str]) -> None
         assert isinstance(found, str) or math.isfinite(found)
 
 
-def test_every_property_has_a_name_of_its_own_and_a_line_that_says_what_it_is() -> None:
+def test_every_property_has_its_own_name_and_description() -> None:
     assert len({entry.name for entry in PROPERTIES.values()}) == len(PROPERTIES)
     for key, entry in PROPERTIES.items():
         assert key == key.lower()

@@ -62,7 +62,7 @@ def test_the_number_of_workers_does_not_change_the_table() -> None:
     assert score(rows, ["molwt", "scaffold", "pains"], workers=2).equals(one)
 
 
-def test_without_names_all_default_scores_are_computed_and_equal_the_properties() -> None:
+def test_default_scores_equal_the_properties() -> None:
     table = score(GOOD, workers=1)
     assert table.columns.tolist() == [
         "smiles",
@@ -75,7 +75,7 @@ def test_without_names_all_default_scores_are_computed_and_equal_the_properties(
             assert table.loc[row, PROPERTIES[name].name] == PROPERTIES[name].function(mol)
 
 
-def test_a_score_that_means_nothing_is_an_empty_cell_and_a_status_that_says_so() -> None:
+def test_an_undefined_score_is_an_empty_cell_with_a_status() -> None:
     row = score_one(plan_scores("qed,sa,molwt"), "C")
     assert row.values[:2] == (None, None)
     assert row.values[2] == pytest.approx(16.04, abs=0.01)
@@ -121,7 +121,7 @@ def test_the_parent_of_a_salt_is_scored_when_asked_for() -> None:
     ("wrong", "near"),
     [("qde", "qed"), ("lipinski", "lipinski_violations"), ("rotatable", "rotatable_bonds")],
 )
-def test_an_unknown_score_is_refused_with_the_nearest_and_the_list(wrong: str, near: str) -> None:
+def test_an_unknown_score_is_refused_with_the_nearest_name(wrong: str, near: str) -> None:
     with pytest.raises(UsageError, match=f"'{wrong}'.*'{near}'.*--list"):
         score(GOOD, ["qed", wrong])
 
@@ -151,7 +151,7 @@ def test_functions_are_scorers_and_their_name_is_the_column() -> None:
         ]
 
 
-def test_a_scorer_from_a_file_works_on_every_worker_and_from_any_folder(
+def test_a_scorer_file_works_in_every_worker_and_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scorer_file(tmp_path, "WEIGHT = 2\n", "neighbour_of_doubled.py")
@@ -272,7 +272,7 @@ def test_a_molecule_that_kills_its_worker_costs_its_own_row_only(tmp_path: Path)
     assert table["deadly"].dropna().tolist() == [3.0] * 90 + [4.0] * 90
 
 
-def test_an_endless_stream_is_scored_as_it_comes_in_bounded_memory() -> None:
+def test_an_endless_stream_is_scored_in_bounded_memory() -> None:
     taken = 0
 
     def endless() -> Iterator[tuple[str, int]]:

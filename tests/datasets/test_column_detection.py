@@ -49,7 +49,7 @@ def test_a_table_without_header_loses_no_row(put: Any) -> None:
             assert [record.smiles for record in table] == ["CCO", "CCN"]
 
 
-def test_a_first_row_that_cannot_be_read_is_a_row_and_not_a_header(put: Any) -> None:
+def test_an_unreadable_first_row_is_no_header(put: Any) -> None:
     for text in (
         "C1CC,1\nCCO,2\nCCN,3\n",
         "c1ccccc1[Xx,1\nCCO,2\nCCN,3\n",
@@ -67,7 +67,7 @@ def test_a_first_row_that_cannot_be_read_is_a_row_and_not_a_header(put: Any) -> 
     ("column", "expected"),
     [("a", "C"), ("A", "CC"), ("b", "CCC"), ("B", "CCC"), ("1", "C"), ("3", "CCC"), ("2", "CC")],
 )
-def test_a_column_is_chosen_by_exact_name_then_any_case_then_number(
+def test_a_column_is_chosen_by_name_then_any_case_then_number(
     put: Any, column: str, expected: str
 ) -> None:
     with open_table(put("a,A,b\nC,CC,CCC\n"), column) as table:

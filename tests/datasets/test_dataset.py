@@ -53,7 +53,7 @@ def unpack(packed: np.ndarray[Any, Any], sizes: list[int]) -> list[list[int]]:
 
 
 @given(LENGTHS, st.randoms(use_true_random=False))
-def test_a_batch_holds_each_molecule_forwards_backwards_and_shifted(
+def test_a_batch_holds_molecules_forwards_backwards_and_shifted(
     lengths: list[int], random: Any
 ) -> None:
     dataset = some_dataset(lengths)
@@ -70,7 +70,7 @@ def test_a_batch_holds_each_molecule_forwards_backwards_and_shifted(
 
 
 @given(LENGTHS)
-def test_a_batch_tells_the_grammar_of_each_position_as_each_molecule_has_it_alone(
+def test_prefix_features_in_a_batch_are_those_of_one_molecule(
     lengths: list[int],
 ) -> None:
     dataset = some_dataset(lengths)
@@ -111,7 +111,7 @@ def test_the_batches_are_a_function_of_seed_and_epoch_alone() -> None:
     )
 
 
-def test_training_and_validation_rows_are_all_rows_and_share_none() -> None:
+def test_training_and_validation_rows_partition_all_rows() -> None:
     dataset = some_dataset([2] * 20, held_out=6)
     assert sorted([*dataset.training_rows, *dataset.validation_rows]) == list(range(20))
     assert len(dataset.validation_rows) == 6

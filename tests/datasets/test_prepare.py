@@ -179,7 +179,7 @@ def test_the_split_depends_on_its_seed_alone(molecules_csv: Path) -> None:
     assert not none.validation.any()
 
 
-def test_a_number_of_rows_is_a_fair_draw_in_the_order_of_the_file(
+def test_a_number_of_rows_is_a_fair_draw_in_file_order(
     molecules_csv: Path, tiny_dataset: Dataset
 ) -> None:
     result = prepare([molecules_csv], DataConfig(rows=50), workers=1)
@@ -228,7 +228,7 @@ def test_merges_shorten_molecules_and_keep_to_the_size_asked_for(molecules_csv: 
     assert sizes[1] > sizes[40] > sizes[64]
 
 
-def test_other_spellings_are_of_the_same_molecules_whoever_works_on_them(tmp_path: Path) -> None:
+def test_other_spellings_do_not_depend_on_the_workers(tmp_path: Path) -> None:
     path = written(
         tmp_path / "all.csv", [*GOOD, *BAD, *SAME, *("C" * length + "N" for length in range(1, 30))]
     )
@@ -257,7 +257,7 @@ def test_other_spellings_are_of_the_same_molecules_whoever_works_on_them(tmp_pat
     assert Dataset.load(tmp_path / "saved").spellings == 3
 
 
-def test_molecules_are_written_in_a_given_vocabulary_extended_as_they_need(tmp_path: Path) -> None:
+def test_a_given_vocabulary_is_extended_as_needed(tmp_path: Path) -> None:
     base = prepared(
         [written(tmp_path / "base.csv", ["C" * length + "O" for length in range(1, 30)])]
     ).dataset.vocabulary

@@ -83,7 +83,7 @@ def test_whatever_is_quoted_by_the_rules_comes_back_to_the_byte(
     assert [list(record.fields) for record in read(path)] == rows
 
 
-def test_a_row_with_a_wrong_number_of_fields_is_marked_and_never_shifted(put: Any) -> None:
+def test_a_row_of_wrong_width_is_marked_and_never_shifted(put: Any) -> None:
     records = read(put("id,smiles\n1,C\n2,CC,extra\n3\n4,CCC\n"))
     assert [(r.line, r.smiles, r.problem) for r in records] == [
         (2, "C", ""),
@@ -192,9 +192,7 @@ LATE = (
 
 
 @pytest.mark.parametrize("zipped", [False, True])
-def test_every_property_of_an_sdf_is_a_column_where_the_table_is_wanted_whole(
-    put: Any, zipped: bool
-) -> None:
+def test_every_sdf_property_is_a_column_of_a_whole_table(put: Any, zipped: bool) -> None:
     path = put(gzip.compress(LATE.encode()) if zipped else LATE, "x.sdf")
     with open_table(path, whole=True) as table:
         assert table.columns == ("smiles", "name", "first", "last")
@@ -203,7 +201,7 @@ def test_every_property_of_an_sdf_is_a_column_where_the_table_is_wanted_whole(
     assert {record.problem for record in records} == {""}
 
 
-def test_a_property_too_late_in_a_stream_is_a_problem_that_names_it(
+def test_a_property_too_late_in_a_stream_is_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for whole, problem in ((True, f"{table_reader.LATE}: last"), (False, "")):
@@ -237,7 +235,7 @@ def test_sdf_with_crlf_and_without_a_last_separator(put: Any) -> None:
     assert smiles(put(text, "x.sdf")) == ["C[C@H](O)F"]
 
 
-def test_a_long_cell_of_another_column_and_blank_lines_before_the_first_row_lose_nothing(
+def test_long_cells_and_blank_first_lines_lose_nothing(
     put: Any,
 ) -> None:
     assert smiles(put('smiles,n\nC,"' + "x" * 500_000 + '"\nCC,y\n')) == ["C", "CC"]

@@ -109,7 +109,7 @@ def test_a_worker_killed_by_chance_costs_nothing(tmp_path: Path) -> None:
     assert [n for result in results for n in result] == [2 * n for n in range(20)]
 
 
-def test_without_a_rule_for_crashes_a_crash_is_an_error_that_names_the_row() -> None:
+def test_a_crash_without_on_crash_is_an_error_with_the_row() -> None:
     function = functools.partial(double_or_die, deadly=frozenset({55}))
     with pytest.raises(MolvaeError, match="'55'"):
         list(map_chunks(function, chunked(range(100), 10), 2))

@@ -1,4 +1,4 @@
-"""What was saved is what is loaded; what is damaged or hostile is refused."""
+"""A saved model loads as it was; a damaged or hostile one is refused."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def test_weights_that_do_not_fit_are_named(
 
 
 class Bomb:
-    """What runs a command where it is unpickled."""
+    """Runs a command where it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -238,9 +238,7 @@ def test_what_is_no_model_is_refused(tmp_path: Path, folder: Path) -> None:
         checkpoint.load(copy)
 
 
-def test_a_model_loads_through_a_link_and_without_its_training_state(
-    folder: Path, tmp_path: Path
-) -> None:
+def test_a_model_loads_by_a_link_and_without_training_state(folder: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(folder, tmp_path / "a folder with ünusual names"))
     for name in (*model_folder.STATE_FILES, "known.safetensors"):
         (copy / name).unlink()

@@ -69,9 +69,7 @@ def test_what_was_fitted_and_not_trained_is_not_rounded() -> None:
     assert tensors["weight"].tolist() == [1.0] * 3
 
 
-def test_rounding_costs_next_to_nothing_and_less_than_bfloat16_would(
-    tiny_run: Path, molecules: list[str]
-) -> None:
+def test_rounding_costs_less_than_bfloat16_would(tiny_run: Path, molecules: list[str]) -> None:
     codec = Codec.load(str(tiny_run), precision="fp32")
     packed, _ = codec.packed(codec.read(molecules[:100]))
 
@@ -199,7 +197,7 @@ def test_what_is_there_is_never_written_over(
     assert os.listdir(tmp_path / "there") == []
 
 
-def test_a_weight_too_large_for_half_precision_is_named_and_nothing_is_left(
+def test_a_weight_too_large_for_half_precision_is_named(
     tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     saved = checkpoint.load(tiny_run)

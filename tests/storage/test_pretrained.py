@@ -78,9 +78,7 @@ def test_a_model_gives_the_molecules_it_always_gave(folder: Path, written: Path)
     )
 
 
-def test_what_was_written_down_is_ten_molecules_and_their_molecules(
-    folder: Path, written: Path
-) -> None:
+def test_the_golden_files_hold_molecules_and_their_decodings(folder: Path, written: Path) -> None:
     samples = golden.draw(folder)
     assert len({one.smiles for one in samples}) == golden.NUMBER == 10
     assert written.read_text().count("\n") == 11
@@ -127,7 +125,7 @@ def test_a_model_is_whole_and_holds_nothing_else(folder: Path) -> None:
     assert len(model_folder.load_known(folder)) >= 270
 
 
-def test_a_model_says_where_it_comes_from_and_what_may_be_done_with_it(folder: Path) -> None:
+def test_a_shipped_model_names_its_data_and_its_licence(folder: Path) -> None:
     summary, card = model_folder.summarise(folder), model_folder.load_card(folder)
     assert all(summary[key] is not None for key in summary)
     assert summary["licence"], "export it with --licence"
@@ -177,7 +175,7 @@ def test_models_are_found_by_their_names_the_default_first(two_models: Path) -> 
 
 
 @pytest.mark.usefixtures("two_models")
-def test_a_path_is_a_path_and_a_name_a_name_whatever_stands_in_the_folder(
+def test_a_name_and_a_path_are_never_confused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -224,7 +222,7 @@ def test_the_models_live_in_the_data_package() -> None:
     assert pretrained.home() == Path(molvae_data.__file__).parent / "models"
 
 
-def test_python_loads_a_model_by_its_name_and_one_in_a_folder_by_its_path(
+def test_python_loads_a_model_by_name_or_by_path(
     two_models: Path, tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert molvae.load().path == molvae.load("moses").path == two_models / "moses"
@@ -253,6 +251,6 @@ def test_a_training_in_a_folder_of_that_name_gives_its_own_model(
         "vocabulary": 64,
     }
     model = molvae.train(molecules_csv, "moses", epochs=1, batch_size=150, **dials)
-    assert model.latent == 3
+    assert model.config.model.latent == 3
     info = json.loads((model.path / "info.json").read_text())
     assert info["molecules"] == 285, "what a card says"
