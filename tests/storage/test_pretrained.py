@@ -78,7 +78,7 @@ def test_a_model_gives_the_molecules_it_always_gave(folder: Path, written: Path)
     )
 
 
-def test_the_golden_files_hold_molecules_and_their_decodings(folder: Path, written: Path) -> None:
+def test_the_golden_file_holds_ten_distinct_molecules(folder: Path, written: Path) -> None:
     samples = golden.draw(folder)
     assert len({one.smiles for one in samples}) == golden.NUMBER == 10
     assert written.read_text().count("\n") == 11
