@@ -26,8 +26,8 @@ import selfies
 from numpy.typing import NDArray
 
 from molvae.language.ids_to_smiles import decode_smiles
-from molvae.language.place import GROUPS
 from molvae.language.prefix_features import (
+    GROUPS,
     TIERS,
     advance,
     feature_sizes,
@@ -152,7 +152,8 @@ def measure(real: list[list[str]]) -> None:
         print(f"  {label:40}{timed(work, len(real)):8.1f}")
 
     print(
-        f"{len(real)} molecules of {single.mean():.1f} symbols, {lengths.mean():.1f} tokens; us a molecule"
+        f"{len(real)} molecules of {single.mean():.1f} symbols, {lengths.mean():.1f} tokens; "
+        "us a molecule"
     )
     line("selfies.decoder", lambda: [selfies.decoder(text) for text in texts])
     line("decode_smiles", lambda: decode_smiles(ids, lengths, alphabet))

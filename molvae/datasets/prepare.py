@@ -26,7 +26,7 @@ from ..config import DataConfig
 from ..errors import InputError, MoleculeError
 from ..language.ids_to_smiles import decode_smiles
 from ..language.selfies_codec import check_return, constraints_for
-from ..language.smiles_to_ids import Scribe
+from ..language.smiles_to_ids import SelfiesEncoder
 from ..language.vocabulary import Ids, Vocabulary, learn_merges, merge
 from ..runtime.compilation import prepare_to_fork
 from ..runtime.process_pool import chunked, default_workers, map_chunks
@@ -194,7 +194,7 @@ def encode_rows(rows: list[Row], config: DataConfig) -> Chunk:
     the processor's caches."""
     chunk = Chunk()
     standard = _standardised(rows, config, chunk)
-    encoder = Scribe(one.smiles for one in standard)
+    encoder = SelfiesEncoder(one.smiles for one in standard)
     molecules = _round_trips(_encoded(standard, encoder, chunk), encoder, chunk)
     chunk.hashes = [smiles_hash(one.smiles) for one in molecules]
     chunk.places = [(one.row.source, one.row.line) for one in molecules]
@@ -211,7 +211,7 @@ def encode_rows(rows: list[Row], config: DataConfig) -> Chunk:
 
 
 def _respelled(
-    molecules: list[Standard], encoder: Scribe, hashes: list[int], count: int
+    molecules: list[Standard], encoder: SelfiesEncoder, hashes: list[int], count: int
 ) -> list[Ids]:
     """``count`` random spellings of each molecule in SELFIES symbols; the canonical one where
     SELFIES fails.
@@ -254,7 +254,7 @@ def _standardised(rows: list[Row], config: DataConfig, chunk: Chunk) -> list[Sta
     return found
 
 
-def _encoded(molecules: list[Standard], encoder: Scribe, chunk: Chunk) -> list[Standard]:
+def _encoded(molecules: list[Standard], encoder: SelfiesEncoder, chunk: Chunk) -> list[Standard]:
     """The molecules that SELFIES can express, in symbols; the others are rejected in ``chunk``."""
     found = list[Standard]()
     for one, ids in zip(molecules, encoder.write([one.smiles for one in molecules]), strict=True):
@@ -265,7 +265,9 @@ def _encoded(molecules: list[Standard], encoder: Scribe, chunk: Chunk) -> list[S
     return found
 
 
-def _round_trips(molecules: list[Standard], encoder: Scribe, chunk: Chunk) -> list[Standard]:
+def _round_trips(
+    molecules: list[Standard], encoder: SelfiesEncoder, chunk: Chunk
+) -> list[Standard]:
     """The molecules that SELFIES decodes to themselves; the others are rejected in ``chunk``."""
     doubtful = [one for one in molecules if _may_change(one.smiles)]
     if not doubtful:

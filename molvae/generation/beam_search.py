@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..language.consistency import consistent_draws
+from ..language.smiles_to_ids import canonical_draws
 from ..language.vocabulary import END, Ids
 from ..nn.decoding import Decoder, Prefixes
 from ..nn.threads import Threads
@@ -31,7 +31,7 @@ class Candidate(NamedTuple):
     """A molecule a latent decodes to: canonical SMILES, and log p(x|z) of its likeliest spelling.
 
     In nats. ``canonical`` says that one of its spellings in the beam is the SELFIES that the
-    molecule encodes to (:mod:`molvae.language.consistency`)."""
+    molecule encodes to (:mod:`molvae.language.smiles_to_ids`)."""
 
     smiles: str
     log_likelihood: float
@@ -121,7 +121,7 @@ def _molecules(codec: Codec, found: Sequence[tuple[float, Ids]]) -> list[Candida
     """The molecules that strings of symbols mean, each once; without those that have no atoms."""
     written = [ids for _, ids in found]
     decoded = molecules_of(written, codec.vocabulary)
-    flags = consistent_draws([one.smiles for one in decoded], written, codec.vocabulary)
+    flags = canonical_draws([one.smiles for one in decoded], written, codec.vocabulary)
     canonical = {one.smiles for one, flag in zip(decoded, flags, strict=True) if flag}
     likeliest: dict[str, float] = {}
     for (score, _), one in zip(found, decoded, strict=True):

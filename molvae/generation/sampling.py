@@ -2,7 +2,7 @@
 
 Molecules are drawn in blocks of a fixed size, each with its own random generator, so the same seed
 gives the same molecules however many are asked for, on any number of threads. Draws whose SELFIES
-is not canonical (:mod:`molvae.language.consistency`) are left out unless asked for.
+is not canonical (:mod:`molvae.language.smiles_to_ids`) are left out unless asked for.
 
     Z latent
 """
@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 from ..chem.molecule import smiles_hash
 from ..config import MAX_TEMPERATURE, PRIOR_LEVEL
 from ..errors import UsageError
-from ..language.consistency import consistent_draws
+from ..language.smiles_to_ids import canonical_draws
 from ..language.vocabulary import Vocabulary
 from ..nn import decoding
 from ..nn.decoding import Written
@@ -192,7 +193,7 @@ def to_samples(
     A sample without atoms has an empty SMILES."""
     ids = [one for one, _ in written]
     decoded = molecules_of(ids, vocabulary)
-    flags = consistent_draws([one.smiles for one in decoded], ids, vocabulary)
+    flags = canonical_draws([one.smiles for one in decoded], ids, vocabulary)
     samples = [
         Sample(*one, likelihood, flag)
         for one, (_, likelihood), flag in zip(decoded, written, flags, strict=True)
@@ -235,14 +236,11 @@ def draws(
     if workers > 1 and codec.model.device.type == "cpu":
         prepare_to_fork()
         work = partial(draw_samples, codec, params, filters)
-        blocks = map_chunks(work, ([number] for number in numbers), workers)
-    else:
-        written = draw_blocks(codec, params, numbers, count, likely)
-        pairs = (pair for block in written for pair in pairs_of(block))
-        finish = partial(to_samples, vocabulary=codec.vocabulary, filters=filters)
-        blocks = map_chunks(finish, chunked(pairs, BLOCK // 4), workers)
-    for block in blocks:
-        yield from block
+        return chain.from_iterable(map_chunks(work, ([one] for one in numbers), workers))
+    written = draw_blocks(codec, params, numbers, count, likely)
+    pairs = chain.from_iterable(map(pairs_of, written))
+    finish = partial(to_samples, vocabulary=codec.vocabulary, filters=filters)
+    return chain.from_iterable(map_chunks(finish, chunked(pairs, BLOCK // 4), workers))
 
 
 def draw_samples(

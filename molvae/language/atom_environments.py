@@ -1,153 +1,135 @@
-"""What surrounds an atom of a prefix, as numbers: all within one to four bonds, and the chain that
-led there.
+"""Environment of the current atom as hashes: everything within one to four bonds, and the chain
+that led to it.
 
-As an n-gram tells of a text, but along bonds instead of along the string: what was written long ago
-may be near. Such surroundings are many, so each is hashed to one of some thousand numbers. What
-lies within some bonds follows Morgan's algorithm (Rogers and Hahn, J. Chem. Inf. Model. 2010, 50,
-742): every atom's number is mixed with the sum of its neighbours', once for every bond. Knows
-graphs as tables, no strings and no learning."""
+Like the n-grams of a text, but along bonds instead of along the string: atoms written long ago may
+be near. There are many environments, so each is hashed to one of some thousand numbers, after the
+algorithm of Morgan (Rogers and Hahn, J. Chem. Inf. Model. 2010, 50, 742): every atom's hash is
+mixed with the sum of its neighbours', once for every bond of the radius.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import MutableSequence, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..runtime.compilation import compiled
-from .derivation import (
-    ATOMS,
-    BOND_ORDER,
-    CURRENT,
-    CURSOR,
-    DEPTH,
-    HELD,
-    INDEX,
-    PARENT,
-    PENDING,
-    SYMBOL,
-    VALENCE,
-    Ints,
-)
-from .ring_closures import DISTANCE, FIRST, IN_RING, PI, QUEUE, followed
-from .symbols import CAPACITY, ELEMENT
+from .derivation import Derivation
+from .ring_closures import Graph, followed
+from .symbols import Symbol
 
 NUMBERS = 32761
 """Number of values of each hash; 0 is "no atom". A model whose table has fewer rows folds the
 others, which are 32,760, for that has many divisors, and they fall evenly."""
 
 NEAR = 4
-"""Bonds from the current atom up to which all is looked at."""
+"""Largest radius of an environment in bonds."""
+RADII = 1 + NEAR
+"""Rows of the scratch for hashes of environments by radius."""
+Hashes = Sequence[MutableSequence[int]]
+"""Scratch ``(RADII, N)``: hash of the environment of every atom by radius."""
+
 _CHAINS = (4, 7, 12)
 _ABOUT = 2
-RADII = 1 + NEAR
-"""Rows of the table of numbers."""
 HASHES = NEAR + len(_CHAINS) + _ABOUT + 1
 """Columns: within one to four bonds; the last four, seven and twelve atoms of the chain; within one
-bond and two, together with what the grammar is about; within two bonds of the atom that the chain
-goes on from when the innermost branch ends."""
+bond and two, mixed with what the derivation is waiting for; within two bonds of the atom that the
+chain continues from when the innermost branch ends."""
 
-_MASK = 0x7FFFFFFF  # numbers stay below 2^31 and factors below 2^32, so that no product outgrows 63 bits
+# Hashes stay below 2^31 and factors below 2^32, so that no product exceeds 63 bits.
+_MASK = 0x7FFFFFFF
 
 
 @compiled(forceinline=True)
 def _mixed(number: int, other: int) -> int:
-    """Both in one number below 2^31."""
+    """Mix two numbers into one below 2^31."""
     number = (number * 1000003 + other + 12345) & _MASK
     number = ((number ^ (number >> 15)) * 739982445) & _MASK
     return number ^ (number >> 13)
 
 
 @compiled(forceinline=True)
-def _told(number: int) -> int:
-    """One of the values of a hash."""
+def _feature(number: int) -> int:
+    """Reduce a hash to the values of a feature; its low bits are mixed the least."""
     return 1 + (number >> 7) % (NUMBERS - 1)
 
 
 @compiled(forceinline=True)
-def hash_surroundings(
-    symbols: Ints,
-    state: Ints,
-    graph: Ints,
-    links: Ints,
-    numbers: Ints,
+def hash_environments(
+    symbols: Sequence[Symbol],
+    state: Derivation,
+    graph: Graph,
+    hashes: Hashes,
     reached: int,
     left: int,
     row: NDArray[np.int16],
-    at: int,
 ) -> None:
-    """Write the hashes of a prefix to ``row`` from ``at`` on.
+    """Write the hashes of a prefix to ``row`` ``(HASHES,)``.
 
-    ``numbers`` ``(5, N)`` is scratch, ``reached`` the number of atoms that the search has found,
-    which must have gone four bonds far; ``left`` tells how much of the innermost branch is left.
-    """
-    depth = state[CURSOR, DEPTH]
-    current = state[CURRENT, depth]
-    for atom in range(state[CURSOR, ATOMS]):
-        used = graph[VALENCE, atom]
-        kind = (
-            symbols[state[SYMBOL, atom], ELEMENT] * 64
-            + graph[PI, atom] * 16
-            + graph[IN_RING, atom] * 8
-        )
-        numbers[0, atom] = _mixed(kind + used, symbols[state[SYMBOL, atom], CAPACITY])
+    ``reached`` is the number of atoms found by the search, which must have gone four bonds far;
+    ``left`` the number of symbols left in the innermost branch."""
+    cursor, atoms, nodes = state.cursor, state.atoms, graph.nodes
+    current = state.levels[cursor.depth].atom
+    for number in range(cursor.atoms):
+        node, symbol = nodes[number], symbols[atoms[number].symbol]
+        # Bits 0 to 2: valence used (one of 8 runs into the next bit, which a hash tolerates); 3: in
+        # a ring; 4 and 5: pi bonds; 6 and up: element.
+        kind = symbol.element * 64 + node.pi * 16 + node.in_ring * 8
+        hashes[0][number] = _mixed(kind + node.valence, symbol.capacity)
     for column in range(len(_CHAINS)):
-        row[at + NEAR + column] = _told(_chain(state, graph, numbers, current, _CHAINS[column]))
-    about = (
-        state[CURSOR, PENDING] * 32 + (state[CURSOR, HELD] + 8) * 2 + min(state[CURSOR, INDEX], 1)
-    )
-    about = about * 16 + min(left, 15)
+        row[NEAR + column] = _feature(_chain(state, graph, hashes, current, _CHAINS[column]))
+    # Bit 0: index begun; 1 to 4: valence held, from -8 on; 5 on: index symbols pending. Times 16,
+    # for four more bits of how much of the branch is left.
+    waiting = cursor.pending * 32 + (cursor.held + 8) * 2 + min(cursor.index, 1)
+    waiting = waiting * 16 + min(left, 15)
     for radius in range(NEAR):
-        # An atom's number is told in the end only to those as near to the current one as there are
-        # mixings left.
+        # The hash of an atom is needed only as far as it can still reach the current atom.
         for place in range(reached):
-            atom = graph[QUEUE, place]
-            if graph[DISTANCE, atom] >= NEAR - radius:
+            atom = graph.queue[place]
+            if nodes[atom].distance >= NEAR - radius:
                 break
-            _mix_neighbours(graph, links, numbers, radius, atom)
-        row[at + radius] = _told(numbers[radius + 1, current])
+            _mix_neighbours(graph, hashes, radius, atom)
+        within = hashes[radius + 1][current]
+        row[radius] = _feature(within)
         if radius < _ABOUT:
-            row[at + NEAR + len(_CHAINS) + radius] = _told(
-                _mixed(numbers[radius + 1, current], about)
-            )
-    row[at + HASHES - 1] = 0
-    if depth > 0 and state[CURRENT, depth - 1] >= 0:
-        row[at + HASHES - 1] = _told(_within_two(graph, links, numbers, state[CURRENT, depth - 1]))
+            row[NEAR + len(_CHAINS) + radius] = _feature(_mixed(within, waiting))
+    row[HASHES - 1] = 0
+    if cursor.depth > 0 and state.levels[cursor.depth - 1].atom >= 0:
+        row[HASHES - 1] = _feature(_within_two(graph, hashes, state.levels[cursor.depth - 1].atom))
 
 
 @compiled(forceinline=True)
-def _mix_neighbours(graph: Ints, links: Ints, numbers: Ints, radius: int, atom: int) -> None:
-    """An atom's number within one bond more than ``radius``, from those of its neighbours and its
-    own within that.
-    """
-    total: Any = np.int64(0)
-    link = graph[FIRST, atom]
+def _mix_neighbours(graph: Graph, hashes: Hashes, radius: int, atom: int) -> None:
+    """Compute an atom's hash for ``radius + 1`` from its own and its neighbours' for ``radius``."""
+    total = 0
+    link = graph.nodes[atom].first
     while link >= 0:
-        other, double, link = followed(links[link])
-        total += _mixed(numbers[radius, other], double)
-    numbers[radius + 1, atom] = _mixed(numbers[radius, atom], total & _MASK)
+        other, double, link = followed(graph.links[link])
+        total += _mixed(hashes[radius][other], double)
+    hashes[radius + 1][atom] = _mixed(hashes[radius][atom], total & _MASK)
 
 
 @compiled(forceinline=True)
-def _within_two(graph: Ints, links: Ints, numbers: Ints, atom: int) -> Any:
-    """The number of an atom anywhere within two bonds."""
-    if not 0 <= graph[DISTANCE, atom] <= NEAR - 2:
-        link = graph[FIRST, atom]
+def _within_two(graph: Graph, hashes: Hashes, atom: int) -> int:
+    """Hash of the environment of any atom within two bonds."""
+    if not 0 <= graph.nodes[atom].distance <= NEAR - 2:
+        link = graph.nodes[atom].first
         while link >= 0:
-            other, _, link = followed(links[link])
-            _mix_neighbours(graph, links, numbers, 0, other)
-        _mix_neighbours(graph, links, numbers, 0, atom)
-        _mix_neighbours(graph, links, numbers, 1, atom)
-    return numbers[2, atom]
+            other, _, link = followed(graph.links[link])
+            _mix_neighbours(graph, hashes, 0, other)
+        _mix_neighbours(graph, hashes, 0, atom)
+        _mix_neighbours(graph, hashes, 1, atom)
+    return hashes[2][atom]
 
 
 @compiled(forceinline=True)
-def _chain(state: Ints, graph: Ints, numbers: Ints, atom: int, length: int) -> Any:
-    """The last ``length`` atoms of the chain up to an atom, with their bonds, in one number."""
-    number: Any = np.int64(length)
+def _chain(state: Derivation, graph: Graph, hashes: Hashes, atom: int, length: int) -> int:
+    """Hash of the last ``length`` atoms of the chain up to an atom, with their bonds."""
+    number = length
     for _ in range(length):
         if atom < 0:
             break
-        number = _mixed(number, numbers[0, atom] ^ graph[BOND_ORDER, atom])
-        atom = state[PARENT, atom]
+        number = _mixed(number, hashes[0][atom] ^ graph.nodes[atom].order)
+        atom = state.atoms[atom].parent
     return number

@@ -1,81 +1,156 @@
-"""The SELFIES derivation as array state: single symbols in, the graph of the molecule out.
+"""SELFIES derivation: single symbols in, the graph of the molecule out.
 
-One symbol is consumed at a time, so the state is right after any prefix, within a branch and
+SELFIES (Krenn et al., Mach. Learn.: Sci. Technol. 2020, 1, 045024; version 2: Lo et al., Digital
+Discovery 2023, 2, 897) is a formal grammar. Its decoder reads symbols from left to right and keeps
+a derivation state: how many bonds the current atom has left. A bond that would exceed this valence
+is given a lower order, and where none is left the rest of the branch is skipped, so that every
+string is a valid molecule. A branch or ring symbol is followed by index symbols, the digits of the
+branch's length or of the number of atoms back to the ring's other end.
+
+One symbol is consumed at a time, so the state is defined after any prefix, within a branch and
 between a ring symbol and its index too. Open branches are an explicit stack. The result is that of
-``selfies.decoder``, silent repairs included: bond orders cut down to the valence left, exhausted
-branches skipped, rings to nowhere dropped, rings between bonded atoms raising their bond. Knows ids
-and tables, no text, no RDKit and no learning.
+``selfies.decoder``, silent repairs included: bond orders cut to the valence left, exhausted
+branches skipped, rings without a second atom dropped, rings between bonded atoms raising their
+bond.
 
-Small compiled functions are inlined by force: a call that is not costs more in counting the
-references to its arrays than the function takes. Compiled code also keeps what it calls in its
-cache on disk: after an edit here, delete the ``*.nbi`` files beside this one, for numba looks at
-the caller's file only."""
+Small compiled functions are inlined by force: a call that is not costs more in counting references
+to its arrays than the function takes. numba's cache on disk follows the file of the caller only:
+after an edit here, delete the ``*.nbi`` files of ``language``.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..runtime.compilation import compiled
+from ..runtime.compilation import KERNELS, compiled, lent
 from .symbols import (
     ATOM,
-    BOND,
     BRANCH,
-    CAPACITY,
-    DIGIT,
     DOT,
     END,
     EPSILON,
-    KIND,
     NOP,
-    READS,
     RING,
     Alphabet,
+    Symbol,
+    record_table,
+    records,
 )
-
-# A derivation is a table of integers (11, N): one row of scalars, three about the open branches
-# (the main chain is level 0), three about atoms, four about the ring closures asked for.
-CURSOR, STATE, CURRENT, STOP, SYMBOL, PARENT, ORDER, LEFT, RIGHT, RING_ORDER, RING_SYMBOL = range(
-    11
-)
-"""Rows: scalars; valence left, current atom and last position of a level; symbol, parent and bond
-order to it of an atom; left and right atom, bond order and symbol of a ring closure."""
-
-ENDED, SEEN, ATOMS, RINGS, DEPTH, PENDING, WAITING, HELD, INDEX = range(9)
-"""Scalars: ended; symbols seen; atoms; ring closures asked for; open branches; index symbols
-pending, the symbol that waits for them, the valence held for it, and the index so far."""
-
-# What the derivation builds is a second table (6, N), written afresh by form_rings.
-VALENCE, BOND_ORDER, MADE_LEFT, MADE_RIGHT, MADE_ORDER, MADE_SYMBOL = range(6)
-"""Rows: valence used by an atom and its bond order to its parent; left and right atom, order and
-symbol of a ring."""
 
 START, DEAD = 0, -1
-"""Valence left where there is no atom yet, and where there is none: the rest of that branch is
-skipped.
-"""
+"""Valence left before the first atom, and where there is none: the branch's rest is skipped."""
 
 Ids = NDArray[np.uint16]
 Ints = NDArray[np.int32]
 
 
-def new_states(rows: int, size: int) -> Ints:
-    """``(rows, 11, size)`` derivations of the empty prefix.
+@dataclass(slots=True)
+class Cursor:
+    """Place of a derivation in its string."""
+
+    ended: int = 0
+    seen: int = 0  # symbols
+    atoms: int = 0
+    rings: int = 0  # ring closures requested
+    depth: int = 0  # open branches
+    pending: int = 0  # index symbols to come
+    waiting: int = 0  # the symbol that they belong to
+    held: int = 0  # valence held for it, negative for a branch
+    index: int = 0  # the number that they have given so far
+
+
+@dataclass(slots=True)
+class Branch:
+    """An open branch; the main chain is level 0."""
+
+    free: int = 0  # valence left at its current atom, START or DEAD
+    atom: int = 0  # its current atom, -1 for none
+    stop: int = 0  # symbols seen when it ends
+
+
+@dataclass(slots=True)
+class Atom:
+    """An atom in the order of the derivation."""
+
+    symbol: int = 0
+    parent: int = 0  # -1 for none
+    order: int = 0  # of the bond to its parent
+
+
+@dataclass(slots=True)
+class Ring:
+    """A ring closure, as requested or as formed."""
+
+    left: int = 0
+    right: int = 0
+    order: int = 0
+    symbol: int = 0
+
+
+@dataclass(slots=True)
+class Node:
+    """An atom in the finished graph."""
+
+    valence: int = 0  # used
+    order: int = 0  # of the bond to its parent
+
+
+class Derivation(NamedTuple):
+    """Derivation state of one prefix: a row of :class:`Derivations`."""
+
+    cursor: Cursor
+    levels: Sequence[Branch]
+    atoms: Sequence[Atom]
+    rings: Sequence[Ring]
+
+
+class Derivations(NamedTuple):
+    """Derivation states of ``R`` prefixes, independent of each other, as arrays of ``R`` rows."""
+
+    cursors: Sequence[Cursor]
+    levels: Sequence[Sequence[Branch]]
+    atoms: Sequence[Sequence[Atom]]
+    rings: Sequence[Sequence[Ring]]
+
+    def at(self, rows: NDArray[Any]) -> Derivations:
+        """Copies of the states ``rows``, each as often and in the order as they are named."""
+        parts = cast(Any, self)
+        if KERNELS:
+            return Derivations(*(part[rows] for part in parts))
+        return Derivations(*([deepcopy(part[row]) for row in rows] for part in parts))
+
+
+def empty_derivations(rows: int, size: int) -> Derivations:
+    """States of ``rows`` empty prefixes.
 
     A molecule of more than ``size`` atoms, ring closures or nested branches ends where it would
     outgrow them."""
-    states = np.zeros((rows, 11, max(size, 9)), np.int32)
-    states[:, CURRENT, 0] = -1
-    return states
+    levels = record_table(Branch, rows, size)
+    if KERNELS:
+        cast(Any, levels)["atom"][:, 0] = -1
+    else:
+        for row in levels:
+            row[0].atom = -1
+    atoms, rings = record_table(Atom, rows, size), record_table(Ring, rows, size)
+    return Derivations(records(Cursor, rows), levels, atoms, rings)
+
+
+@compiled(forceinline=True)
+def lent_states(states: Derivations) -> Derivations:
+    """The same states, lent to compiled code, see :func:`molvae.runtime.compilation.lent`."""
+    cursors, levels = lent(states.cursors), lent(states.levels)
+    return Derivations(cursors, levels, lent(states.atoms), lent(states.rings))
 
 
 def molecules(ids: NDArray[Any], lengths: NDArray[Any], alphabet: Alphabet) -> tuple[Ids, Ints]:
-    """``ids`` and ``lengths`` as compiled code wants them; InputError if they do not fit
-    together.
-    """
+    """``ids`` and ``lengths`` in the types of compiled code; InputError if they disagree."""
     flat = np.ascontiguousarray(ids, dtype=np.uint16)
     counts = np.ascontiguousarray(lengths, dtype=np.int32)
     if int(counts.sum()) != len(flat) or int(counts.min(initial=0)) < 0:
@@ -86,143 +161,143 @@ def molecules(ids: NDArray[Any], lengths: NDArray[Any], alphabet: Alphabet) -> t
 
 
 @compiled(forceinline=True)
-def restart(state: Ints) -> None:
-    """Back to the empty prefix."""
-    for scalar in range(INDEX + 1):
-        state[CURSOR, scalar] = 0
-    state[STATE, 0] = START
-    state[CURRENT, 0] = -1
+def restart(state: Derivation) -> None:
+    """Return to the empty prefix."""
+    cursor, chain = state.cursor, state.levels[0]
+    cursor.ended = cursor.seen = cursor.atoms = cursor.rings = cursor.depth = 0
+    cursor.pending = cursor.waiting = cursor.held = cursor.index = 0
+    chain.free, chain.atom = START, -1
 
 
 @compiled(forceinline=True)
-def consume(symbols: Ints, state: Ints, symbol: int) -> None:
+def consume(symbols: Sequence[Symbol], state: Derivation, symbol: int) -> None:
     """Advance a derivation by one single symbol."""
-    kind = symbols[symbol, KIND]
-    if kind == NOP or state[CURSOR, ENDED]:
+    cursor, kind = state.cursor, symbols[symbol].kind
+    if kind == NOP or cursor.ended:
         return
     if kind in (END, DOT):
         finish(state)
-        state[CURSOR, ENDED] = kind == END
-        state[CURSOR, DEPTH] = 0
-        state[STATE, 0], state[CURRENT, 0] = START, -1
+        chain = state.levels[0]
+        cursor.ended, cursor.depth = int(kind == END), 0
+        chain.free, chain.atom = START, -1
         return
-    state[CURSOR, SEEN] += 1
-    depth = state[CURSOR, DEPTH]
-    if state[CURSOR, PENDING] > 0:
-        state[CURSOR, INDEX] = 16 * state[CURSOR, INDEX] + symbols[symbol, DIGIT]
-        state[CURSOR, PENDING] -= 1
-        if state[CURSOR, PENDING] == 0:
+    cursor.seen += 1
+    level = state.levels[cursor.depth]
+    if cursor.pending > 0:
+        cursor.index = 16 * cursor.index + symbols[symbol].digit
+        cursor.pending -= 1
+        if cursor.pending == 0:
             _settle(state)
-    elif state[STATE, depth] != DEAD:
+    elif level.free != DEAD:
         if kind == ATOM:
             _attach(symbols, state, symbol)
         elif kind == EPSILON:
-            state[STATE, depth] = START if state[STATE, depth] == START else DEAD
-        elif (kind == BRANCH and state[STATE, depth] > 1) or (
-            kind == RING and state[STATE, depth] > 0
-        ):
+            level.free = START if level.free == START else DEAD
+        elif (kind == BRANCH and level.free > 1) or (kind == RING and level.free > 0):
             _wait(symbols, state, symbol)
-    if state[CURSOR, PENDING] == 0:
-        while state[CURSOR, DEPTH] > 0 and state[CURSOR, SEEN] >= state[STOP, state[CURSOR, DEPTH]]:
-            state[CURSOR, DEPTH] -= 1
+    if cursor.pending == 0:
+        while cursor.depth > 0 and cursor.seen >= state.levels[cursor.depth].stop:
+            cursor.depth -= 1
 
 
 @compiled(forceinline=True)
-def _attach(symbols: Ints, state: Ints, symbol: int) -> None:
+def _attach(symbols: Sequence[Symbol], state: Derivation, symbol: int) -> None:
     """Bond an atom to the current one, or begin a fragment with it."""
-    depth, atom = state[CURSOR, DEPTH], state[CURSOR, ATOMS]
-    room, capacity = state[STATE, depth], symbols[symbol, CAPACITY]
-    order = min(symbols[symbol, BOND], room, capacity)
-    state[STATE, depth] = capacity - order if capacity > order else DEAD
-    if room != START and order == 0:
+    cursor, level = state.cursor, state.levels[state.cursor.depth]
+    free, capacity = level.free, symbols[symbol].capacity
+    order = min(symbols[symbol].order, free, capacity)
+    level.free = capacity - order if capacity > order else DEAD
+    if free != START and order == 0:
         return
-    if atom == state.shape[1]:
-        state[CURSOR, ENDED] = 1
+    if cursor.atoms == len(state.atoms):
+        cursor.ended = 1
         return
-    state[SYMBOL, atom] = symbol
-    state[PARENT, atom] = state[CURRENT, depth] if order > 0 else -1
-    state[ORDER, atom] = order
-    state[CURSOR, ATOMS] = atom + 1
-    state[CURRENT, depth] = atom
+    atom = state.atoms[cursor.atoms]
+    atom.symbol, atom.order = symbol, order
+    atom.parent = level.atom if order > 0 else -1
+    level.atom = cursor.atoms
+    cursor.atoms += 1
 
 
 @compiled(forceinline=True)
-def _wait(symbols: Ints, state: Ints, symbol: int) -> None:
+def _wait(symbols: Sequence[Symbol], state: Derivation, symbol: int) -> None:
     """Hold valence for a ring or branch and wait for its index symbols."""
-    depth = state[CURSOR, DEPTH]
-    room = state[STATE, depth]
-    ring = symbols[symbol, KIND] == RING
-    held = min(symbols[symbol, BOND], room if ring else room - 1)
-    state[STATE, depth] = room - held if room > held else DEAD
-    state[CURSOR, WAITING] = symbol
-    state[CURSOR, HELD] = held if ring else -held  # the sign tells a ring from a branch
-    state[CURSOR, PENDING] = symbols[symbol, READS]
-    state[CURSOR, INDEX] = 0
+    cursor, level = state.cursor, state.levels[state.cursor.depth]
+    free, ring = level.free, symbols[symbol].kind == RING
+    held = min(symbols[symbol].order, free if ring else free - 1)
+    level.free = free - held if free > held else DEAD
+    cursor.waiting = symbol
+    cursor.held = held if ring else -held  # the sign distinguishes a ring from a branch
+    cursor.pending = symbols[symbol].reads
+    cursor.index = 0
 
 
 @compiled(forceinline=True)
-def _settle(state: Ints) -> None:
-    """The index of a ring or branch is complete: note the ring, or open the branch."""
-    depth, ring, held = state[CURSOR, DEPTH], state[CURSOR, RINGS], state[CURSOR, HELD]
-    atom, index = state[CURRENT, depth], state[CURSOR, INDEX]
-    if (ring if held > 0 else depth + 1) == state.shape[1]:
-        state[CURSOR, ENDED] = 1
+def _settle(state: Derivation) -> None:
+    """Request the ring or open the branch whose index is complete."""
+    cursor = state.cursor
+    depth, held, atom = cursor.depth, cursor.held, state.levels[cursor.depth].atom
+    if (cursor.rings if held > 0 else depth + 1) == len(state.atoms):
+        cursor.ended = 1
     elif held > 0:
-        state[LEFT, ring] = max(0, atom - index - 1)
-        state[RIGHT, ring] = atom
-        state[RING_ORDER, ring] = held
-        state[RING_SYMBOL, ring] = state[CURSOR, WAITING]
-        state[CURSOR, RINGS] = ring + 1
+        ring = state.rings[cursor.rings]
+        ring.left, ring.right = max(0, atom - cursor.index - 1), atom
+        ring.order, ring.symbol = held, cursor.waiting
+        cursor.rings += 1
     else:
-        state[CURSOR, DEPTH] = depth + 1
-        state[STATE, depth + 1] = -held
-        state[CURRENT, depth + 1] = atom
-        state[STOP, depth + 1] = state[CURSOR, SEEN] + index + 1
+        branch = state.levels[depth + 1]
+        branch.free, branch.atom = -held, atom
+        branch.stop = cursor.seen + cursor.index + 1
+        cursor.depth = depth + 1
 
 
 @compiled(forceinline=True)
-def finish(state: Ints) -> None:
-    """The string ends here: a ring whose index is incomplete reads zeros."""
-    if state[CURSOR, PENDING] > 0:
-        state[CURSOR, INDEX] *= 16 ** state[CURSOR, PENDING]
-        state[CURSOR, PENDING] = 0
-        if state[CURSOR, HELD] > 0:
+def finish(state: Derivation) -> None:
+    """End the string: missing index symbols of a ring are read as zeros."""
+    cursor = state.cursor
+    if cursor.pending > 0:
+        cursor.index *= 16**cursor.pending
+        cursor.pending = 0
+        if cursor.held > 0:
             _settle(state)
 
 
 @compiled(forceinline=True)
-def form_rings(symbols: Ints, state: Ints, graph: Ints) -> int:
-    """Write the graph of a derivation, its ring closures made in the order asked for; returns the
-    number of rings.
+def form_rings(
+    symbols: Sequence[Symbol], state: Derivation, nodes: Sequence[Node], formed: Sequence[Ring]
+) -> int:
+    """Write the graph of a derivation to ``nodes`` and ``formed``; returns the number of rings.
 
-    Closures are made when all else is, so what they find free is what the chains have left.
-    """
-    for atom in range(state[CURSOR, ATOMS]):
-        order = state[ORDER, atom]
-        graph[VALENCE, atom] = graph[BOND_ORDER, atom] = order
+    Rings are formed in the order requested, after all chains: the valence they find free is what
+    the chains have left."""
+    atoms = state.atoms
+    for number in range(state.cursor.atoms):
+        order = atoms[number].order
+        nodes[number].valence = nodes[number].order = order
         if order > 0:
-            graph[VALENCE, state[PARENT, atom]] += order
+            nodes[atoms[number].parent].valence += order
     made = 0
-    for asked in range(state[CURSOR, RINGS]):
-        left, right = state[LEFT, asked], state[RIGHT, asked]
-        free = symbols[state[SYMBOL, left], CAPACITY] - graph[VALENCE, left]
-        free = min(free, symbols[state[SYMBOL, right], CAPACITY] - graph[VALENCE, right])
+    for request in range(state.cursor.rings):
+        ring = state.rings[request]
+        left, right = ring.left, ring.right
+        free = symbols[atoms[left].symbol].capacity - nodes[left].valence
+        free = min(free, symbols[atoms[right].symbol].capacity - nodes[right].valence)
         if left == right or free <= 0:
             continue
-        order = min(state[RING_ORDER, asked], free)
+        order = min(ring.order, free)
         same = 0
-        while same < made and (graph[MADE_LEFT, same] != left or graph[MADE_RIGHT, same] != right):
+        while same < made and (formed[same].left != left or formed[same].right != right):
             same += 1
-        if state[PARENT, right] == left:
-            order = min(order, 3 - graph[BOND_ORDER, right])
-            graph[BOND_ORDER, right] += order
+        if atoms[right].parent == left:
+            order = min(order, 3 - nodes[right].order)
+            nodes[right].order += order
         elif same < made:
-            order = min(order, 3 - graph[MADE_ORDER, same])
-            graph[MADE_ORDER, same] += order
+            order = min(order, 3 - formed[same].order)
+            formed[same].order += order
         else:
-            graph[MADE_LEFT, made], graph[MADE_RIGHT, made] = left, right
-            graph[MADE_ORDER, made], graph[MADE_SYMBOL, made] = order, state[RING_SYMBOL, asked]
+            formed[made].left, formed[made].right = left, right
+            formed[made].order, formed[made].symbol = order, ring.symbol
             made += 1
-        graph[VALENCE, left] += order
-        graph[VALENCE, right] += order
+        nodes[left].valence += order
+        nodes[right].valence += order
     return made

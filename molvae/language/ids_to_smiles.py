@@ -1,38 +1,38 @@
-"""Token ids to SMILES text without a Python step per symbol: the graph, written as it was derived.
+"""Ids to SMILES without a Python step per symbol: the graph, written in the order derived.
 
-The text is byte for byte that of ``selfies.decoder`` (kekulised, not canonical, atoms in derivation
-order), but for ring numbers above 99, which are written ``%(100)`` so that they can be read. Knows
-no RDKit."""
+The text is byte for byte that of ``selfies.decoder`` (kekulised, not canonical, atoms in the order
+of the derivation), except that ring numbers above 99 are written ``%(100)``, which RDKit can read.
+Without compilation it is ``selfies.decoder`` that writes it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..runtime.compilation import compiled
+from ..runtime.compilation import KERNELS, compiled, lent
+from . import selfies_codec
 from .derivation import (
-    ATOMS,
-    BOND_ORDER,
-    CURSOR,
-    MADE_LEFT,
-    MADE_ORDER,
-    MADE_RIGHT,
-    MADE_SYMBOL,
-    PARENT,
-    SYMBOL,
+    Derivation,
+    Derivations,
     Ids,
     Ints,
+    Node,
+    Ring,
     consume,
+    empty_derivations,
     finish,
     form_rings,
+    lent_states,
     molecules,
-    new_states,
     restart,
 )
-from .symbols import FAR_MARK, MARK, Alphabet, Tables
+from .symbols import END, Alphabet, Symbol, Tables, records
 
 Bytes = NDArray[np.uint8]
 
@@ -40,8 +40,26 @@ _RING_BYTES = 14  # two ends of "=%(999)"; a closure takes at least one symbol
 _ATOM_BYTES = 4  # "(", bond, ")" and "."
 _CHUNK = 4096
 
-LAST, NUMBER = 6, 7
-"""Rows that writing adds to the graph table: an atom's last child; a ring's number."""
+
+@dataclass(slots=True)
+class WrittenNode(Node):
+    """An atom of a graph that is written as SMILES."""
+
+    last_child: int = 0  # -1 for none
+
+
+@dataclass(slots=True)
+class NumberedRing(Ring):
+    """A ring of a graph that is written as SMILES."""
+
+    number: int = 0  # 0 before its first end is written
+
+
+class WrittenGraph(NamedTuple):
+    """Scratch for the graph of one molecule."""
+
+    nodes: Sequence[WrittenNode]
+    rings: Sequence[NumberedRing]
 
 
 def decode_smiles(ids: Ids, lengths: NDArray[Any], alphabet: Alphabet) -> list[str]:
@@ -57,15 +75,31 @@ def decode_smiles(ids: Ids, lengths: NDArray[Any], alphabet: Alphabet) -> list[s
     ['C1=CC=CC=C1', 'OO']
     """
     flat, counts = molecules(ids, lengths, alphabet)
-    tables = alphabet.tables
+    tables, size = alphabet.tables, 1 if not KERNELS else _CHUNK
     texts: list[str] = []
     start = 0
-    for first in range(0, len(counts), _CHUNK):
-        part = counts[first : first + _CHUNK]
+    for first in range(0, len(counts), size):
+        part = counts[first : first + size]
         stop = start + int(part.sum())
-        texts += _decode_chunk(tables, flat[start:stop], part)
+        if KERNELS:
+            texts += _decode_chunk(tables, flat[start:stop], part)
+        else:
+            texts.append(_decode_by_selfies(alphabet, flat[start:stop]))
         start = stop
     return texts
+
+
+def _decode_by_selfies(alphabet: Alphabet, ids: Ids) -> str:
+    """SMILES of one molecule by the selfies package."""
+    tables, numbers = alphabet.tables, ids.tolist()
+    runs = [tables.runs[tables.runs_start[one] : tables.runs_start[one + 1]] for one in numbers]
+    singles = [single for run in runs for single in run.tolist()]
+    singles = singles[: singles.index(END)] if END in singles else singles
+    selfies = "".join(alphabet.symbols[single - 1] for single in singles)
+    text = selfies_codec.decoded(selfies, dict(alphabet.constraints))
+    if "%100" in text:  # which selfies writes for ring 100 and RDKit reads as ring 10 and a 0
+        (text,) = _decode_chunk(tables, ids, np.array([len(ids)], np.int32))
+    return text
 
 
 def _decode_chunk(tables: Tables, ids: Ids, lengths: Ints) -> list[str]:
@@ -73,11 +107,12 @@ def _decode_chunk(tables: Tables, ids: Ids, lengths: Ints) -> list[str]:
     ends = np.cumsum(lengths)
     sums = np.concatenate([[0], np.cumsum(singles)])
     longest = int((sums[ends] - sums[ends - lengths]).max(initial=0)) + 1
-    states = new_states(1, longest)
+    graph = WrittenGraph(records(WrittenNode, longest), records(NumberedRing, longest))
+    states = empty_derivations(1, longest)
     widest = int(np.diff(tables.text_start).max())
     text = np.empty(int(sums[-1]) * max(_RING_BYTES, _ATOM_BYTES + widest) + 1, np.uint8)
     text_ends = np.zeros(len(lengths), np.int64)
-    written = _decode(tables, states[0], ids, lengths, text, text_ends)
+    written = _decode(tables, states, graph, ids, lengths, text, text_ends)
     whole = text[:written].tobytes().decode("ascii")
     starts = [0, *text_ends.tolist()]
     return [whole[begin:end] for begin, end in pairwise(starts)]
@@ -85,71 +120,91 @@ def _decode_chunk(tables: Tables, ids: Ids, lengths: Ints) -> list[str]:
 
 @compiled()
 def _decode(
-    tables: Tables, state: Ints, ids: Ids, lengths: Ints, text: Bytes, text_ends: NDArray[np.int64]
+    tables: Tables,
+    states: Derivations,
+    scratch: WrittenGraph,
+    ids: Ids,
+    lengths: Ints,
+    text: Bytes,
+    text_ends: NDArray[np.int64],
 ) -> int:
     """Write all molecules into ``text`` one after the other; returns the number of bytes."""
-    graph, place, written = np.zeros_like(state), 0, 0
+    symbols, text = lent(tables.symbols), lent(text)
+    states = lent_states(states)
+    state = Derivation(states.cursors[0], states.levels[0], states.atoms[0], states.rings[0])
+    graph = WrittenGraph(lent(scratch.nodes), lent(scratch.rings))
+    place, written = 0, 0
     for molecule in range(len(lengths)):
         restart(state)
         for _ in range(lengths[molecule]):
             for single in range(tables.runs_start[ids[place]], tables.runs_start[ids[place] + 1]):
-                consume(tables.symbols, state, tables.runs[single])
+                consume(symbols, state, int(tables.runs[single]))
             place += 1
         finish(state)
-        rings = form_rings(tables.symbols, state, graph)
+        rings = form_rings(symbols, state, graph.nodes, graph.rings)
         _note_last_children(state, graph)
-        graph[NUMBER, :rings] = 0
+        for ring in range(rings):
+            graph.rings[ring].number = 0
         used = 0
-        for atom in range(state[CURSOR, ATOMS]):
-            symbol = state[SYMBOL, atom]
-            written = _write_bond(tables.symbols, state, graph, atom, text, written)
+        for atom in range(state.cursor.atoms):
+            symbol = state.atoms[atom].symbol
+            written = _write_bond(symbols, state, graph, atom, text, written)
             for byte in range(tables.text_start[symbol], tables.text_start[symbol + 1]):
                 text[written] = tables.text[byte]
                 written += 1
             for ring in range(rings):
-                if graph[MADE_LEFT, ring] == atom or graph[MADE_RIGHT, ring] == atom:
-                    if graph[NUMBER, ring] == 0:
+                if graph.rings[ring].left == atom or graph.rings[ring].right == atom:
+                    if graph.rings[ring].number == 0:
                         used += 1
-                        graph[NUMBER, ring] = used
-                    written = _write_closure(tables.symbols, graph, ring, atom, text, written)
+                        graph.rings[ring].number = used
+                    written = _write_closure(symbols, graph.rings[ring], atom, text, written)
         text_ends[molecule] = written
     return written
 
 
 @compiled(forceinline=True)
-def _note_last_children(state: Ints, graph: Ints) -> None:
-    """The last child of an atom carries its chain on; the others are branches."""
-    for atom in range(state[CURSOR, ATOMS]):
-        graph[LAST, atom] = -1
-        if state[PARENT, atom] >= 0:
-            graph[LAST, state[PARENT, atom]] = atom
+def _note_last_children(state: Derivation, graph: WrittenGraph) -> None:
+    """Find the last child of every atom: it carries the chain on, the others are branches."""
+    for atom in range(state.cursor.atoms):
+        graph.nodes[atom].last_child = -1
+        if state.atoms[atom].parent >= 0:
+            graph.nodes[state.atoms[atom].parent].last_child = atom
 
 
 @compiled(forceinline=True)
-def _write_bond(symbols: Ints, state: Ints, graph: Ints, atom: int, text: Bytes, at: int) -> int:
-    """Write what stands between an atom and the one before it.
+def _write_bond(
+    symbols: Sequence[Symbol],
+    state: Derivation,
+    graph: WrittenGraph,
+    atom: int,
+    text: Bytes,
+    at: int,
+) -> int:
+    """Write the characters between an atom and the one before it.
 
     Atoms are numbered depth first, so one pass over them is the whole traversal: the branches that
     end here are those between the previous atom and this one's parent."""
-    parent = state[PARENT, atom]
+    atoms, nodes = state.atoms, graph.nodes
+    parent = atoms[atom].parent
     if parent < 0:
         return _put(text, at, ord(".")) if atom > 0 else at
     above = atom - 1
     while above != parent:
-        if graph[LAST, state[PARENT, above]] != above:
+        if nodes[atoms[above].parent].last_child != above:
             at = _put(text, at, ord(")"))
-        above = state[PARENT, above]
-    if graph[LAST, parent] != atom:
+        above = atoms[above].parent
+    if nodes[parent].last_child != atom:
         at = _put(text, at, ord("("))
-    return _put_order(text, at, graph[BOND_ORDER, atom], symbols[state[SYMBOL, atom], MARK])
+    return _put_order(text, at, nodes[atom].order, symbols[atoms[atom].symbol].mark)
 
 
 @compiled(forceinline=True)
-def _write_closure(symbols: Ints, graph: Ints, ring: int, atom: int, text: Bytes, at: int) -> int:
+def _write_closure(
+    symbols: Sequence[Symbol], ring: NumberedRing, atom: int, text: Bytes, at: int
+) -> int:
     """Write one end of a ring: its bond and number, spelled 7, %42 or %(100)."""
-    column = MARK if graph[MADE_LEFT, ring] == atom else FAR_MARK
-    at = _put_order(text, at, graph[MADE_ORDER, ring], symbols[graph[MADE_SYMBOL, ring], column])
-    number = graph[NUMBER, ring]
+    symbol, number = symbols[ring.symbol], ring.number
+    at = _put_order(text, at, ring.order, symbol.mark if ring.left == atom else symbol.far_mark)
     if number >= 10:
         at = _put(text, at, ord("%"))
     if number >= 100:

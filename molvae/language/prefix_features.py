@@ -1,41 +1,95 @@
-"""What a prefix of a molecule determines, as small integers that a decoder is told at every
-position.
+"""Features that a prefix of a molecule determines: small integers that condition the decoder.
 
 SELFIES hides counting: how long a branch still is, how far back a ring reaches, whether that ring
-is aromatic. All of it follows from the prefix alone, so it need not be learned. Whole batches at
-once (:func:`features`) or one step at a time for many molecules (:func:`start`, :func:`advance`,
-:func:`features_now`), which agree exactly. Features come in named groups. Knows tokens and their
-derivation, nothing of learning."""
+is aromatic. All of it follows from the prefix alone through the derivation state
+(:mod:`molvae.language.derivation`), so it need not be learned. Features of whole batches at once
+(:func:`features`) and of many molecules step by step (:func:`start`, :func:`advance`,
+:func:`features_now`) agree exactly. They come in named groups.
+"""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UsageError
-from ..runtime.compilation import compiled, lent
-from .atom_environments import RADII
-from .derivation import ATOMS, CURRENT, CURSOR, Ids, Ints, consume, molecules, restart
-from .place import COLUMNS, GROUPS, RINGS_START, STARTS, WHOLE_START, Row, describe
-from .ring_closures import GRAPH_ROWS
-from .symbols import Alphabet, Tables
+from ..runtime.compilation import KERNELS, compiled, lent
+from .atom_environments import HASHES, NEAR, NUMBERS, RADII, Hashes, hash_environments
+from .derivation import (
+    Derivation,
+    Derivations,
+    Ids,
+    Ints,
+    consume,
+    empty_derivations,
+    lent_states,
+    molecules,
+    restart,
+)
+from .ring_closures import (
+    LARGEST,
+    REACH,
+    UNBROKEN,
+    Graph,
+    build_graph,
+    closing_order,
+    new_graph,
+    ring_of,
+    search,
+)
+from .symbols import ELEMENT_CLASSES, Alphabet, Symbol, Tables
+
+Row = NDArray[np.int16]
 
 LARGEST_MOLECULE = 256
-"""Atoms, closures or nested branches beyond which a prefix's features stand still."""
+"""Atoms, closures or nested branches beyond which a prefix's features do not change."""
+
+_ATOM = (10, ELEMENT_CLASSES, 3, 2)  # valence left, element, pi bonds, in a ring
+
+GROUPS: dict[str, tuple[int, ...]] = {
+    # symbols so far, atoms so far
+    "position": (64, 48),
+    # 1 + symbols left in the innermost branch (0: in none), open branches, the same of the branch
+    # around it
+    "branch": (32, 8, 32),
+    # index symbols pending of a ring (1-3) or branch (4-6), valence held for it, 1 + index so far
+    "pending": (7, 4, 17),
+    # the current atom and its bond order to its parent
+    "valence": (*_ATOM, 4),
+    # the atom that the chain continues from when the innermost branch ends
+    "outer": _ATOM,
+    # the current atom's parent: element, pi bonds, in a ring
+    "parent": _ATOM[1:],
+    # rings, unsaturated atoms in no ring, heteroatoms
+    "totals": (8, 16, 16),
+    # For each of the atoms before the current one, nearest first, 0 where no bond can be made; else
+    "ring_sizes": (LARGEST,) * REACH,  # size of the ring less one
+    "ring_unsaturation": (8,) * REACH,  # 1 + its atoms that lack a double bond
+    # how many atoms back the nearest closure is that forms an aromatic ring, 0 if none: a ring of 5
+    # by a single bond, by a double bond; of 6 by a single bond, by a double bond
+    "aromatic": (REACH + 1,) * 4,
+    "ring_donors": (5,) * REACH,  # 1 + those of them that can donate a lone pair
+    "ring_alternation": (6,) * REACH,  # 1 + its double bonds that lead out of the ring
+    "ring_fusion": (6,) * REACH,  # 1 + its atoms that are in a ring already
+    "ring_order": (4,) * REACH,  # highest order of the closing bond
+    "ring_conjugation": (8,) * REACH,  # 1 + its conjugation, as named in ring_closures
+    # nitrogens, oxygens, sulphurs, halogens, rotatable bonds, mass in steps of 2 Da
+    "composition": (16, 16, 8, 12, 16, 256),
+    # hashed environments of the current atom, as listed in atom_environments
+    "surroundings": (NUMBERS,) * HASHES,
+}
+"""Features by group, each as its number of values."""
 
 _PLACE = ("position", "branch", "pending", "valence", "outer", "parent", "totals")
 _RINGS = (*_PLACE, "ring_sizes", "ring_unsaturation", "aromatic")
 _CHEMISTRY = (
-    *_RINGS,
-    "ring_donors",
-    "ring_alternation",
-    "ring_fusion",
-    "ring_order",
-    "ring_conjugation",
+    *(*_RINGS, "ring_donors", "ring_alternation", "ring_fusion"),
+    *("ring_order", "ring_conjugation"),
 )
 
 TIERS: dict[str, tuple[str, ...]] = {
@@ -45,9 +99,36 @@ TIERS: dict[str, tuple[str, ...]] = {
     "chemistry": _CHEMISTRY,
     "environments": (*_CHEMISTRY, "composition", "surroundings"),
 }
-"""Groups of features by how much they tell, as the configuration names them; each holds the one
-before.
-"""
+"""Sets of groups as the configuration names them; each contains the one before."""
+
+STARTS = dict(zip(GROUPS, np.cumsum([0, *map(len, GROUPS.values())]).tolist(), strict=False))
+"""First column of every group in a row of all features."""
+
+COLUMNS = sum(map(len, GROUPS.values()))
+"""Number of columns of a row of all features."""
+
+RINGS_START, WHOLE_START, HASHES_START = (
+    STARTS[name] for name in ("ring_sizes", "composition", "surroundings")
+)
+"""First columns of features that need the search for rings, a pass over the whole molecule."""
+
+_BRANCH, _PENDING, _VALENCE, _OUTER = (
+    STARTS[name] for name in ("branch", "pending", "valence", "outer")
+)
+_PARENT, _TOTALS, _AROMATIC, _DONORS = (
+    STARTS[name] for name in ("parent", "totals", "aromatic", "ring_donors")
+)
+_COMPOSITION = GROUPS["composition"]
+# Rounded masses of ELEMENTS and, last, of all others.
+_MASSES = np.array([12, 14, 16, 32, 31, 19, 35, 80, 127, 11, 28, 79, 1, 60])
+# Free valence of carbon, nitrogen and oxygen is hydrogen, that of sulphur and phosphorus is not.
+_HYDRIDES = 3
+# Nitrogens, oxygens, sulphurs and halogens are counted in four fields of 12 bits of one number, so
+# that an atom costs one addition: what each of the elements adds.
+_WIDTH, _MOST = 12, 0xFFF
+_COUNTED = np.array(
+    [column >= 0 and 1 << _WIDTH * column for column in (-1, 0, 1, 2, -1, 3, 3, 3, 3, *(-1,) * 5)]
+)
 
 
 def feature_sizes(groups: Sequence[str] = TIERS["rings"]) -> tuple[int, ...]:
@@ -65,48 +146,49 @@ def features(
     """Features of every prefix of many molecules, ``(sum of (lengths + 1), F)``.
 
     ``ids`` ``(sum of lengths,)`` holds the molecules one after the other without their end symbols.
-    A molecule of n ids has n + 1 rows: row i describes its first i ids, so it is what is known
-    where id i, or at last the end, is chosen."""
+    A molecule of n ids has n + 1 rows: row i describes its first i ids, from which id i, or at last
+    the end, is predicted."""
     flat, counts = molecules(ids, lengths, alphabet)
-    asked = _asked(tuple(groups))
+    spec = _specified(tuple(groups))
     rows = len(flat) + len(counts)
-    out = asked.paper(rows)
-    _describe_all(alphabet.tables, flat, counts, start(1)[0], _desk(), *asked.told, out)
-    return asked.read(out, rows)
+    out = spec.new_rows(rows)
+    _describe_all(alphabet.tables, flat, counts, start(1), _workspace(), spec.kernel, out)
+    return spec.columns_of(out, rows)
 
 
-def start(rows: int) -> Ints:
-    """``(rows, N, 11)`` states of as many empty prefixes: derivations turned, for what is of one
-    atom lies together.
-
-    Rows are independent of each other: they may be picked, dropped and reordered like those of any
-    array."""
-    states = np.zeros((rows, LARGEST_MOLECULE, 11), np.int32)
-    states[:, 0, CURRENT] = -1
-    return states
+def start(rows: int) -> Derivations:
+    """Derivation states of ``rows`` empty prefixes."""
+    return empty_derivations(rows, LARGEST_MOLECULE)
 
 
-def advance(states: Ints, rows: NDArray[Any], tokens: NDArray[Any], alphabet: Alphabet) -> None:
+def advance(
+    states: Derivations, rows: NDArray[Any], tokens: NDArray[Any], alphabet: Alphabet
+) -> None:
     """Append one token to each of the prefixes ``rows`` ``(n,)`` of ``states``, in place;
     ``tokens`` ``(n,)``."""
     ids, _ = molecules(tokens, np.array([len(tokens)]), alphabet)
     _advance(alphabet.tables, states, _row_numbers(states, rows), ids)
 
 
-def atoms_so_far(states: Ints, rows: NDArray[Any]) -> NDArray[np.int32]:
+def atoms_so_far(states: Derivations, rows: NDArray[Any]) -> NDArray[np.int32]:
     """Atoms ``(n,)`` of the prefixes ``rows`` ``(n,)`` of ``states``."""
-    atoms: NDArray[np.int32] = states[_row_numbers(states, rows), ATOMS, CURSOR]
-    return atoms
+    numbers, cursors = _row_numbers(states, rows), cast(Any, states.cursors)
+    if KERNELS:
+        return cast(NDArray[np.int32], cursors["atoms"][numbers])
+    return np.array([cursors[number].atoms for number in numbers], np.int32)
 
 
 def features_now(
-    states: Ints, rows: NDArray[Any], alphabet: Alphabet, groups: Sequence[str] = TIERS["rings"]
+    states: Derivations,
+    rows: NDArray[Any],
+    alphabet: Alphabet,
+    groups: Sequence[str] = TIERS["rings"],
 ) -> NDArray[np.int16]:
-    """Features ``(n, F)`` of the prefixes ``rows`` ``(n,)`` of ``states`` as they stand."""
-    numbers, asked = _row_numbers(states, rows), _asked(tuple(groups))
-    out = asked.paper(len(numbers))
-    _describe_rows(alphabet.tables, states, numbers, _desk(), *asked.told, out)
-    return asked.read(out, len(numbers))
+    """Features ``(n, F)`` of the prefixes ``rows`` ``(n,)`` of ``states``."""
+    numbers, spec = _row_numbers(states, rows), _specified(tuple(groups))
+    out = spec.new_rows(len(numbers))
+    _describe_rows(alphabet.tables, states, numbers, _workspace(), spec.kernel, out)
+    return spec.columns_of(out, len(numbers))
 
 
 def _checked(groups: Sequence[str]) -> Sequence[str]:
@@ -118,59 +200,77 @@ def _checked(groups: Sequence[str]) -> Sequence[str]:
     return groups
 
 
-class Desk(NamedTuple):
-    """Where a prefix is looked at, one after the other: tables of its graph and surroundings."""
+class Workspace(NamedTuple):
+    """Scratch for one prefix after the other: its graph and the hashes of its environments."""
 
-    graph: Ints
-    links: Ints
-    numbers: Ints
-
-
-def _desk() -> Desk:
-    size = LARGEST_MOLECULE
-    graph, links = np.zeros((GRAPH_ROWS, size), np.int32), np.zeros(4 * size, np.int32)
-    return Desk(graph, links, np.zeros((RADII, size), np.int32))
+    graph: Graph
+    hashes: Hashes
 
 
-class Asked(NamedTuple):
-    """The groups asked for, which are mostly the first columns of a row: these are written row
-    after row, each as wide as it is and the next one over its end."""
+_scratch = threading.local()
+
+
+def _workspace() -> Workspace:
+    """Scratch of this thread, allocated once."""
+    if not hasattr(_scratch, "workspace"):
+        size = LARGEST_MOLECULE
+        zeros = np.zeros((RADII, size), np.int32)
+        hashes = cast(Hashes, zeros if KERNELS else zeros.tolist())
+        _scratch.workspace = Workspace(new_graph(size), hashes)
+    return cast(Workspace, _scratch.workspace)
+
+
+class Parts(NamedTuple):
+    """What compiled code writes: width of a row, ring features, composition and environments."""
 
     width: int
-    searching: bool
-    looking: bool
+    rings: bool
+    whole: bool
+
+
+class FeatureSpec(NamedTuple):
+    """Columns of the requested groups, which mostly are the first of a row of all features.
+
+    Compiled code writes row after row, each of all columns, and the next one over its end."""
+
+    kernel: Parts
     columns: list[int] | None  # where they are not the first columns of all
 
-    @property
-    def told(self) -> tuple[int, bool, bool]:
-        """What compiled code needs to know."""
-        return self[:3]
+    def new_rows(self, rows: int) -> Row:
+        """Memory for ``rows`` rows and the end of the last one."""
+        return np.empty(rows * self.kernel.width + COLUMNS, np.int16)
 
-    def paper(self, rows: int) -> Row:
-        """What that many rows are written to, with room for the end of the last one."""
-        return np.empty(rows * self.width + COLUMNS, np.int16)
-
-    def read(self, paper: Row, rows: int) -> NDArray[np.int16]:
-        """The columns asked for of that many rows, ``(n, F)``."""
-        written = paper[:-COLUMNS].reshape(rows, self.width)
-        return written if self.columns is None else written[:, self.columns]
+    def columns_of(self, written: Row, rows: int) -> NDArray[np.int16]:
+        """Requested columns of ``rows`` rows, ``(n, F)``."""
+        table = written[:-COLUMNS].reshape(rows, self.kernel.width)
+        return table if self.columns is None else table[:, self.columns]
 
 
 @cache
-def _asked(groups: tuple[str, ...]) -> Asked:
+def _specified(groups: tuple[str, ...]) -> FeatureSpec:
     parts = [range(STARTS[name], STARTS[name] + len(GROUPS[name])) for name in _checked(groups)]
     columns = [column for part in parts for column in part]
-    searching = any(RINGS_START <= column < WHOLE_START for column in columns)
-    looking = any(column >= WHOLE_START for column in columns)
+    rings = any(RINGS_START <= column < WHOLE_START for column in columns)
+    whole = any(column >= WHOLE_START for column in columns)
     first = columns == list(range(len(columns)))
-    return Asked(len(columns) if first else COLUMNS, searching, looking, None if first else columns)
+    width = len(columns) if first else COLUMNS
+    return FeatureSpec(Parts(width, rings, whole), None if first else columns)
 
 
-def _row_numbers(states: Ints, rows: NDArray[Any]) -> Ints:
+def _row_numbers(states: Derivations, rows: NDArray[Any]) -> Ints:
     numbers = np.ascontiguousarray(rows, dtype=np.int32)
-    if len(numbers) and not (numbers.min() >= 0 and numbers.max() < len(states)):
-        raise UsageError(f"rows must lie between 0 and {len(states) - 1}")
+    if len(numbers) and not (numbers.min() >= 0 and numbers.max() < len(states.cursors)):
+        raise UsageError(f"rows must lie between 0 and {len(states.cursors) - 1}")
     return numbers
+
+
+@compiled(forceinline=True)
+def _lent_workspace(work: Workspace) -> Workspace:
+    graph = work.graph
+    return Workspace(
+        Graph(lent(graph.nodes), lent(graph.rings), lent(graph.links), lent(graph.queue)),
+        lent(work.hashes),
+    )
 
 
 @compiled()
@@ -178,15 +278,14 @@ def _describe_all(
     tables: Tables,
     ids: Ids,
     lengths: Ints,
-    state: Ints,
-    desk: Desk,
-    width: int,
-    searching: bool,
-    looking: bool,
+    states: Derivations,
+    work: Workspace,
+    parts: Parts,
     out: Row,
 ) -> None:
-    symbols, state, out = lent(tables.symbols), lent(state).T, lent(out)
-    graph, links, numbers = lent(desk.graph), lent(desk.links), lent(desk.numbers)
+    symbols, out, work = lent(tables.symbols), lent(out), _lent_workspace(work)
+    states = lent_states(states)
+    state = Derivation(states.cursors[0], states.levels[0], states.atoms[0], states.rings[0])
     place, at = 0, 0
     for molecule in range(len(lengths)):
         restart(state)
@@ -194,36 +293,174 @@ def _describe_all(
             if step > 0:
                 _consume_token(tables, symbols, state, ids[place])
                 place += 1
-            describe(symbols, state, graph, links, numbers, searching, looking, out[at:])
-            at += width
+            _describe(symbols, state, work, parts, out[at:])
+            at += parts.width
 
 
 @compiled()
 def _describe_rows(
-    tables: Tables,
-    states: Ints,
-    rows: Ints,
-    desk: Desk,
-    width: int,
-    searching: bool,
-    looking: bool,
-    out: Row,
+    tables: Tables, states: Derivations, rows: Ints, work: Workspace, parts: Parts, out: Row
 ) -> None:
-    symbols, states, out = lent(tables.symbols), lent(states), lent(out)
-    graph, links, numbers = lent(desk.graph), lent(desk.links), lent(desk.numbers)
+    symbols, out, work = lent(tables.symbols), lent(out), _lent_workspace(work)
+    states = lent_states(states)
     for line in range(len(rows)):
-        state = states[rows[line]].T
-        describe(symbols, state, graph, links, numbers, searching, looking, out[line * width :])
+        row = rows[line]
+        cursor, levels = states.cursors[row], states.levels[row]
+        state = Derivation(cursor, levels, states.atoms[row], states.rings[row])
+        _describe(symbols, state, work, parts, out[line * parts.width :])
 
 
 @compiled()
-def _advance(tables: Tables, states: Ints, rows: Ints, tokens: Ids) -> None:
-    symbols, states = lent(tables.symbols), lent(states)
+def _advance(tables: Tables, states: Derivations, rows: Ints, tokens: Ids) -> None:
+    symbols = lent(tables.symbols)
+    states = lent_states(states)
     for line in range(len(rows)):
-        _consume_token(tables, symbols, states[rows[line]].T, tokens[line])
+        row = rows[line]
+        cursor, levels = states.cursors[row], states.levels[row]
+        state = Derivation(cursor, levels, states.atoms[row], states.rings[row])
+        _consume_token(tables, symbols, state, tokens[line])
 
 
 @compiled(forceinline=True)
-def _consume_token(tables: Tables, symbols: Ints, state: Ints, token: int) -> None:
+def _consume_token(
+    tables: Tables, symbols: Sequence[Symbol], state: Derivation, token: int
+) -> None:
     for place in range(tables.runs_start[token], tables.runs_start[token + 1]):
-        consume(symbols, state, tables.runs[place])
+        consume(symbols, state, int(tables.runs[place]))
+
+
+@compiled(forceinline=True)
+def _describe(
+    symbols: Sequence[Symbol], state: Derivation, work: Workspace, parts: Parts, row: Row
+) -> None:
+    """Write the features of one prefix; of rings, and of the whole, only as far as requested."""
+    cursor, levels, atoms = state.cursor, state.levels, state.atoms
+    graph, depth = work.graph, cursor.depth
+    rings = build_graph(symbols, state, graph)
+    current = levels[depth].atom
+    row[0], row[1] = min(cursor.seen, 63), min(cursor.atoms, 47)
+    row[_BRANCH] = _left(state, depth)
+    row[_BRANCH + 1] = min(depth, 7)
+    row[_BRANCH + 2] = _left(state, depth - 1)
+    pending, held = cursor.pending, cursor.held
+    row[_PENDING] = 0 if pending == 0 else pending if held > 0 else pending + 3
+    row[_PENDING + 1] = 0 if pending == 0 else min(abs(held), 3)
+    row[_PENDING + 2] = 0 if pending == 0 else 1 + min(cursor.index, 15)
+    row[_VALENCE] = min(levels[depth].free + 1, 9)
+    _describe_atom(symbols, state, graph, current, row[_VALENCE + 1 :])
+    row[_VALENCE + 4] = 0 if current < 0 else graph.nodes[current].order
+    row[_OUTER] = 0 if depth == 0 else min(levels[depth - 1].free + 1, 9)
+    outer = -1 if depth == 0 else levels[depth - 1].atom
+    _describe_atom(symbols, state, graph, outer, row[_OUTER + 1 :])
+    parent = -1 if current < 0 else atoms[current].parent
+    _describe_atom(symbols, state, graph, parent, row[_PARENT:])
+    _describe_totals(symbols, state, graph, rings, row)
+    order = closing_order(state) if parts.rings and current > 0 else 0
+    reached = 0
+    if current >= 0 and (order > 0 or parts.whole):
+        reached = search(symbols, state, graph, LARGEST - 2 if order > 0 else NEAR)
+    if parts.whole:
+        _describe_composition(symbols, state, graph, row)
+        if current >= 0:
+            hashes = row[HASHES_START:]
+            left = int(row[_BRANCH])
+            hash_environments(symbols, state, graph, work.hashes, reached, left, hashes)
+        else:
+            for column in range(HASHES_START, COLUMNS):
+                row[column] = 0
+    if parts.rings:
+        for column in range(RINGS_START, WHOLE_START):
+            row[column] = 0
+        if order > 0:
+            _describe_closures(state, graph, current, order, row)
+
+
+@compiled(forceinline=True)
+def _left(state: Derivation, depth: int) -> int:
+    """1 + symbols left in an open branch, 0 for the main chain; an inner branch may overrun an
+    outer one."""
+    return 0 if depth <= 0 else 1 + min(max(state.levels[depth].stop - state.cursor.seen, 0), 30)
+
+
+@compiled(forceinline=True)
+def _describe_atom(
+    symbols: Sequence[Symbol], state: Derivation, graph: Graph, atom: int, row: Row
+) -> None:
+    row[0] = 0 if atom < 0 else symbols[state.atoms[atom].symbol].element
+    row[1] = 0 if atom < 0 else min(graph.nodes[atom].pi, 2)
+    row[2] = 0 if atom < 0 else graph.nodes[atom].in_ring
+
+
+@compiled(forceinline=True)
+def _describe_totals(
+    symbols: Sequence[Symbol], state: Derivation, graph: Graph, rings: int, row: Row
+) -> None:
+    unsaturated, hetero = 0, 0
+    for atom in range(state.cursor.atoms):
+        unsaturated += graph.nodes[atom].pi > 0 and graph.nodes[atom].in_ring == 0
+        hetero += symbols[state.atoms[atom].symbol].element > 3  # classes 1, 2 and 3 are carbon
+    row[_TOTALS], row[_TOTALS + 1] = min(rings, 7), min(unsaturated, 15)
+    row[_TOTALS + 2] = min(hetero, 15)
+
+
+@compiled(forceinline=True)
+def _describe_composition(
+    symbols: Sequence[Symbol], state: Derivation, graph: Graph, row: Row
+) -> None:
+    """Heteroatoms by element, rotatable bonds, and the mass if the molecule ended here."""
+    nodes, links = graph.nodes, graph.links
+    mass, rotatable, counts = 0, 0, 0
+    for atom in range(state.cursor.atoms):
+        node, symbol = nodes[atom], symbols[state.atoms[atom].symbol]
+        element = (symbol.element - 1) // 3
+        hydrogens = max(0, symbol.capacity - node.valence)
+        mass += _MASSES[element] + (element < _HYDRIDES) * hydrogens
+        counts += _COUNTED[element]
+        parent = state.atoms[atom].parent
+        single = (parent >= 0) & (node.order == 1) & (node.ring_bond == 0)
+        # A second link, the one after the first, shows that an atom is no end of a chain.
+        inner = (links[node.first] >= 0) & (links[nodes[max(parent, 0)].first] >= 0)
+        rotatable += single & inner
+    for column in range(4):
+        row[WHOLE_START + column] = min(counts >> _WIDTH * column & _MOST, _COMPOSITION[column] - 1)
+    row[WHOLE_START + 4] = min(rotatable, _COMPOSITION[4] - 1)
+    row[WHOLE_START + 5] = min(mass // 2, _COMPOSITION[5] - 1)
+
+
+@compiled(forceinline=True)
+def _describe_closures(state: Derivation, graph: Graph, current: int, most: int, row: Row) -> None:
+    """Features of closing at each of the atoms before the current one, by a bond of at most order
+    ``most``."""
+    cursor, nodes = state.cursor, graph.nodes
+    here, mendable = nodes[current].toll, state.levels[cursor.depth].free > 1
+    held = (cursor.pending > 0) & (cursor.held > 1)
+    farthest = min(REACH, current)
+    for place in range(farthest):
+        # Unsigned, so that compiled code need not test for a place counted from the end.
+        atom: Any = np.uint64(current - 1 - place)
+        order = min(most, nodes[atom].free)
+        size, lacking, donors, exits, ringed, conjugation = ring_of(
+            nodes[atom], order, here, mendable, held
+        )
+        at, more, made = RINGS_START + place, _DONORS + place, order > 0
+        row[at] = made * (size - 1)
+        row[at + REACH] = made * (1 + min(lacking, 6))
+        row[more] = made * (1 + min(donors, 3))
+        row[more + REACH] = made * (1 + min(exits, 4))
+        row[more + 2 * REACH] = made * (1 + min(ringed, 4))
+        row[more + 3 * REACH] = order
+        row[more + 4 * REACH] = made * (1 + conjugation)
+    _find_aromatic(farthest, row)
+
+
+@compiled(forceinline=True)
+def _find_aromatic(farthest: int, row: Row) -> None:
+    """Find the nearest closures that form aromatic rings among the features of all closures."""
+    for back in range(farthest, 0, -1):
+        conjugation = int(row[_DONORS + 4 * REACH + back - 1]) - 1
+        size = int(row[RINGS_START + back - 1]) + 1
+        if (conjugation > UNBROKEN) & (size <= 6):
+            for double in range(2):
+                # BY_SINGLE, BY_DOUBLE and BY_EITHER are UNBROKEN and a bit for each kind of bond.
+                if (conjugation - UNBROKEN) >> double & 1:
+                    row[_AROMATIC + 2 * (size - 5) + double] = back

@@ -135,15 +135,19 @@ def to_smiles(selfies: str, constraints: Constraints) -> str:
     'CC=O'
     """
     split(selfies)
+    try:
+        text = decoded(selfies, constraints)
+    except Exception as error:  # whatever selfies raises on one molecule is this row's reason
+        raise MoleculeError(UNREADABLE, selfies, _last_words(error)) from None
+    return canonical(_molecule(text, selfies))
+
+
+def decoded(selfies: str, constraints: Constraints) -> str:
+    """SMILES that the selfies package decodes SELFIES to, not canonical."""
     with _lock:
         _put_in_force(constraints)
-        try:
-            decoded: str = sf.decoder(selfies)
-        except (
-            Exception
-        ) as error:  # one molecule: whatever selfies stumbles on is this row's reason
-            raise MoleculeError(UNREADABLE, selfies, _last_words(error)) from None
-    return canonical(_molecule(decoded, selfies))
+        smiles: str = sf.decoder(selfies)
+    return smiles
 
 
 def _molecule(decoded: str, text: str) -> Mol:

@@ -1,66 +1,228 @@
-"""A canonical SMILES as a graph whose aromatic bonds alternate, as the encoder of SELFIES makes
-them: compiled.
+r"""Canonical SMILES to a graph whose aromatic bonds alternate, as the encoder of SELFIES sees it.
 
-The encoder pairs the atoms of aromatic systems that want a double bond, greedily at first, and by
-augmenting paths if that leaves atoms alone. Here only the first is done, for it nearly always is
-enough; the rest, and text that canonical SMILES seldom holds, is refused, for the caller to ask the
-encoder itself. Knows neither RDKit nor selfies."""
+The encoder pairs the atoms of aromatic systems that need a double bond, greedily at first, and by
+augmenting paths if that leaves atoms unpaired. Here only the first is done, which nearly always
+suffices; the rest, and text that canonical SMILES seldom contains, is left to the encoder itself.
+
+Each atom of SELFIES is spelled in one way in canonical SMILES, in a second one if it can be
+aromatic, and in both again for its mirror image: :class:`Spellings` is the table from text to atom.
+
+    S single symbols, N spellings, A atoms of a molecule
+"""
 
 from __future__ import annotations
 
-from ..runtime.compilation import compiled
-from .spelling import AROMATIC, CHARGE, HIGH, HYDROGENS, LOW, OUTER, Bytes, Ints, Spellings
+import re
+from collections.abc import MutableSequence, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
-# Rows of the table of atoms that a SMILES is read into. Orders and valences count double, so that 3
-# is aromatic.
-TOKEN, PARENT, ORDER, SIGN, LAST, VALENCE, DIGITS, KEPT, MATE, DEGREE, NEAR = range(11)
-"""Rows: spelling; parent, bond to it and the byte ``/`` or ``\\`` on that; last child; valence
-used; ring digits; whether it still wants a double bond, and the atom it has one with; number of
-aromatic neighbours, and these."""
+import numpy as np
+from numpy.typing import NDArray
+
+from ..runtime.compilation import compiled, lent
+from .symbols import ATOM, Alphabet, filled, integers, records
+
+Bytes = NDArray[np.uint8]
+Ints = NDArray[np.int32]
+
+ORGANIC = ("B", "C", "N", "O", "P", "S", "F", "Cl", "Br", "I")
+_AROMATIC = (
+    dict.fromkeys(("B", "Al"), (3, 3, 3))
+    | dict.fromkeys(("C", "Si"), (4, 4, 4))
+    | dict.fromkeys(("N", "P", "As"), (3, 5, 5))
+    | dict.fromkeys(("O", "S", "Se", "Te"), (2, 4, 6))
+)
+"""Smallest and largest valence and outer electrons of elements that can be aromatic."""
+
+_ATOM = re.compile(r"\[[=#/\\]?((\d*)([A-Z][a-z]?)(@{0,2})(?:H(\d))?([+-]\d+)?)\]")
+MIRROR = {"": "", "@": "@@", "@@": "@"}
+
+
+@dataclass(slots=True)
+class Spelling:
+    """Meaning of one spelling of an atom in canonical SMILES."""
+
+    atom: int = 0  # number of the atom, -1 if the alphabet lacks it
+    mirrored: int = 0  # the same with its chirality inverted
+    aromatic: int = 0
+    hydrogens: int = 0  # -1 where they are implicit
+    charge: int = 0
+    low: int = 0  # smallest and largest valence of its element in aromatic systems
+    high: int = 0
+    outer: int = 0  # outer electrons of its element
+
+
+class Spellings(NamedTuple):
+    """Spellings of the atoms of an alphabet in canonical SMILES.
+
+    ``text`` holds the bytes of all spellings, those of number i from ``start[i]`` to ``start[i +
+    1]``; ``atoms`` ``(N,)`` their meanings; ``bases`` ``(S + 1,)`` the atom of each single symbol,
+    -1 for none; ``digits`` ``(16,)`` the symbol of each index digit 0 to 15, -1 where there is
+    none."""
+
+    text: Bytes
+    start: Ints
+    atoms: Sequence[Spelling]
+    bases: Ints
+    digits: Ints
+
+
+@dataclass(slots=True)
+class ParsedAtom:
+    """An atom of a SMILES. Orders and valences count double, so that an aromatic bond is 3."""
+
+    spelling: int = 0
+    parent: int = 0  # -1 for the first atom
+    order: int = 0  # of the bond to its parent
+    sign: int = 0  # the byte / or \ on that bond
+    last: int = 0  # its last child, -1 for none
+    valence: int = 0
+    digits: int = 0  # ring digits so far
+    wants: int = 0  # it still needs a double bond
+    mate: int = 0  # the atom it is given one with, -1 for none
+    degree: int = 0  # aromatic neighbours
+
+
+@dataclass(slots=True)
+class ParsedRing:
+    """A ring closure of a SMILES, in the order in which they close."""
+
+    left: int = 0
+    right: int = 0
+    order: int = 0
+    left_sign: int = 0
+    right_sign: int = 0
+    opened: int = 0  # number of its digit among those of the left atom
+    closed: int = 0  # and among those of the right atom
+
+
+@dataclass(slots=True)
+class OpenRing:
+    """A ring digit that waits for its second end."""
+
+    atom: int = 0  # -1 for a digit not in use
+    bond: int = 0
+    digit: int = 0
+
+
+@dataclass(slots=True)
+class Counts:
+    """Size of a parsed molecule."""
+
+    atoms: int = 0
+    rings: int = 0
+
+
+class ParsedGraph(NamedTuple):
+    """Scratch for one molecule of ``A`` atoms and rings at most.
+
+    ``near`` ``(4 A,)``: the aromatic neighbours of atom i from ``4 i`` on. ``stack`` ``(A,)``: the
+    atoms with open branches. ``open`` ``(100,)``: by ring number. ``counts`` ``(1,)``."""
+
+    atoms: Sequence[ParsedAtom]
+    near: MutableSequence[int]
+    rings: Sequence[ParsedRing]
+    open: Sequence[OpenRing]
+    stack: MutableSequence[int]
+    counts: Sequence[Counts]
+
+
 NEIGHBOURS = 4
-ATOM_ROWS = NEAR + NEIGHBOURS
-
-LEFT, RIGHT, RING_ORDER, LEFT_SIGN, RIGHT_SIGN, OPENED, CLOSED = range(7)
-"""Rows of the table of rings, in the order in which they close: its two atoms, their bond, the byte
-``/`` or ``\\`` at either end, and which of the ring digits of either atom it is."""
-RING_ROWS = 7
+"""Aromatic neighbours of an atom, at most."""
 
 NO, YES, UNDECIDED = range(3)
-"""Answers to whether a SMILES can be read; no means that an atom in it is none of the
-alphabet's.
-"""
+"""Results of parsing; no means that the SMILES contains an atom that is not of the alphabet."""
 
-(
-    _OPEN,
-    _CLOSE,
-    _MINUS,
-    _SLASH,
-    _ZERO,
-    _NINE,
-    _EQUALS,
-    _BRACKET,
-    _BACKSLASH,
-    _END,
-    _TRIPLE,
-    _PERCENT,
-) = b"()-/09=[\\]#%"
+_OPEN, _CLOSE, _MINUS, _SLASH, _ZERO, _NINE = b"()-/09"
+_EQUALS, _BRACKET, _BACKSLASH, _END, _TRIPLE, _PERCENT = b"=[\\]#%"
 _B, _C, _L, _R, _PLUS, _COLON = b"BClr+:"
 
 
-@compiled()
-def read(
-    spellings: Spellings,
-    text: Bytes,
-    begin: int,
-    end: int,
-    atoms: Ints,
-    rings: Ints,
-    hanging: Ints,
-    stack: Ints,
-    sizes: Ints,
+def spellings_of(alphabet: Alphabet) -> Spellings:
+    """Spellings of an alphabet's atoms, aromatic or not, and of their mirror images."""
+    symbols = list(alphabet.tables.symbols)
+    found = [
+        _ATOM.fullmatch(text) if symbol.kind == ATOM else None
+        for text, symbol in zip(alphabet.symbols, symbols[1:], strict=True)
+    ]
+    texts = dict.fromkeys(one[1] for one in found if one)
+    numbers = {text: number for number, text in enumerate(texts)}
+    rows: dict[str, tuple[int, ...]] = {}
+    for one in found:
+        if one is None:
+            continue
+        text, isotope, element, chirality = one[1], one[2], one[3], one[4]
+        hydrogens, charge, plain = int(one[5] or 0), int(one[6] or 0), text in ORGANIC
+        rest = (-1 if plain else hydrogens, charge, *_AROMATIC.get(element, (0, 0, 0)))
+        for way in {chirality, MIRROR[chirality]}:
+            base, mirrored = (
+                numbers.get(atom_text(isotope, element, side, hydrogens, charge, plain), -1)
+                for side in (way, MIRROR[way])
+            )
+            for aromatic in range(1 + (element in _AROMATIC)):
+                letters = element.lower() if aromatic else element
+                spelled = _smiles(isotope, letters, way, hydrogens, charge, plain)
+                rows[spelled] = (base, mirrored, aromatic, *rest)
+    digits = {int(one.digit): number for number, one in enumerate(symbols) if one.digit}
+    digits |= {0: alphabet.symbols.index("[C]") + 1} if "[C]" in alphabet.symbols else {}
+    return Spellings(
+        text=np.frombuffer("".join(rows).encode("ascii"), dtype=np.uint8).copy(),
+        start=np.cumsum([0, *map(len, rows)]).astype(np.int32),
+        atoms=filled(Spelling, list(rows.values())),
+        bases=np.array([-1, *(numbers[one[1]] if one else -1 for one in found)], dtype=np.int32),
+        digits=np.array([digits.get(value, -1) for value in range(16)], dtype=np.int32),
+    )
+
+
+def atom_text(
+    isotope: str, element: str, chirality: str, hydrogens: int, charge: int, plain: bool = False
+) -> str:
+    """An atom as the encoder writes it, without its brackets."""
+    if plain:
+        return element
+    bare = not (isotope or chirality or charge) and element in ORGANIC
+    count = f"H{hydrogens}" if hydrogens or bare else ""
+    return f"{isotope}{element}{chirality}{count}{f'{charge:+d}' if charge else ''}"
+
+
+def _smiles(
+    isotope: str, element: str, chirality: str, hydrogens: int, charge: int, plain: bool
+) -> str:
+    """An atom in canonical SMILES."""
+    if plain:
+        return element
+    count = "" if not hydrogens else "H" if hydrogens == 1 else f"H{hydrogens}"
+    sign = "" if not charge else "+" if charge == 1 else "-" if charge == -1 else f"{charge:+d}"
+    return f"[{isotope}{element}{chirality}{count}{sign}]"
+
+
+def new_parsed(size: int) -> ParsedGraph:
+    """Scratch for SMILES of ``size`` characters at most."""
+    return ParsedGraph(
+        records(ParsedAtom, size),
+        integers(NEIGHBOURS * size),
+        records(ParsedRing, size),
+        records(OpenRing, 100),
+        integers(size),
+        records(Counts, 1),
+    )
+
+
+@compiled(forceinline=True)
+def lent_parsed(graph: ParsedGraph) -> ParsedGraph:
+    """The same scratch, lent to compiled code."""
+    atoms, rings, counts = lent(graph.atoms), lent(graph.rings), lent(graph.counts)
+    return ParsedGraph(atoms, lent(graph.near), rings, lent(graph.open), lent(graph.stack), counts)
+
+
+@compiled(forceinline=True)
+def parse_smiles(
+    spellings: Spellings, text: Bytes, begin: int, end: int, graph: ParsedGraph
 ) -> int:
-    """Read a SMILES into atoms and rings, their number into ``sizes``; YES if that was possible."""
-    hanging[0] = -1
+    """Parse a SMILES into ``graph``; YES if that was possible."""
+    for number in range(len(graph.open)):
+        graph.open[number].atom = -1
     size = made = depth = bond = 0
     current, fresh, at = -1, False, begin
     while at < end:
@@ -70,61 +232,60 @@ def read(
             depth += 1 if byte == _OPEN else -1
             if bond or current < 0 or depth < 0:
                 return UNDECIDED
-            stack[0, depth - 1] = current if byte == _OPEN else stack[0, depth - 1]
-            current, fresh = (current if byte == _OPEN else stack[0, depth]), False
+            if byte == _OPEN:
+                graph.stack[depth - 1] = current
+            else:
+                current = graph.stack[depth]
+            fresh = False
         elif byte in (_MINUS, _EQUALS, _TRIPLE, _SLASH, _BACKSLASH):
             if bond:
                 return UNDECIDED
             bond = byte
         elif _ZERO <= byte <= _NINE or byte == _PERCENT:
             at += 2 if byte == _PERCENT else 0
-            number = _number(text, start, at) if at <= end else -1
-            if (
-                number < 0 or not fresh
-            ):  # digits after a branch would change the order of an atom's bonds
+            number = _ring_number(text, start, at) if at <= end else -1
+            # Digits after a branch would change the order of an atom's bonds.
+            if number < 0 or not fresh:
                 return UNDECIDED
-            made = _close(spellings, atoms, rings, hanging, number, current, bond, made)
+            made = _close(spellings, graph, number, current, bond, made)
             bond = 0
             if made < 0:
                 return UNDECIDED
         else:
             at = _end_of_atom(text, start, end)
-            token = _find(spellings, text, start, at)
-            if token < 0:
+            spelling = _find(spellings, text, start, at)
+            if spelling < 0:
                 return NO if _is_foreign(text, start, at) else UNDECIDED
-            if not _attach(spellings, atoms, size, token, current, bond):
+            if not _attach(spellings, graph, size, spelling, current, bond):
                 return UNDECIDED
             current, bond, fresh = size, 0, True
             size += 1
-    sizes[0], sizes[1] = size, made
-    return YES if size > 0 and depth == 0 and bond == 0 and _none_hang(hanging) else UNDECIDED
+    graph.counts[0].atoms, graph.counts[0].rings = size, made
+    return YES if size > 0 and depth == 0 and bond == 0 and _all_closed(graph) else UNDECIDED
 
 
 @compiled(forceinline=True)
-def _none_hang(hanging: Ints) -> bool:
-    """Whether every ring that was opened is closed."""
-    opened = 0
-    for number in range(hanging.shape[1]):  # a maximum by numpy takes long to compile
-        opened += hanging[0, number] >= 0
-    return opened == 0
+def _all_closed(graph: ParsedGraph) -> bool:
+    """True if every ring that was opened is closed."""
+    waiting = 0
+    for number in range(len(graph.open)):
+        waiting += graph.open[number].atom >= 0
+    return waiting == 0
 
 
 @compiled(forceinline=True)
 def _is_foreign(text: Bytes, start: int, stop: int) -> bool:
-    """Whether an unknown spelling is that of an atom in brackets, plainly written: then the
-    alphabet lacks the atom.
-    """
+    """True for an unknown spelling that plainly is an atom in brackets: the alphabet lacks it."""
     for place in range(start + 1, stop - 1):
-        if (
-            text[place] < _PLUS or text[place] == _COLON
-        ):  # a label, which the encoder would leave out
+        # A label such as :1, or a mark, which the encoder would leave out.
+        if text[place] < _PLUS or text[place] == _COLON:
             return False
     return bool(text[start] == _BRACKET and text[stop - 1] == _END)
 
 
 @compiled(forceinline=True)
-def _number(text: Bytes, start: int, stop: int) -> int:
-    """The number of a ring, spelled 7 or %42; -1 for any other spelling."""
+def _ring_number(text: Bytes, start: int, stop: int) -> int:
+    """Number of a ring, spelled 7 or %42; -1 for any other spelling."""
     number = 0
     for place in range(start + (stop - start > 1), stop):
         if not _ZERO <= text[place] <= _NINE:
@@ -148,21 +309,22 @@ def _end_of_atom(text: Bytes, start: int, end: int) -> int:
 
 @compiled(forceinline=True)
 def _find(spellings: Spellings, text: Bytes, start: int, stop: int) -> int:
-    """The number of an atom's spelling, -1 for an unknown one."""
-    for token in range(len(spellings.start) - 1):
-        first = spellings.start[token]
-        if spellings.start[token + 1] - first != stop - start:
+    """Number of an atom's spelling, -1 for an unknown one."""
+    for spelling in range(len(spellings.start) - 1):
+        first = spellings.start[spelling]
+        if spellings.start[spelling + 1] - first != stop - start:
             continue
         place = 0
         while place < stop - start and spellings.text[first + place] == text[start + place]:
             place += 1
         if place == stop - start:
-            return token
+            return spelling
     return -1
 
 
 @compiled(forceinline=True)
 def _order(bond: int) -> int:
+    """Twice the order of a bond."""
     return 4 if bond == _EQUALS else 6 if bond == _TRIPLE else 2
 
 
@@ -172,185 +334,167 @@ def _sign(bond: int) -> int:
 
 
 @compiled(forceinline=True)
-def _are_aromatic(spellings: Spellings, atoms: Ints, left: int, right: int) -> bool:
-    both = (
-        spellings.atoms[atoms[TOKEN, left], AROMATIC]
-        + spellings.atoms[atoms[TOKEN, right], AROMATIC]
-    )
-    return bool(both == 2)
+def _are_aromatic(spellings: Spellings, graph: ParsedGraph, left: int, right: int) -> bool:
+    one, other = graph.atoms[left].spelling, graph.atoms[right].spelling
+    return spellings.atoms[one].aromatic + spellings.atoms[other].aromatic == 2
 
 
 @compiled(forceinline=True)
 def _attach(
-    spellings: Spellings, atoms: Ints, atom: int, token: int, parent: int, bond: int
+    spellings: Spellings, graph: ParsedGraph, number: int, spelling: int, parent: int, bond: int
 ) -> bool:
     """Add an atom, bonded to ``parent`` unless that is -1; False if it cannot be."""
-    atoms[:, atom] = 0
-    atoms[TOKEN, atom], atoms[PARENT, atom], atoms[LAST, atom], atoms[MATE, atom] = (
-        token,
-        parent,
-        -1,
-        -1,
-    )
+    atom = graph.atoms[number]
+    atom.order = atom.sign = atom.valence = atom.digits = atom.wants = atom.degree = 0
+    atom.spelling, atom.parent, atom.last, atom.mate = spelling, parent, -1, -1
     if parent < 0:
-        return atom == 0 and bond == 0
-    aromatic = bond == 0 and _are_aromatic(spellings, atoms, parent, atom)
-    atoms[ORDER, atom], atoms[SIGN, atom], atoms[LAST, parent] = (
-        3 if aromatic else _order(bond),
-        _sign(bond),
-        atom,
-    )
-    return _join(atoms, parent, atom, atoms[ORDER, atom])
+        return number == 0 and bond == 0
+    aromatic = bond == 0 and _are_aromatic(spellings, graph, parent, number)
+    atom.order, atom.sign = 3 if aromatic else _order(bond), _sign(bond)
+    graph.atoms[parent].last = number
+    return _join(graph, parent, number, atom.order)
 
 
 @compiled(forceinline=True)
-def _join(atoms: Ints, left: int, right: int, order: int) -> bool:
-    """Count a bond at both its atoms; False if an atom has more aromatic bonds than there is room
-    for.
-    """
-    return _bind(atoms, left, right, order) and _bind(atoms, right, left, order)
+def _join(graph: ParsedGraph, left: int, right: int, order: int) -> bool:
+    """Count a bond at both its atoms; False if one has too many aromatic bonds."""
+    return _bind(graph, left, right, order) and _bind(graph, right, left, order)
 
 
 @compiled(forceinline=True)
-def _bind(atoms: Ints, one: int, other: int, order: int) -> bool:
-    atoms[VALENCE, one] += order
+def _bind(graph: ParsedGraph, one: int, other: int, order: int) -> bool:
+    atom = graph.atoms[one]
+    atom.valence += order
     if order == 3:
-        if atoms[DEGREE, one] == NEIGHBOURS:
+        if atom.degree == NEIGHBOURS:
             return False
-        atoms[NEAR + atoms[DEGREE, one], one] = other
-        atoms[DEGREE, one] += 1
+        graph.near[NEIGHBOURS * one + atom.degree] = other
+        atom.degree += 1
     return True
 
 
 @compiled(forceinline=True)
 def _close(
-    spellings: Spellings,
-    atoms: Ints,
-    rings: Ints,
-    hanging: Ints,
-    number: int,
-    atom: int,
-    bond: int,
-    made: int,
+    spellings: Spellings, graph: ParsedGraph, number: int, atom: int, bond: int, made: int
 ) -> int:
-    """Open ring ``number`` at an atom, or close it; returns how many are closed, -1 for what is not
-    understood.
-    """
-    atoms[DIGITS, atom] += 1
-    left, other = hanging[0, number], hanging[1, number]
+    """Open ring ``number`` at an atom, or close it.
+
+    Returns the number of rings closed, -1 for what only the encoder understands."""
+    atoms, rings, opened = graph.atoms, graph.rings, graph.open[number]
+    atoms[atom].digits += 1
+    left, other = opened.atom, opened.bond
     if left < 0:
-        hanging[0, number], hanging[1, number], hanging[2, number] = atom, bond, atoms[DIGITS, atom]
+        opened.atom, opened.bond, opened.digit = atom, bond, atoms[atom].digits
         return made
-    if left == atom or atoms[PARENT, atom] == left:
+    if left == atom or atoms[atom].parent == left:
         return -1
-    for ring in range(made):
-        if rings[LEFT, ring] == left and rings[RIGHT, ring] == atom:
+    for earlier in range(made):
+        if rings[earlier].left == left and rings[earlier].right == atom:
             return -1
     if bond and other and bond != other and not (_sign(bond) and _sign(other)):
         return -1
     order = max(_order(bond), _order(other))
-    if bond == 0 and other == 0 and _are_aromatic(spellings, atoms, left, atom):
+    if bond == 0 and other == 0 and _are_aromatic(spellings, graph, left, atom):
         order = 3
-    rings[LEFT, made], rings[RIGHT, made], rings[RING_ORDER, made] = left, atom, order
-    rings[LEFT_SIGN, made], rings[RIGHT_SIGN, made] = _sign(other), _sign(bond)
-    rings[OPENED, made], rings[CLOSED, made] = hanging[2, number], atoms[DIGITS, atom]
-    hanging[0, number] = -1
-    return made + 1 if _join(atoms, left, atom, order) else -1
+    ring = rings[made]
+    ring.left, ring.right, ring.order = left, atom, order
+    ring.left_sign, ring.right_sign = _sign(other), _sign(bond)
+    ring.opened, ring.closed = opened.digit, atoms[atom].digits
+    opened.atom = -1
+    return made + 1 if _join(graph, left, atom, order) else -1
 
 
 @compiled(forceinline=True)
-def _wants_mate(spelling: Ints, valence: int, degree: int) -> bool:
-    """Whether an aromatic atom needs a double bond to one of its ``degree`` aromatic neighbours, as
-    SELFIES counts.
-    """
+def _needs_mate(spelling: Spelling, valence: int, degree: int) -> bool:
+    """True if an aromatic atom needs a double bond to one of its ``degree`` aromatic neighbours, by
+    the rules of SELFIES."""
     if degree == 0:
         return False
-    used, charge = (valence - degree) // 2, spelling[CHARGE]
-    if spelling[HYDROGENS] < 0:
-        return bool(used != spelling[LOW] and used != spelling[HIGH])
-    used += spelling[HYDROGENS]
-    bound = max(0, charge) + spelling[HYDROGENS] + valence // 2 + valence % 2
-    free = spelling[HIGH] - charge - used - max(0, spelling[OUTER] - bound) % 2
-    return bool(
-        used != spelling[LOW] - charge
-        and used != spelling[HIGH] - charge
-        and free >= 0
-        and free % 2 == 1
-    )
+    used, charge = (valence - degree) // 2, spelling.charge
+    if spelling.hydrogens < 0:
+        return used != spelling.low and used != spelling.high
+    used += spelling.hydrogens
+    bound = max(0, charge) + spelling.hydrogens + valence // 2 + valence % 2
+    free = spelling.high - charge - used - max(0, spelling.outer - bound) % 2
+    saturated = used == spelling.low - charge or used == spelling.high - charge
+    return not saturated and free >= 0 and free % 2 == 1
 
 
 @compiled(forceinline=True)
-def alternate(spellings: Spellings, atoms: Ints, rings: Ints, sizes: Ints) -> bool:
+def alternate(spellings: Spellings, graph: ParsedGraph) -> bool:
     """Give aromatic bonds the orders that the encoder gives them; False if its greedy pairing
-    leaves an atom alone.
+    leaves an atom unpaired.
 
-    Of the atoms that want a double bond the next is always that with the fewest free neighbours,
+    Of the atoms that need a double bond the next is always that with the fewest free neighbours,
     the first of them."""
-    alone = 0
-    for atom in range(sizes[0]):
-        aromatic = spellings.atoms[atoms[TOKEN, atom]]
-        wants = aromatic[AROMATIC] == 1 and _wants_mate(
-            aromatic, atoms[VALENCE, atom], atoms[DEGREE, atom]
-        )
-        atoms[KEPT, atom] = wants
-        alone += wants
-    while alone > 0:
+    atoms, near, count = graph.atoms, graph.near, graph.counts[0]
+    unpaired = 0
+    for number in range(count.atoms):
+        atom = atoms[number]
+        spelling = spellings.atoms[atom.spelling]
+        wants = spelling.aromatic == 1 and _needs_mate(spelling, atom.valence, atom.degree)
+        atom.wants = wants
+        unpaired += wants
+    while unpaired > 0:
         best, fewest = -1, NEIGHBOURS + 1
-        for atom in range(sizes[0]):
-            if atoms[KEPT, atom]:
-                free = _free(atoms, atom)
+        for number in range(count.atoms):
+            if atoms[number].wants:
+                free = _free(graph, number)
                 if 0 < free < fewest:
-                    best, fewest = atom, free
+                    best, fewest = number, free
         if best < 0:
             return False
-        place = NEAR
-        while not atoms[KEPT, atoms[place, best]]:
+        place = NEIGHBOURS * best
+        while not atoms[near[place]].wants:
             place += 1
-        mate = atoms[place, best]
-        atoms[MATE, best], atoms[MATE, mate] = mate, best
-        atoms[KEPT, best] = atoms[KEPT, mate] = 0
-        alone -= 2
-    for atom in range(sizes[0]):
-        if atoms[ORDER, atom] == 3:
-            atoms[ORDER, atom] = _settle(atoms, atoms[PARENT, atom], atom)
-    for ring in range(sizes[1]):
-        if rings[RING_ORDER, ring] == 3:
-            rings[RING_ORDER, ring] = _settle(atoms, rings[LEFT, ring], rings[RIGHT, ring])
+        mate = near[place]
+        atoms[best].mate, atoms[mate].mate = mate, best
+        atoms[best].wants = atoms[mate].wants = 0
+        unpaired -= 2
+    for number in range(count.atoms):
+        if atoms[number].order == 3:
+            atoms[number].order = _settle(graph, atoms[number].parent, number)
+    for number in range(count.rings):
+        ring = graph.rings[number]
+        if ring.order == 3:
+            ring.order = _settle(graph, ring.left, ring.right)
     return True
 
 
 @compiled(forceinline=True)
-def _free(atoms: Ints, atom: int) -> int:
-    """How many neighbours of an atom still want a double bond."""
+def _free(graph: ParsedGraph, atom: int) -> int:
+    """Number of an atom's neighbours that still need a double bond."""
     free = 0
-    for place in range(NEAR, NEAR + atoms[DEGREE, atom]):
-        free += atoms[KEPT, atoms[place, atom]]
+    for place in range(NEIGHBOURS * atom, NEIGHBOURS * atom + graph.atoms[atom].degree):
+        free += graph.atoms[graph.near[place]].wants
     return free
 
 
 @compiled(forceinline=True)
-def _settle(atoms: Ints, left: int, right: int) -> int:
-    """The order of an aromatic bond between two atoms, once it is known who is whose mate."""
-    order = 4 if atoms[MATE, left] == right else 2
-    atoms[VALENCE, left] += order - 3
-    atoms[VALENCE, right] += order - 3
+def _settle(graph: ParsedGraph, left: int, right: int) -> int:
+    """Order of an aromatic bond between two atoms, once all mates are known."""
+    one, other = graph.atoms[left], graph.atoms[right]
+    order = 4 if one.mate == right else 2
+    one.valence += order - 3
+    other.valence += order - 3
     return order
 
 
 @compiled(forceinline=True)
-def turns(rings: Ints, made: int, atom: int) -> bool:
-    """Whether SELFIES names the neighbours of an atom in an order of other parity than SMILES does.
+def turns(graph: ParsedGraph, atom: int) -> bool:
+    """True if SELFIES lists the neighbours of an atom in an order of other parity than SMILES.
 
-    It names rings that close at the atom, then those that open there, by where they close.
-    """
-    odd = False
-    for one in range(made):
-        if rings[LEFT, one] != atom:
+    It lists rings that close at the atom, then those that open there, by where they close."""
+    odd, made = False, graph.counts[0].rings
+    for first in range(made):
+        one = graph.rings[first]
+        if one.left != atom:
             continue
-        for other in range(made):
-            if rings[RIGHT, other] == atom and rings[CLOSED, other] > rings[OPENED, one]:
+        for second in range(made):
+            other = graph.rings[second]
+            if other.right == atom and other.closed > one.opened:
                 odd = not odd
-            later = rings[LEFT, other] == atom and rings[OPENED, other] > rings[OPENED, one]
-            if later and rings[RIGHT, other] < rings[RIGHT, one]:
+            later = other.left == atom and other.opened > one.opened
+            if later and other.right < one.right:
                 odd = not odd
     return odd

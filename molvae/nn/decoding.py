@@ -205,7 +205,7 @@ class Prefixes:
 
     def keep(self, rows: Tensor) -> None:
         """Go on with these molecules only, each as often and in the order as they are named."""
-        self.states = self.states[rows.numpy()]
+        self.states = self.states.at(rows.numpy())
 
     def advance(self, rows: Tensor, symbols: Tensor) -> None:
         """Append a symbol to each of the molecules ``rows``."""

@@ -13,15 +13,13 @@ import os
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from numpy.typing import NDArray
-
 KERNELS = os.environ.get("MOLVAE_KERNELS", "on") != "off" and bool(
     importlib.util.find_spec("numba")
 )
 """True where functions are compiled."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-Array = TypeVar("Array", bound=NDArray[Any])
+Array = TypeVar("Array")
 
 LOG = logging.getLogger(__name__)
 
@@ -119,7 +117,7 @@ if KERNELS:
 
 
 def _widen(dispatcher: Any) -> None:
-    """Have compiled code call a function with widened arguments, where numba asks in the known way."""
+    """Have compiled code call a function with widened arguments, where numba lets it."""
     find = getattr(dispatcher, "get_call_template", None)
     if find is None:  # numba's own switch, NUMBA_DISABLE_JIT
         return

@@ -11,8 +11,8 @@ from rdkit import Chem
 from molvae.chem.molecule import smiles_hashes
 from molvae.generation import sampling
 from molvae.generation.sampling import NOT_CANONICAL, Filters, SamplingParams, Tally, sample
-from molvae.language.consistency import is_consistent
 from molvae.language.selfies_codec import to_smiles
+from molvae.language.smiles_to_ids import is_canonical
 from molvae.nn import threads as threads_module
 from molvae.storage.known_molecules import SortedHashes
 
@@ -60,7 +60,7 @@ def test_every_sample_is_canonical_unless_raw_is_asked_for(tiny_model: Any) -> N
     every = drawn(tiny_model, 300, keep_all=True)
     constraints = tiny_model.vocabulary.constraints
     assert [one.canonical for one in every] == [
-        is_consistent(one.smiles, one.selfies, constraints) for one in every
+        is_canonical(one.smiles, one.selfies, constraints) for one in every
     ]
     canonical = list({one.smiles: one for one in reversed(every) if one.canonical}.values())[::-1]
     assert 10 < len(canonical) < 290

@@ -101,6 +101,21 @@ ALPHABETS = {
 }
 
 
+SYMBOLS = ("[=O]", "[Branch1]", "[C]", "[N]", "[Ring1]")
+
+
+@st.composite
+def merge_lists(draw: st.DrawFn) -> tuple[tuple[int, int], ...]:
+    """Distinct pairs, each of earlier ids, as learning gives them."""
+    merges: list[tuple[int, int]] = []
+    for _ in range(draw(st.integers(0, 8))):
+        ids = st.integers(1, len(SYMBOLS) + len(merges))
+        pair = draw(st.tuples(ids, ids))
+        if pair not in merges:
+            merges.append(pair)
+    return tuple(merges)
+
+
 @st.composite
 def strings(draw: st.DrawFn, longest: int = 60) -> tuple[list[int], Alphabet]:
     """Any string of ids over one of the alphabets, half of them real molecules with a few ids

@@ -15,7 +15,7 @@ from rdkit import Chem
 from rdkit.Chem import Descriptors
 
 from molvae.language.atom_environments import HASHES, NUMBERS
-from molvae.language.place import GROUPS
+from molvae.language.prefix_features import GROUPS
 from molvae.language.symbols import Alphabet
 
 shared = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("strings_of_ids.py"))))
@@ -48,7 +48,7 @@ def test_the_order_in_which_neighbours_were_written_is_nothing() -> None:
     np.testing.assert_array_equal(one[WITHIN], other[WITHIN])
 
 
-def test_what_the_grammar_is_about_and_where_it_returns_to_are_told() -> None:
+def test_hashes_hold_what_is_pending_and_the_outer_atom() -> None:
     in_branch, in_chain = hashes("[N][C][Branch1][Ring1][C]"), hashes("[N][C][C]")
     np.testing.assert_array_equal(in_branch[WITHIN], in_chain[WITHIN])
     assert (in_branch[7:9] != in_chain[7:9]).all()

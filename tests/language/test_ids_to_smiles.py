@@ -35,7 +35,7 @@ def test_any_string_gives_the_smiles_of_the_selfies_decoder(
     assert decoded(ids, letters) == selfies.decoder(text_of(ids, letters))
 
 
-def test_random_strings_of_every_alphabet_give_the_smiles_of_the_selfies_decoder() -> None:
+def test_random_strings_give_the_smiles_of_the_selfies_decoder() -> None:
     rng = random.Random(0)
     for letters in ALPHABETS.values():
         batch = [
@@ -46,7 +46,7 @@ def test_random_strings_of_every_alphabet_give_the_smiles_of_the_selfies_decoder
         assert found == [selfies.decoder(text_of(ids, letters)) for ids in batch]
 
 
-def test_the_smiles_is_the_same_molecule_with_its_stereochemistry() -> None:
+def test_the_smiles_is_the_same_molecule_with_its_stereo() -> None:
     letters = ALPHABETS["charged"]
     for molecule in MOLECULES:
         found = decoded(ids_of(selfies.encoder(molecule), letters), letters)

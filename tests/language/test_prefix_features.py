@@ -14,14 +14,21 @@ import selfies
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from molvae.errors import InputError, ModelError, UsageError
-from molvae.language.place import GROUPS
-from molvae.language.prefix_features import advance, feature_sizes, features, features_now, start
+from molvae.errors import InputError, UsageError
+from molvae.language.prefix_features import (
+    GROUPS,
+    advance,
+    atoms_so_far,
+    feature_sizes,
+    features,
+    features_now,
+    start,
+)
 from molvae.language.ring_closures import LARGEST
-from molvae.language.symbols import Alphabet, meaning
+from molvae.language.symbols import Alphabet
 
 shared = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("strings_of_ids.py"))))
-ALPHABETS, CONSTRAINTS, MOLECULES = shared.ALPHABETS, shared.CONSTRAINTS, shared.MOLECULES
+ALPHABETS, MOLECULES = shared.ALPHABETS, shared.MOLECULES
 described, ids_of, strings = shared.described, shared.ids_of, shared.strings
 ALL = tuple(GROUPS)
 
@@ -127,8 +134,16 @@ def test_what_cannot_be_is_refused() -> None:
         feature_sizes(("rings",))
     with pytest.raises(UsageError, match="rows must lie between 0 and 1"):
         advance(start(2), np.array([2]), np.array([1]), letters)
-    for symbol in ("[Xx]", "[Branch4]", "[--Ring1]", "C", "[C", "[CH99]", "[=-Ring1]"):
-        with pytest.raises(ModelError, match="no SELFIES symbol"):
-            meaning(symbol, CONSTRAINTS)
-    with pytest.raises(ModelError, match="more hydrogens"):
-        meaning("[CH5]", CONSTRAINTS)
+
+
+def test_states_are_picked_dropped_and_reordered() -> None:
+    letters, states = ALPHABETS["plain"], start(3)
+    carbon, oxygen = ids_of("[C][O]", letters)
+    advance(states, np.arange(3), np.array([carbon, oxygen, oxygen]), letters)
+    picked = states.at(np.array([2, 0, 0]))
+    advance(picked, np.array([1]), np.array([oxygen]), letters)
+    wanted = [described([one], letters, "valence")[-1] for one in (oxygen, carbon)]
+    now = features_now(picked, np.array([0, 2]), letters, ("valence",))
+    np.testing.assert_array_equal(now, wanted)
+    assert atoms_so_far(picked, np.arange(3)).tolist() == [1, 2, 1]
+    assert atoms_so_far(states, np.arange(3)).tolist() == [1, 1, 1]

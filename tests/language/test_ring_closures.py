@@ -47,7 +47,7 @@ def test_closures_that_complete_an_aromatic_ring_are_known(
     )
 
 
-def test_closures_foretold_to_be_aromatic_are_so_in_the_finished_molecules() -> None:
+def test_closures_foretold_aromatic_are_so_in_molecules() -> None:
     letters, foretold = ALPHABETS["charged"], 0
     for molecule in MOLECULES:
         symbols = symbols_of(molecule)

@@ -134,7 +134,7 @@ TABLES = {name: constraints_for(symbols) for name, symbols in ALPHABETS.items()}
 
 
 @pytest.mark.parametrize("name", ALPHABETS)
-def test_any_string_over_the_alphabet_is_a_valid_molecule_or_an_empty_one(name: str) -> None:
+def test_any_string_over_the_alphabet_is_valid_or_empty(name: str) -> None:
     symbols, table = ALPHABETS[name], TABLES[name]
 
     @settings(max_examples=250, deadline=None, derandomize=True)
@@ -265,15 +265,13 @@ def test_what_selfies_cannot_carry_is_refused_with_its_reason(smiles: str, reaso
         ("[CH99]", UNREADABLE),
     ],
 )
-def test_selfies_that_are_no_molecule_are_refused_with_their_reason(
-    selfies: str, reason: str
-) -> None:
+def test_selfies_without_a_molecule_are_refused_with_a_reason(selfies: str, reason: str) -> None:
     with pytest.raises(MoleculeError) as caught:
         to_smiles(selfies, DEFAULT)
     assert caught.value.reason == reason
 
 
-def test_more_ring_bonds_than_smiles_can_number_are_refused_not_misread() -> None:
+def test_more_rings_than_smiles_can_number_are_refused() -> None:
     with pytest.raises(MoleculeError) as caught:
         to_smiles("[C]" * 3 + "[C][Ring1][Ring1]" * 100, DEFAULT)
     assert caught.value.reason == TOO_LARGE
@@ -314,7 +312,7 @@ def test_a_table_set_by_other_code_in_between_does_no_harm() -> None:
     assert to_smiles("[C][=C]", DEFAULT) == "C=C"
 
 
-def test_a_standard_molecule_comes_back_as_the_same_standard_molecule() -> None:
+def test_a_standard_molecule_comes_back_unchanged() -> None:
     for smiles in ZINC:
         standard = standard_smiles(smiles)
         assert standard_smiles(to_smiles(to_selfies(standard, DEFAULT), DEFAULT)) == standard

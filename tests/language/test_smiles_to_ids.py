@@ -1,16 +1,26 @@
-"""Symbols written by compiled code are those that the selfies package writes, whatever the
-molecule.
-"""
+"""Symbols are those of the selfies package, and draws are canonical by its definition."""
 
 from __future__ import annotations
+
+import random
 
 import pytest
 
 from molvae.chem.molecule import standard_smiles
 from molvae.datasets.prepare import random_smiles
 from molvae.errors import MoleculeError
-from molvae.language.selfies_codec import default_constraints, to_selfies
-from molvae.language.smiles_to_ids import Scribe
+from molvae.generation.codec import molecules_of
+from molvae.language import smiles_to_ids
+from molvae.language.selfies_codec import (
+    constraints_for,
+    default_constraints,
+    split,
+    symbols_of,
+    to_selfies,
+    to_smiles,
+)
+from molvae.language.smiles_to_ids import SelfiesEncoder, canonical_draws, is_canonical
+from molvae.language.vocabulary import Vocabulary
 
 MARKED = [
     r"C[C@H]1C=[N+]2C(=N)/C(=C/c3ccc(OC(=O)c4ccc(F)cc4)c(Br)c3)C(=O)N=C2S1",
@@ -64,11 +74,11 @@ def by_definition(smiles: str) -> str:
         return f"{error.reason}: {error.detail}"
 
 
-def transcribed(smiles: list[str]) -> list[str]:
+def tranencoderd(smiles: list[str]) -> list[str]:
     """The same, by compiled code where that understands the text."""
-    scribe = Scribe(smiles)
-    written = scribe.write(smiles)
-    symbols = ("", *scribe.alphabet.symbols)
+    encoder = SelfiesEncoder(smiles)
+    written = encoder.write(smiles)
+    symbols = ("", *encoder.alphabet.symbols)
     return [
         f"{ids.reason}: {ids.detail}"
         if isinstance(ids, MoleculeError)
@@ -90,11 +100,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
-def test_canonical_smiles_are_written_as_by_the_package_without_asking_it(
+def test_canonical_smiles_are_encoded_as_by_the_package(
     molecules: list[str], asked: list[str]
 ) -> None:
     smiles = [standard_smiles(one, neutralise=False) for one in [*molecules, *MARKED]]
-    assert transcribed(smiles) == [by_definition(one) for one in smiles]
+    assert tranencoderd(smiles) == [by_definition(one) for one in smiles]
     assert not asked
 
 
@@ -106,37 +116,209 @@ def test_other_spellings_are_written_as_by_the_package(
         for one in [*molecules[:100], *MARKED]
         for text in random_smiles(standard_smiles(one), 5, 1)
     ]
-    assert transcribed(smiles) == [by_definition(one) for one in smiles]
+    assert tranencoderd(smiles) == [by_definition(one) for one in smiles]
     assert len(asked) < len(smiles) / 20
 
 
 def test_what_selfies_cannot_express_is_refused_for_its_reason(asked: list[str]) -> None:
-    assert transcribed([*REFUSED, "CC"])[-1] == "[C][C]"
-    assert transcribed(REFUSED) == [by_definition(one) for one in REFUSED]
+    assert tranencoderd([*REFUSED, "CC"])[-1] == "[C][C]"
+    assert tranencoderd(REFUSED) == [by_definition(one) for one in REFUSED]
     assert set(asked) == set(REFUSED)
 
 
 def test_odd_text_is_written_as_by_the_package() -> None:
-    assert transcribed(ODD) == [by_definition(one) for one in ODD]
+    assert tranencoderd(ODD) == [by_definition(one) for one in ODD]
 
 
 def test_molecules_beside_it_change_nothing() -> None:
     every = [*MARKED, *ODD, *REFUSED]
-    assert transcribed(every) == [text for one in every for text in transcribed([one])]
-    assert transcribed(every[::-1]) == transcribed(every)[::-1]
+    assert tranencoderd(every) == [text for one in every for text in tranencoderd([one])]
+    assert tranencoderd(every[::-1]) == tranencoderd(every)[::-1]
 
 
-def test_more_atoms_than_are_numbered_beforehand_are_written_all_the_same() -> None:
+def test_more_atoms_than_are_numbered_in_advance_are_encoded() -> None:
     isotopes = [f"[{mass}CH3]O" for mass in range(1, 700)]
-    assert transcribed(isotopes) == [by_definition(one) for one in isotopes]
+    assert tranencoderd(isotopes) == [by_definition(one) for one in isotopes]
 
 
 def test_nothing_is_written_for_nothing() -> None:
-    assert Scribe([]).write([]) == []
+    assert SelfiesEncoder([]).write([]) == []
 
 
 def test_what_the_package_writes_and_cannot_read_is_refused() -> None:
-    assert transcribed(["C[Fe+10]", "CC"]) == [
+    assert tranencoderd(["C[Fe+10]", "CC"]) == [
         "SELFIES cannot express it: [Fe+10] means nothing",
         "[C][C]",
+    ]
+
+
+# Charges, chirality with and without rings at the atom, double-bond stereo in chains and at ring
+# closures, aromatic atoms in brackets, fused and spiro rings, odd elements, isotopes.
+STEREO = [
+    r"C[C@H]1C=[N+]2C(=N)/C(=C/c3ccc(OC(=O)c4ccc(F)cc4)c(Br)c3)C(=O)N=C2S1",
+    r"CC(=O)[C@@]1(O)CC[C@@H]2[C@H]3CCC4=C/C(=N\OCC(=O)NCCc5c[nH]cn5)CC[C@]4(C)[C@H]3CC[C@@]21C",
+    r"CC(C)(C)/[N+]([O-])=C/[C@]1([C@@]2(/C=[N+](\[O-])C(C)(C)C)Cc3ccccc3C2=O)Cc2ccccc2C1=O",
+    r"C/[S@](=N\S(=O)(=O)c1cccc2nsnc12)c1ncccc1C(F)(F)F",
+    r"C[NH+](C)[N-]/C(=N/C(=O)c1ccccc1)N1CCOCC1",
+    r"C/[O+]=C1\C=CC(Cl)=C\C1=c1\[n-]/c(=C/Nc2cc([N+](=O)[O-])ccc2C)c(=O)o1",
+    r"O=c1[nH]/c(=C(/Br)c2ccccc2)c(=O)[nH]/c1=C(\Br)c1ccccc1",
+    r"C1=N\c2ccccc2/N=C\c2cc3ccccc3cc2/1",
+    r"COc1ccc(-c2cc(-c3ccccc3)cc(-c3ccc(I)cc3)[o+]2)cc1",
+    r"Cc1sc(N2CCCCC2)[s+]c1SCC(=O)[O-]",
+    r"C[P@@](=O)(Nc1ccccc1Cl)Oc1cccc(Cl)c1Cl",
+    r"C[Si](C)(C)c1cc[se]c1",
+    r"OB(O)c1c[n-]c2ccccc12",
+    r"[2H]C([2H])([2H])O[13CH2]C#N",
+    r"O=C1NC23NC(=O)NC2(N1)c1ccccc1-c1ccccc13",
+    r"C1CN(c2nc(N3CCOCC3)nc(N3CCOCC3)n2)CCO1",
+]
+
+
+def vocabulary_of(smiles: list[str]) -> Vocabulary:
+    """The symbols of some molecules, under their own constraints."""
+    table = constraints_for(symbols_of(to_selfies(one, constraints_for(["[C]"])) for one in smiles))
+    return Vocabulary(
+        tuple(sorted(symbols_of(to_selfies(one, table) for one in smiles))), (), table
+    )
+
+
+def answers(strings: list[list[str]], vocabulary: Vocabulary) -> tuple[list[bool], list[bool]]:
+    """What compiled code says of strings of symbols, and what the definition says."""
+    ids = [vocabulary.encode(symbols) for symbols in strings]
+    decoded = molecules_of(ids, vocabulary)
+    plain = [is_canonical(one.smiles, one.selfies, vocabulary.constraints) for one in decoded]
+    return canonical_draws([one.smiles for one in decoded], ids, vocabulary), plain
+
+
+def slips(
+    strings: list[list[str]], symbols: tuple[str, ...], number: int, seed: int
+) -> list[list[str]]:
+    """Strings with one to three symbols changed, added or left away: what a model writes that is
+    nearly right.
+    """
+    draw = random.Random(seed)
+    found = []
+    for _ in range(number):
+        string = list(draw.choice(strings))
+        for _ in range(draw.randint(1, 3)):
+            place = draw.randrange(len(string))
+            string[place : place + draw.randint(0, 1)] = draw.choices(symbols, k=draw.randint(0, 1))
+            string = string or ["[C]"]
+        found.append(string)
+    return found
+
+
+def test_every_molecule_of_the_data_passes(molecules: list[str]) -> None:
+    standard = [standard_smiles(one) for one in molecules]
+    vocabulary = vocabulary_of(standard)
+    ids = [vocabulary.encode(split(to_selfies(one, vocabulary.constraints))) for one in standard]
+    assert all(canonical_draws(standard, ids, vocabulary))
+
+
+def test_stereo_charges_and_symmetry_pass_in_canonical_selfies() -> None:
+    standard = [standard_smiles(one, neutralise=False) for one in STEREO]
+    vocabulary = vocabulary_of(standard)
+    for one in standard:
+        selfies = to_selfies(one, vocabulary.constraints)
+        assert to_smiles(selfies, vocabulary.constraints) == one
+        assert canonical_draws([one], [vocabulary.encode(split(selfies))], vocabulary) == [True], (
+            one
+        )
+
+
+@pytest.mark.parametrize(
+    ("smiles", "selfies"),
+    [
+        ("CCO", "[O][C][C]"),  # another order
+        ("c1ccccc1", "[C][C][=C][C][=C][C][=Ring1][=Branch1]"),  # the other Kekulé form
+        ("CC", "[C][#C]"),  # a triple bond cut down: read under a table where carbon has one bond
+        ("CCO", "[=C][C][O]"),  # a bond to nothing
+        ("CCO", "[C][C][Branch1][C][O]"),  # a branch that should be the chain
+        ("CC(C)O", "[C][C][Branch1][Ring1][C][O]"),  # a branch of the wrong length
+        ("CC(O)C", "[C][C][Branch2][C][C][O][C]"),  # a number with a leading zero
+        ("C1CCCC1", "[C][C][C][C][C][Ring1][Branch1][C]"),  # a symbol too many
+        ("C1CCCC1", "[C][C][C][C][C]"),  # a ring too few
+    ],
+)
+def test_another_spelling_does_not_pass(smiles: str, selfies: str) -> None:
+    symbols = tuple(
+        sorted(symbols_of([selfies, to_selfies("C1CCCC1C#CO", constraints_for(["[C]"]))]))
+    )
+    vocabulary = Vocabulary(symbols, (), constraints_for(symbols))
+    ids = vocabulary.encode(split(selfies))
+    assert not is_canonical(smiles, selfies, vocabulary.constraints)
+    assert canonical_draws([smiles], [ids], vocabulary) == [False]
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_slips_are_judged_as_by_the_definition(molecules: list[str], seed: int) -> None:
+    """Over the alphabet of a plain data set, with ids that stand for several symbols."""
+    standard = [standard_smiles(one) for one in molecules]
+    plain = vocabulary_of(standard)
+    merges = ((plain.index["[C]"], plain.index["[=C]"]), (len(plain), plain.index["[C]"]))
+    vocabulary = Vocabulary(plain.symbols, merges, plain.constraints)
+    strings = [split(to_selfies(one, plain.constraints)) for one in standard]
+    compiled, defined = answers(slips(strings, plain.symbols, 300, seed), vocabulary)
+    assert compiled == defined
+    assert 10 < sum(defined) < 200
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_slips_with_stereo_are_judged_as_by_the_definition(seed: int) -> None:
+    standard = [standard_smiles(one, neutralise=False) for one in STEREO]
+    vocabulary = vocabulary_of(standard)
+    strings = [split(to_selfies(one, vocabulary.constraints)) for one in standard]
+    compiled, defined = answers(slips(strings, vocabulary.symbols, 300, seed), vocabulary)
+    assert compiled == defined
+    assert 10 < sum(defined) < 200
+
+
+def test_random_strings_are_judged_as_by_the_definition() -> None:
+    vocabulary = vocabulary_of([standard_smiles(one, neutralise=False) for one in STEREO])
+    draw = random.Random(5)
+    strings = [draw.choices(vocabulary.symbols, k=draw.randint(1, 12)) for _ in range(500)]
+    compiled, defined = answers(strings, vocabulary)
+    assert compiled == defined
+    assert any(defined)
+
+
+def test_of_real_molecules_none_is_left_to_the_definition(
+    molecules: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked(smiles: str, *_: object) -> bool:
+        raise AssertionError(f"{smiles} was not understood")
+
+    monkeypatch.setattr(smiles_to_ids, "is_canonical", asked)
+    standard = [standard_smiles(one, neutralise=False) for one in [*molecules, *STEREO]]
+    vocabulary = vocabulary_of(standard)
+    ids = [vocabulary.encode(split(to_selfies(one, vocabulary.constraints))) for one in standard]
+    assert all(canonical_draws(standard, ids, vocabulary))
+
+
+@pytest.mark.parametrize(
+    "smiles", ["C.C", "C%(100)CCCC%(100)", "[CH3:1]C", "C1CC", "C(", "*C", "C$C", "CI(C)C"]
+)
+def test_what_is_not_understood_is_left_to_the_definition(
+    smiles: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever its answer is: such text is no canonical SMILES that a vocabulary writes."""
+    vocabulary = Vocabulary(
+        ("[C]", "[I]", "[Ring1]", "[Branch1]"), (), constraints_for(["[C]", "[I]"])
+    )
+    ids = vocabulary.encode(["[C]", "[C]"])
+    plain = is_canonical(smiles, "[C][C]", vocabulary.constraints)
+    assert canonical_draws([smiles], [ids], vocabulary) == [plain] == [False]
+    monkeypatch.setattr(smiles_to_ids, "is_canonical", lambda *_: True)
+    left = canonical_draws([smiles], [ids], vocabulary) == [True]
+    assert left == (smiles != "CI(C)C")
+
+
+def test_nothing_and_no_molecule_are_not_consistent() -> None:
+    vocabulary = Vocabulary(("[C]", "[Ring1]"), (), constraints_for(["[C]"]))
+    assert canonical_draws([], [], vocabulary) == []
+    assert canonical_draws(
+        ["", "C"], [vocabulary.encode(["[Ring1]"]), vocabulary.encode(["[C]"])], vocabulary
+    ) == [
+        False,
+        True,
     ]
