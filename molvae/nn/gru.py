@@ -119,15 +119,16 @@ class GRU(nn.Module):
         static_row[i] (N) int64 of constant; without static_row, that of its sequence. ValueError
         for static rows that do not fit."""
         device, exact = x.device.type, torch.float64 in (x.dtype, h0.dtype)
-        if device == "cuda":
+        if device == "cuda":  # checking would wait for the GPU
             return self._on_cuda(beside(x, constant, batch_sizes, static_row), h0, batch_sizes)
+        if constant is not None and static_row is not None:
+            static_row = checked(static_row, len(constant), len(x))
         if device != "cpu" or exact or not compilation.KERNELS:
             return self.reference(x, constant, h0, batch_sizes, static_row)
         if constant is None:  # then one row is static, the biases
             static_row = torch.zeros(len(x), dtype=torch.long)
-        else:
-            static_row = own_rows(batch_sizes) if static_row is None else static_row
-            static_row = checked(static_row, len(constant), len(x))
+        elif static_row is None:
+            static_row = checked(own_rows(batch_sizes), len(constant), len(x))
         weights = (self.weight_ih_l0, self.weight_hh_l0, self.bias_ih_l0, self.bias_hh_l0)
         result: tuple[Tensor, Tensor] = GRUFunction.apply(  # type: ignore[no-untyped-call]
             x, constant, h0, *weights, batch_sizes, static_row, self.precision
