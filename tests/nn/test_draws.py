@@ -66,7 +66,7 @@ def test_a_draw_depends_on_seed_row_and_step_and_on_nothing_else() -> None:
         assert not torch.equal(draw(logits, 1.0, seed, rows + shift, step)[0], whole)
 
 
-@pytest.mark.skipif(not compilation.KERNELS, reason="numba is not installed")
+@pytest.mark.compiled
 def test_plain_torch_draws_the_same_symbols(monkeypatch: pytest.MonkeyPatch) -> None:
     logits, rows = some_logits(2000, 40), torch.arange(2000) * 12345678901
     compiled_ids, compiled_chosen = draw(logits, 0.8, 2**50 + 3, rows, 7)

@@ -96,7 +96,7 @@ def test_reference_equals_torch_in_double_precision(
     assert distance(plain, of_torch(mine, *leaves, sizes)) < 1e-10
 
 
-@pytest.mark.skipif(not compilation.KERNELS, reason="numba is not installed")
+@pytest.mark.compiled
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 2e-6), ("bf16", 1.5e-2)])
 @pytest.mark.parametrize(("sizes", "inputs", "constant", "hidden"), SHAPES)
 def test_compiled_layer_equals_torch(

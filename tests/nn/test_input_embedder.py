@@ -1,6 +1,4 @@
-"""What a decoder is told, as vectors: the quick sum equals the plain one, in values and
-gradients.
-"""
+"""Decoder inputs: the compiled sum equals the plain one, in values and gradients."""
 
 from __future__ import annotations
 
@@ -12,6 +10,7 @@ from torch import Tensor
 from molvae.nn.input_embedder import InputEmbedder, zeros
 from molvae.runtime import compilation
 
+WAYS = pytest.mark.parametrize("compiled", [pytest.param(True, marks=pytest.mark.compiled), False])
 SIZES = (4, 1, 7, 3)
 HASHES, NUMBERS = 2, 9
 SYMBOLS, STEPS, WIDTH = 5, 6, 10
@@ -60,7 +59,7 @@ def looked_up(symbols: Tensor, steps: Tensor, values: Tensor, weights: list[Tens
     return total
 
 
-@pytest.mark.parametrize("compiled", [True, False])
+@WAYS
 def test_the_sum_and_its_gradients_are_those_of_lookups(
     compiled: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -77,6 +76,7 @@ def test_the_sum_and_its_gradients_are_those_of_lookups(
         assert torch.allclose(gradient.double(), right, atol=1e-4)
 
 
+@pytest.mark.compiled
 def test_a_bf16_sum_is_the_fp32_sum_rounded_once() -> None:
     asked, weights = places(40), tables()
     sums = made(weights)
@@ -91,7 +91,7 @@ def test_no_position_has_no_row() -> None:
     assert all(not gradient.any() for gradient in torch.autograd.grad(found.sum(), weights))
 
 
-@pytest.mark.parametrize("compiled", [True, False])
+@WAYS
 def test_there_may_be_no_hashes(compiled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compilation, "KERNELS", compiled)
     (symbols, steps, values), weights = places(40), tables()

@@ -20,9 +20,8 @@ from molvae.nn.kernels.arithmetic import (
     load,
     store,
 )
-from molvae.runtime import compilation
 
-pytestmark = pytest.mark.skipif(not compilation.KERNELS, reason="kernels are off")
+pytestmark = pytest.mark.compiled
 
 
 @kernel()

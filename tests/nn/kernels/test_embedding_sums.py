@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from molvae.nn.kernels.embedding_sums import folded, list_features, list_hashes
-from molvae.runtime import compilation
 
-pytestmark = pytest.mark.skipif(not compilation.KERNELS, reason="kernels are off")
+pytestmark = pytest.mark.compiled
 
 
 def test_hashes_that_share_a_row_share_one_in_a_smaller_table() -> None:

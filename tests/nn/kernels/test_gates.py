@@ -11,9 +11,8 @@ from torch import Tensor
 from molvae.nn.gru import combine
 from molvae.nn.kernels import gates
 from molvae.nn.kernels.arithmetic import array
-from molvae.runtime import compilation
 
-pytestmark = pytest.mark.skipif(not compilation.KERNELS, reason="kernels are off")
+pytestmark = pytest.mark.compiled
 ROWS, HIDDEN = 5, 19
 
 

@@ -8,7 +8,6 @@ import torch
 from molvae.nn.gru import GRU
 from molvae.nn.kernels.gru_function import step_rows
 from molvae.nn.kernels.products import STEP
-from molvae.runtime import compilation
 
 
 @pytest.mark.parametrize("alive", [1, STEP - 1, STEP, STEP + 1, 5 * STEP])
@@ -19,7 +18,7 @@ def test_steps_take_whole_blocks_where_rows_are_there(alive: int) -> None:
     assert step_rows(alive, alive) == alive, "no row beyond the last is read"
 
 
-@pytest.mark.skipif(not compilation.KERNELS, reason="kernels are off")
+@pytest.mark.compiled
 def test_a_second_backward_fails_instead_of_being_wrong() -> None:
     layer = GRU(3, 0, 8)
     outputs, _ = layer(torch.ones(5, 3), None, torch.zeros(3, 8), [3, 2])

@@ -16,9 +16,8 @@ from molvae.nn.kernels.races import (
     row_sum,
     scramble,
 )
-from molvae.runtime import compilation
 
-pytestmark = pytest.mark.skipif(not compilation.KERNELS, reason="kernels are off")
+pytestmark = pytest.mark.compiled
 
 
 def test_ordinals_are_in_the_order_of_the_numbers() -> None:
