@@ -64,7 +64,7 @@ def test_greedy_writing_is_the_likeliest_symbol_at_every_step(
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0, 2.0])
-def test_the_log_likelihood_is_that_of_the_model_at_temperature_one(
+def test_log_likelihood_is_the_models_at_temperature_one(
     tiny_model: Any, model: MoleculeVAE, codes: Tensor, temperature: float
 ) -> None:
     written = written_by(tiny_model, codes, temperature=temperature, seed=1)
@@ -138,7 +138,7 @@ def test_no_molecule_ends_before_it_has_an_atom(
     assert written.lengths.min() >= 1
 
 
-def test_the_decoder_is_made_ready_once_and_anew_when_a_weight_moves(model: MoleculeVAE) -> None:
+def test_the_decoder_is_made_ready_anew_when_a_weight_moves(model: MoleculeVAE) -> None:
     mine = copy.deepcopy(model)
     first = prepared(mine)
     assert prepared(mine) is first

@@ -220,7 +220,7 @@ def test_a_gradient_of_one_result_only_is_enough() -> None:
         assert distance(kept, grads) < 1e-5
 
 
-def test_outputs_have_the_type_of_the_input_and_the_state_its_own() -> None:
+def test_outputs_have_the_inputs_type_and_the_state_its_own() -> None:
     mine = layer(8, 4, 16, "bf16")
     x, constant, h0 = arguments(mine, [3, 2])
     outputs, last = mine(x.detach().bfloat16(), constant, h0, [3, 2])

@@ -157,7 +157,7 @@ def test_the_latent_reaches_the_first_state_and_every_step(
     )
 
 
-def test_a_molecule_longer_than_the_model_writes_still_has_a_likelihood(
+def test_a_molecule_longer_than_is_written_has_a_likelihood(
     tiny_dataset: Dataset,
 ) -> None:
     model = fresh_model(tiny_dataset)
