@@ -44,6 +44,7 @@ MAIN_JOB = """
     def main(molecules, folder):
         import numpy as np
         import molvae
+        import molvae_cli.main
         from molvae.config import DataConfig
         from molvae.datasets.prepare import prepare
         from molvae.generation import sampling
@@ -62,6 +63,9 @@ MAIN_JOB = """
         assert len(model.interpolate("CCO", "CCCO", steps=5)) >= 2
         scores = molvae.score([one.smiles for one in alone], ["qed", "logp"], workers=2)
         assert scores["logP"].notna().all()
+        drawn = ["sample", "-m", str(folder / "run"), "-n", "5", "-o", str(folder / "new.csv")]
+        assert molvae_cli.main.run(drawn) == 0
+        assert len((folder / "new.csv").read_text().splitlines()) == 6
         print("all done", len(alone))
 """
 
