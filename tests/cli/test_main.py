@@ -247,3 +247,10 @@ def test_paths_are_taken_as_they_are(
             assert molvae(verb, *options, "-o", f"out {verb} {name}", "--", name).code == 0
             assert Path(f"out {verb} {name}").is_file()
     assert not Path("hacked").exists()
+
+
+def test_python_dash_m_runs_the_command_line() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "molvae", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("molvae ")

@@ -143,7 +143,7 @@ def test_a_wrong_name_is_answered_with_those_there_are(molvae: Any) -> None:
     assert "chembl: there is no such model folder; shipped with molvae: moses, other" in err
 
 
-def test_a_folder_that_a_shipped_model_hides_is_told_of(
+def test_a_folder_hidden_by_a_shipped_model_gets_a_note(
     molvae: Any,
     two_models: Path,
     memorised_run: Path,
@@ -157,7 +157,7 @@ def test_a_folder_that_a_shipped_model_hides_is_told_of(
     hiding = molvae(*args, "moses")
     assert hiding.out == alone.out
     assert (
-        "moses is the model shipped with molvae; for what stands here under that name write ./moses"
+        "moses is the model shipped with molvae; for the folder of that name write ./moses"
         in hiding.err
     )
     assert "./moses" not in alone.err

@@ -173,14 +173,14 @@ def test_a_stopped_training_resumes_to_the_same_end(
     assert train("whole").code == 0
     told: list[Any] = []
 
-    def tell_and_be_stopped(record: Any) -> None:
+    def report_and_be_stopped(record: Any) -> None:
         told.append(record)
         if len(told) == stop_after:
             os.kill(os.getpid(), number)
 
     before = signal.getsignal(number)
     with monkeypatch.context() as patch:
-        patch.setattr(verb, "tell", tell_and_be_stopped)
+        patch.setattr(verb, "report", report_and_be_stopped)
         code, _, err = train("run")
     assert code == expected
     assert signal.getsignal(number) is before
@@ -204,7 +204,7 @@ def test_a_second_interrupt_ends_at_once(train: Any, monkeypatch: pytest.MonkeyP
         os.kill(os.getpid(), signal.SIGINT)
         raise AssertionError("it went on")
 
-    monkeypatch.setattr(verb, "tell", impatient)
+    monkeypatch.setattr(verb, "report", impatient)
     code, _, err = train("run")
     assert code == 130
     assert "Interrupted" in err
@@ -318,3 +318,17 @@ def test_rejected_rows_are_kept_also_from_the_cache(
         assert [row[1] for row in rejected[1:]] == ["302", "303"]
     code, _, err = train("third", "--epochs", 1, "--no-cache", files=(mixed,))
     assert "prepared before" not in err
+
+
+@pytest.mark.parametrize(
+    ("option", "new"),
+    [("--sharpest", "--max-signal"), ("--blank-share", "--unconditional-fraction")],
+)
+def test_an_old_option_is_refused_with_the_new_name(
+    molvae: Any, molecules_csv: Path, tmp_path: Path, option: str, new: str
+) -> None:
+    outcome = molvae("train", molecules_csv, "-o", tmp_path / "run", option, "0.5")
+    assert outcome.code == 2
+    assert f"{option} is called {new} now" in outcome.err
+    assert not (tmp_path / "run").exists()
+    assert option not in molvae("train", "--help").out

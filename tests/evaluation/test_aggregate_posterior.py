@@ -46,7 +46,7 @@ def test_distant_posteriors_identify_every_molecule() -> None:
     posteriors = gaussians(30 * np.random.default_rng(2).standard_normal((50, 6)), 0.01)
     figures = capacity(posteriors)
     assert figures["mutual information, nats"].value == pytest.approx(math.log(50))
-    assert "told apart" in figures["mutual information, nats"].note
+    assert "no two molecules are confused" in figures["mutual information, nats"].note
     assert figures["active units"].value == 6
 
 

@@ -192,7 +192,7 @@ def test_canonical_training_molecules_are_taken_unchanged(
 ) -> None:
     monkeypatch.setattr(sample_report, "LOOKED_AT", 5)
     known, remark = known_molecules(few)
-    assert "5 of 5 are canonical" in remark
+    assert "5 of 5 checked are canonical" in remark
     assert np.array_equal(known, smiles_hashes(few))
     reversed_first, remark = known_molecules(["OCC", *few])
     assert not remark
