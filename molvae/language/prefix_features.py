@@ -220,7 +220,7 @@ def _workspace() -> Workspace:
     return cast(Workspace, _scratch.workspace)
 
 
-class Parts(NamedTuple):
+class FeatureParts(NamedTuple):
     """What compiled code writes: width of a row, ring features, composition and environments."""
 
     width: int
@@ -233,7 +233,7 @@ class FeatureSpec(NamedTuple):
 
     Compiled code writes row after row, each of all columns, and the next one over its end."""
 
-    kernel: Parts
+    kernel: FeatureParts
     columns: list[int] | None  # where they are not the first columns of all
 
     def new_rows(self, rows: int) -> Row:
@@ -254,7 +254,7 @@ def _specified(groups: tuple[str, ...]) -> FeatureSpec:
     whole = any(column >= WHOLE_START for column in columns)
     first = columns == list(range(len(columns)))
     width = len(columns) if first else COLUMNS
-    return FeatureSpec(Parts(width, rings, whole), None if first else columns)
+    return FeatureSpec(FeatureParts(width, rings, whole), None if first else columns)
 
 
 def _row_numbers(states: Derivations, rows: NDArray[Any]) -> Ints:
@@ -280,7 +280,7 @@ def _describe_all(
     lengths: Ints,
     states: Derivations,
     work: Workspace,
-    parts: Parts,
+    parts: FeatureParts,
     out: Row,
 ) -> None:
     symbols, out, work = lent(tables.symbols), lent(out), _lent_workspace(work)
@@ -299,7 +299,7 @@ def _describe_all(
 
 @compiled()
 def _describe_rows(
-    tables: Tables, states: Derivations, rows: Ints, work: Workspace, parts: Parts, out: Row
+    tables: Tables, states: Derivations, rows: Ints, work: Workspace, parts: FeatureParts, out: Row
 ) -> None:
     symbols, out, work = lent(tables.symbols), lent(out), _lent_workspace(work)
     states = lent_states(states)
@@ -331,7 +331,7 @@ def _consume_token(
 
 @compiled(forceinline=True)
 def _describe(
-    symbols: Sequence[Symbol], state: Derivation, work: Workspace, parts: Parts, row: Row
+    symbols: Sequence[Symbol], state: Derivation, work: Workspace, parts: FeatureParts, row: Row
 ) -> None:
     """Write the features of one prefix; of rings, and of the whole, only as far as requested."""
     cursor, levels, atoms = state.cursor, state.levels, state.atoms

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..runtime.compilation import compiled, lent
-from .symbols import ATOM, Alphabet, filled, integers, records
+from .symbols import ATOM, Alphabet, integers, records, records_of
 
 Bytes = NDArray[np.uint8]
 Ints = NDArray[np.int32]
@@ -107,7 +107,7 @@ class OpenRing:
 
 
 @dataclass(slots=True)
-class Counts:
+class ParsedSize:
     """Size of a parsed molecule."""
 
     atoms: int = 0
@@ -125,7 +125,7 @@ class ParsedGraph(NamedTuple):
     rings: Sequence[ParsedRing]
     open: Sequence[OpenRing]
     stack: MutableSequence[int]
-    counts: Sequence[Counts]
+    counts: Sequence[ParsedSize]
 
 
 NEIGHBOURS = 4
@@ -169,7 +169,7 @@ def spellings_of(alphabet: Alphabet) -> Spellings:
     return Spellings(
         text=np.frombuffer("".join(rows).encode("ascii"), dtype=np.uint8).copy(),
         start=np.cumsum([0, *map(len, rows)]).astype(np.int32),
-        atoms=filled(Spelling, list(rows.values())),
+        atoms=records_of(Spelling, list(rows.values())),
         bases=np.array([-1, *(numbers[one[1]] if one else -1 for one in found)], dtype=np.int32),
         digits=np.array([digits.get(value, -1) for value in range(16)], dtype=np.int32),
     )
@@ -205,7 +205,7 @@ def new_parsed(size: int) -> ParsedGraph:
         records(ParsedRing, size),
         records(OpenRing, 100),
         integers(size),
-        records(Counts, 1),
+        records(ParsedSize, 1),
     )
 
 

@@ -169,7 +169,7 @@ class Alphabet:
         text = "".join(one.text for one in meanings).encode("ascii")
 
         return Tables(
-            symbols=filled(
+            symbols=records_of(
                 Symbol,
                 [one.as_record(digit) for one, digit in zip(meanings, digits, strict=True)],
             ),
@@ -180,7 +180,7 @@ class Alphabet:
         )
 
 
-def filled(kind: Callable[..., Record], rows: Sequence[tuple[int, ...]]) -> Sequence[Record]:
+def records_of(kind: Callable[..., Record], rows: Sequence[tuple[int, ...]]) -> Sequence[Record]:
     """Records with the values in ``rows``, as :func:`records`."""
     if KERNELS:
         return cast(Sequence[Record], np.array(rows, record_type(kind)))
