@@ -5,8 +5,7 @@ B molecules still being written, V vocabulary, H decoder units, C conditioning v
 
 from __future__ import annotations
 
-import weakref
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,8 +17,7 @@ from ..language import prefix_features
 from ..language.symbols import Alphabet
 from ..language.vocabulary import END
 from .draws import draw, pick
-from .gru import State, Stepper
-from .kernels.arithmetic import version_of
+from .gru import Stepper
 from .kernels.products import tanh_linear
 from .model import MoleculeVAE, cross_entropy
 from .posterior import Level
@@ -109,40 +107,6 @@ def assembled(written: list[tuple[Tensor, Tensor, Tensor]], total: int, steps: i
     )
 
 
-class Prepared:
-    """A model's decoder made ready to be run step by step, with its weights as they are now."""
-
-    def __init__(self, model: MoleculeVAE) -> None:
-        self.embed, self.stepper = model.input_embedder(narrow=True), Stepper(model.decoder)
-        self.start, self.model = model.start, weakref.proxy(model)
-
-    def first_state(self, code: Tensor) -> State:
-        """Return the state before the first symbol, from conditioning vectors (B, C)."""
-        return self.stepper.begin(tanh_linear(code, self.start.weight, self.start.bias))
-
-
-_prepared: weakref.WeakKeyDictionary[MoleculeVAE, tuple[Any, Prepared]] = (
-    weakref.WeakKeyDictionary()
-)
-
-
-@torch.no_grad()
-def prepared(model: MoleculeVAE) -> Prepared:
-    """Return the decoder made ready, anew only if a weight or the precision has changed.
-
-    A weight has changed where torch counts a new version of it, or has it in another place or type.
-    """
-    weights = (
-        (one.data_ptr(), version_of(one), one.dtype, one.device) for one in model.parameters()
-    )
-    state = [model.precision, *weights]
-    known, found = _prepared.get(model, (None, None))
-    if found is None or known != state:
-        found = Prepared(model)
-        _prepared[model] = state, found
-    return found
-
-
 class Decoder:
     """The model's decoder, step by step, for conditioning vectors (R, C).
 
@@ -150,11 +114,13 @@ class Decoder:
     blocks of them.
     """
 
+    @torch.no_grad()
     def __init__(self, model: MoleculeVAE, code: Tensor) -> None:
-        self.ready = prepared(model)
-        self.stepper = self.ready.stepper
-        self.static, self.state = self.stepper.static(code), self.ready.first_state(code)
-        self.count = 0
+        self.model, self.stepper = model, Stepper(model.decoder)
+        self.embed = model.input_embedder(narrow=True)
+        self.static = self.stepper.static(code)
+        h0 = tanh_linear(code, model.start.weight, model.start.bias)
+        self.state, self.count = self.stepper.begin(h0), 0
         self.keep(torch.arange(len(code), device=code.device))
 
     def __call__(
@@ -163,10 +129,10 @@ class Decoder:
         """Return logits (B, V) of what follows prefixes: by their last symbols (B), prefix features
         (B, F), and which row of the conditioning each has (B)."""
         more = len(self.state.h) - len(last)
-        inputs = self.ready.embed(last, torch.full_like(last, step), features)
+        inputs = self.embed(last, torch.full_like(last, step), features)
         x = functional.pad(inputs, (0, 0, 0, more))
         self.stepper(x, self.state, self.static, functional.pad(static_row, (0, more)))
-        logits: Tensor = self.ready.model.predict(self.state.h, x)
+        logits: Tensor = self.model.predict(self.state.h, x)
         return logits[: len(last)]
 
     def keep(self, prefixes: Tensor) -> None:

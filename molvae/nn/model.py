@@ -184,13 +184,10 @@ class MoleculeVAE(nn.Module):
             tables = self.write.weight, self.step.weight, self.grammar.weight
             sums = InputEmbedder(*tables, self.features, hashed)
 
-        # Without the model itself: what is made ready must not keep it in memory.
-        write, step, top = self.write, self.step, self.max_steps - 1
-
         def embed(last: Tensor, steps: Tensor, grammar: Tensor | None) -> Tensor:
-            steps = steps.clamp(max=top)
+            steps = steps.clamp(max=self.max_steps - 1)
             if sums is None or grammar is None:
-                plain: Tensor = write(last) + step(steps)
+                plain: Tensor = self.write(last) + self.step(steps)
                 return plain.to(kind)
             return sums(last, steps, grammar, kind)
 

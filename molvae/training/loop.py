@@ -16,7 +16,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.graph import increment_version
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from ..config import Config
@@ -212,8 +211,6 @@ def update(
         group["lr"] = rate
     state.optimiser.step()
     state.optimiser.zero_grad()
-    # A fused step leaves the versions as they were, by which kept copies of weights are refreshed.
-    increment_version(parameters)
     # Early on the average must forget quickly, or it would still hold the first, random weights.
     decay = min(state.config.training.ema, (1 + state.step) / (10 + state.step))
     pairs = zip(state.average.parameters(), parameters, strict=True)

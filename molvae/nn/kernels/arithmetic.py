@@ -49,11 +49,6 @@ def array(tensor: Tensor) -> Array:
     return result
 
 
-def version_of(tensor: Tensor) -> int:
-    """Return torch's count of changes in place, which only a private attribute gives."""
-    return tensor._version
-
-
 def load(values: Array, index: int) -> Any:
     """Read an element as float32."""
     raise NotImplementedError("compiled code only")

@@ -18,6 +18,12 @@ from .arithmetic import ONE, Array, exponential, hyperbolic_tangent, inverse, ke
 
 
 @kernel()
+def scratch(size: int) -> Array:
+    """Make room for one row of gates."""
+    return np.empty(size, np.float32)
+
+
+@kernel()
 def reset_and_update(
     x_r: Array, h_r: Array, static_r: Array,
     x_z: Array, h_z: Array, static_z: Array, r: Array, z: Array,
@@ -56,6 +62,21 @@ def put(values: Array, target: Array) -> None:
 
 
 @kernel()
+def row_step(
+    g: Array, q: Array, f: Array, bias: Array, h: Array, r: Array, z: Array, h_n: Array, n: Array
+) -> None:
+    """Step one row: h (H), in place, from the input's (g), the state's (q) and static (f) products,
+    each (3H). r, z, h_n and n (H) receive the gates."""
+    size = h.size
+    reset_and_update(
+        g[:size], q[:size], f[:size],
+        g[size : 2 * size], q[size : 2 * size], f[size : 2 * size], r, z,
+    )  # fmt: skip
+    candidate_state(g[2 * size :], q[2 * size :], f[2 * size :], bias, r, h_n, n)
+    new_state(n, z, h)
+
+
+@kernel()
 def forward(
     start: int, alive: int, following: int,
     gates: Array, candidate: Array, recurrent: Array, static: Array, static_row: Array, bias: Array,
@@ -71,16 +92,10 @@ def forward(
     h_prev takes what goes nowhere.
     """
     size = state.shape[1]
-    r, z = np.empty(size, np.float32), np.empty(size, np.float32)
-    h_n, n = np.empty(size, np.float32), np.empty(size, np.float32)
+    r, z, h_n, n = scratch(size), scratch(size), scratch(size), scratch(size)
     for i in range(alive):
         g, q, f, h = gates[start + i], recurrent[i], static[static_row[start + i]], state[i]
-        reset_and_update(
-            g[:size], q[:size], f[:size],
-            g[size : 2 * size], q[size : 2 * size], f[size : 2 * size], r, z,
-        )  # fmt: skip
-        candidate_state(g[2 * size :], q[2 * size :], f[2 * size :], bias, r, h_n, n)
-        new_state(n, z, h)
+        row_step(g, q, f, bias, h, r, z, h_n, n)
         put(r, g[:size])
         put(z, g[size : 2 * size])
         put(h_n, g[2 * size :])
@@ -136,12 +151,8 @@ def backward(
     one on return.
     """
     size = state.shape[1]
-    r, z = np.empty(size, np.float32), np.empty(size, np.float32)
-    h_n, n, before = (
-        np.empty(size, np.float32),
-        np.empty(size, np.float32),
-        np.empty(size, np.float32),
-    )
+    r, z, h_n, n = scratch(size), scratch(size), scratch(size), scratch(size)
+    before = scratch(size)
     for i in range(alive):
         row, dh = start + i, state[i]
         g, c = gates[row], candidate[row]
@@ -202,18 +213,11 @@ def step(
     in `static`. state (B, H): replaced, as is narrow (B, H), its copy in the type of the products.
     """
     size = state.shape[1]
-    r, z = np.empty(size, np.float32), np.empty(size, np.float32)
-    h_n, n = np.empty(size, np.float32), np.empty(size, np.float32)
+    r, z, h_n, n = scratch(size), scratch(size), scratch(size), scratch(size)
     for i in range(state.shape[0]):
-        g, q, h = gates[i], recurrent[i], state[i]
         f = static[static_row[i] if static.shape[0] > 1 else 0]
-        reset_and_update(
-            g[:size], q[:size], f[:size],
-            g[size : 2 * size], q[size : 2 * size], f[size : 2 * size], r, z,
-        )  # fmt: skip
-        candidate_state(g[2 * size :], q[2 * size :], f[2 * size :], bias, r, h_n, n)
-        new_state(n, z, h)
-        put(h, narrow[i])
+        row_step(gates[i], recurrent[i], f, bias, state[i], r, z, h_n, n)
+        put(state[i], narrow[i])
 
 
 @kernel()
