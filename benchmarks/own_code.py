@@ -55,13 +55,13 @@ class Line(NamedTuple):
 
 
 def least(work: Callable[[], object], rounds: int = 7) -> float:
-    """Processor seconds of a piece of work, the least of some rounds after a first one."""
+    """Processor seconds of a piece of work, threads included, the least of some rounds."""
     work()
     times = []
     for _ in range(rounds):
-        began = time.thread_time()
+        began = time.process_time()
         work()
-        times.append(time.thread_time() - began)
+        times.append(time.process_time() - began)
     return min(times)
 
 
@@ -175,7 +175,7 @@ def symbols_lines(smiles: list[str]) -> list[Line]:
 def command_times(codec: Codec, dataset: Dataset, smiles: list[str]) -> dict[str, float]:
     """Microseconds a molecule of whole commands, on one thread."""
     params = resolved(codec, SamplingParams())
-    rows = [Row(0, number, one, "") for number, one in enumerate(smiles)]
+    rows = [Row("", number, one, "") for number, one in enumerate(smiles)]
     state = begin(dataset, codec.saved.config, torch.device("cpu"))
     state.model.set_precision("fp32")
     records = train(state, dataset)
