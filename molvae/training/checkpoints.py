@@ -25,7 +25,7 @@ from ..runtime.atomic_folder import commit_folder, read_folder, read_json, repla
 from ..storage import known_molecules
 from ..storage.checkpoint import Saved, load, versions
 from ..storage.model_folder import FORMAT, KNOWN, STATE_FILES, best_name, load_info, steps_of
-from .loop import TrainingState, assemble
+from .loop import TrainingState, assemble_state
 
 COUNTERS = (
     "step",
@@ -171,7 +171,7 @@ def read_state(folder: Path, device: torch.device) -> TrainingState:
 def restore(saved: Saved, counters: dict[str, Any], tensors: dict[str, Tensor]) -> TrainingState:
     """A training state from what :func:`save` wrote."""
     model = saved.model.requires_grad_(True)
-    state = assemble(model, saved.config, counters["fingerprint"])
+    state = assemble_state(model, saved.config, counters["fingerprint"])
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             parameter.copy_(tensors[f"weights.{name}"])

@@ -17,7 +17,7 @@ from ..errors import InputError, TrainingError, UsageError
 from ..language.vocabulary import Vocabulary
 from ..nn.model import MoleculeVAE
 from ..storage.checkpoint import Saved
-from .loop import TrainingState, assemble, steps_for
+from .loop import TrainingState, assemble_state, steps_for
 from .schedules import generator_of
 
 NEW_SHARE = 1e-6
@@ -69,7 +69,7 @@ def begin(saved: Saved, dataset: Dataset, config: Config, device: torch.device) 
     check_vocabulary(saved.vocabulary, dataset.vocabulary, "the data set")
     max_steps = max(saved.model.max_steps, steps_for(dataset))
     model = grown(saved, config.model, dataset.vocabulary, max_steps, config.training.seed)
-    return assemble(model.to(device), config, dataset.fingerprint)
+    return assemble_state(model.to(device), config, dataset.fingerprint)
 
 
 def started_from(saved: Saved, name: str) -> dict[str, Any]:

@@ -115,7 +115,7 @@ def begin(dataset: Dataset, config: Config, device: torch.device) -> TrainingSta
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.training.seed)
         model = MoleculeVAE(config.model, len(dataset.vocabulary), max_steps=steps_for(dataset))
-    return assemble(model.to(device), config, dataset.fingerprint)
+    return assemble_state(model.to(device), config, dataset.fingerprint)
 
 
 def steps_for(dataset: Dataset) -> int:
@@ -124,7 +124,7 @@ def steps_for(dataset: Dataset) -> int:
     return longest + longest // 4 + 2
 
 
-def assemble(model: MoleculeVAE, config: Config, fingerprint: str) -> TrainingState:
+def assemble_state(model: MoleculeVAE, config: Config, fingerprint: str) -> TrainingState:
     """A state around a model: an averaged copy of it and a fresh optimiser."""
     model.set_precision(config.training.precision)  # type: ignore[arg-type]  # checked in config
     model.train()  # a model that was loaded to go on with came ready for use
