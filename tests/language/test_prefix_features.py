@@ -94,6 +94,7 @@ def test_features_stay_below_their_sizes(case: tuple[list[int], Alphabet]) -> No
     assert (found < np.array(feature_sizes(ALL))).all()
 
 
+@pytest.mark.compiled
 def test_a_molecule_of_any_length_has_features() -> None:
     letters = ALPHABETS["plain"]
     carbons = ids_of("[C]" * 3000, letters)
