@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import io
 import random
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,28 +49,10 @@ NO_IDS: Ids = np.zeros(0, np.uint16)
 class Row(NamedTuple):
     """A row of an input file on its way to a worker."""
 
-    source: int
+    source: str
     line: int
     smiles: str
     problem: str
-
-
-@dataclass
-class Chunk:
-    """The molecules of some rows as a worker returns them: ``symbols`` are its own list, ``ids``
-    indices into it, one molecule after the other.
-
-    The other spellings of a molecule, as many for each, follow one another in ``spelled_ids``.
-    """
-
-    symbols: list[str] = field(default_factory=list)
-    ids: Ids = field(default_factory=lambda: NO_IDS)
-    lengths: list[int] = field(default_factory=list)
-    hashes: list[int] = field(default_factory=list)
-    places: list[tuple[int, int]] = field(default_factory=list)
-    spelled_ids: Ids = field(default_factory=lambda: NO_IDS)
-    spelled_lengths: list[int] = field(default_factory=list)
-    rejected: list[tuple[Row, str, str]] = field(default_factory=list)
 
 
 class Rejection(NamedTuple):
@@ -81,6 +65,20 @@ class Rejection(NamedTuple):
     reason: str
     detail: str
     smiles: str
+
+
+class Chunk(NamedTuple):
+    """The molecules of some rows as a worker returns them.
+
+    ``ids`` are indices into ``symbols``, a list of its own. Each molecule has one string of them
+    for its canonical SMILES, and then as many as were asked for of its other spellings."""
+
+    symbols: list[str]
+    ids: Ids
+    lengths: list[int]
+    hashes: list[int]
+    places: list[tuple[str, int]]
+    rejected: list[Rejection]
 
 
 @dataclass
@@ -132,14 +130,23 @@ def prepare(
     if config.rows:
         rows = sample_rows(rows, config.rows, config.split_seed)
     work = partial(encode_rows, config=config)
-    gathered = Gathered()
+    index: dict[str, int] = {}
+    chunks: list[Chunk] = []
     prepare_to_fork()
     for chunk in map_chunks(
-        work, chunked(rows, CHUNK), workers or default_workers(), on_crash=crashed_row
+        work,
+        chunked(rows, CHUNK),
+        workers or default_workers(),
+        on_crash=lambda row: work([row._replace(problem=CRASHED)]),
     ):
-        gathered.add(chunk)
-        progress(len(chunk.lengths) + len(chunk.rejected))
-    return gathered.finish(sources, config, base)
+        numbers = [index.setdefault(symbol, len(index)) for symbol in chunk.symbols]
+        if len(index) > 60_000:
+            raise InputError(
+                "the molecules hold more than 60,000 different symbols: these are not usual SMILES"
+            )
+        chunks.append(chunk._replace(ids=np.array(numbers, np.uint16)[chunk.ids]))
+        progress(len(chunk.hashes) + len(chunk.rejected))
+    return assemble(chunks, index, sources, config, base)
 
 
 def read_files(
@@ -149,7 +156,7 @@ def read_files(
     said: Callable[[str], object],
 ) -> Iterator[Row]:
     """The rows of all files, one after the other; ``sources`` gets a description of each."""
-    for number, path in enumerate(paths):
+    for path in paths:
         with open_table(path, column) as table:
             column_name = f"SMILES in column {table.smiles_column!r} ({table.chosen_by})"
             said(f"{table.name}: {table.format}, {column_name}")
@@ -162,7 +169,7 @@ def read_files(
             sources.append(source)
             for record in table:
                 source["rows"] += 1
-                yield Row(number, record.line, record.smiles, record.problem)
+                yield Row(table.name, record.line, record.smiles, record.problem)
 
 
 def sample_rows(rows: Iterable[Row], count: int, seed: int) -> Iterator[Row]:
@@ -170,21 +177,14 @@ def sample_rows(rows: Iterable[Row], count: int, seed: int) -> Iterator[Row]:
     Vitter 1985).
     """
     generator = random.Random(seed)
-    kept: list[Row] = []
+    kept: list[tuple[int, Row]] = []
     for number, row in enumerate(rows):
         if number < count:
-            kept.append(row)
+            kept.append((number, row))
         elif (place := generator.randrange(number + 1)) < count:
-            kept[place] = row
-    yield from sorted(kept)
-
-
-class Standard(NamedTuple):
-    """A row with its standard SMILES and, once encoded, the ids of its SELFIES symbols."""
-
-    row: Row
-    smiles: str
-    ids: Ids = NO_IDS
+            kept[place] = number, row
+    for _, row in sorted(kept):
+        yield row
 
 
 def encode_rows(rows: list[Row], config: DataConfig) -> Chunk:
@@ -192,42 +192,77 @@ def encode_rows(rows: list[Row], config: DataConfig) -> Chunk:
 
     All rows go through RDKit before any is written in SELFIES, for the two drive each other out of
     the processor's caches."""
-    chunk = Chunk()
-    standard = _standardised(rows, config, chunk)
-    encoder = SelfiesEncoder(one.smiles for one in standard)
-    molecules = _round_trips(_encoded(standard, encoder, chunk), encoder, chunk)
-    chunk.hashes = [smiles_hash(one.smiles) for one in molecules]
-    chunk.places = [(one.row.source, one.row.line) for one in molecules]
-    spellings = _respelled(molecules, encoder, chunk.hashes, config.spellings)
-    chunk.lengths, chunk.spelled_lengths = (
-        [len(one.ids) for one in molecules],
-        [len(ids) for ids in spellings],
-    )
-    ids = np.concatenate([NO_IDS, *(one.ids for one in molecules), *spellings])
-    used, numbers = np.unique(ids, return_inverse=True)
-    chunk.symbols = [encoder.alphabet.symbols[number - 1] for number in used.tolist()]
-    chunk.ids, chunk.spelled_ids = np.split(numbers.astype(np.uint16), [sum(chunk.lengths)])
-    return chunk
+    limits = Limits(max_heavy_atoms=config.max_heavy_atoms)
+    standard: list[tuple[Row, str]] = []
+    rejected: list[Rejection] = []
 
+    def reject(row: Row, error: MoleculeError) -> None:
+        rejected.append(Rejection(row.source, row.line, error.reason, error.detail, row.smiles))
 
-def _respelled(
-    molecules: list[Standard], encoder: SelfiesEncoder, hashes: list[int], count: int
-) -> list[Ids]:
-    """``count`` random spellings of each molecule in SELFIES symbols; the canonical one where
-    SELFIES fails.
-    """
-    if not count:
-        return []
+    for row in rows:
+        try:
+            if row.problem:
+                raise MoleculeError(row.problem, row.smiles)
+            standard.append((row, standard_smiles(row.smiles, limits, config.neutralise)))
+        except MoleculeError as error:
+            reject(row, error)
+    texts = [smiles for _, smiles in standard]
+    encoder = SelfiesEncoder(texts)
+    outcomes = check_returns(texts, encoder.write(texts), encoder)
+    molecules: list[tuple[Row, str, Ids]] = []
+    for (row, smiles), outcome in zip(standard, outcomes, strict=True):
+        if isinstance(outcome, MoleculeError):
+            reject(row, outcome)
+        else:
+            molecules.append((row, smiles, outcome))
+    hashes = [smiles_hash(smiles) for _, smiles, _ in molecules]
     texts = [
-        random_smiles(one.smiles, count, seed & MAX_SEED)
-        for one, seed in zip(molecules, hashes, strict=True)
+        text
+        for (_, smiles, _), number in zip(molecules, hashes, strict=True)
+        if config.spellings
+        for text in random_smiles(smiles, config.spellings, number & MAX_SEED)
     ]
-    found = encoder.write([text for spellings in texts for text in spellings])
-    usual = [one.ids for one in molecules for _ in range(count)]
-    return [
-        one if isinstance(ids, MoleculeError) else ids
-        for one, ids in zip(usual, found, strict=True)
-    ]
+    spelled = iter(encoder.write(texts))
+    strings: list[Ids] = []
+    for _, _, ids in molecules:
+        others = islice(spelled, config.spellings)
+        # The canonical one again where SELFIES fails.
+        strings += [ids, *(ids if isinstance(one, MoleculeError) else one for one in others)]
+    used, numbers = np.unique(np.concatenate([NO_IDS, *strings]), return_inverse=True)
+    return Chunk(
+        symbols=[encoder.alphabet.symbols[number - 1] for number in used.tolist()],
+        ids=numbers.astype(np.uint16),
+        lengths=[len(ids) for ids in strings],
+        hashes=hashes,
+        places=[(row.source, row.line) for row, _, _ in molecules],
+        rejected=rejected,
+    )
+
+
+def check_returns(
+    smiles: list[str], outcomes: list[Ids | MoleculeError], encoder: SelfiesEncoder
+) -> list[Ids | MoleculeError]:
+    """The symbols of each molecule; a reason in place of those that do not decode to itself.
+
+    Only molecules with stereo marks, charges, isotopes or odd atoms are looked at, the kinds that
+    SELFIES was seen to change: plain ones decode to themselves without exception, and decoding
+    every molecule doubles the work."""
+    doubtful = {
+        at: ids
+        for at, (text, ids) in enumerate(zip(smiles, outcomes, strict=True))
+        if not isinstance(ids, MoleculeError) and re.search(r"[\[/\\]", text.replace("[nH]", "n"))
+    }
+    if not doubtful:
+        return outcomes
+    lengths = np.array([len(ids) for ids in doubtful.values()])
+    texts = decode_smiles(np.concatenate([*doubtful.values()]), lengths, encoder.alphabet)
+    checked = list(outcomes)
+    for at, decoded in zip(doubtful, texts, strict=True):
+        try:
+            check_return(smiles[at], decoded)
+        except MoleculeError as error:
+            checked[at] = error
+    return checked
 
 
 def random_smiles(smiles: str, count: int, seed: int) -> list[str]:
@@ -240,187 +275,84 @@ def random_smiles(smiles: str, count: int, seed: int) -> list[str]:
     return list(Chem.MolToRandomSmilesVect(Chem.MolFromSmiles(smiles), count, randomSeed=seed))
 
 
-def _standardised(rows: list[Row], config: DataConfig, chunk: Chunk) -> list[Standard]:
-    """The rows that are molecules; the others are rejected in ``chunk``."""
-    limits, found = Limits(max_heavy_atoms=config.max_heavy_atoms), list[Standard]()
-    for row in rows:
-        if row.problem:
-            chunk.rejected.append((row, row.problem, ""))
-            continue
-        try:
-            found.append(Standard(row, standard_smiles(row.smiles, limits, config.neutralise)))
-        except MoleculeError as error:
-            chunk.rejected.append((row, error.reason, error.detail))
-    return found
+def assemble(
+    chunks: list[Chunk],
+    index: dict[str, int],
+    sources: list[dict[str, Any]],
+    config: DataConfig,
+    base: Vocabulary | None,
+) -> Prepared:
+    """One data set of the chunks, whose ids are numbered by ``index``.
+
+    Repeats are dropped, symbols numbered (new ones in alphabetical order), merges applied, and
+    validation is split off."""
+    rejections = [one for chunk in chunks for one in chunk.rejected]
+    hashes = np.array([one for chunk in chunks for one in chunk.hashes], np.uint64)
+    if not len(hashes):
+        raise InputError(nothing_left(sources, rejections))
+    symbols = sorted(index)
+    added = symbols if base is None else base.unknown(symbols)
+    singles = Vocabulary((), (), {}) if base is None else base
+    if added:  # whose atoms are constrained so that all strings stay valid
+        singles = singles.extended(added, constraints_for(added))
+    numbers = np.array([singles.index[symbol] for symbol in index], np.uint16)
+    ids = numbers[np.concatenate([chunk.ids for chunk in chunks])]
+    lengths = np.array([one for chunk in chunks for one in chunk.lengths], np.int32)
+    kept = np.zeros(len(hashes), dtype=bool)
+    kept[np.unique(hashes, return_index=True)[1]] = True
+    places = [place for chunk in chunks for place in chunk.places]
+    rejections += [Rejection(*places[at], DUPLICATE, "", "") for at in np.flatnonzero(~kept)]
+    hashes = hashes[kept]
+    strings = 1 + config.spellings
+    kept = np.repeat(kept, strings)
+    canonical = np.arange(len(kept)) % strings == 0
+    parts = [
+        (ids[np.repeat(mask, lengths)], lengths[mask])
+        for mask in (kept & canonical, kept & ~canonical)
+    ]
+    vocabulary = singles
+    if base is None:
+        vocabulary = replace(singles, merges=merges_of(singles, *parts[0], config))
+    ids, lengths = map(np.concatenate, zip(*parts, strict=True))
+    ids, lengths = merge(ids, lengths, vocabulary.ranks)
+    counts = dict(Counter(rejection.reason for rejection in rejections).most_common())
+    read = sum(source["rows"] for source in sources)
+    rows = min(read, config.rows or read)
+    if rows != len(hashes) + len(rejections):
+        raise AssertionError(f"{rows} rows came in, {len(hashes)} + {len(rejections)} went out")
+    report = {
+        "sources": sources,
+        "rows_read": read,
+        "rows": rows,
+        "molecules": len(hashes),
+        "rejected": counts,
+    }
+    rejections.sort(key=lambda rejection: (rejection.source, rejection.line))
+    validation = held_out(len(hashes), config)
+    return Prepared(Dataset(vocabulary, ids, lengths, hashes, validation, report), rejections)
 
 
-def _encoded(molecules: list[Standard], encoder: SelfiesEncoder, chunk: Chunk) -> list[Standard]:
-    """The molecules that SELFIES can express, in symbols; the others are rejected in ``chunk``."""
-    found = list[Standard]()
-    for one, ids in zip(molecules, encoder.write([one.smiles for one in molecules]), strict=True):
-        if isinstance(ids, MoleculeError):
-            chunk.rejected.append((one.row, ids.reason, ids.detail))
-        else:
-            found.append(Standard(one.row, one.smiles, ids))
-    return found
-
-
-def _round_trips(
-    molecules: list[Standard], encoder: SelfiesEncoder, chunk: Chunk
-) -> list[Standard]:
-    """The molecules that SELFIES decodes to themselves; the others are rejected in ``chunk``."""
-    doubtful = [one for one in molecules if _may_change(one.smiles)]
-    if not doubtful:
-        return molecules
-    lengths = np.array([len(one.ids) for one in doubtful])
-    decoded = decode_smiles(
-        np.concatenate([one.ids for one in doubtful]), lengths, encoder.alphabet
-    )
-    changed: set[Row] = set()
-    for one, text in zip(doubtful, decoded, strict=True):
-        try:
-            check_return(one.smiles, text)
-        except MoleculeError as error:
-            chunk.rejected.append((one.row, error.reason, error.detail))
-            changed.add(one.row)
-    return [one for one in molecules if one.row not in changed]
-
-
-def _may_change(smiles: str) -> bool:
-    """True for molecules of a kind that SELFIES was seen to change.
-
-    Such have stereo marks, charges, isotopes, odd atoms.
-
-    Plain ones decode to themselves without exception, and decoding every molecule doubles the work.
-
-    >>> _may_change("c1cc[nH]c1"), _may_change("C[C@H](N)O")
-    (False, True)
-    """
-    return any(mark in smiles.replace("[nH]", "n") for mark in "[/\\")
-
-
-def crashed_row(row: Row) -> Chunk:
-    """The result of a row that ended its worker process: a rejection."""
-    return Chunk(rejected=[(row, CRASHED, "")])
-
-
-class Gathered:
-    """Chunks of all workers on their way into one data set."""
-
-    def __init__(self) -> None:
-        self.index: dict[str, int] = {}
-        self.ids: list[Ids] = []
-        self.lengths: list[int] = []
-        self.spelled_ids: list[Ids] = []
-        self.spelled_lengths: list[int] = []
-        self.hashes: list[int] = []
-        self.places: list[tuple[int, int]] = []
-        self.rejected: list[tuple[Row, str, str]] = []
-
-    def add(self, chunk: Chunk) -> None:
-        """Take in a chunk; its symbols get the numbers they have here."""
-        numbers = [self.index.setdefault(symbol, len(self.index)) for symbol in chunk.symbols]
-        if len(self.index) > 60_000:
-            raise InputError(
-                "the molecules hold more than 60,000 different symbols: these are not usual SMILES"
-            )
-        table = np.array(numbers, dtype=np.uint16)
-        self.ids.append(table[chunk.ids])
-        self.spelled_ids.append(table[chunk.spelled_ids])
-        self.lengths += chunk.lengths
-        self.spelled_lengths += chunk.spelled_lengths
-        self.hashes += chunk.hashes
-        self.places += chunk.places
-        self.rejected += chunk.rejected
-
-    def finish(
-        self, sources: list[dict[str, Any]], config: DataConfig, base: Vocabulary | None = None
-    ) -> Prepared:
-        """Drop repeats, number the symbols (new ones in alphabetical order), apply merges, split
-        off validation.
-        """
-        rejections = [
-            Rejection(sources[row.source]["name"], row.line, reason, detail, row.smiles)
-            for row, reason, detail in self.rejected
-        ]
-        if not self.lengths:
-            raise InputError(nothing_left(sources, rejections))
-        lengths, hashes = (
-            np.array(self.lengths, dtype=np.int32),
-            np.array(self.hashes, dtype=np.uint64),
-        )
-        singles = (
-            plain_vocabulary(sorted(self.index))
-            if base is None
-            else extended(base, sorted(self.index))
-        )
-        numbers = np.array([singles.index[symbol] for symbol in self.index], dtype=np.uint16)
-        ids, spelled = numbers[np.concatenate(self.ids)], numbers[np.concatenate(self.spelled_ids)]
-        spelled_lengths = np.array(self.spelled_lengths, dtype=np.int32)
-        kept = np.zeros(len(hashes), dtype=bool)
-        kept[np.unique(hashes, return_index=True)[1]] = True
-        for place in np.flatnonzero(~kept):
-            source, line = self.places[place]
-            rejections.append(Rejection(sources[source]["name"], line, DUPLICATE, "", ""))
-        respelled = np.repeat(kept, config.spellings)
-        ids, lengths, hashes = ids[np.repeat(kept, lengths)], lengths[kept], hashes[kept]
-        spelled, spelled_lengths = (
-            spelled[np.repeat(respelled, spelled_lengths)],
-            spelled_lengths[respelled],
-        )
-        vocabulary = singles if base is not None else with_merges(singles, ids, lengths, config)
-        strings, sizes = np.concatenate([ids, spelled]), np.concatenate([lengths, spelled_lengths])
-        ids, lengths = merge(strings, sizes, vocabulary.ranks)
-        counts = dict(Counter(rejection.reason for rejection in rejections).most_common())
-        read = sum(source["rows"] for source in sources)
-        rows = min(read, config.rows or read)
-        if rows != len(hashes) + sum(counts.values()):
-            raise AssertionError(
-                f"{rows} rows came in, {len(hashes)} + {sum(counts.values())} went out"
-            )
-        report = {
-            "sources": sources,
-            "rows_read": read,
-            "rows": rows,
-            "molecules": len(hashes),
-            "rejected": counts,
-        }
-        validation = held_out(len(hashes), config)
-        rejections.sort(key=lambda rejection: (rejection.source, rejection.line))
-        return Prepared(Dataset(vocabulary, ids, lengths, hashes, validation, report), rejections)
-
-
-def plain_vocabulary(symbols: list[str]) -> Vocabulary:
-    """Single symbols alone, under constraints that keep all strings of them valid."""
-    return Vocabulary(tuple(symbols), (), constraints_for(symbols))
-
-
-def extended(base: Vocabulary, symbols: list[str]) -> Vocabulary:
-    """A vocabulary and the symbols that it lacks, whose atoms are constrained so that all strings
-    stay valid.
-    """
-    added = base.unknown(symbols)
-    return base.extended(added, constraints_for(added)) if added else base
-
-
-def with_merges(
+def merges_of(
     singles: Vocabulary, ids: Ids, lengths: NDArray[np.int32], config: DataConfig
-) -> Vocabulary:
-    """Single symbols and the merges learned on a sample of the molecules."""
-    rows = np.random.default_rng(config.split_seed).permutation(len(lengths))[:MERGE_SAMPLE]
-    sampled = np.zeros(len(lengths), dtype=bool)
-    sampled[rows] = True
+) -> tuple[tuple[int, int], ...]:
+    """The merges learned on a sample of the molecules."""
+    sampled = random_mask(MERGE_SAMPLE, len(lengths), config.split_seed)
     some = ids[np.repeat(sampled, lengths)]
-    merges = learn_merges(some, lengths[sampled], len(singles.symbols), config.vocabulary)
-    return replace(singles, merges=merges)
+    return learn_merges(some, lengths[sampled], len(singles.symbols), config.vocabulary)
 
 
 def held_out(molecules: int, config: DataConfig) -> NDArray[np.bool_]:
     """Mask of the validation molecules: the configured share, at most 5,000, none of under ten."""
-    mask = np.zeros(molecules, dtype=bool)
+    count = 0
     if molecules >= 10 and config.validation > 0.0:
         count = min(VALIDATED, max(1, round(molecules * config.validation)))
-        mask[np.random.default_rng([config.split_seed, 1]).permutation(molecules)[:count]] = True
+    return random_mask(count, molecules, [config.split_seed, 1])
+
+
+def random_mask(count: int, size: int, seed: int | list[int]) -> NDArray[np.bool_]:
+    """Mask ``(size,)`` of ``count`` places at random, or all of them if there are fewer."""
+    mask = np.zeros(size, dtype=bool)
+    mask[np.random.default_rng(seed).permutation(size)[:count]] = True
     return mask
 
 
