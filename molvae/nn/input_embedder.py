@@ -7,67 +7,13 @@ K values of all hashes
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Sequence
-from typing import Any
-
-import numpy as np
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from ..runtime import compilation
-from .kernels.arithmetic import Array, array
-from .kernels.embedding_sums import scatter_rows, sum_rows
-
-_spare: dict[torch.Size, list[Array]] = {}
-
-
-def zeros(shape: torch.Size) -> Tensor:
-    """Return a float32 tensor of zeros, in memory that serves again once the tensor is gone.
-
-    The gradient of a large table takes megabytes at every step, and having the system find pages
-    for them took a third of the step.
-    """
-    spare = _spare.setdefault(shape, [])
-    try:
-        memory = spare.pop()
-        memory.fill(0)
-    except IndexError:
-        memory = np.zeros(shape, np.float32)
-    lent = memory.view()
-    weakref.finalize(lent, spare.append, memory).atexit = False
-    return torch.from_numpy(lent)
-
-
-def summed(places: Sequence[Array], tables: Sequence[Tensor], kind: torch.dtype) -> Tensor:
-    """Return the sums of `sum_rows` for places and tables, (N, E) of type ``kind``."""
-    out = torch.empty(len(places[0]), tables[0].shape[1], dtype=kind)
-    rows: Any = [*places, *(array(table.contiguous()) for table in tables), array(out)]
-    sum_rows(*rows)
-    return out
-
-
-class _Sum(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any, symbols: Tensor, steps: Tensor, values: Tensor, starts: Tensor,
-        symbol_table: Tensor, step_table: Tensor, differences: Tensor, zero: Tensor, hashed: Tensor,
-        kind: torch.dtype,
-    ) -> Tensor:  # fmt: skip
-        ctx.places = [array(part) for part in (symbols, steps, values, starts)]
-        tables = (symbol_table, step_table, differences, zero, hashed)
-        ctx.shapes = [table.shape for table in tables]
-        return summed(ctx.places, tables, kind)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, d_out: Tensor) -> tuple[Any, ...]:
-        gradients = [zeros(shape) for shape in ctx.shapes]
-        rows: Any = [*ctx.places, array(d_out.contiguous()), *map(array, gradients)]
-        scatter_rows(*rows)
-        return None, None, None, None, *gradients, None
+from .kernels.arithmetic import array
+from .kernels.embedding_sums import EmbeddingSum, summed
 
 
 class InputEmbedder:
@@ -101,7 +47,7 @@ class InputEmbedder:
         tables = (self.symbols, self.steps, self.differences, self.zero, self.hashed)
         if not torch.is_grad_enabled():
             return summed([array(part) for part in places], tables, kind)
-        inputs: Tensor = _Sum.apply(*places, *tables, kind)  # type: ignore[no-untyped-call]
+        inputs: Tensor = EmbeddingSum.apply(*places, *tables, kind)  # type: ignore[no-untyped-call]
         return inputs
 
     def in_torch(self, symbols: Tensor, steps: Tensor, values: Tensor, kind: torch.dtype) -> Tensor:

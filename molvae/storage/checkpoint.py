@@ -23,7 +23,7 @@ from ..errors import ModelError
 from ..language.vocabulary import Vocabulary
 from ..nn.model import MoleculeVAE
 from ..runtime.atomic_folder import read_folder
-from .model_folder import FORMAT, MODEL_FILES, locate, parse
+from .model_folder import FORMAT, MODEL_FILES, locate, parsed
 
 LARGEST_MODEL = 4_000_000_000
 """Weights, in numbers, that a folder may ask for."""
@@ -50,7 +50,7 @@ def load(path: str | Path, device: torch.device | None = None) -> Saved:
     """The model in a folder, or the best one of a run; ModelError says what is wrong with it."""
     folder = locate(path)
     files = read_folder(folder, MODEL_FILES, kind="model", version=FORMAT)
-    config, vocabulary, info = parse(files, folder)
+    config, vocabulary, info = parsed(files, folder)
     with torch.device("meta"), SkipInitialisation():
         model = MoleculeVAE(config.model, len(vocabulary), info["max_steps"])
     if model.weight_count > LARGEST_MODEL:
@@ -88,21 +88,20 @@ def compare_shapes(weights: Path, model: MoleculeVAE) -> None:
     try:
         with safe_open(weights, framework="pt") as handle:
             slices = {name: handle.get_slice(name) for name in handle.keys()}  # noqa: SIM118
-            found = {name: list(one.get_shape()) for name, one in slices.items()}
-            kinds = {name: one.get_dtype() for name, one in slices.items()}
+            found = {name: (one.get_shape(), one.get_dtype()) for name, one in slices.items()}
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{weights}: not readable ({error})") from error
     for name in sorted(wanted.keys() ^ found.keys()):
         raise ModelError(
             f"{weights}: the weight {name} is {'missing' if name in wanted else 'one too many'}"
         )
-    for name, shape in wanted.items():
-        if found[name] != shape:
+    for name, (shape, kind) in found.items():
+        if list(shape) != wanted[name]:
             raise ModelError(
-                f"{weights}: the weight {name} has shape {found[name]}, "
-                f"its configuration says {shape}"
+                f"{weights}: the weight {name} has shape {list(shape)}, "
+                f"its configuration says {wanted[name]}"
             )
-        if kinds[name] not in ("F32", "F16", "BF16", "F8_E4M3"):
+        if kind not in ("F32", "F16", "BF16", "F8_E4M3"):
             raise ModelError(
-                f"{weights}: the weight {name} is of the type {kinds[name]}, which no weight has"
+                f"{weights}: the weight {name} is of the type {kind}, which no weight has"
             )

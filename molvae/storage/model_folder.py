@@ -80,7 +80,7 @@ def locate(path: str | Path) -> Path:
 
 def load_info(path: str | Path) -> tuple[Config, Vocabulary, dict[str, Any]]:
     """Configuration, vocabulary and info of a model, without reading its weights."""
-    return parse(read_folder(locate(path), MODEL_FILES[1:], kind="model", version=FORMAT), path)
+    return parsed(read_folder(locate(path), MODEL_FILES[1:], kind="model", version=FORMAT), path)
 
 
 def describe(path: str | Path) -> dict[str, dict[str, Any]]:
@@ -178,7 +178,7 @@ def known_hashes(path: str | Path) -> Hashes:
     )
 
 
-def parse(files: dict[str, bytes], path: str | Path) -> tuple[Config, Vocabulary, dict[str, Any]]:
+def parsed(files: dict[str, bytes], path: str | Path) -> tuple[Config, Vocabulary, dict[str, Any]]:
     """The JSON files of a model folder, checked."""
     vocabulary = Vocabulary.from_json(read_json(files["vocabulary.json"], "vocabulary.json"))
     try:

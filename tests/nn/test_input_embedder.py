@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from molvae.nn.input_embedder import InputEmbedder, zeros
+from molvae.nn.input_embedder import InputEmbedder
+from molvae.nn.kernels.embedding_sums import zeros
 from molvae.runtime import compilation
 
 WAYS = pytest.mark.parametrize("compiled", [pytest.param(True, marks=pytest.mark.compiled), False])
@@ -103,7 +104,7 @@ def test_there_may_be_no_hashes(compiled: bool, monkeypatch: pytest.MonkeyPatch)
     assert torch.allclose(found, made(weights)(symbols, steps, whole, torch.float32))
 
 
-def test_memory_serves_again_when_its_tensor_is_gone_and_not_before() -> None:
+def test_memory_serves_again_once_its_tensor_is_gone() -> None:
     shape = torch.Size((7, 13))
     first, second = zeros(shape), zeros(shape)
     assert first.data_ptr() != second.data_ptr()

@@ -79,7 +79,7 @@ def test_gradients_through_the_draw_equal_finite_differences() -> None:
     )
 
 
-def test_gradients_through_the_amortised_posterior_equal_finite_differences() -> None:
+def test_gradients_through_the_posterior_are_finite_differences() -> None:
     layer = GaussianPosterior(4, 3).double()
     summary, noise = some_posterior(latent=4).mean.requires_grad_(), some_posterior(seed=2).mean
 
@@ -149,7 +149,7 @@ def test_the_linear_schedule_rises_evenly_to_beta_and_stays(progress: float, war
 
 
 @given(st.integers(1, 8), st.floats(0.0, 0.99), st.floats(0.1, 1.0))
-def test_the_cyclical_schedule_repeats_and_begins_each_cycle_at_zero(
+def test_the_cyclical_schedule_begins_each_cycle_at_zero(
     cycles: int, within: float, warmup: float
 ) -> None:
     first = kl_weight(within / cycles, 1.0, "cyclical", warmup, cycles)
@@ -171,7 +171,7 @@ def known_means(count: int = 4000, latent: int = 3) -> torch.Tensor:
     ) @ mixing + torch.tensor([2.0, 0, -1])
 
 
-def test_the_learned_prior_has_the_moments_of_draws_from_all_posteriors() -> None:
+def test_the_learned_prior_has_the_moments_of_posterior_draws() -> None:
     tenant, means = GaussianPosterior(5, 3), known_means()
     posteriors = Gaussian(means, torch.full_like(means, math.log(0.25)))
     tenant.remember(means.mean(0), means.T.cov(), posteriors.log_variance.exp().mean(0))
@@ -182,7 +182,7 @@ def test_the_learned_prior_has_the_moments_of_draws_from_all_posteriors() -> Non
 
 
 @pytest.mark.parametrize("level", [0.0, 0.5, 0.9])
-def test_the_learned_prior_of_a_level_has_the_moments_of_its_draws(level: float) -> None:
+def test_the_learned_prior_of_a_level_has_its_moments(level: float) -> None:
     tenant, mu = LevelPosterior(5, 3, 0.9), known_means()
     tenant.remember(0.9 * mu.mean(0), (0.9 * mu).T.cov(), torch.full((3,), 1 - 0.9**2))
     noise = torch.randn(100_000, 3, generator=torch.Generator().manual_seed(1))

@@ -6,7 +6,7 @@ cut into short loops with few arrays each: numba says nothing about which arrays
 tests every pair before a vectorised loop, and gives up where there are many.
 
 bfloat16 is unknown to numpy. Tensors of it come as uint16, the upper half of a float32's bits, and
-are read and written by :func:`load` and :func:`store`; sums and functions are float32.
+are read and written by :func:`element` and :func:`set_element`; sums and functions are float32.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ def array(tensor: Tensor) -> Array:
     return result
 
 
-def load(values: Array, index: int) -> Any:
+def element(values: Array, index: int) -> Any:
     """Read an element as float32."""
     raise NotImplementedError("compiled code only")
 
 
-def store(values: Array, index: int, value: Any) -> None:
+def set_element(values: Array, index: int, value: Any) -> None:
     """Write a float32 to an element, rounded to nearest even where that is bfloat16."""
     raise NotImplementedError("compiled code only")
 
@@ -63,14 +63,14 @@ if compilation.KERNELS:
     from numba import types
     from numba.extending import overload
 
-    def _load(values: Any, index: Any) -> Any:
+    def _element(values: Any, index: Any) -> Any:
         if values.dtype != types.uint16:
             return lambda values, index: values[index]
         # Times 2^16 puts the bits where a float32 has them. A shift would do, but numba shifts in
         # 64 bits, and LLVM does not always narrow that again.
         return lambda values, index: INT(INT(values[index]) * INT(65536)).view(np.float32)
 
-    def _store(values: Any, index: Any, value: Any) -> Any:
+    def _set_element(values: Any, index: Any, value: Any) -> Any:
         def narrowed(values: Any, index: Any, value: Any) -> None:
             # Half of the last place that is kept, less one where that place is even, carries over
             # exactly when the number is to be rounded up.
@@ -83,8 +83,8 @@ if compilation.KERNELS:
 
         return narrowed if values.dtype == types.uint16 else plain
 
-    overload(load, inline="always", strict=False)(_load)
-    overload(store, inline="always", strict=False)(_store)
+    overload(element, inline="always", strict=False)(_element)
+    overload(set_element, inline="always", strict=False)(_set_element)
 
 
 ONE, TWO = F(1), F(2)

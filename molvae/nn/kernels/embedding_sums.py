@@ -11,11 +11,16 @@ values each: these are folded to the rows of a table.
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
 
-from .arithmetic import Array, kernel, load, store
+from .arithmetic import Array, array, element, kernel, set_element
 
 
 @kernel()
@@ -54,7 +59,7 @@ def add_row(table: Array, row: int, total: Array) -> None:
     """Add a row of a table (n, E) of any type to total (E)."""
     source = table[row]
     for j in range(total.size):
-        total[j] += load(source, j)
+        total[j] += element(source, j)
 
 
 @kernel()
@@ -85,7 +90,7 @@ def sum_rows(
             add_row(hashed, places[place], total)
         target = out[i]
         for j in range(total.size):
-            store(target, j, total[j])
+            set_element(target, j, total[j])
 
 
 @kernel()
@@ -98,7 +103,7 @@ def scatter_rows(
     for i in range(values.shape[0]):
         source = d_out[i]
         for j in range(row.size):
-            row[j] = load(source, j)
+            row[j] = element(source, j)
             zero[j] += row[j]
         add_to_row(row, symbol_table, symbols[i])
         add_to_row(row, step_table, steps[i])
@@ -106,3 +111,54 @@ def scatter_rows(
             add_to_row(row, differences, places[place])
         for place in range(list_hashes(values[i], starts.size, hashed.shape[0], places)):
             add_to_row(row, hashed, places[place])
+
+
+_spare: dict[torch.Size, list[Array]] = {}
+
+
+def zeros(shape: torch.Size) -> Tensor:
+    """Return a float32 tensor of zeros, in memory that serves again once the tensor is gone.
+
+    The gradient of a large table takes megabytes at every step, and having the system find pages
+    for them took a third of the step.
+    """
+    spare = _spare.setdefault(shape, [])
+    try:
+        memory = spare.pop()
+        memory.fill(0)
+    except IndexError:
+        memory = np.zeros(shape, np.float32)
+    lent = memory.view()
+    weakref.finalize(lent, spare.append, memory).atexit = False
+    return torch.from_numpy(lent)
+
+
+def summed(places: Sequence[Array], tables: Sequence[Tensor], kind: torch.dtype) -> Tensor:
+    """Return the sums of `sum_rows` for places and tables, (N, E) of type ``kind``."""
+    out = torch.empty(len(places[0]), tables[0].shape[1], dtype=kind)
+    rows: Any = [*places, *(array(table.contiguous()) for table in tables), array(out)]
+    sum_rows(*rows)
+    return out
+
+
+class EmbeddingSum(torch.autograd.Function):
+    """Map places and tables to their sums (N, E), with gradients to the tables."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, symbols: Tensor, steps: Tensor, values: Tensor, starts: Tensor,
+        symbol_table: Tensor, step_table: Tensor, differences: Tensor, zero: Tensor, hashed: Tensor,
+        kind: torch.dtype,
+    ) -> Tensor:  # fmt: skip
+        ctx.places = [array(part) for part in (symbols, steps, values, starts)]
+        tables = (symbol_table, step_table, differences, zero, hashed)
+        ctx.shapes = [table.shape for table in tables]
+        return summed(ctx.places, tables, kind)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_out: Tensor) -> tuple[Any, ...]:
+        gradients = [zeros(shape) for shape in ctx.shapes]
+        rows: Any = [*ctx.places, array(d_out.contiguous()), *map(array, gradients)]
+        scatter_rows(*rows)
+        return None, None, None, None, *gradients, None

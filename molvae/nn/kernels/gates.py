@@ -14,7 +14,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from .arithmetic import ONE, Array, exponential, hyperbolic_tangent, inverse, kernel, load, store
+from .arithmetic import (
+    ONE,
+    Array,
+    element,
+    exponential,
+    hyperbolic_tangent,
+    inverse,
+    kernel,
+    set_element,
+)
 
 
 @kernel()
@@ -30,8 +39,8 @@ def reset_and_update(
 ) -> None:  # fmt: skip
     """Compute r and z of one row, each (H)."""
     for j in range(r.size):
-        u = ONE + exponential(-(load(x_r, j) + load(h_r, j) + load(static_r, j)))
-        v = ONE + exponential(-(load(x_z, j) + load(h_z, j) + load(static_z, j)))
+        u = ONE + exponential(-(element(x_r, j) + element(h_r, j) + element(static_r, j)))
+        v = ONE + exponential(-(element(x_z, j) + element(h_z, j) + element(static_z, j)))
         both = inverse(u * v)  # one division for two sigmoids
         r[j], z[j] = both * v, both * u
 
@@ -42,9 +51,9 @@ def candidate_state(
 ) -> None:
     """Compute n of one row (H) and its recurrent share before it is reset."""
     for j in range(n.size):
-        h = load(h_n, j) + bias[j]
+        h = element(h_n, j) + bias[j]
         recurrent[j] = h
-        n[j] = hyperbolic_tangent(load(x_n, j) + load(static_n, j) + r[j] * h)
+        n[j] = hyperbolic_tangent(element(x_n, j) + element(static_n, j) + r[j] * h)
 
 
 @kernel()
@@ -58,7 +67,7 @@ def new_state(n: Array, z: Array, h: Array) -> None:
 def put(values: Array, target: Array) -> None:
     """Copy float32 values (H) to a row of any type."""
     for j in range(values.size):
-        store(target, j, values[j])
+        set_element(target, j, values[j])
 
 
 @kernel()
@@ -126,14 +135,14 @@ def gate_gradients(dh: Array, r: Array, z: Array, h_n: Array, n: Array, before: 
 def get(source: Array, values: Array) -> None:
     """Copy a row of any type to float32 values (H)."""
     for j in range(values.size):
-        values[j] = load(source, j)
+        values[j] = element(source, j)
 
 
 @kernel()
 def add(source: Array, values: Array) -> None:
     """Add a row of any type to float32 values (H)."""
     for j in range(values.size):
-        values[j] += load(source, j)
+        values[j] += element(source, j)
 
 
 @kernel()

@@ -19,7 +19,7 @@ from .products import STEP, product, transposed_product
 Precision = Literal["fp32", "bf16"]
 
 
-class Saved(NamedTuple):
+class Activations(NamedTuple):
     """Values for the backward pass, which overwrites the first two."""
 
     gates: Tensor  # (N, 3H) r, z, n's recurrent share
@@ -43,7 +43,7 @@ def step_rows(alive: int, there: int) -> int:
 def run(
     x: Tensor, h0: Tensor, w_x: Tensor, w_h: Tensor,
     static: Tensor, static_row: Tensor, bias: Tensor, batch_sizes: list[int],
-) -> tuple[Tensor, Tensor, Saved]:  # fmt: skip
+) -> tuple[Tensor, Tensor, Activations]:  # fmt: skip
     """Run all steps: outputs (N, H), last states (B, H) float32, and what backward needs.
 
     x (N, I), w_x, w_h and static (R, 3H) in the type of the products; bias (H) float32: n's
@@ -64,10 +64,10 @@ def run(
         torch.mm(h_prev[start : start + taken], w_h.t(), out=recurrent[:taken])
         kernels.forward(start, alive, following, *inputs, *results)
         start += alive
-    return outputs, state, Saved(gates, candidate, static_row, h_prev, batch_sizes)
+    return outputs, state, Activations(gates, candidate, static_row, h_prev, batch_sizes)
 
 
-def run_back(saved: Saved, w_h: Tensor, d_outputs: Tensor, state: Tensor) -> None:
+def run_back(saved: Activations, w_h: Tensor, d_outputs: Tensor, state: Tensor) -> None:
     """Turn what was saved into gate gradients, and state (B, H) from the last states' gradient into
     h0's.
 
@@ -119,7 +119,7 @@ class GRUFunction(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, d_outputs: Tensor | None, d_last: Tensor | None) -> tuple[Any, ...]:
         x, constant, w_x, w_c, w_h = ctx.saved_tensors
-        saved: Saved = ctx.saved
+        saved: Activations = ctx.saved
         del ctx.saved  # overwritten: a second backward must fail
         gates, candidate = saved.gates, saved.candidate
         rows, size = saved.batch_sizes[0], candidate.shape[1]

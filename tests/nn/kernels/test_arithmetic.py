@@ -13,12 +13,12 @@ from molvae.nn.kernels.arithmetic import (
     ONE,
     Array,
     array,
+    element,
     exponential,
     hyperbolic_tangent,
     inverse,
     kernel,
-    load,
-    store,
+    set_element,
 )
 
 pytestmark = pytest.mark.compiled
@@ -27,19 +27,19 @@ pytestmark = pytest.mark.compiled
 @kernel()
 def tangents(x: Array, out: Array) -> None:
     for j in range(out.size):
-        store(out, j, hyperbolic_tangent(load(x, j)))
+        set_element(out, j, hyperbolic_tangent(element(x, j)))
 
 
 @kernel()
 def sigmoids(x: Array, out: Array) -> None:
     for j in range(out.size):
-        store(out, j, inverse(ONE + exponential(-load(x, j))))
+        set_element(out, j, inverse(ONE + exponential(-element(x, j))))
 
 
 @kernel()
 def copies(x: Array, out: Array) -> None:
     for j in range(out.size):
-        store(out, j, load(x, j))
+        set_element(out, j, element(x, j))
 
 
 def points() -> Array:
@@ -99,7 +99,7 @@ def test_kernels_work_where_no_cache_can_be_written() -> None:
         "from molvae.nn.kernels import arithmetic",
         "@arithmetic.kernel()",
         "def double(x):",
-        "    arithmetic.store(x, 0, arithmetic.load(x, 0) * arithmetic.TWO)",
+        "    arithmetic.set_element(x, 0, arithmetic.element(x, 0) * arithmetic.TWO)",
         "x = np.ones(1, np.float32)",
         "double(x)",
         "assert x[0] == 2",
