@@ -8,7 +8,7 @@ Every SMILES that a model reads, and every molecule that it writes, passes here.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
@@ -20,7 +20,7 @@ from torch import Tensor
 
 from ..chem.molecule import Limits, canonical_or_empty, standard_smiles
 from ..config import DataConfig
-from ..datasets.dataset import Batch, pack
+from ..datasets.dataset import Batch, Rows, pack
 from ..errors import InputError, MoleculeError, UsageError
 from ..language import selfies_codec
 from ..language.ids_to_smiles import decode_smiles
@@ -137,18 +137,20 @@ class Codec:
         )
         return Packed.from_batch(batch, self.model.device), batch
 
+    def batches(
+        self, readings: Sequence[Reading], size: int = BATCH
+    ) -> Iterator[tuple[Packed, Rows]]:
+        """The molecules in batches, each with the places in ``readings`` of those it holds."""
+        for start in range(0, len(readings), size):
+            packed, batch = self.packed(readings[start : start + size])
+            yield packed, start + batch.order
+
+    @torch.no_grad()
     def posterior(self, readings: Sequence[Reading]) -> Gaussian:
         """The amortised posterior of every molecule, in the order given; mean ``(B, Z)``."""
-        means: list[Tensor] = []
-        log_variances: list[Tensor] = []
-        with torch.no_grad():
-            for start in range(0, len(readings), BATCH):
-                packed, batch = self.packed(readings[start : start + BATCH])
-                back = np.argsort(batch.order)
-                posterior = self.model.encode(packed)
-                means.append(posterior.mean[back])
-                log_variances.append(posterior.log_variance[back])
-        return Gaussian(torch.cat(means), torch.cat(log_variances))
+        return in_order(
+            (self.model.encode(packed), rows) for packed, rows in self.batches(readings)
+        )
 
     def encode(self, smiles: Sequence[str], refine: int = 0) -> Latents:
         """Posterior means of molecules, ``(B, Z)``, each improved by ``refine`` gradient steps.
@@ -170,24 +172,20 @@ class Codec:
         """Each molecule's mean and log-variance after ``steps`` of gradient ascent on its ELBO.
 
         Semi-amortised inference (Kim et al. 2018) from the encoder's posterior."""
-        means, log_variances = [], []
-        for start in range(0, len(readings), BATCH):
-            packed, batch = self.packed(readings[start : start + BATCH])
-            back = np.argsort(batch.order)
-            part = slice(start, start + BATCH)
-            mean = posterior.mean[part][batch.order].clone().requires_grad_(True)
-            log_variance = posterior.log_variance[part][batch.order].clone().requires_grad_(True)
-            generator = torch.Generator().manual_seed(0)
-            optimiser = torch.optim.Adam([mean, log_variance], lr=REFINE_RATE)
-            for _ in range(steps):
-                optimiser.zero_grad()
-                q = Gaussian(mean, log_variance)
-                z = q.draw(standard_normal(tuple(mean.shape), generator).to(mean.device))
-                (q.kl().sum() - self.model.log_likelihood(packed, z).sum()).backward()  # type: ignore[no-untyped-call]
-                optimiser.step()
-            means.append(mean.detach()[back])
-            log_variances.append(log_variance.detach()[back])
-        return Gaussian(torch.cat(means), torch.cat(log_variances))
+        return in_order(
+            (self._refined(packed, Gaussian(*(part[rows] for part in posterior)), steps), rows)
+            for packed, rows in self.batches(readings)
+        )
+
+    def _refined(self, packed: Packed, q: Gaussian, steps: int) -> Gaussian:
+        generator = torch.Generator().manual_seed(0)
+        optimiser = torch.optim.Adam([part.requires_grad_(True) for part in q], lr=REFINE_RATE)
+        for _ in range(steps):
+            optimiser.zero_grad()
+            z = q.draw(standard_normal(tuple(q.mean.shape), generator).to(q.mean.device))
+            (q.kl().sum() - self.model.log_likelihood(packed, z).sum()).backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+        return Gaussian(q.mean.detach(), q.log_variance.detach())
 
     def invert(self, reading: Reading) -> Inversion:
         """A latent that greedy decoding turns back into this very molecule, where one is found.
@@ -202,8 +200,9 @@ class Codec:
             logits = self.model.logits(packed, z)
             likely = bool((logits.argmax(-1) == packed.targets).all())
             # Written step by step in case the two ways of computing disagree on a near tie.
-            if likely and self.decode(z.detach().cpu().numpy())[0] == reading.smiles:
-                return Inversion(z.detach().cpu().numpy()[0], "refined" if step else "yes")
+            found = z.detach().cpu().numpy()
+            if likely and self.decode(found) == [reading.smiles]:
+                return Inversion(found[0], "refined" if step else "yes")
             optimiser.zero_grad()
             torch.nn.functional.cross_entropy(logits, packed.targets, reduction="sum").backward()  # type: ignore[no-untyped-call]
             optimiser.step()
@@ -245,9 +244,8 @@ class Codec:
         """The molecule that greedy decoding writes for each latent ``(B, Z)``."""
         latents = self.check_latents(z)
         decoded: list[Decoded] = []
-        for start in range(0, len(latents), BATCH):
-            z_part = latents[start : start + BATCH]
-            written = decoding.write(self.model, self.vocabulary.alphabet, z_part)
+        for part in torch.split(latents, BATCH):
+            written = decoding.write(self.model, self.vocabulary.alphabet, part)
             decoded += molecules_of(written.molecules(), self.vocabulary)
         return decoded
 
@@ -265,12 +263,11 @@ class Codec:
         values = np.empty(len(readings))
         generator = torch.Generator().manual_seed(seed)
         with torch.no_grad():
-            for start in range(0, len(readings), BATCH):
-                packed, batch = self.packed(readings[start : start + BATCH])
+            for packed, rows in self.batches(readings):
                 q = self.model.encode(packed)
                 if self.levels:
                     exact = self.model.log_likelihood(packed, torch.zeros_like(q.mean), 0.0)
-                    values[start + batch.order] = exact.double().cpu().numpy()
+                    values[rows] = exact.double().cpu().numpy()
                     continue
                 weights = []
                 for _ in range(samples):
@@ -278,8 +275,15 @@ class Codec:
                     likelihood = self.model.log_likelihood(packed, z)
                     weights.append(likelihood + prior_log_density(z) - q.log_density(z))
                 total = torch.stack(weights).double().logsumexp(0) - math.log(samples)
-                values[start + batch.order] = total.cpu().numpy()
+                values[rows] = total.cpu().numpy()
         return values
+
+
+def in_order(parts: Iterable[tuple[Gaussian, Rows]]) -> Gaussian:
+    """One posterior of all molecules, from those of batches and the places of their molecules."""
+    found, rows = zip(*parts, strict=True)
+    back = np.argsort(np.concatenate(rows))
+    return Gaussian(*(torch.cat(column)[back] for column in zip(*found, strict=True)))
 
 
 def molecules_of(written: Sequence[Ids], vocabulary: Vocabulary) -> list[Decoded]:
