@@ -1,5 +1,4 @@
-"""What the grammar costs, and the proof that its SMILES are those of selfies.decoder, string for
-string.
+"""Cost of the derivation and its features; proof that its SMILES equal those of selfies.decoder.
 
     python benchmarks/grammar.py FILE.csv.gz [--proof STRINGS] [--seed SEED]
 

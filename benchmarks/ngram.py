@@ -5,7 +5,7 @@
 Every symbol is drawn from those that followed the longest context, of at most order - 1 symbols,
 that training met often enough. Contexts are numbers whose highest bits are the latest symbol,
 sorted: every shorter context is then one stretch of the table, and the counts of all orders need no
-more room than the text."""
+more memory than the text."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class NGram:
     def stretch(
         self, contexts: NDArray[np.uint64], length: int
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Where in the table the contexts stand that agree in their latest ``length`` symbols:
+        """Range of the table's contexts that agree in their latest ``length`` symbols:
         first, and end.
         """
         if not length:

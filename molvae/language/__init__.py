@@ -1,1 +1,1 @@
-"""SELFIES as a language: symbols, the vocabulary, and what a prefix of symbols determines."""
+"""SELFIES as a language: symbols, vocabulary, and the features that a prefix determines."""

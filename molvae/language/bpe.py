@@ -1,8 +1,9 @@
-"""Array work behind byte-pair merges: counting pairs, replacing them, applying all merges to many
-molecules.
+"""Byte-pair merges on arrays: counting pairs, replacing them, applying merges to many molecules.
 
-All molecules lie one after the other in one array of ids, with their lengths beside it. Knows
-nothing of what the ids stand for."""
+Byte-pair encoding (Sennrich et al., ACL 2016) merges the commonest pair of neighbouring ids into a
+new id, again and again. Here the ids are SELFIES symbols; all molecules are one after the other in
+one array of ids, with their lengths beside it. :mod:`molvae.language.vocabulary` calls this.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ Array = NDArray[Any]
 
 @compiled()
 def count_pairs(ids: Array, lengths: Array, size: int) -> Array:
-    """``(size, size)`` how often each pair of ids stands side by side within a molecule."""
+    """Count each pair of neighbouring ids within a molecule, ``(size, size)``."""
     counts = np.zeros((size, size), dtype=np.int64)
     start = 0
     for molecule in range(len(lengths)):

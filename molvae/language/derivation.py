@@ -144,7 +144,7 @@ def empty_derivations(rows: int, size: int) -> Derivations:
 
 @compiled(forceinline=True)
 def lent_states(states: Derivations) -> Derivations:
-    """The same states, lent to compiled code, see :func:`molvae.runtime.compilation.lent`."""
+    """States lent to compiled code, see :func:`molvae.runtime.compilation.lent`."""
     cursors, levels = lent(states.cursors), lent(states.levels)
     return Derivations(cursors, levels, lent(states.atoms), lent(states.rings))
 

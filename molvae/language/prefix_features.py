@@ -221,7 +221,7 @@ def _workspace() -> Workspace:
 
 
 class FeatureParts(NamedTuple):
-    """What compiled code writes: width of a row, ring features, composition and environments."""
+    """Extent of what compiled code writes: row width, ring features, whole-molecule features."""
 
     width: int
     rings: bool

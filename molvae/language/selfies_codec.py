@@ -7,7 +7,7 @@ lists every element and charge of an alphabet with what RDKit allows, so that ev
 is a valid molecule.
 
 selfies holds its table for the whole process; here it is set under a lock, and only when it
-differs. This room knows nothing of ids, files or learning."""
+differs."""
 
 from __future__ import annotations
 

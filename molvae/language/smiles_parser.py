@@ -211,7 +211,7 @@ def new_parsed(size: int) -> ParsedGraph:
 
 @compiled(forceinline=True)
 def lent_parsed(graph: ParsedGraph) -> ParsedGraph:
-    """The same scratch, lent to compiled code."""
+    """Scratch lent to compiled code."""
     atoms, rings, counts = lent(graph.atoms), lent(graph.rings), lent(graph.counts)
     return ParsedGraph(atoms, lent(graph.near), rings, lent(graph.open), lent(graph.stack), counts)
 

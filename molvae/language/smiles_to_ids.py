@@ -189,7 +189,7 @@ def canonical_draws(
 
 
 def _expanded(ids: Ids, tables: Tables) -> tuple[Ids, NDArray[np.int64]]:
-    """Single symbols of many ids, and the number of them that each id stands for."""
+    """Single symbols of many ids, and the number of them in each id."""
     starts = tables.runs_start[ids].astype(np.int64)
     lengths = tables.runs_start[ids.astype(np.int64) + 1] - starts
     before = np.cumsum(lengths) - lengths
@@ -273,7 +273,7 @@ class Scratch(NamedTuple):
 
 
 def _from_zero(ends: NDArray[Any]) -> NDArray[np.int64]:
-    """Where each of some stretches begins, and where the last one ends."""
+    """Begin of each of some stretches, and the end of the last one."""
     return np.concatenate([[0], ends]).astype(np.int64)
 
 

@@ -4,7 +4,7 @@ Id 0 ends a molecule; ids 1…S are the single symbols; the ids after them are m
 earlier ids learned by byte-pair encoding (Sennrich et al. 2016) over SELFIES symbols. Any string of
 ids is a string of SELFIES symbols, so merging costs nothing in validity and shortens a molecule
 about three times. The semantic constraints under which the symbols decode belong to the vocabulary.
-Knows no molecules and no torch."""
+"""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RARE = 20
 """A pair of symbols seen less often than this is not worth a merge."""
 
 LONGEST = 1000
-"""Symbols, at most, that one merge may stand for: more than any molecule has."""
+"""Symbols in one merge, at most: more than any molecule has."""
 
 Ids = NDArray[np.uint16]
 
@@ -55,7 +55,7 @@ class Vocabulary:
 
     @cached_property
     def expansions(self) -> tuple[tuple[int, ...], ...]:
-        """For every id the single-symbol ids it stands for; empty for the end."""
+        """Single-symbol ids of every id; empty for the end."""
         table: list[tuple[int, ...]] = [()] + [(i + 1,) for i in range(len(self.symbols))]
         for first, second in self.merges:
             table.append(table[first] + table[second])
@@ -75,8 +75,8 @@ class Vocabulary:
     def extended(
         self, symbols: Iterable[str], constraints: Mapping[str, int] | None = None
     ) -> Vocabulary:
-        """This vocabulary with the ``symbols`` that it lacks after its own; :meth:`places` tells
-        where its ids went.
+        """This vocabulary with the ``symbols`` that it lacks after its own; :meth:`places` maps
+        its ids.
 
         Merges stay as they are, only numbered on from the last symbol. ``constraints`` are
         capacities of atoms that have none here yet; where this vocabulary has one it stays."""
@@ -186,8 +186,8 @@ def _is_id(value: object, below: int) -> bool:
 
 
 def _expanded_lengths(symbols: int, merges: Sequence[Sequence[int]]) -> list[int]:
-    """How many symbols each id stands for; counted, because forty doublings in a file would fill
-    the memory.
+    """Number of symbols in each id; counted, because forty doublings in a file would fill the
+    memory.
     """
     lengths = [0] + [1] * symbols
     for first, second in merges:

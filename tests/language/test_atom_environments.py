@@ -1,4 +1,4 @@
-"""Laws of what surrounds an atom, and of what the whole prefix is made of."""
+"""Hashes of atom environments, and the composition of a prefix."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Laws of writing SMILES: any string of ids gives what selfies.decoder writes, under the
+"""SMILES of ids: any string of ids gives what selfies.decoder writes, under the
 constraints stated.
 """
 

@@ -1,4 +1,4 @@
-"""Laws of the grammar: what is told of a prefix follows from it alone, in bulk as step by step."""
+"""Features of a prefix follow from it alone, in bulk as step by step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Laws of closing rings: what the features foretell of a ring is what closing it makes."""
+"""The ring that the features predict is the ring that closing it makes."""
 
 from __future__ import annotations
 
@@ -139,5 +139,5 @@ def test_the_ring_foretold_is_the_ring_that_closing_makes(
 
 
 def lacks_double_bond(mol: Chem.Mol, atom: int) -> bool:
-    """Whether all bonds of an atom are single."""
+    """True if all bonds of an atom are single."""
     return all(bond.GetBondTypeAsDouble() == 1 for bond in mol.GetAtomWithIdx(atom).GetBonds())

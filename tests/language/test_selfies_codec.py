@@ -1,4 +1,4 @@
-"""Laws of SMILES and SELFIES under stated capacities."""
+"""SMILES and SELFIES under given capacities of the atoms."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def encoded(smiles: list[str]) -> list[str]:
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the package is asked for."""
+    """SMILES that the package is asked for."""
     found: list[str] = []
 
     def ask(smiles: str, constraints: dict[str, int]) -> str:
@@ -186,7 +186,7 @@ def vocabulary_of(smiles: list[str]) -> Vocabulary:
 
 
 def answers(strings: list[list[str]], vocabulary: Vocabulary) -> tuple[list[bool], list[bool]]:
-    """What compiled code says of strings of symbols, and what the definition says."""
+    """Judgements of strings of symbols by compiled code, and by the definition."""
     ids = [vocabulary.encode(symbols) for symbols in strings]
     decoded = molecules_of(ids, vocabulary)
     plain = [is_canonical(one.smiles, one.selfies, vocabulary.constraints) for one in decoded]
@@ -306,7 +306,7 @@ def test_of_real_molecules_none_is_left_to_the_definition(
 def test_what_is_not_understood_is_left_to_the_definition(
     smiles: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever its answer is: such text is no canonical SMILES that a vocabulary writes."""
+    """Its answer counts: such text is no canonical SMILES that a vocabulary writes."""
     vocabulary = Vocabulary(
         ("[C]", "[I]", "[Ring1]", "[Branch1]"), (), constraints_for(["[C]", "[I]"])
     )
