@@ -25,11 +25,10 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from threading import Event
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 from ..errors import MolvaeError
 
@@ -85,41 +84,31 @@ def map_chunks(
     then ends.
 
     A chunk whose worker died is run again in pieces and yields one result per piece, in order; for
-    the single item whose worker dies every time, ``on_crash(item)``, called in this process, takes
-    the place of a result. Without ``on_crash`` it raises MolvaeError. So R is best something that
-    adds up: a list of rows, a count.
+    the single item whose worker dies every time, ``on_crash(item)``, called in a thread of this
+    process, takes the place of a result. Without ``on_crash`` it raises MolvaeError. So R is best
+    something that adds up: a list of rows, a count.
     """
     if workers < 1:
         raise ValueError(f"at least one worker is needed, not {workers}")
     if workers == 1:
         yield from map(function, chunks)
         return
-    pool = _Pool(function, workers)
+    pool = _Pool(function, workers, on_crash or _refuse)
     try:
         stream = iter(chunks)
-        waiting: deque[Future[list[R | _Crashed[T]]]] = deque()
+        waiting: deque[Future[list[R]]] = deque()
         while True:
             for chunk in itertools.islice(stream, _IN_FLIGHT_PER_WORKER * workers - len(waiting)):
                 waiting.append(pool.submit(chunk))
             if not waiting:
                 return
-            for piece in waiting.popleft().result():
-                yield _substitute(piece, on_crash) if isinstance(piece, _Crashed) else piece
+            yield from waiting.popleft().result()
     finally:
         pool.stop()
 
 
-@dataclass(frozen=True)
-class _Crashed(Generic[T]):
-    """An item that ends any process that works on it."""
-
-    item: T
-
-
-def _substitute(crashed: _Crashed[T], on_crash: Callable[[T], R] | None) -> R:
-    if on_crash is None:
-        raise MolvaeError(f"A worker process died, twice, on one row: {str(crashed.item)[:200]!r}.")
-    return on_crash(crashed.item)
+def _refuse(item: object) -> NoReturn:
+    raise MolvaeError(f"A worker process died, twice, on one row: {str(item)[:200]!r}.")
 
 
 class _WorkerDiedError(Exception):
@@ -129,8 +118,10 @@ class _WorkerDiedError(Exception):
 class _Pool(Generic[T, R]):
     """Worker processes, and one thread for each that feeds it and replaces it when it dies."""
 
-    def __init__(self, function: Callable[[list[T]], R], workers: int) -> None:
-        self._function = function
+    def __init__(
+        self, function: Callable[[list[T]], R], workers: int, on_crash: Callable[[T], R]
+    ) -> None:
+        self._function, self._on_crash = function, on_crash
         self._stopping = Event()
         self._all: list[_Worker] = []
         self._idle: SimpleQueue[_Worker] = SimpleQueue()
@@ -142,7 +133,7 @@ class _Pool(Generic[T, R]):
             self.stop()
             raise
 
-    def submit(self, chunk: list[T]) -> Future[list[R | _Crashed[T]]]:
+    def submit(self, chunk: list[T]) -> Future[list[R]]:
         return self._threads.submit(self._run, chunk)
 
     def stop(self) -> None:
@@ -160,26 +151,23 @@ class _Pool(Generic[T, R]):
         self._all.append(worker)
         return worker
 
-    def _replace(self, worker: _Worker) -> _Worker:
-        worker.join()
-        self._all.remove(worker)
-        return self._start_worker()
-
-    def _run(self, chunk: list[T], last_try: bool = False) -> list[R | _Crashed[T]]:
+    def _run(self, chunk: list[T], last_try: bool = False) -> list[R]:
         worker = self._idle.get()
         try:
             return [worker.apply(chunk)]
         except _WorkerDiedError:
             if self._stopping.is_set():
                 return []
-            worker = self._replace(worker)
+            worker.join()
+            self._all.remove(worker)
+            worker = self._start_worker()
         finally:
             self._idle.put(worker)
         if len(chunk) > 1:
             middle = len(chunk) // 2
             return self._run(chunk[:middle]) + self._run(chunk[middle:])
         # A single item gets a second worker: the first may have been killed for another reason.
-        return [_Crashed(chunk[0])] if last_try else self._run(chunk, last_try=True)
+        return [self._on_crash(chunk[0])] if last_try else self._run(chunk, last_try=True)
 
 
 class _Worker:

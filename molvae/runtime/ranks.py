@@ -32,13 +32,8 @@ def world() -> World:
     without them.
     """
     numbers = []
-    for name, default in (
-        ("RANK", "0"),
-        ("WORLD_SIZE", "1"),
-        ("LOCAL_RANK", "0"),
-        ("LOCAL_WORLD_SIZE", "1"),
-    ):
-        text = os.environ.get(name, default)
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"):
+        text = os.environ.get(name, "1" if "SIZE" in name else "0")
         if not (text.isascii() and text.isdigit()):
             raise UsageError(f"the environment's {name} must be a whole number, not {text!r}")
         numbers.append(int(text))
