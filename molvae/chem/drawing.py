@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -97,12 +97,22 @@ class Picture:
         _set_style(drawer.drawOptions(), _bond_length(self.cells, self.size) * scale, scale)
         drawer.DrawMolecules(
             [cell.mol or _nothing() for cell in self.cells],
-            legends=[_legend(cell.legend) for cell in self.cells],
+            # Control characters would be drawn as boxes, or break the line.
+            legends=[
+                "".join(sign if sign.isprintable() else " " for sign in cell.legend)
+                for cell in self.cells
+            ],
         )
+        drawer.SetFillPolys(False)
+        drawer.SetColour(FRAME_COLOUR)
+        drawer.SetLineWidth(2.0 * scale)
+        inset = 3.0 * scale
         for place, cell in enumerate(self.cells):
             if cell.framed:
                 row, column = divmod(place, self.columns)
-                _frame(drawer, column * width, row * height, width, height, scale)
+                left, top = column * width + inset, row * height + inset
+                right, bottom = (column + 1) * width - inset, (row + 1) * height - inset
+                drawer.DrawRect(Point2D(left, top), Point2D(right, bottom), True)
         drawer.FinishDrawing()
         return drawer.GetDrawingText()
 
@@ -118,11 +128,8 @@ def draw_grid(
 
     A SMILES that cannot be read leaves its cell empty but for the legend. Raises ``UsageError`` for
     no molecules, fewer than one column, or a number of legends other than none or one each."""
-    _check(smiles, legends, columns)
-    mols = [_laid_out(text) for text in smiles]
-    texts = legends or [""] * len(smiles)
-    cells = tuple(Cell(mol, legend) for mol, legend in zip(mols, texts, strict=True))
-    return Picture(cells, min(columns, len(cells)), size)
+    cells = _cells(smiles, legends, columns)
+    return Picture(tuple(cells), min(columns, len(cells)), size)
 
 
 def draw_strip(
@@ -136,17 +143,12 @@ def draw_strip(
     Each molecule is laid over the one before it by their largest common core, where they share one
     worth the name, and molecules so joined are turned together to fill their cells. Otherwise as
     ``draw_grid``."""
-    _check(smiles, legends, columns)
-    mols = [_laid_out(text) for text in smiles]
-    for run in _lay_over_neighbours(mols):
+    cells = _cells(smiles, legends, columns)
+    for run in _lay_over_neighbours([cell.mol for cell in cells]):
         _turn(run, size)
-    texts = legends or [""] * len(smiles)
-    ends = {0, len(mols) - 1}
-    cells = tuple(
-        Cell(mol, legend, place in ends)
-        for place, (mol, legend) in enumerate(zip(mols, texts, strict=True))
-    )
-    return Picture(cells, min(columns, len(cells)), size)
+    for end in (0, -1):
+        cells[end] = replace(cells[end], framed=True)
+    return Picture(tuple(cells), min(columns, len(cells)), size)
 
 
 def save_picture(picture: Picture, path: str | Path) -> None:
@@ -166,7 +168,8 @@ def check_picture_path(path: str | Path) -> None:
         raise UsageError(f"a picture is written as .svg or .png; {os.fspath(path)!r} is neither")
 
 
-def _check(smiles: Sequence[str], legends: Sequence[str], columns: int) -> None:
+def _cells(smiles: Sequence[str], legends: Sequence[str], columns: int) -> list[Cell]:
+    """The cells of a picture, each molecule laid out by itself."""
     if not smiles:
         raise UsageError("there are no molecules to draw")
     if columns < 1:
@@ -175,6 +178,8 @@ def _check(smiles: Sequence[str], legends: Sequence[str], columns: int) -> None:
         raise UsageError(
             f"{len(legends)} legends for {len(smiles)} molecules: give one each, or none"
         )
+    texts = legends or [""] * len(smiles)
+    return [Cell(_laid_out(one), text) for one, text in zip(smiles, texts, strict=True)]
 
 
 def _laid_out(smiles: str) -> Chem.Mol | None:
@@ -225,18 +230,15 @@ def _turn(mols: Sequence[Chem.Mol], size: tuple[int, int]) -> None:
     best.
     """
     places = [mol.GetConformer().GetPositions() for mol in mols]
-    turned = [
-        [place @ _rotation(step * TURN) for place in places] for step in range(round(180 / TURN))
-    ]
+    turned = []
+    for angle in np.radians(np.arange(0.0, 180.0, TURN)):
+        sine, cosine = np.sin(angle), np.cos(angle)
+        # Row vectors in the plane of the paper are turned.
+        rotation = np.array([[cosine, sine, 0.0], [-sine, cosine, 0.0], [0.0, 0.0, 1.0]])
+        turned.append([place @ rotation for place in places])
     best = max(turned, key=lambda several: min(_fitting_bond(place, size) for place in several))
     for mol, place in zip(mols, best, strict=True):
         mol.GetConformer().SetPositions(place)
-
-
-def _rotation(degrees: float) -> NDArray[np.float64]:
-    """The matrix (3, 3) that turns row vectors in the plane of the paper."""
-    sine, cosine = np.sin(np.radians(degrees)), np.cos(np.radians(degrees))
-    return np.array([[cosine, sine, 0.0], [-sine, cosine, 0.0], [0.0, 0.0, 1.0]])
 
 
 def _bond_length(cells: Sequence[Cell], size: tuple[int, int]) -> float:
@@ -288,20 +290,3 @@ def _nothing() -> Chem.Mol:
     mol.GetAtomWithIdx(0).SetProp("_displayLabel", " ")
     rdDepictor.Compute2DCoords(mol)
     return mol
-
-
-def _legend(text: str) -> str:
-    """One printable line: control characters would be drawn as boxes, or break the line."""
-    return "".join(sign if sign.isprintable() else " " for sign in text)
-
-
-def _frame(drawer: Any, left: int, top: int, width: int, height: int, scale: float) -> None:
-    inset = 3.0 * scale
-    drawer.SetFillPolys(False)
-    drawer.SetColour(FRAME_COLOUR)
-    drawer.SetLineWidth(2.0 * scale)
-    drawer.DrawRect(
-        Point2D(left + inset, top + inset),
-        Point2D(left + width - inset, top + height - inset),
-        True,
-    )

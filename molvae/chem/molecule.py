@@ -63,14 +63,9 @@ _PLAIN_CHECKS = int(
 )
 
 
-def _plain_parameters() -> Chem.SmilesParserParams:
-    parameters = Chem.SmilesParserParams()
-    for name in ("sanitize", "removeHs", "parseName", "allowCXSMILES"):
-        setattr(parameters, name, False)
-    return parameters
-
-
-_PLAIN_PARAMETERS = _plain_parameters()
+_PLAIN_PARAMETERS = Chem.SmilesParserParams()
+for _name in ("sanitize", "removeHs", "parseName", "allowCXSMILES"):
+    setattr(_PLAIN_PARAMETERS, _name, False)
 
 
 @dataclass(frozen=True)

@@ -144,17 +144,14 @@ def _refuse_unfitted(mol: Chem.Mol) -> None:
     elements = {atom.GetSymbol() for atom in mol.GetAtoms()}
     heavy = mol.GetNumHeavyAtoms()
     if foreign := sorted(elements - MODELLED_ELEMENTS):
-        raise _undefined(mol, f"not fitted for {', '.join(foreign)}")
-    if "C" not in elements:
-        raise _undefined(mol, "no carbon")
-    if heavy < MIN_HEAVY_ATOMS:
-        raise _undefined(
-            mol, f"{heavy} heavy atom{'s' * (heavy != 1)}, fewer than {MIN_HEAVY_ATOMS}"
-        )
-
-
-def _undefined(mol: Chem.Mol, detail: str) -> MoleculeError:
-    return MoleculeError("not defined", Chem.MolToSmiles(mol), detail)
+        detail = f"not fitted for {', '.join(foreign)}"
+    elif "C" not in elements:
+        detail = "no carbon"
+    elif heavy < MIN_HEAVY_ATOMS:
+        detail = f"{heavy} heavy atom{'s' * (heavy != 1)}, fewer than {MIN_HEAVY_ATOMS}"
+    else:
+        return
+    raise MoleculeError("not defined", Chem.MolToSmiles(mol), detail)
 
 
 @dataclass(frozen=True)

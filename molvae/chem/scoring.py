@@ -14,6 +14,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain, count
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from rdkit import Chem
@@ -23,7 +24,7 @@ from ..runtime.process_pool import chunked, default_workers, forks_workers, map_
 from ..runtime.progress import Progress
 from .custom_scorers import Scorer, call_scorer, load_scorer, one_line, scorer_name, settle_scorer
 from .molecule import parse, standardise
-from .properties import DEFAULT_SCORES, PROPERTIES, Value
+from .properties import DEFAULT_SCORES, PROPERTIES, Property, Value
 
 if TYPE_CHECKING:
     import pandas
@@ -172,16 +173,16 @@ def stream(
             waiting.append(extra)
             yield smiles
 
-    count = default_workers() if workers is None else workers
-    if count < 1:
-        raise UsageError(f"`workers` (={count}) must be at least 1")
+    workers = default_workers() if workers is None else workers
+    if workers < 1:
+        raise UsageError(f"`workers` (={workers}) must be at least 1")
     if not _travels(plan):
-        count = 1
+        workers = 1
     # Tables are loaded once, here, and shared with the workers; scorers of others run where rows
     # do.
     measure(Plan(plan.names), Chem.MolFromSmiles("Cc1ccccc1"))
     chunks = chunked(smiles_of_items(), CHUNK_SIZE)
-    for rows in map_chunks(partial(score_chunk, plan), chunks, count, partial(_crashed, plan)):
+    for rows in map_chunks(partial(score_chunk, plan), chunks, workers, partial(_crashed, plan)):
         for row in rows:
             yield waiting.popleft(), row
 
@@ -214,18 +215,17 @@ def measure(plan: Plan, mol: Chem.Mol) -> Scored:
     values: list[Value | None] = []
     gaps: dict[str, list[str]] = {}  # what went wrong -> the columns it went wrong for
     reason = ""
-    for name in plan.names:
-        value, problem = _property(PROPERTIES[name].function, mol)
+    for one in (*(PROPERTIES[name] for name in plan.names), *plan.scorers):
+        if isinstance(one, Property):
+            value, problem = _property(one.function, mol)
+            column, short = one.name, problem.partition(":")[0]
+        else:
+            value, problem = call_scorer(load_scorer(one), mol)
+            column, short = f"scorer {scorer_name(one)}:", f"scorer {scorer_name(one)} failed"
         values.append(value)
         if problem:
-            gaps.setdefault(problem, []).append(PROPERTIES[name].name)
-            reason = reason or problem.partition(":")[0]
-    for scorer in plan.scorers:
-        value, problem = call_scorer(load_scorer(scorer), mol)
-        values.append(value)
-        if problem:
-            gaps.setdefault(problem, []).append(f"scorer {scorer_name(scorer)}:")
-            reason = reason or f"scorer {scorer_name(scorer)} failed"
+            gaps.setdefault(problem, []).append(column)
+            reason = reason or short
     status = "; ".join(f"{', '.join(columns)} {problem}" for problem, columns in gaps.items())
     return Scored(tuple(values), status or OK, reason)
 
@@ -239,13 +239,9 @@ def free_names(wanted: Sequence[str], taken: Iterable[str]) -> tuple[str, ...]:
     used = set(taken)
     free = []
     for name in wanted:
-        number = 1
-        candidate = name
-        while candidate in used:
-            number += 1
-            candidate = f"{name}_{number}"
-        used.add(candidate)
-        free.append(candidate)
+        candidates = chain([name], (f"{name}_{number}" for number in count(2)))
+        free.append(next(one for one in candidates if one not in used))
+        used.add(free[-1])
     return tuple(free)
 
 
