@@ -26,6 +26,9 @@ VALIDATED = 5_000
 """Molecules, at most, that are held out, and that one validation looks at."""
 
 FILES = ("arrays.safetensors", "vocabulary.json", "report.json")
+ARRAYS = {"ids": np.uint16, "lengths": np.int32, "hashes": np.uint64, "validation": np.uint8}
+"""The arrays of a file and their types, in the order of the fields of a data set."""
+
 Rows = NDArray[np.int64]
 
 
@@ -63,9 +66,9 @@ def pack(
     order = np.argsort(-lengths, kind="stable")
     rows, lengths = rows[order], lengths[order]
     steps = np.arange(int(lengths[0]))[:, None]  # (T, 1)
-    active = steps < lengths[None, :]  # (T, B)
-    place = offsets[rows][None, :] + steps
-    last = offsets[rows + 1][None, :] - 1 - steps
+    active = steps < lengths  # (T, B)
+    place = offsets[rows] + steps
+    last = offsets[rows + 1] - 1 - steps
     forward = ids[place[active]].astype(np.int64)  # (N - B,)
     backward = ids[last[active]].astype(np.int64)
     sizes = [len(rows), *active.sum(axis=1).tolist()]
@@ -76,9 +79,9 @@ def pack(
     batch = Batch(order, inputs, targets[written], backward, sizes)
     if alphabet is None or not TIERS[grammar]:
         return batch
-    ragged = np.concatenate([ids[offsets[row] : offsets[row + 1]] for row in rows])
+    ragged = ids[place.T[active.T]]  # (N - B,), one molecule after the other
     starts = np.cumsum(lengths + 1) - (lengths + 1)
-    place = starts[None, :] + np.arange(len(steps) + 1)[:, None]
+    place = starts + np.arange(len(steps) + 1)[:, None]
     return replace(
         batch, grammar=features(ragged, lengths, alphabet, TIERS[grammar])[place[written]]
     )
@@ -154,12 +157,7 @@ class Dataset:
         """
         from safetensors.numpy import save
 
-        arrays: dict[str, NDArray[Any]] = {
-            "ids": self.ids,
-            "lengths": self.lengths,
-            "hashes": self.hashes,
-            "validation": self.validation.astype(np.uint8),
-        }
+        arrays = {name: getattr(self, name).astype(kind) for name, kind in ARRAYS.items()}
         files = {
             "arrays.safetensors": save(arrays),
             "vocabulary.json": json.dumps(self.vocabulary.to_json(), indent=1).encode(),
@@ -183,16 +181,11 @@ class Dataset:
                 read_json(files["vocabulary.json"], "vocabulary.json")
             )
             check_arrays(arrays, len(vocabulary))
-            validation = arrays["validation"].astype(bool)
             report = read_json(files["report.json"], "report.json")
-            return cls(
-                vocabulary, arrays["ids"], arrays["lengths"], arrays["hashes"], validation, report
-            )
+            ids, lengths, hashes, validation = (arrays[name] for name in ARRAYS)
+            return cls(vocabulary, ids, lengths, hashes, validation.astype(bool), report)
         except (MolvaeError, SafetensorError, KeyError) as error:
             raise InputError(f"{path}: not a prepared data set of this version: {error}") from error
-
-
-ARRAYS = {"ids": np.uint16, "lengths": np.int32, "hashes": np.uint64, "validation": np.uint8}
 
 
 def check_arrays(arrays: dict[str, NDArray[Any]], vocabulary: int) -> None:

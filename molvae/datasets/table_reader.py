@@ -52,6 +52,7 @@ class Record:
     problem: str = ""
 
 
+@dataclass(frozen=True)
 class Table:
     """An open file of molecules: a single-pass iterator of records, and a context manager that
     closes it.
@@ -60,38 +61,34 @@ class Table:
     names, or column1, column2, … where there is no header; ``chosen_by`` says how ``smiles_column``
     was found."""
 
-    def __init__(
-        self,
-        lines: Lines,
-        format: str,
-        columns: tuple[str, ...],
-        smiles_at: int,
-        chosen_by: str,
-        records: Iterator[Record],
-    ) -> None:
-        self.name = lines.name
-        self.format = format
-        self.columns = columns
-        self.smiles_column = columns[smiles_at]
-        self.chosen_by = chosen_by
-        self._lines = lines
-        self._records = records
+    lines: Lines
+    format: str
+    columns: tuple[str, ...]
+    smiles_at: int
+    chosen_by: str
+    records: Iterator[Record]
+
+    @property
+    def name(self) -> str:
+        """The name of the file."""
+        return self.lines.name
+
+    @property
+    def smiles_column(self) -> str:
+        """The name of the column with SMILES."""
+        return self.columns[self.smiles_at]
 
     def __iter__(self) -> Iterator[Record]:
         return self
 
     def __next__(self) -> Record:
-        return next(self._records)
+        return next(self.records)
 
     def __enter__(self) -> Table:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file; standard input is left open."""
-        self._lines.close()
+        self.lines.close()
 
 
 def open_table(path: str | Path, column: str | None = None, whole: bool = False) -> Table:

@@ -89,11 +89,8 @@ class Lines:
     def _fetch(self) -> bool:
         try:
             block = self._carry + self._stream.readline(LONGEST_LINE)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            where = f"{self.name} is gzip, truncated or damaged, before line {self._next}"
-            raise InputError(f"{where}: {str(error).rstrip('.')}.") from None
-        except OSError as error:
-            raise InputError(f"{self.name} cannot be read: {error.strerror or error}.") from None
+        except (EOFError, zlib.error, OSError) as error:
+            raise _unreadable(self.name, error, f", before line {self._next}") from None
         self._carry = b""
         if len(block) >= LONGEST_LINE and not block.endswith(b"\n"):
             # Either a line beyond all measure or a file whose lines end in carriage returns alone.
@@ -219,13 +216,16 @@ def _unzipped(stream: io.BufferedReader, name: str) -> io.BufferedReader:
         if start.startswith(b"\x1f\x8b"):
             stream = io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=stream)))
             start = stream.peek(8)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(
-            f"{name} is gzip, truncated or damaged: {str(error).rstrip('.')}."
-        ) from None
-    except OSError as error:
-        raise InputError(f"{name} cannot be read: {error.strerror or error}.") from None
+    except (EOFError, zlib.error, OSError) as error:
+        raise _unreadable(name, error) from None
     for magic, kind in _NOT_TEXT.items():
         if start.startswith(magic):
             raise InputError(f"{name} is {kind}.")
     return stream
+
+
+def _unreadable(name: str, error: Exception, place: str = "") -> InputError:
+    """The error of a file that is damaged gzip, or that the system does not read."""
+    if isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile):
+        return InputError(f"{name} cannot be read: {error.strerror or error}.")
+    return InputError(f"{name} is gzip, truncated or damaged{place}: {str(error).rstrip('.')}.")
