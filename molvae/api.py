@@ -10,7 +10,6 @@ model.interpolate("CCO", "c1ccccc1")
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from .config import SECTIONS, Config, from_dict, nearest
+from .config import SECTION_OF, Config, from_dict, nearest
 from .errors import UsageError
 from .generation import interpolation, sampling
 from .generation.codec import Codec, Latents
@@ -139,7 +138,7 @@ def train(
     adds the symbols that it lacks. ``options`` are those of the command line and of
     :mod:`molvae.config`, such as ``epochs=5``; UsageError names one that does not exist.
     ``progress`` shows bars: by default on a terminal and in a notebook."""
-    paths = [data] if isinstance(data, (str, Path)) else list(data)
+    paths = [data] if isinstance(data, str | Path) else list(data)
     config, saved = configured(options), None
     if start is not None:
         saved = checkpoint.load(pretrained.find(start))
@@ -169,8 +168,8 @@ def train(
 
 def configured(options: dict[str, Any]) -> Config:
     """A configuration from options by name."""
-    known = [field.name for section in SECTIONS.values() for field in fields(section)]
     for name in options:
-        if name not in known:
-            raise UsageError(f'train: there is no option "{name}"; {nearest(name, known)}')
+        if name not in SECTION_OF:
+            hint = nearest(name, list(SECTION_OF))
+            raise UsageError(f'train: there is no option "{name}"; {hint}')
     return from_dict(run_folder.sections(options), "train")

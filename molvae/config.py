@@ -41,7 +41,6 @@ Section = TypeVar("Section", bound="DataConfig | ModelConfig | TrainingConfig")
 def option(
     default: Any,
     help: str,
-    *,
     low: float | None = None,
     high: float | None = None,
     choices: tuple[str, ...] = (),
@@ -59,31 +58,29 @@ class DataConfig:
     rows: int = option(
         0,
         "use only this many rows, drawn at random with the split's seed (0: all)",
-        low=0,
-        high=10**12,
+        0,
+        10**12,
     )
-    max_heavy_atoms: int = option(100, "largest molecule accepted, in heavy atoms", low=1, high=200)
+    max_heavy_atoms: int = option(100, "largest molecule accepted, in heavy atoms", 1, 200)
     neutralise: bool = option(True, "neutralise charges where that leaves a valid molecule")
-    vocabulary: int = option(
-        256, "symbols at most, learned byte-pair merges included", low=1, high=4096
-    )
+    vocabulary: int = option(256, "symbols at most, learned byte-pair merges included", 1, 4096)
     spellings: int = option(
-        0, "other, random SMILES of each molecule that it also learns to rebuild", low=0, high=100
+        0, "other, random SMILES of each molecule that it also learns to rebuild", 0, 100
     )
     validation: float = option(
-        0.05, "share of the molecules held out for validation (5,000 at most)", low=0.0, high=0.5
+        0.05, "share of the molecules held out for validation (5,000 at most)", 0.0, 0.5
     )
-    split_seed: int = option(0, "seed of the validation split", low=0, high=2**63 - 1)
+    split_seed: int = option(0, "seed of the validation split", 0, 2**63 - 1)
 
 
 @dataclass(frozen=True)
 class ModelConfig:
     """The sizes of the network and the kind of its posterior."""
 
-    embedding: int = option(128, "width of a symbol's embedding", low=1, high=4096)
-    encoder: int = option(256, "units of the encoder GRU, in each direction", low=1, high=8192)
-    decoder: int = option(512, "units of the decoder GRU", low=1, high=8192)
-    latent: int = option(128, "dimensions of the latent vector z", low=1, high=4096)
+    embedding: int = option(128, "width of a symbol's embedding", 1, 4096)
+    encoder: int = option(256, "units of the encoder GRU, in each direction", 1, 8192)
+    decoder: int = option(512, "units of the decoder GRU", 1, 8192)
+    latent: int = option(128, "dimensions of the latent vector z", 1, 4096)
     posterior: str = option(
         "levels",
         "levels: several noise levels in one model; gaussian: a mean and variance learned for each "
@@ -93,8 +90,8 @@ class ModelConfig:
     max_signal: float = option(
         0.866,
         "with levels, the highest noise level a (signal share), the one that reconstructs",
-        low=0.1,
-        high=0.999,
+        0.1,
+        0.999,
     )
     prefix_features: str = option(
         "environments",
@@ -107,8 +104,8 @@ class ModelConfig:
         4096,
         "rows of the table that each hash of the current atom's environment is looked up in; with "
         "--from, k times those of the model less one, and one: 8191 or 16381 from 4096",
-        low=2,
-        high=32761,
+        2,
+        32761,
     )
 
 
@@ -116,29 +113,27 @@ class ModelConfig:
 class TrainingConfig:
     """The ELBO and the loop."""
 
-    epochs: int = option(20, "passes over the training molecules", low=1, high=1_000_000)
+    epochs: int = option(20, "passes over the training molecules", 1, 1_000_000)
     minutes: float = option(
         0.0,
         "train for about this long instead of --epochs (0: off); the number of steps is fixed "
         "from the speed of the first ones",
-        low=0.0,
-        high=1e6,
+        0.0,
+        1e6,
     )
-    batch_size: int = option(256, "molecules per optimiser step", low=1, high=1_000_000)
-    learning_rate: float = option(2e-3, "peak learning rate of AdamW", low=1e-8, high=1.0)
-    warmup: int = option(
-        200, "steps of linear learning-rate warm-up, before the cosine", low=0, high=10**9
-    )
-    weight_decay: float = option(0.01, "AdamW weight decay on matrices", low=0.0, high=10.0)
-    clip: float = option(5.0, "largest gradient norm", low=1e-6, high=1e6)
+    batch_size: int = option(256, "molecules per optimiser step", 1, 1_000_000)
+    learning_rate: float = option(2e-3, "peak learning rate of AdamW", 1e-8, 1.0)
+    warmup: int = option(200, "steps of linear learning-rate warm-up, before the cosine", 0, 10**9)
+    weight_decay: float = option(0.01, "AdamW weight decay on matrices", 0.0, 10.0)
+    clip: float = option(5.0, "largest gradient norm", 1e-6, 1e6)
     ema: float = option(
-        0.999, "decay of the averaged weights that are validated and kept", low=0.0, high=0.999999
+        0.999, "decay of the averaged weights that are validated and kept", 0.0, 0.999999
     )
     beta: float = option(
         0.05,
         "with gaussian, weight of the KL in the loss; 1 is the ELBO, 0 a plain autoencoder",
-        low=0.0,
-        high=1000.0,
+        0.0,
+        1000.0,
     )
     beta_schedule: str = option(
         "linear", "how beta is warmed up", choices=("constant", "linear", "cyclical")
@@ -146,33 +141,33 @@ class TrainingConfig:
     beta_warmup: float = option(
         0.2,
         "share of training over which beta rises (of each cycle when cyclical)",
-        low=0.0,
-        high=1.0,
+        0.0,
+        1.0,
     )
-    beta_cycles: int = option(4, "cycles of the cyclical warm-up", low=1, high=10_000)
+    beta_cycles: int = option(4, "cycles of the cyclical warm-up", 1, 10_000)
     free_bits: float = option(
-        0.0, "with gaussian, nats of KL a latent dimension that cost nothing", low=0.0, high=100.0
+        0.0, "with gaussian, nats of KL a latent dimension that cost nothing", 0.0, 100.0
     )
     reconstruction_fraction: float = option(
         0.4,
         "with levels, fraction of the molecules trained at the highest level, a = max_signal",
-        low=0.0,
-        high=1.0,
+        0.0,
+        1.0,
     )
     unconditional_fraction: float = option(
-        0.35, "with levels, fraction trained at level 0, without latent", low=0.0, high=1.0
+        0.35, "with levels, fraction trained at level 0, without latent", 0.0, 1.0
     )
     signal_exponent: float = option(
         2.0,
         "with levels, the others' level is max_signal * u**exponent, u uniform: 2 favours low ones",
-        low=0.1,
-        high=10.0,
+        0.1,
+        10.0,
     )
-    mc_samples: int = option(1, "Monte-Carlo samples of z per molecule and step", low=1, high=1000)
-    seed: int = option(0, "seed of weights, batches and noise", low=0, high=2**63 - 1)
+    mc_samples: int = option(1, "Monte-Carlo samples of z per molecule and step", 1, 1000)
+    seed: int = option(0, "seed of weights, batches and noise", 0, 2**63 - 1)
     precision: str = option("auto", "operands of matrix products", choices=("auto", "fp32", "bf16"))
     patience: int = option(
-        0, "stop after this many validations without a better one (0: never)", low=0, high=10**6
+        0, "stop after this many validations without a better one (0: never)", 0, 10**6
     )
 
 
@@ -194,6 +189,9 @@ SECTIONS: dict[str, type[DataConfig] | type[ModelConfig] | type[TrainingConfig]]
     "model": ModelConfig,
     "training": TrainingConfig,
 }
+
+SECTION_OF = {option.name: name for name, cls in SECTIONS.items() for option in fields(cls)}
+"""The section of every option."""
 
 
 def nearest(name: str, valid: list[str]) -> str:
@@ -235,11 +233,8 @@ def build(section: type[Section], values: Mapping[str, Any], origin: str) -> Sec
         if name not in known:
             raise UsageError(f'{origin}: unknown key "{name}"; {nearest(name, list(known))}')
         check(name, value, known[name].default, known[name].metadata, origin)
-    typed: dict[str, Any] = {}
-    for name, value in values.items():
-        default: Any = known[name].default
-        typed[name] = type(default)(value)
-    return section(**typed)
+    kinds: dict[str, Any] = {name: type(field.default) for name, field in known.items()}
+    return section(**{name: kinds[name](value) for name, value in values.items()})
 
 
 def check(name: str, value: Any, default: Any, rule: Mapping[str, Any], origin: str) -> None:
@@ -258,7 +253,7 @@ def check(name: str, value: Any, default: Any, rule: Mapping[str, Any], origin: 
             f"{origin}: {name} must be one of {', '.join(rule['choices'])}, not {value!r}"
         )
     low, high = rule["low"], rule["high"]
-    if (low is not None and value < low) or (high is not None and value > high):
+    if low is not None and not low <= value <= high:
         raise UsageError(f"{origin}: {name} must be between {low:g} and {high:g}, not {value!r}")
 
 
@@ -270,10 +265,7 @@ def from_dict(values: Mapping[str, Any], origin: str) -> Config:
         if name not in SECTIONS:
             raise UsageError(f'{origin}: unknown section "{name}"; {nearest(name, list(SECTIONS))}')
         if not isinstance(section, Mapping):
-            hint = next(
-                (s for s, c in SECTIONS.items() if name in {f.name for f in fields(c)}), name
-            )
-            raise UsageError(f"{origin}: {name} must be a section of keys, such as [{hint}]")
+            raise UsageError(f"{origin}: {name} must be a section of keys, such as [{name}]")
     built: dict[str, Any] = {
         name: build(cls, values.get(name, {}), origin) for name, cls in SECTIONS.items()
     }
@@ -305,16 +297,13 @@ def read_toml(
 
     ``said`` gets a note on every key that has another name now."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
-        values = tomllib.loads(text)
+        values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     # ValueError: what tomllib raises, and a number of 5,000 digits; RecursionError: deep nesting.
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{path}: not a readable TOML file ({error})") from error
-    home = {f.name: name for name, cls in SECTIONS.items() for f in fields(cls)}
     for key in values:
-        new = OLD_KEYS.get(key, key)
-        if new in home:
-            raise UsageError(f"{path}: {key} belongs in the section [{home[new]}]")
+        if home := SECTION_OF.get(OLD_KEYS.get(key, key)):
+            raise UsageError(f"{path}: {key} belongs in the section [{home}]")
     from_dict(values, str(path))
     sections: dict[str, dict[str, Any]] = {}
     for name, section in values.items():
