@@ -141,10 +141,12 @@ def _standardised(mol: Mol, neutralise: bool) -> tuple[Mol, str]:
         for atom in mol.GetAtoms():
             atom.SetAtomMapNum(0)
     if neutralise and mol.GetAtomsMatchingQuery(_CHARGED):
-        before = _charges(mol)
         with BlockLogs():
             neutral = _UNCHARGER.uncharge(mol)
-        if _charges(neutral) != before:
+        before, after = (
+            [atom.GetFormalCharge() for atom in one.GetAtoms()] for one in (mol, neutral)
+        )
+        if after != before:
             mol, changed = neutral, True
     # Read anew, so that aromaticity and stereo are perceived for what is left.
     return _anew(mol) if changed else (mol, "")
@@ -319,17 +321,12 @@ def _is_molecule(piece: Mol) -> bool:
 
 
 def _rank(piece: Mol) -> tuple[int, bool, float, str]:
-    has_carbon = any(atom.GetAtomicNum() == 6 for atom in piece.GetAtoms())
     return (
         piece.GetNumHeavyAtoms(),
-        has_carbon,
+        any(atom.GetAtomicNum() == 6 for atom in piece.GetAtoms()),
         rdMolDescriptors.CalcExactMolWt(piece),
         Chem.MolToSmiles(piece),
     )
-
-
-def _charges(mol: Mol) -> list[int]:
-    return [atom.GetFormalCharge() for atom in mol.GetAtoms()]
 
 
 def _anew(mol: Mol) -> tuple[Mol, str]:

@@ -119,7 +119,12 @@ def plan_scores(
     )
     for name in chosen:
         if name not in PROPERTIES:
-            raise UsageError(_unknown_score(name))
+            begun = [key for key in PROPERTIES if name and key.startswith(name)]
+            near = begun or difflib.get_close_matches(name, PROPERTIES, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise UsageError(
+                f"{name!r} is not a score: {hint}`molvae score --list` shows what there is"
+            )
     settled = tuple(map(settle_scorer, scorers))
     if not chosen and not settled:
         raise UsageError("no scores are asked for; `molvae score --list` shows what there is")
@@ -261,13 +266,6 @@ def _empty(plan: Plan, reason: str, detail: str) -> Scored:
     """A row without any value."""
     nothing = (None,) * (len(plan.names) + len(plan.scorers))
     return Scored(nothing, f"{reason}: {detail}" if detail else reason, reason)
-
-
-def _unknown_score(name: str) -> str:
-    begun = [key for key in PROPERTIES if name and key.startswith(name)]
-    near = begun or difflib.get_close_matches(name, PROPERTIES, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"{name!r} is not a score: {hint}`molvae score --list` shows what there is"
 
 
 def _travels(plan: Plan) -> bool:
