@@ -7,7 +7,6 @@ folder is (:mod:`molvae.storage.model_folder`).
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +57,7 @@ def export_model(run: str | Path, folder: str | Path, *, licence: str = "", text
     card = write_card(target.absolute().name, saved.config, saved.vocabulary, info, molecules, text)
     files = {
         "weights.safetensors": save_tensors(weights),
-        "config.json": json.dumps(saved.config.as_dict(), indent=1).encode(),
-        "vocabulary.json": json.dumps(saved.vocabulary.to_json(), indent=1).encode(),
-        "info.json": json.dumps(info, indent=1).encode(),
+        **model_folder.metadata_files(saved.config, saved.vocabulary, info),
         KNOWN: known_molecules.to_bytes(molecules),
         CARD: card.encode(),
     }

@@ -60,13 +60,13 @@ class BloomFilter:
     molecules: int
 
     @classmethod
-    def of(cls, hashes: Hashes, bits: int = BITS, probes: int = PROBES) -> BloomFilter:
+    def of(cls, hashes: Hashes, bits: int = BITS) -> BloomFilter:
         """The filter of some hashes ``(n,)``, of ``bits`` bits for each."""
         size = max(8, -(-bits * len(hashes) // 8) * 8)
         flags = np.zeros(size, dtype=np.uint8)
         for start in range(0, len(hashes), CHUNK):
-            flags[places(hashes[start : start + CHUNK], probes, size)] = 1
-        return cls(np.packbits(flags, bitorder="little"), probes, len(hashes))
+            flags[places(hashes[start : start + CHUNK], PROBES, size)] = 1
+        return cls(np.packbits(flags, bitorder="little"), PROBES, len(hashes))
 
     def __len__(self) -> int:
         return self.molecules
@@ -111,10 +111,8 @@ def to_bytes(known: KnownMolecules) -> bytes:
     """Either form as a safetensors file."""
     if isinstance(known, SortedHashes):
         return save_arrays({"hashes": known.hashes.view(np.int64)})
-    numbers = {"probes": known.probes, "molecules": known.molecules}
-    return save_arrays(
-        {"bloom": known.bits} | {name: np.array([value]) for name, value in numbers.items()}
-    )
+    probes, molecules = np.array([[known.probes], [known.molecules]])
+    return save_arrays({"bloom": known.bits, "probes": probes, "molecules": molecules})
 
 
 def from_bytes(content: bytes, name: str) -> KnownMolecules:
@@ -131,16 +129,8 @@ def from_bytes(content: bytes, name: str) -> KnownMolecules:
             raise ModelError(f"{name}: its hashes are not in order")
         return SortedHashes(hashes)
     if flat and kinds == {"bloom": np.uint8, "probes": np.int64, "molecules": np.int64}:
-        bits, probes, molecules = (
-            arrays["bloom"],
-            arrays["probes"].tolist(),
-            arrays["molecules"].tolist(),
-        )
-        if (
-            len(bits)
-            and len(probes) == len(molecules) == 1
-            and 1 <= probes[0] <= 64
-            and molecules[0] >= 0
-        ):
-            return BloomFilter(bits, probes[0], molecules[0])
+        bits, probes, molecules = arrays["bloom"], arrays["probes"], arrays["molecules"]
+        alone = len(probes) == len(molecules) == 1
+        if len(bits) and alone and 1 <= probes[0] <= 64 and molecules[0] >= 0:
+            return BloomFilter(bits, int(probes[0]), int(molecules[0]))
     raise ModelError(f"{name}: holds neither the hashes of molecules nor a filter of them")

@@ -69,17 +69,13 @@ def write_card(
         "",
         "A molvae model: a variational autoencoder of molecules, written in SELFIES.",
         "",
-    ]
-    lines += [text.strip(), ""] if text.strip() else []
-    lines += [
+        *([text.strip(), ""] if text.strip() else []),
         "| | |",
         "|---|---|",
         *(f"| {key} | {value} |" for key, value in table.items() if value),
         "",
-    ]
-    lines += [
         "Samples are proposals: valid molecules, which nobody has checked to be stable, safe or "
-        "possible to make."
+        "possible to make.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -113,10 +109,9 @@ def reached(metrics: dict[str, Any]) -> dict[str, str]:
     epoch, seconds = figure(metrics, "epoch"), figure(metrics, "seconds")
     length = [f"{epoch:,.0f} epochs"] if epoch else []
     length += [f"{seconds / 60:,.0f} minutes"] if seconds and seconds >= 60 else []
-    found = {name: (form, figure(metrics, name)) for name, (_, form) in FIGURES.items()}
     rows = {
-        FIGURES[name][0]: form.format(value)
-        for name, (form, value) in found.items()
-        if value is not None
+        label: form.format(value)
+        for name, (label, form) in FIGURES.items()
+        if (value := figure(metrics, name)) is not None
     }
     return {"training, its last run": ", ".join(length)} | rows

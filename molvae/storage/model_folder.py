@@ -20,6 +20,7 @@ Free of torch, so that ``molvae info`` answers at once.
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -196,6 +197,18 @@ def parsed(files: dict[str, bytes], path: str | Path) -> tuple[Config, Vocabular
     return config, vocabulary, info
 
 
+def metadata_files(
+    config: Config, vocabulary: Vocabulary, info: dict[str, Any]
+) -> dict[str, bytes]:
+    """The JSON files of a model folder, which :func:`parse` reads."""
+    contents = {
+        "config.json": config.as_dict(),
+        "vocabulary.json": vocabulary.to_json(),
+        "info.json": info,
+    }
+    return {name: json.dumps(value, indent=1).encode() for name, value in contents.items()}
+
+
 def check_info(info: dict[str, Any], path: str | Path) -> None:
     """ModelError unless the parts of ``info.json`` that are shown have the right types."""
     for name in ("data", "metrics", "versions", "exported"):
@@ -215,8 +228,7 @@ def check_info(info: dict[str, Any], path: str | Path) -> None:
 
 def is_source(one: object) -> bool:
     """True for a well-formed entry of a file that a model was trained on."""
-    return (
-        isinstance(one, dict)
-        and isinstance(one.get("name"), str)
-        and isinstance(one.get("rows"), int)
-    )
+    match one:
+        case {"name": str(), "rows": int()}:
+            return True
+    return False

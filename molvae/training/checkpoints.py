@@ -24,10 +24,19 @@ from ..language.vocabulary import Vocabulary
 from ..runtime.atomic_folder import commit_folder, read_folder, read_json, replace_file
 from ..storage import known_molecules
 from ..storage.checkpoint import Saved, load, versions
-from ..storage.model_folder import FORMAT, KNOWN, STATE_FILES, best_name, load_info, steps_of
+from ..storage.model_folder import (
+    FORMAT,
+    KNOWN,
+    STATE_FILES,
+    best_name,
+    load_info,
+    metadata_files,
+    steps_of,
+)
 from .loop import TrainingState, assemble_state
 
 COUNTERS = (
+    "fingerprint",
     "step",
     "total_steps",
     "validated_step",
@@ -59,15 +68,11 @@ def save(
             "versions": versions(),
             "max_steps": state.model.max_steps,
         }
-        counters = {name: getattr(state, name) for name in COUNTERS} | {
-            "fingerprint": state.fingerprint
-        }
+        counters = {name: getattr(state, name) for name in COUNTERS}
         counters["best"] = None if math.isinf(state.best) else state.best
         files = {
             "weights.safetensors": save_tensors(finite(state.average.state_dict())),
-            "config.json": json.dumps(state.config.as_dict(), indent=1).encode(),
-            "vocabulary.json": json.dumps(dataset.vocabulary.to_json(), indent=1).encode(),
-            "info.json": json.dumps(info, indent=1).encode(),
+            **metadata_files(state.config, dataset.vocabulary, info),
             "training.safetensors": save_tensors(finite(training_tensors(state))),
             "state.json": json.dumps(counters, indent=1).encode(),
             KNOWN: known_molecules.to_bytes(known_molecules.SortedHashes(np.sort(dataset.hashes))),
