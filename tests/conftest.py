@@ -45,6 +45,10 @@ TINY = {
 }
 """Dials of the tiny model: quick, and far too small to be good."""
 
+if os.environ.get("MOLVAE_KERNELS") == "off":
+    # In plain Python the features of a prefix take a thousand times as long; they have own tests.
+    TINY["model"]["prefix_features"] = "none"
+
 
 def tiny_config(**training: Any) -> Any:
     """The tiny configuration, some dials of its training changed."""
