@@ -53,12 +53,11 @@ class Posteriors(NamedTuple):
 def capacity(posteriors: Posteriors) -> Figures:
     """Mutual information of molecules and latents, active units, and KL over the dimensions."""
     n, latent = posteriors.means.shape
-    figures: Figures = {}
     if n < 2:
         names = ("mutual information, nats", AT_MOST, "active units")
-        figures |= {name: absent(n, ONE) for name in names}
+        figures = {name: absent(n, ONE) for name in names}
     else:
-        figures |= information(posteriors)
+        figures = information(posteriors)
         figures["active units"] = Figure(
             int((posteriors.means.var(0, ddof=1) > ACTIVE).sum()),
             n,
@@ -86,7 +85,7 @@ def information(posteriors: Posteriors) -> Figures:
     for start in range(0, n, _ROWS):
         rows = slice(start, start + _ROWS)
         density = _log_density(draws[rows], means, log_variances)  # (rows, N)
-        own[rows] = density[np.arange(len(density)), np.arange(n)[rows]] - _log_mean_exp(density)
+        own[rows] = density.diagonal(start) - np.logaddexp.reduce(density, axis=1) + math.log(n)
     shared = max(0.0, float(own.mean()))
     rate = float(posteriors.kl().sum(1).mean())
     limit = math.log(n)
@@ -109,12 +108,6 @@ def _log_density(z: Floats, means: Floats, log_variances: Floats) -> Floats:
     return density
 
 
-def _log_mean_exp(values: Floats) -> Floats:
-    top = values.max(1)
-    average: Floats = top + np.log(np.exp(values - top[:, None]).mean(1))
-    return average
-
-
 def mismatch(posteriors: Posteriors) -> Figures:
     """The aggregate posterior beside the prior; the same of as many prior draws is in each note.
 
@@ -130,10 +123,10 @@ def mismatch(posteriors: Posteriors) -> Figures:
     kernel = f"kernel exp(-|a - b|²/{2 * latent})"
     few, few_prior = draws[_evenly(n, PAIRED)], prior[_evenly(n, PAIRED)]
     # Two halves of the prior: as near as two samples of one distribution come by chance.
-    by_chance = mmd(few_prior[::2], few_prior[1::2]) if len(few_prior) > 3 else None
-    chance = (
-        f"; between halves of as many prior draws {by_chance:.2g}" if by_chance is not None else ""
-    )
+    chance = ""
+    if len(few_prior) > 3:
+        by_chance = mmd(few_prior[::2], few_prior[1::2])
+        chance = f"; between halves of as many prior draws {by_chance:.2g}"
     return {
         "norm of mean": Figure(
             _norm_of_mean(draws), n, note=f"of as many prior draws {_norm_of_mean(prior):.2g}"
@@ -184,20 +177,19 @@ def mmd(first: Floats, second: Floats) -> float:
     Gretton et al. 2012, with the kernel exp(-|a - b|² / 2Z): two draws from N(0, I) are about one
     width of it apart. About 0 for samples of one distribution, and a little below by chance."""
     return (
-        _kernel_mean(first, first, without_self=True)
-        + _kernel_mean(second, second, without_self=True)
-        - 2 * _kernel_mean(first, second, without_self=False)
+        _kernel_mean(first, first) + _kernel_mean(second, second) - 2 * _kernel_mean(first, second)
     )
 
 
-def _kernel_mean(first: Floats, second: Floats, *, without_self: bool) -> float:
+def _kernel_mean(first: Floats, second: Floats) -> float:
+    """Mean of the kernel over all pairs; of a sample with itself, over pairs of two draws."""
     squares = (second**2).sum(1)
     total = 0.0
     for start in range(0, len(first), _ROWS):
         rows = first[start : start + _ROWS]
         distances = (rows**2).sum(1)[:, None] + squares - 2 * rows @ second.T
         total += float(np.exp(-np.maximum(distances, 0.0) / (2 * first.shape[1])).sum())
-    if without_self:
+    if first is second:
         return (total - len(first)) / (len(first) * (len(first) - 1))
     return total / (len(first) * len(second))
 

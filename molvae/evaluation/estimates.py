@@ -42,15 +42,6 @@ def absent(n: int, reason: str) -> Figure:
     return Figure(None, n, note=reason)
 
 
-def as_floats(figures: Mapping[str, Figure]) -> dict[str, float]:
-    """The values by name; absent figures are left out.
-
-    >>> as_floats({"valid": Figure(0.5, 2), "SNN/Test": absent(0, "no valid molecule")})
-    {'valid': 0.5}
-    """
-    return {name: figure.value for name, figure in figures.items() if figure.value is not None}
-
-
 def share(hits: int, n: int, interval: bool, note: str = "") -> Figure:
     """``hits`` of ``n`` as a share, with Wilson's interval; ``n`` must be above 0.
 
@@ -111,13 +102,9 @@ def number(value: float | None) -> str:
         return "-"
     if isinstance(value, int):
         return f"{value:,}"
-    return (
-        f"{value:,.0f}"
-        if abs(value) >= 1000
-        else f"{value:.1f}"
-        if abs(value) >= 100
-        else f"{value:.4f}"
-    )
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 100 else f"{value:.4f}"
 
 
 def interval(figure: Figure) -> str:
@@ -132,23 +119,13 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     ['a    10', 'bcd   9']
     """
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    lines = []
-    for first, *others in rows:
-        cells = [
-            first.ljust(widths[0]),
-            *(cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)),
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return lines
+    form = "  ".join(["{:<%d}", *["{:>%d}"] * (len(widths) - 1)]) % tuple(widths)
+    return [form.format(*row).rstrip() for row in rows]
 
 
 def listed(figures: Mapping[str, Figure]) -> list[str]:
     """A line for each figure, with its interval, its sample size, and its note beside it."""
-    cells = [["", "value", "95 %", "n"]]
-    cells += [
-        [name, number(one.value), interval(one), number(one.n)] for name, one in figures.items()
-    ]
-    lines = aligned(cells)
+    lines = compared({"value": figures})[: 1 + len(figures)]
     notes = ["", *(one.note for one in figures.values())]
     width = max(map(len, lines))
     return [

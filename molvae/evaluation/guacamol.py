@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
-from rdkit.Chem import rdMolDescriptors
 
 from ..chem.fingerprints import Fingerprints, nearest_other_similarity, packed_fingerprint
 from ..runtime.process_pool import chunked, map_chunks
@@ -30,7 +29,7 @@ DESCRIPTORS = (
     "NumAliphaticRings",
     "NumAromaticRings",
 )
-CONTINUOUS = 4  # the first four are compared as densities, the rest as histograms
+COUNTED = DESCRIPTORS[4:]  # compared as histograms, the others as densities
 _GRID = 1000
 _BINS = 10
 _FLOOR = 1e-10
@@ -62,24 +61,16 @@ def descriptor_profile(smiles: Sequence[str], workers: int = 1) -> Profile:
 
 
 def _profile_chunk(smiles: list[str]) -> list[tuple[str, tuple[list[float], Fingerprints]]]:
-    from rdkit.Chem import GraphDescriptors
+    from rdkit.Chem import Descriptors
 
-    complexity: Callable[[Chem.Mol], float] = GraphDescriptors.BertzCT
+    functions: list[Callable[[Chem.Mol], float]] = [
+        getattr(Descriptors, one) for one in DESCRIPTORS
+    ]
     rows = []
     for text in smiles:
         mol = Chem.MolFromSmiles(text)
         Chem.RemoveStereochemistry(mol)
-        values = [
-            float(complexity(mol)),
-            float(rdMolDescriptors.CalcCrippenDescriptors(mol)[0]),
-            float(rdMolDescriptors._CalcMolWt(mol)),
-            float(rdMolDescriptors.CalcTPSA(mol)),
-            float(rdMolDescriptors.CalcNumHBA(mol)),
-            float(rdMolDescriptors.CalcNumHBD(mol)),
-            float(rdMolDescriptors.CalcNumRotatableBonds(mol)),
-            float(rdMolDescriptors.CalcNumAliphaticRings(mol)),
-            float(rdMolDescriptors.CalcNumAromaticRings(mol)),
-        ]
+        values = [float(function(mol)) for function in functions]
         rows.append((Chem.MolToSmiles(mol), (values, packed_fingerprint(mol, BITS))))
     return rows
 
@@ -91,19 +82,19 @@ def kl_score(reference: Profile, sample: Profile) -> float:
     molecules, or a descriptor with one value for all."""
     if min(len(reference.similarities), len(sample.similarities)) < 2:
         raise ValueError("fewer than two distinct molecules")
+    names = (*DESCRIPTORS, "similarity to the nearest other molecule")
+    columns = zip(
+        (*reference.descriptors.T, reference.similarities),
+        (*sample.descriptors.T, sample.similarities),
+        strict=True,
+    )
     scores = []
-    for at, name in enumerate(DESCRIPTORS):
-        compare = continuous_kl if at < CONTINUOUS else discrete_kl
+    for name, pair in zip(names, columns, strict=True):
+        compare = discrete_kl if name in COUNTED else continuous_kl
         try:
-            scores.append(
-                math.exp(-compare(reference.descriptors[:, at], sample.descriptors[:, at]))
-            )
+            scores.append(math.exp(-compare(*pair)))
         except ValueError as error:
             raise ValueError(f"{name} {error}") from None
-    try:
-        scores.append(math.exp(-continuous_kl(reference.similarities, sample.similarities)))
-    except ValueError as error:
-        raise ValueError(f"similarity to the nearest other molecule {error}") from None
     return sum(scores) / len(scores)
 
 

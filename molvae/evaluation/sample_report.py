@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,9 @@ from .distribution_metrics import (
 from .estimates import Figure, absent, share
 from .reference_statistics import ReferenceSet, reference_set
 
+if TYPE_CHECKING:
+    from ..generation.sampling import Sample
+
 REFERENCE, CANONICAL = "random training molecules", "canonical samples"
 LOOKED_AT = 1000
 """Training molecules that are checked before all of them are taken to be canonical SMILES."""
@@ -41,18 +45,6 @@ NO_TRAIN = "no --train file was given, and a model keeps only hashes of its mole
 _CHUNK = 500
 
 Say = Callable[[str], object]
-
-
-class Drawn(Protocol):
-    """A draw of a model, as :class:`molvae.generation.sampling.Sample` is one."""
-
-    @property
-    def smiles(self) -> str:
-        """Canonical SMILES, empty for none."""
-
-    @property
-    def canonical(self) -> bool:
-        """True if encode(canonical(decode(s))) = s for its SELFIES s."""
 
 
 @dataclass(frozen=True)
@@ -111,18 +103,12 @@ def prepare_sets(
     """
     count = default_workers() if workers is None else workers
     folder = reference_cache()
-    remarks = (
-        []
-        if folder
-        else ["the statistics of the reference sets could not be kept: no cache folder"]
-    )
+    remarks = []
+    if folder is None:
+        remarks.append("the statistics of the reference sets could not be kept: no cache folder")
     said("samples: statistics of the test set")
-    first = reference_set(test, cache_folder=folder, workers=count, fcd=fcd)
-    other = (
-        None
-        if second is None
-        else reference_set(second, cache_folder=folder, workers=count, fcd=fcd)
-    )
+    describe = partial(reference_set, cache_folder=folder, workers=count, fcd=fcd)
+    first, other = describe(test), None if second is None else describe(second)
     if train is not None:
         said("samples: training molecules")
         known, remark = known_molecules(train, count)
@@ -198,7 +184,8 @@ def judge(
         )
 
     rows = {"samples": measured(samples, "samples")}
-    valid = _valid(rows["samples"])
+    share_valid = rows["samples"]["valid"]
+    valid = round((share_valid.value or 0.0) * share_valid.n)
     sizes = {"samples": len(samples), "valid samples": valid, "test": sets.test.statistics.count}
     if kept is not None:
         rows[CANONICAL], sizes[CANONICAL] = measured(kept, CANONICAL), len(kept)
@@ -224,12 +211,7 @@ def judge(
     return SampleTable(rows | {REFERENCE: honest}, sizes, remarks)
 
 
-def _valid(figures: Figures) -> int:
-    valid = figures["valid"]
-    return round((valid.value or 0.0) * valid.n)
-
-
-def canonical_alone(drawn: Sequence[Drawn], more: Iterator[Drawn]) -> tuple[Figure, list[str]]:
+def canonical_alone(drawn: Sequence[Sample], more: Iterator[Sample]) -> tuple[Figure, list[str]]:
     """The share of draws with canonical SELFIES, and the SMILES of these alone.
 
     FCD falls with the number of molecules, so the canonical ones are filled up to the number
@@ -247,10 +229,12 @@ def canonical_alone(drawn: Sequence[Drawn], more: Iterator[Drawn]) -> tuple[Figu
 
 def as_json(figures: Mapping[str, Figure]) -> dict[str, dict[str, float | int | str | None]]:
     """Figures for a JSON file, without NaN; a value that is null has its reason in ``note``."""
-    table: dict[str, dict[str, float | int | str | None]] = {}
-    for name, figure in figures.items():
-        entry: dict[str, float | int | str | None] = {"value": figure.value, "n": figure.n}
-        if figure.low is not None:
-            entry |= {"low": figure.low, "high": figure.high}
-        table[name] = entry | ({"note": figure.note} if figure.note else {})
-    return table
+    always = ("value", "n")
+    return {
+        name: {
+            key: entry
+            for key, entry in vars(one).items()
+            if key in always or entry not in (None, "")
+        }
+        for name, one in figures.items()
+    }

@@ -66,28 +66,25 @@ def describe_set(smiles: Sequence[str], workers: int = 1, filters: bool = True) 
     read but the empty string, wildcards and molecules beyond its limits of size, which MOSES would
     let pass."""
     work = partial(_describe_chunk, filters=filters)
-    parts = list(map_chunks(work, chunked(smiles, _CHUNK), workers, on_crash=_unusable))
+    parts = [work([]), *map_chunks(work, chunked(smiles, _CHUNK), workers, on_crash=_unusable)]
     fragments: Counter[str] = Counter()
     scaffolds: Counter[str] = Counter()
     for part in parts:
         fragments.update(part.statistics.fragments)
         scaffolds.update(part.statistics.scaffolds)
-    none = np.zeros((0, BITS // 64), np.uint64)
     return DescribedSet(
         given=len(smiles),
         smiles=tuple(text for part in parts for text in part.smiles),
         statistics=Statistics(
-            np.concatenate([none, *(part.statistics.fingerprints for part in parts)]),
+            np.concatenate([part.statistics.fingerprints for part in parts]),
             fragments,
             scaffolds,
             {
-                name: np.concatenate(
-                    [np.zeros(0), *(part.statistics.properties[name] for part in parts)]
-                )
+                name: np.concatenate([part.statistics.properties[name] for part in parts])
                 for name in PROPERTY_NAMES
             },
         ),
-        passes=np.concatenate([np.zeros(0, np.bool_), *(part.passes for part in parts)]),
+        passes=np.concatenate([part.passes for part in parts]),
     )
 
 
