@@ -165,37 +165,22 @@ def distinct(
     ``memory`` is what DuckDB may use, in bytes; what does not fit goes to the folder ``spill``.
     ``progress`` gets the rows read, each of them twice."""
     pa, parquet = arrow()
-    wanted = Ascending(first_draws(parts, memory, spill, progress))
+    coming = first_draws(parts, memory, spill, progress)
+    wanted = np.zeros(0, np.int64)
     for path in parts.paths:
         table = parquet.read_table(path, partitioning=None)
         progress(table.num_rows)
         draws = table.column("draw").to_numpy()
-        if len(draws):
-            yield table.filter(
-                pa.array(np.isin(draws, wanted.up_to(int(draws[-1])), assume_unique=True))
-            )
-
-
-class Ascending:
-    """Ascending numbers that come in pieces, taken up to one bound after the other."""
-
-    def __init__(self, pieces: Iterator[NDArray[np.int64]]) -> None:
-        self.pieces, self.rest = pieces, np.zeros(0, np.int64)
-
-    def up_to(self, bound: int) -> NDArray[np.int64]:
-        """The numbers not taken yet that are not above ``bound``."""
-        taken = []
-        while len(self.rest) == 0 or self.rest[-1] <= bound:
-            taken.append(self.rest)
-            following = next(self.pieces, None)
-            if following is None:
-                self.rest = np.zeros(0, np.int64)
-                return np.concatenate(taken)
-            self.rest = following
-        place = int(np.searchsorted(self.rest, bound, side="right"))
-        taken.append(self.rest[:place])
-        self.rest = self.rest[place:]
-        return np.concatenate(taken)
+        if not len(draws):
+            continue
+        # Ascending, as the draws are: pieces are taken until one goes beyond this part.
+        while not len(wanted) or wanted[-1] <= draws[-1]:
+            piece = next(coming, None)
+            if piece is None:
+                break
+            wanted = np.concatenate([wanted, piece])
+        yield table.filter(pa.array(np.isin(draws, wanted, assume_unique=True)))
+        wanted = wanted[wanted > draws[-1]]
 
 
 def first_draws(
@@ -203,7 +188,12 @@ def first_draws(
 ) -> Iterator[NDArray[np.int64]]:
     """The lowest draw of each SMILES, ascending, in pieces."""
     pa, parquet = arrow()
-    duckdb = duckdb_module()
+    try:
+        import duckdb
+    except ImportError as error:
+        raise UsageError(
+            "removing repeats needs the extra: pip install 'molvae[duckdb]'"
+        ) from error
     schema = pa.schema([("draw", pa.int64()), ("smiles", pa.string())])
     stopped: list[Exception] = []
 
@@ -219,7 +209,7 @@ def first_draws(
             stopped.append(error)
             raise
 
-    settings = {
+    settings: dict[str, Any] = {
         "memory_limit": f"{memory >> 10}KiB",
         "threads": max(1, min(default_workers(), memory // PER_THREAD)),
         "temp_directory": str(spill),
@@ -236,7 +226,8 @@ def first_draws(
         if stopped:  # DuckDB wraps what was raised in reading for it
             raise stopped[0] from None
         raise MolvaeError(
-            f"DuckDB could not find the repeats in {memory >> 20:,} MB: {first_line(error)}"
+            f"DuckDB could not find the repeats in {memory >> 20:,} MB: "
+            + str(error).strip().partition("\n")[0]  # below it is advice
         ) from error
 
 
@@ -253,11 +244,6 @@ def in_a_thread(connection: Any, query: str) -> Iterator[NDArray[np.int64]]:
         except BaseException:
             connection.interrupt()
             raise
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an error, without the advice below it."""
-    return str(error).strip().partition("\n")[0]
 
 
 def write_tables(handle: BinaryIO, tables: Iterable[Any], schema: Any, format: str) -> int:
@@ -284,9 +270,8 @@ def _write_csv(handle: BinaryIO, tables: Iterable[Any], schema: Any) -> int:
     writer.writerow(schema.names)
     rows = 0
     for table in tables:
-        writer.writerows(
-            zip(*(map(cell, column.to_pylist()) for column in table.columns), strict=True)
-        )
+        columns = (map(cell, column.to_pylist()) for column in table.columns)
+        writer.writerows(zip(*columns, strict=True))
         rows += table.num_rows
     text.flush()
     text.detach()
@@ -299,25 +284,14 @@ def format_of(path: str) -> str:
     >>> format_of("molecules.parquet"), format_of("molecules.csv.gz"), format_of("-")
     ('parquet', 'csv', 'csv')
     """
-    ending = Path(path.lower()).suffix.lstrip(".")
-    if path == "-" or path.lower().endswith(".csv.gz") or ending == "csv":
+    plain = path.lower()
+    if path == "-" or plain.endswith((".csv", ".csv.gz")):
         return "csv"
-    if ending == "parquet":
+    if plain.endswith(".parquet"):
         return "parquet"
     raise UsageError(
         f"{path}: molecules are written to .parquet or .csv files, .csv also as .csv.gz"
     )
-
-
-def duckdb_module() -> Any:
-    """DuckDB."""
-    try:
-        import duckdb
-    except ImportError as error:
-        raise UsageError(
-            "removing repeats needs the extra: pip install 'molvae[duckdb]'"
-        ) from error
-    return duckdb
 
 
 def arrow() -> tuple[Any, Any]:

@@ -151,10 +151,8 @@ class Shards:
                 rows.append(item if scores is None else (*item, *scores.values))
                 continue
             number = next(coming)
-            replace_file(
-                self.folder / f"part-{number:06d}.parquet",
-                self._content(schema, rows, number, item),
-            )
+            content = self._content(schema, rows, number, item)
+            replace_file(self.folder / f"part-{number:06d}.parquet", content)
             rows.clear()
             yield item
 
@@ -165,14 +163,13 @@ class Shards:
         progress: Callable[[int], object],
     ) -> Iterator[tuple[str, Row | Tally]]:
         """Every row that is kept, with its SMILES, and after those of a part its counts."""
-        flagged = self.flagged
         for number in numbers:
             tally, seen = Tally(), None if self.settings.every else set[int]()
             for draw in self.span(number):
                 one = tally.take(next(found), seen)
                 if one is not None:
                     row = (draw, one.smiles, one.selfies, round(one.log_likelihood, 4))
-                    yield one.smiles, (*row, one.canonical) if flagged else row
+                    yield one.smiles, (*row, one.canonical) if self.flagged else row
                 progress(1)
             yield "", tally
 
@@ -185,30 +182,27 @@ class Shards:
         """The columns of a part and their types; scores have the types of toluene's."""
         pa, _ = arrow()
         types = {int: pa.int64(), float: pa.float64(), str: pa.string()}
-        fields = list(
-            zip(COLUMNS, (pa.int64(), pa.string(), pa.string(), pa.float32()), strict=True)
-        )
-        fields += [(FLAG, pa.bool_())] if self.flagged else []
+        names, kinds = [*COLUMNS], [pa.int64(), pa.string(), pa.string(), pa.float32()]
+        if self.flagged:
+            names, kinds = [*names, FLAG], [*kinds, pa.bool_()]
         if plan:
-            values = measure(plan, parse("Cc1ccccc1")).values
-            fields += [
-                (name, types[type(value)]) for name, value in zip(plan.columns, values, strict=True)
-            ]
-        return pa.schema(fields)
+            names += plan.columns
+            kinds += [types[type(value)] for value in measure(plan, parse("Cc1ccccc1")).values]
+        return pa.schema(zip(names, kinds, strict=True))
 
     def _content(self, schema: Any, rows: Sequence[Row], number: int, tally: Tally) -> bytes:
         """A part as the bytes of a parquet file."""
         pa, parquet = arrow()
         span = self.span(number)
-        counts = {"kept": tally.kept, "dropped": tally.dropped}
         notes = {
             "settings": asdict(self.settings),
             "first": span.start,
             "draws": len(span),
-            **counts,
+            "kept": tally.kept,
+            "dropped": tally.dropped,
         }
         marked = schema.with_metadata({KEY: json.dumps(notes, sort_keys=True).encode()})
-        columns = zip(*rows, strict=True) if rows else [()] * len(schema)
+        columns = list(zip(*rows, strict=True)) or [()] * len(schema)
         arrays = [
             pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)
         ]

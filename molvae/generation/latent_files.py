@@ -159,15 +159,10 @@ def from_arrays(path: str, content: bytes, limit: int) -> Latents:
                 f"{path}: holds no array called z, but {', '.join(arrays) or 'nothing'}"
             )
         z = np.atleast_2d(np.asarray(arrays["z"], dtype=np.float32))
-        count = len(z)
-        ids = (
-            [str(i) for i in arrays["id"]]
-            if "id" in arrays
-            else [str(i) for i in range(1, count + 1)]
-        )
-        smiles = [str(s) for s in arrays["smiles"]] if "smiles" in arrays else [""] * count
-    if not len(ids) == len(smiles) == count:
-        raise InputError(f"{path}: {len(ids)} ids and {len(smiles)} SMILES for {count} vectors")
+        ids = list(map(str, arrays.get("id", range(1, len(z) + 1))))
+        smiles = list(map(str, arrays.get("smiles", [""] * len(z))))
+    if not len(ids) == len(smiles) == len(z):
+        raise InputError(f"{path}: {len(ids)} ids and {len(smiles)} SMILES for {len(z)} vectors")
     return Latents(ids, smiles, z)
 
 

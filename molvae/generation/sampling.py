@@ -109,15 +109,13 @@ class Tally:
         Returns the draw if its molecule is new to ``seen``, hashes of molecules, or that is None.
         """
         self.drawn += 1
+        if seen is not None and not isinstance(one, str):
+            number = smiles_hash(one.smiles)
+            one = REPEATED if number in seen else one
+            seen.add(number)
         if isinstance(one, str):
             self.dropped[one] += 1
             return None
-        if seen is not None:
-            number = smiles_hash(one.smiles)
-            if number in seen:
-                self.dropped[REPEATED] += 1
-                return None
-            seen.add(number)
         self.kept += 1
         return one
 

@@ -15,14 +15,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pyarrow import parquet
 
 from molvae.errors import InputError, MolvaeError, UsageError
 from molvae.generation.deduplication import (
     KEY,
-    Ascending,
     distinct,
     format_of,
     notes_of,
@@ -126,23 +123,6 @@ def test_what_does_not_fit_in_memory_goes_to_disk_and_comes_back(
     draws = np.concatenate([table.column("draw").to_numpy() for table in tables])
     assert (draws == np.arange(150_000)).all()
     assert max(spilled) > 0
-
-
-@given(
-    st.lists(st.lists(st.integers(-50, 50), max_size=6), max_size=6),
-    st.lists(st.integers(-60, 60), max_size=8),
-)
-def test_ascending_numbers_are_given_out_bound_by_bound(
-    pieces: list[list[int]], bounds: list[int]
-) -> None:
-    numbers = sorted({number for piece in pieces for number in piece})
-    cut = sorted(random.Random(len(numbers)).randint(0, len(numbers)) for _ in pieces)
-    ends = zip([0, *cut], [*cut, len(numbers)], strict=True)
-    source = Ascending(np.array(numbers[a:b], np.int64) for a, b in ends)
-    given_out: list[int] = []
-    for bound in sorted(bounds):
-        given_out += source.up_to(bound).tolist()
-        assert given_out == [number for number in numbers if number <= bound]
 
 
 def test_the_file_is_the_same_table_as_parquet_and_as_csv(tmp_path: Path) -> None:
