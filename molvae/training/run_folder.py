@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import fields
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +61,7 @@ def cache_key(
     for path in paths:
         digest.update(Path(path).name.encode() + b"\0")
         with open(path, "rb") as handle:
-            while block := handle.read(1 << 20):
-                digest.update(block)
+            file_digest(handle, lambda: digest)  # goes on with the hash so far
     return digest.hexdigest()[:32]
 
 
@@ -91,7 +90,10 @@ def open_dataset(
     for path in paths:
         if is_prepared(path):
             raise UsageError(f"{path}: a prepared folder must be the only input")
-    kept = place_in_cache(paths, config, column, base) if cached else None
+    # A stream cannot be read twice.
+    lasting = all(str(path) != "-" and Path(path).is_file() for path in paths)
+    folder = user_cache_folder("prepared") if cached and lasting else None
+    kept = folder and folder / cache_key(paths, config, column, base)
     if kept is not None and (before := read_cache(kept)):
         said(f"prepared before, read from {kept}")
         return before
@@ -106,18 +108,6 @@ def open_dataset(
         except OSError as error:
             said(f"the prepared data could not be kept for next time: {error}")
     return prepared.dataset, rejected
-
-
-def place_in_cache(
-    paths: Sequence[str | Path], config: DataConfig, column: str | None, base: Vocabulary | None
-) -> Path | None:
-    """The folder that the data set of these files is kept in.
-
-    None for a stream, which cannot be read twice, and without a home folder."""
-    if any(str(path) == "-" or not Path(path).is_file() for path in paths):
-        return None
-    folder = user_cache_folder("prepared")
-    return None if folder is None else folder / cache_key(paths, config, column, base)
 
 
 def read_cache(kept: Path) -> tuple[Dataset, str] | None:
@@ -138,14 +128,12 @@ def check_new(run: Path, force: bool = False) -> None:
     """UsageError unless a new training may begin in the folder ``run``."""
     if run.exists() and not run.is_dir():
         raise UsageError(f"{run}: is a file; a training needs a folder of its own")
-    # A training stopped before its first save holds nothing to lose.
-    free = run.is_dir() and is_ours(run) and (force or not model_folder.steps_of(run))
-    if run.is_dir() and any(run.iterdir()) and not free:
-        hint = (
-            "--resume goes on with it, --force starts it anew"
-            if is_ours(run)
-            else "choose another folder"
-        )
+    hint = "choose another folder"
+    if run.is_dir() and is_ours(run):
+        # A training stopped before its first save holds nothing to lose.
+        kept = not force and model_folder.steps_of(run)
+        hint = "--resume goes on with it, --force starts it anew" if kept else ""
+    if hint and run.is_dir() and any(run.iterdir()):
         raise UsageError(f"{run}: already exists and is not empty; {hint}")
     parent = next(path for path in (run, *run.absolute().parents) if path.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK):
@@ -194,10 +182,9 @@ def clear_leftovers(run: Path) -> None:
 
 def is_ours(run: Path) -> bool:
     """True for a folder that holds nothing but what trainings write."""
-    names = {path.name for path in run.iterdir()}
     return all(
         name in OURS or model_folder.WRITTEN.fullmatch(name) or name.startswith(".tmp-")
-        for name in names
+        for name in os.listdir(run)
     )
 
 
@@ -205,8 +192,7 @@ def config_of(run: Path, given: dict[str, dict[str, Any]]) -> Config:
     """The configuration of the training in ``run``; UsageError if ``given`` options differ."""
     if not run.is_dir():
         raise UsageError(f"{run}: there is no training to resume")
-    steps = model_folder.steps_of(run)
-    if not steps:
+    if not model_folder.steps_of(run):
         raise UsageError(f"{run}: there is no training to resume; it has not been saved yet")
     config = checkpoints.newest_info(run)[0]
     for name, values in given.items():
@@ -265,7 +251,11 @@ def run_training(
             if group.leads and isinstance(record, Epoch):
                 metrics.append(metrics_row(record))
                 # Before the state: a row too many is dropped on resuming, one too few is lost.
-                replace_file(run / "metrics.csv", metrics_csv(metrics).encode())
+                text = io.StringIO()
+                writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+                writer.writeheader()
+                writer.writerows(metrics)
+                replace_file(run / "metrics.csv", text.getvalue().encode())
                 checkpoints.save(
                     run, state, dataset, info | {"metrics": metrics[-1]}, best=record.best
                 )
@@ -282,23 +272,12 @@ def run_training(
 
 def metrics_row(record: Epoch) -> dict[str, str]:
     """An epoch as cells of ``metrics.csv``."""
-    values = (
-        [getattr(record, name) for name in METRICS] + list(record.validation) + [int(record.best)]
-    )
+    values = (*(getattr(record, name) for name in METRICS), *record.validation, int(record.best))
     cells = (
         f"{value:.6g}" if isinstance(value, float) else "" if value is None else str(value)
         for value in values
     )
     return dict(zip(COLUMNS, cells, strict=True))
-
-
-def metrics_csv(rows: list[dict[str, str]]) -> str:
-    """The text of ``metrics.csv``."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
 
 
 def read_metrics(run: Path) -> list[dict[str, str]]:

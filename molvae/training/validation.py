@@ -59,23 +59,11 @@ def figures(model: MoleculeVAE, batch: Batch, noise: Tensor) -> tuple[Tensor, Ga
     gap = gap - model.log_likelihood(packed, posterior.mean.roll(1, 0))
     right = logits.argmax(-1) == packed.targets  # (N,)
     wrong = packed.per_molecule((~right).double())
-    blank = (
-        model.log_likelihood(packed, 0 * noise, 0.0)
-        if model.config.posterior == "levels"
-        else 0 * likelihood
-    )
-    rebuilt = (wrong == 0).sum()
-    kl = posterior.kl().double().sum()
-    sums = (
-        likelihood.double().sum(),
-        kl,
-        rebuilt,
-        right.sum(),
-        len(right),
-        gap.double().sum(),
-        blank.double().sum(),
-    )
-    return torch.tensor([float(value) for value in sums], dtype=torch.float64), posterior
+    blank = 0 * likelihood
+    if model.config.posterior == "levels":
+        blank = model.log_likelihood(packed, 0 * noise, 0.0)
+    columns = (likelihood, posterior.kl(), wrong == 0, right, right >= 0, gap, blank)
+    return torch.stack([column.double().sum().cpu() for column in columns]), posterior
 
 
 def validate(
