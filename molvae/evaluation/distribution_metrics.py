@@ -29,7 +29,7 @@ from .estimates import Figure, absent, cosine_similarity, mean, share, wasserste
 from .fcd import FEW, LONGEST, MINIMUM, Moments, chemnet_moments, fcd_installed, frechet_distance
 from .guacamol import SAMPLE_SIZE, descriptor_profile, fcd_score, kl_score
 from .reference_statistics import ReferenceSet, reference_set
-from .set_statistics import PROPERTY_NAMES, DescribedSet, describe_set
+from .set_statistics import PROPERTY_NAMES, DescribedSet, Statistics, describe_set
 
 UNIQUE_AT = {"unique@1k": 1_000, "unique@10k": 10_000}
 MOST_PAIRED = 100_000  # molecules of which all pairs are compared for IntDiv
@@ -131,28 +131,25 @@ def _counted(described: DescribedSet, train: Known | None, intervals: bool) -> F
         return {name: absent(0, "no samples") for name in ("valid", *UNIQUE_AT, "novelty")}
     figures: Figures = {"valid": share(len(valid), described.given, intervals)}
     for name, size in UNIQUE_AT.items():
-        figures[name] = _unique(valid[:size], size)
+        first = valid[:size]
+        short = f"of {len(first):,} valid molecules, not of {size:,}" if len(first) < size else ""
+        figures[name] = (
+            Figure(len(set(first)) / len(first), len(first), note=short)
+            if first
+            else absent(0, NO_MOLECULE)
+        )
     distinct = set(valid)
     if train is None:
         figures["novelty"] = absent(len(distinct), "no training molecules were given")
     elif not distinct:
         figures["novelty"] = absent(0, NO_MOLECULE)
     else:
-        figures["novelty"] = share(_new(distinct, train), len(distinct), intervals)
+        if isinstance(train, np.ndarray):
+            new = int((~np.isin(smiles_hashes(sorted(distinct)), train)).sum())
+        else:
+            new = len(distinct.difference(train))
+        figures["novelty"] = share(new, len(distinct), intervals)
     return figures
-
-
-def _unique(first: Sequence[str], size: int) -> Figure:
-    if not first:
-        return absent(0, NO_MOLECULE)
-    note = f"of {len(first):,} valid molecules, not of {size:,}" if len(first) < size else ""
-    return Figure(len(set(first)) / len(first), len(first), note=note)
-
-
-def _new(distinct: set[str], train: Known) -> int:
-    if isinstance(train, np.ndarray):
-        return int((~np.isin(smiles_hashes(sorted(distinct)), train)).sum())
-    return len(distinct.difference(train))
 
 
 def _moments(smiles: Sequence[str], workers: int) -> Moments | str:
@@ -169,14 +166,13 @@ def _fcd(moments: Moments | str, reference: ReferenceSet, valid: int) -> Figure:
     if isinstance(moments, str):
         return absent(valid, moments)
     if reference.moments is None:
-        fewer = reference.statistics.count < MINIMUM
-        return absent(
-            moments.count,
-            f"not enough molecules in the reference set: {reference.statistics.count} valid ones, "
-            f"at least {MINIMUM} are needed"
-            if fewer
-            else "the reference set was prepared without it",
-        )
+        why = "the reference set was prepared without it"
+        if (count := reference.statistics.count) < MINIMUM:
+            why = (
+                f"not enough molecules in the reference set: {count} valid ones, "
+                f"at least {MINIMUM} are needed"
+            )
+        return absent(moments.count, why)
     try:
         distance = frechet_distance(moments, reference.moments)
     except ValueError as error:
@@ -196,8 +192,7 @@ def _likeness(
 ) -> Iterator[tuple[str, Figure]]:
     """SNN, Frag and Scaf against one reference set."""
     ours, theirs = described.statistics, reference.statistics
-    if not ours.count or not theirs.count:
-        reason = NO_REFERENCE if ours.count else NO_MOLECULE
+    if reason := _missing(ours, theirs):
         yield from ((name, absent(ours.count, reason)) for name in ("SNN", "Frag", "Scaf"))
         return
     yield "SNN", mean(nearest_similarity(ours.fingerprints, theirs.fingerprints, workers), rng)
@@ -222,11 +217,11 @@ def _diversity(described: DescribedSet, workers: int, rng: np.random.Generator |
         bits = bits[np.linspace(0, n - 1, MOST_PAIRED).astype(np.int64)]
         note = f"over {MOST_PAIRED:,} of {n:,} molecules, evenly spaced"
     plain, squared = mean_similarities(bits, workers)
-    figures = {}
-    for name, rows in (("IntDiv", plain), ("IntDiv2", np.sqrt(squared))):
-        # A molecule is in its own row and in every column: it moves the mean twice as its row does.
-        figures[name] = mean(1 - (2 * rows - rows.mean()), rng, note)
-    return figures
+    # A molecule is in its own row and in every column: it moves the mean twice as its row does.
+    return {
+        name: mean(1 - (2 * rows - rows.mean()), rng, note)
+        for name, rows in (("IntDiv", plain), ("IntDiv2", np.sqrt(squared)))
+    }
 
 
 def _filters(described: DescribedSet, intervals: bool) -> Figure:
@@ -236,14 +231,20 @@ def _filters(described: DescribedSet, intervals: bool) -> Figure:
 
 
 def _property_distances(described: DescribedSet, reference: ReferenceSet) -> Figures:
-    figures: Figures = {}
-    for name in PROPERTY_NAMES:
-        ours, theirs = described.statistics.properties[name], reference.statistics.properties[name]
-        if not len(ours) or not len(theirs):
-            figures[name] = absent(len(ours), NO_REFERENCE if len(ours) else NO_MOLECULE)
-        else:
-            figures[name] = Figure(wasserstein(ours, theirs), len(ours))
-    return figures
+    ours, theirs = described.statistics, reference.statistics
+    if reason := _missing(ours, theirs):
+        return {name: absent(ours.count, reason) for name in PROPERTY_NAMES}
+    return {
+        name: Figure(wasserstein(ours.properties[name], theirs.properties[name]), ours.count)
+        for name in PROPERTY_NAMES
+    }
+
+
+def _missing(ours: Statistics, theirs: Statistics) -> str:
+    """The set that is empty, in words; empty text where neither is."""
+    if not ours.count:
+        return NO_MOLECULE
+    return "" if theirs.count else NO_REFERENCE
 
 
 def _guacamol_kl(described: DescribedSet, reference: ReferenceSet, workers: int) -> Figure:
@@ -261,8 +262,6 @@ def _guacamol_kl(described: DescribedSet, reference: ReferenceSet, workers: int)
 def _guacamol_fcd(distance: Figure) -> Figure:
     if distance.value is None:
         return absent(distance.n, distance.note)
-    notes = [
-        distance.note,
-        "GuacaMol's published scores are of 10,000 against 10,000 training molecules",
-    ]
-    return Figure(fcd_score(distance.value), distance.n, note="; ".join(filter(None, notes)))
+    note = "GuacaMol's published scores are of 10,000 against 10,000 training molecules"
+    note = f"{distance.note}; {note}" if distance.note else note
+    return Figure(fcd_score(distance.value), distance.n, note=note)

@@ -12,6 +12,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from operator import eq
 from typing import NamedTuple
 
 import numpy as np
@@ -159,8 +160,7 @@ def measure_latent_space(
 
 
 def _numbers(values: Tensor) -> Floats:
-    numbers: Floats = values.double().cpu().numpy()
-    return numbers
+    return np.asarray(values.double().cpu())
 
 
 def reconstruction(
@@ -182,9 +182,7 @@ def reconstruction(
         f"exact, beam {WIDTH} with encode-back choice": encode_back(codec, means, beams, workers),
     }
     return {
-        name: share(
-            sum(a == b for a, b in zip(found, wanted, strict=True)), len(wanted), interval=True
-        )
+        name: share(sum(map(eq, found, wanted)), len(wanted), interval=True)
         for name, found in ways.items()
     }
 

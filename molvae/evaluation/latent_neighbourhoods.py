@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from rdkit import Chem
 from torch import Tensor
 
@@ -95,16 +94,14 @@ def encode_back(
     chosen = [some[0].smiles if some else "" for some in candidates]
     of = [owner for owner, some in enumerate(candidates) for _ in some]
     found = read_all(codec, [one.smiles for some in candidates for one in some], workers)
-    readable = [
-        (owner, one) for owner, one in zip(of, found, strict=True) if isinstance(one, Reading)
-    ]
-    if not readable:
+    readings = [one for one in found if isinstance(one, Reading)]
+    if not readings:
         return chosen
-    means = codec.posterior([reading for _, reading in readable]).mean
-    owners = torch.tensor([owner for owner, _ in readable]).to(z.device)
-    distances = torch.linalg.vector_norm(means - z[owners], dim=1).tolist()
+    owners = [owner for owner, one in zip(of, found, strict=True) if isinstance(one, Reading)]
+    apart = codec.posterior(readings).mean - z[torch.tensor(owners).to(z.device)]
     nearest: dict[int, float] = {}
-    for (owner, reading), distance in zip(readable, distances, strict=True):
+    distances = torch.linalg.vector_norm(apart, dim=1).tolist()
+    for owner, reading, distance in zip(owners, readings, distances, strict=True):
         if distance < nearest.get(owner, np.inf):
             nearest[owner], chosen[owner] = distance, reading.smiles
     return chosen
@@ -127,14 +124,13 @@ def locality(
     A neighbour is decoded from the posterior mean plus ``radius`` times a draw from N(0, I).
     """
     readings, means = readings[:SEEDS], means[:SEEDS]
-    seeds = fingerprints_of([reading.smiles for reading in readings])
+    texts = [reading.smiles for reading in readings]
+    seeds = fingerprints_of(texts)
     found_by_radius = []
     for radius in RADII:
         noise = rng.standard_normal(means.shape, dtype=np.float32)
         found = decode(codec, means + np.float32(radius) * noise)
-        same = np.array(
-            [smiles == reading.smiles for smiles, reading in zip(found, readings, strict=True)]
-        )
+        same = np.array(found) == np.array(texts)
         alike = similarity(seeds, fingerprints_of(found))
         found_by_radius.append(
             Neighbourhood(radius, mean(alike, rng), mean(same.astype(np.float64), rng))
@@ -163,10 +159,7 @@ def smoothness(codec: Codec, means: Latents, rng: np.random.Generator) -> Figure
     found = decode(codec, np.stack(points))
     bits = fingerprints_of(found).reshape(paths, STEPS, -1)
     texts = np.array(found).reshape(paths, STEPS)
-    flat = (paths * (STEPS - 1), bits.shape[2])
-    alike = similarity(bits[:, :-1].reshape(flat), bits[:, 1:].reshape(flat)).reshape(
-        paths, STEPS - 1
-    )
+    alike = np.array([similarity(path[:-1], path[1:]) for path in bits])
     # A point without atoms is not like its neighbour even where that has no atoms either.
     distinct = np.array([len(set(path) - {""}) / STEPS for path in texts])
     return {
@@ -188,29 +181,31 @@ def re_encoding_errors(
     Root mean square over the dimensions of mean(x) - z, with x decoded from z. Where no molecule
     was ever encoded the decoder answers with one that belongs elsewhere, so a prior mismatch shows
     as a larger error."""
-    figures: Figures = {}
-    for name, z in (("posterior", draws[:ROUND_TRIPS]), ("prior", prior[:ROUND_TRIPS])):
-        distances = _re_encoding_error(codec, z, workers)
-        lost = len(z) - len(distances)
-        note = f"{lost:,} decoded to nothing the model can read" if lost else ""
-        label = f"re-encoding error of {name} draws"
-        figures[label] = mean(distances, rng, note) if len(distances) else absent(0, note)
-    errors = [figure.value for figure in figures.values()]
-    if errors[0] is None or errors[1] is None or errors[0] < 1e-9:
-        figures["prior / posterior re-encoding error"] = absent(0, "one of the two is missing")
+    posterior, of_prior = (_re_encoding_error(codec, z, rng, workers) for z in (draws, prior))
+    if of_prior.value is None or posterior.value is None or posterior.value < 1e-9:
+        ratio = absent(0, "one of the two is missing")
     else:
-        figures["prior / posterior re-encoding error"] = Figure(
-            errors[1] / errors[0],
-            min(figure.n for figure in figures.values()),
-            note="1 where prior and posteriors match",
-        )
-    return figures
+        n = min(posterior.n, of_prior.n)
+        note = "1 where prior and posteriors match"
+        ratio = Figure(of_prior.value / posterior.value, n, note=note)
+    return {
+        "re-encoding error of posterior draws": posterior,
+        "re-encoding error of prior draws": of_prior,
+        "prior / posterior re-encoding error": ratio,
+    }
 
 
-def _re_encoding_error(codec: Codec, z: Latents, workers: int | None) -> NDArray[np.float64]:
+def _re_encoding_error(
+    codec: Codec, z: Latents, rng: np.random.Generator, workers: int | None
+) -> Figure:
+    z = z[:ROUND_TRIPS]
     found = read_all(codec, decode(codec, z), workers)
     readings = [one for one in found if isinstance(one, Reading)]
+    lost = len(z) - len(readings)
+    note = f"{lost:,} decoded to nothing the model can read" if lost else ""
+    if not readings:
+        return absent(0, note)
     means = codec.encode_readings(readings)
     rows = [row for row, one in enumerate(found) if isinstance(one, Reading)]
-    errors: NDArray[np.float64] = np.sqrt(((means - z[rows]).astype(np.float64) ** 2).mean(1))
-    return errors
+    errors = np.sqrt(((means - z[rows]).astype(np.float64) ** 2).mean(1))
+    return mean(errors, rng, note)

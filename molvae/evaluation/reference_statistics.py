@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rdkit
@@ -27,7 +28,7 @@ from .set_statistics import PROPERTY_NAMES, Statistics, describe_set
 
 FORMAT = "1"  # raise it whenever the meaning of what is stored changes
 
-Arrays = dict[str, NDArray[np.generic]]
+Arrays = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,7 @@ def reference_set(
     are computed again. Invalid SMILES are left out. ``fcd=False`` leaves out the ChemNet moments,
     by far the slowest part on a CPU."""
     key = content_key(smiles) if cache_folder is not None else ""
-    kept = _read(cache_folder, f"statistics-{key}.npz")
-    restored = _unpack_statistics(kept) if kept is not None else None
+    restored = _unpack_statistics(_read(cache_folder, f"statistics-{key}.npz"))
     valid: tuple[str, ...] | None = None
     if restored is None:
         described = describe_set(smiles, workers, filters=False)
@@ -60,14 +60,13 @@ def reference_set(
     if not fcd or not fcd_installed() or statistics.count < MINIMUM:
         return ReferenceSet(statistics, profile, None)
     name = f"chemnet-{key}-{version('fcd')}.npz"
-    kept = _read(cache_folder, name)
-    moments = _unpack_moments(kept) if kept is not None else None
+    moments = _unpack_moments(_read(cache_folder, name))
     if moments is None:
         valid = describe_set(smiles, workers, filters=False).smiles if valid is None else valid
         if sum(len(text) <= LONGEST for text in valid) < MINIMUM:
             return ReferenceSet(statistics, profile, None)
         moments = chemnet_moments(valid, workers)
-        _write(cache_folder, name, _pack_moments(moments))
+        _write(cache_folder, name, vars(moments))
     return ReferenceSet(statistics, profile, moments)
 
 
@@ -88,15 +87,15 @@ def typical_sample(smiles: Sequence[str], size: int = SAMPLE_SIZE) -> list[str]:
     )[:size]
 
 
-def _read(folder: Path | None, name: str) -> Arrays | None:
-    """The arrays of a cache file, or None where there is none that can be read."""
+def _read(folder: Path | None, name: str) -> Arrays:
+    """The arrays of a cache file; none where there is no file that can be read."""
     if folder is None:
-        return None
+        return {}
     try:
         with open(folder / name, "rb") as handle, np.load(handle, allow_pickle=False) as stored:
             return {field: stored[field] for field in stored.files}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
-        return None
+        return {}
 
 
 def _write(folder: Path | None, name: str, arrays: Arrays) -> None:
@@ -123,12 +122,9 @@ def _pack_statistics(statistics: Statistics, profile: Profile) -> Arrays:
 
 def _unpack_statistics(arrays: Arrays) -> tuple[Statistics, Profile] | None:
     try:
-        properties = {
-            name: arrays[f"property_{name}"].astype(np.float64) for name in PROPERTY_NAMES
-        }
-        fingerprints = arrays["fingerprints"].astype(np.uint64)
-        descriptors = arrays["descriptors"].astype(np.float64)
-        similarities = arrays["similarities"].astype(np.float64)
+        properties = {name: arrays[f"property_{name}"] for name in PROPERTY_NAMES}
+        fingerprints, descriptors = arrays["fingerprints"], arrays["descriptors"]
+        similarities = arrays["similarities"]
         fragments, scaffolds = (
             _unpack_counts(arrays, field) for field in ("fragments", "scaffolds")
         )
@@ -149,19 +145,9 @@ def _unpack_counts(arrays: Arrays, field: str) -> Counter[str]:
     return Counter(dict(zip(names, counts, strict=True)))
 
 
-def _pack_moments(moments: Moments) -> Arrays:
-    return {
-        "count": np.array(moments.count),
-        "mean": moments.mean,
-        "covariance": moments.covariance,
-    }
-
-
 def _unpack_moments(arrays: Arrays) -> Moments | None:
-    try:
-        count, mean, covariance = int(arrays["count"]), arrays["mean"], arrays["covariance"]
-    except (KeyError, TypeError):
+    if not arrays.keys() >= {"count", "mean", "covariance"}:
         return None
-    if mean.shape != (FEATURES,) or covariance.shape != (FEATURES, FEATURES):
-        return None
-    return Moments(count, mean.astype(np.float64), covariance.astype(np.float64))
+    moments = Moments(int(arrays["count"]), arrays["mean"], arrays["covariance"])
+    shapes = moments.mean.shape, moments.covariance.shape
+    return moments if shapes == ((FEATURES,), (FEATURES, FEATURES)) else None

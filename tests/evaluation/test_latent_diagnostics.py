@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 import torch
 
-from molvae.chem.fingerprints import similarity
 from molvae.config import from_dict
 from molvae.errors import MoleculeError
 from molvae.evaluation import latent_diagnostics
@@ -24,7 +23,6 @@ from molvae.evaluation.latent_diagnostics import (
     read_molecules,
     verdict,
 )
-from molvae.evaluation.latent_neighbourhoods import fingerprints_of, smoothness
 from molvae.evaluation.sample_report import as_json
 from molvae.generation.codec import Codec
 from molvae.training import checkpoints
@@ -210,21 +208,3 @@ def test_latent_space_measures_in_batches_of_any_size(
     parts = likelihood_terms(tiny_model, readings, q, q.mean, 1, 0)
     np.testing.assert_allclose(parts.own, whole.own, rtol=0.02)
     np.testing.assert_allclose(parts.other, whole.other, rtol=0.02)
-
-
-# -- neighbourhoods
-# -----------------------------------------------------------------------------------------------
-
-
-def test_similarity_is_one_to_oneself_and_none_to_nothing() -> None:
-    bits = fingerprints_of(["CCO", "c1ccccc1O", ""])
-    assert similarity(bits, bits).tolist() == [1.0, 1.0, 0.0]
-    assert similarity(bits, bits[[2, 2, 0]]).tolist() == [0.0, 0.0, 0.0]
-
-
-def test_a_path_between_equal_latents_does_not_move(memorised: Any, few: list[str]) -> None:
-    means = np.repeat(memorised.encode(few[:1]), 6, axis=0)
-    figures = smoothness(memorised, means, np.random.default_rng(0))
-    assert figures["neighbour similarity"].value == 1.0
-    assert figures["largest jump"].value == 0.0
-    assert figures["distinct on a path"].value == pytest.approx(1 / 11)

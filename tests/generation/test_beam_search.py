@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 
-from molvae.evaluation.latent_neighbourhoods import encode_back
 from molvae.generation import beam_search as module
 from molvae.generation.beam_search import beam_search
 from molvae.nn import decoding
@@ -69,19 +68,3 @@ def test_the_size_of_a_batch_does_not_change_the_candidates(
     assert [
         [one.smiles for one in found][:1] for found in beam_search(memorised, z, width=3)
     ] == together
-
-
-def test_encode_back_chooses_the_molecule_of_the_latent(memorised: Any, few: list[str]) -> None:
-    means = memorised.posterior(memorised.read(few)).mean
-    candidates = [
-        [module.Candidate(one, -1.0) for one in (few[row - 1], few[row])] for row in range(len(few))
-    ]
-    assert encode_back(memorised, means, candidates) == few
-
-
-def test_a_latent_without_candidates_decodes_to_nothing(memorised: Any, few: list[str]) -> None:
-    unreadable = [module.Candidate("[Xe]", -1.0)]
-    assert encode_back(memorised, torch.zeros(2, memorised.latent), [[], unreadable]) == [
-        "",
-        "[Xe]",
-    ]
