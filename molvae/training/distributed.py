@@ -80,7 +80,7 @@ class Group:
 
     def any(self, flag: bool) -> bool:
         """True if the flag is set in any process."""
-        return bool(self.add_numbers(torch.tensor([float(flag)]))[0])
+        return bool(self.add_numbers(torch.tensor(float(flag))))
 
     def wait(self) -> None:
         """Go on when every process has come here."""

@@ -129,12 +129,11 @@ def assemble_state(model: MoleculeVAE, config: Config, fingerprint: str) -> Trai
     model.set_precision(config.training.precision)  # type: ignore[arg-type]  # checked in config
     model.train()  # a model that was loaded to go on with came ready for use
     average = copy.deepcopy(model).requires_grad_(False).eval()
+    matrices = [weight for weight in model.parameters() if weight.ndim > 1]
+    others = [weight for weight in model.parameters() if weight.ndim <= 1]
     groups = [
-        {
-            "params": [p for p in model.parameters() if p.ndim > 1],
-            "weight_decay": config.training.weight_decay,
-        },
-        {"params": [p for p in model.parameters() if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": matrices, "weight_decay": config.training.weight_decay},
+        {"params": others, "weight_decay": 0.0},
     ]
     optimiser = torch.optim.AdamW(
         groups, lr=config.training.learning_rate, betas=(0.9, 0.99), fused=True
@@ -228,9 +227,7 @@ def validation_due(state: TrainingState, dataset: Dataset) -> bool:
     return over and state.step > state.validated_step
 
 
-def end_of_epoch(
-    state: TrainingState, dataset: Dataset, epoch: int, threads: Threads, group: Group
-) -> Epoch:
+def end_of_epoch(state: TrainingState, dataset: Dataset, threads: Threads, group: Group) -> Epoch:
     """Validate the averaged weights, and remember whether they are the best so far."""
     began = time.monotonic()
     held_out = dataset.validation_rows if dataset.validation.any() else dataset.training_rows
@@ -245,13 +242,13 @@ def end_of_epoch(
         figures.reconstruction - beta * figures.kl + (figures.unconditional or 0.0)
     )
     best = judged > state.best
-    state.best, state.since_best = (
-        judged if best else state.best,
-        0 if best else state.since_best + 1,
-    )
-    likelihood, kl, count = state.sums[0], state.sums[1], max(1.0, state.sums[2])
+    state.best = max(state.best, judged)
+    state.since_best = 0 if best else state.since_best + 1
+    likelihood, kl, count = state.sums
+    count = max(1.0, count)
     state.sums, state.validated_step = [0.0, 0.0, 0.0], state.step
     state.seconds += group.first(time.monotonic() - began)
+    epoch = math.ceil(state.step / steps_per_epoch(state, dataset))
     means = ((likelihood - kl) / count, likelihood / count, kl / count)
     return Epoch(epoch, state.step, state.seconds, beta, *means, figures, best)
 
@@ -271,9 +268,7 @@ def train(state: TrainingState, dataset: Dataset, group: Group = ALONE) -> Itera
         while True:
             epoch, place = divmod(state.step, per_epoch)
             if validation_due(state, dataset):
-                yield end_of_epoch(
-                    state, dataset, math.ceil(state.step / per_epoch), threads, group
-                )
+                yield end_of_epoch(state, dataset, threads, group)
             if state.out_of_steps:
                 return
             for rows in dataset.epoch(config.seed, epoch, config.batch_size)[place:]:
@@ -288,13 +283,11 @@ def train(state: TrainingState, dataset: Dataset, group: Group = ALONE) -> Itera
                     raise TrainingError(
                         f"the gradient was not finite ten times in a row, up to step {state.step}"
                     )
-                left = max(0, state.total_steps - state.step) * pace
-                speed = len(rows) / taken
                 yield record._replace(
                     epoch=epoch + 1,
                     total_steps=state.total_steps,
-                    molecules_per_second=speed,
-                    seconds_left=left,
+                    molecules_per_second=len(rows) / taken,
+                    seconds_left=max(0, state.total_steps - state.step) * pace,
                 )
                 if state.out_of_steps:
                     break
