@@ -260,11 +260,12 @@ def test_the_fcd_excess_is_over_the_reference_row() -> None:
     assert "not comparable" in uneven["FCD/Test excess"].note
 
 
-def test_torch_is_not_loaded_without_fcd() -> None:
+def test_neither_fcd_nor_pandas_is_loaded_without_fcd() -> None:
+    # torch is: its matrix products compare fingerprints.
     program = (
         "import sys; from molvae.evaluation.distribution_metrics import evaluate_samples;"
         "evaluate_samples(['CCO', 'CCN'], ['CCC', 'CCO'], workers=1, fcd=False);"
-        "print(sorted({'torch', 'fcd', 'pandas'} & set(sys.modules)))"
+        "print(sorted({'fcd', 'pandas'} & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True

@@ -220,12 +220,7 @@ def test_weights_move_by_adamw_and_the_average_follows(
             for group in copy.optimiser.param_groups:
                 group["lr"] = 0.01
             copy.optimiser.step()
-            versions = [one._version for one in state.model.parameters()]
             loop.update(state, gradients, torch.tensor(1.0), 0.01, threads)
-            assert all(
-                one._version > before
-                for one, before in zip(state.model.parameters(), versions, strict=True)
-            )
             for average, weight in zip(averages, copy.model.parameters(), strict=True):
                 average.lerp_(weight.detach(), 0.1)
     torch.testing.assert_close(list(state.model.parameters()), list(copy.model.parameters()))
