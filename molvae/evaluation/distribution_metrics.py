@@ -76,9 +76,9 @@ def evaluate_samples(
     moments = _moments(described.smiles, workers) if fcd else "not asked for"
     for label, reference in references.items():
         figures[f"FCD/{label}"] = _fcd(moments, reference, len(described.smiles))
-        for name, figure in _likeness(described, reference, workers, rng):
+        for name, figure in _likeness(described, reference, rng):
             figures[f"{name}/{label}"] = figure
-    figures |= _diversity(described, workers, rng)
+    figures |= _diversity(described, rng)
     figures["Filters"] = _filters(described, intervals)
     figures |= _property_distances(described, references["Test"])
     figures["GuacaMol KL"] = _guacamol_kl(described, references["Test"], workers)
@@ -188,14 +188,14 @@ def _fcd(moments: Moments | str, reference: ReferenceSet, valid: int) -> Figure:
 
 
 def _likeness(
-    described: DescribedSet, reference: ReferenceSet, workers: int, rng: np.random.Generator | None
+    described: DescribedSet, reference: ReferenceSet, rng: np.random.Generator | None
 ) -> Iterator[tuple[str, Figure]]:
     """SNN, Frag and Scaf against one reference set."""
     ours, theirs = described.statistics, reference.statistics
     if reason := _missing(ours, theirs):
         yield from ((name, absent(ours.count, reason)) for name in ("SNN", "Frag", "Scaf"))
         return
-    yield "SNN", mean(nearest_similarity(ours.fingerprints, theirs.fingerprints, workers), rng)
+    yield "SNN", mean(nearest_similarity(ours.fingerprints, theirs.fingerprints), rng)
     yield "Frag", Figure(cosine_similarity(ours.fragments, theirs.fragments), ours.count)
     if ours.scaffolds and theirs.scaffolds:
         yield "Scaf", Figure(cosine_similarity(ours.scaffolds, theirs.scaffolds), ours.count)
@@ -204,7 +204,7 @@ def _likeness(
         yield "Scaf", absent(ours.count, f"no molecule with two rings or more in the {owner}")
 
 
-def _diversity(described: DescribedSet, workers: int, rng: np.random.Generator | None) -> Figures:
+def _diversity(described: DescribedSet, rng: np.random.Generator | None) -> Figures:
     """IntDiv and IntDiv2 over all pairs, each with itself included, as in MOSES's program.
 
     IntDiv2 is the mean over molecules of 1 - (mean T²)^½, where the paper's formula takes the root
@@ -216,7 +216,7 @@ def _diversity(described: DescribedSet, workers: int, rng: np.random.Generator |
     if n > MOST_PAIRED:
         bits = bits[np.linspace(0, n - 1, MOST_PAIRED).astype(np.int64)]
         note = f"over {MOST_PAIRED:,} of {n:,} molecules, evenly spaced"
-    plain, squared = mean_similarities(bits, workers)
+    plain, squared = mean_similarities(bits)
     # A molecule is in its own row and in every column: it moves the mean twice as its row does.
     return {
         name: mean(1 - (2 * rows - rows.mean()), rng, note)

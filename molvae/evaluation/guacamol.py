@@ -57,7 +57,7 @@ def descriptor_profile(smiles: Sequence[str], workers: int = 1) -> Profile:
     bits = np.array([row for _, row in distinct.values()], dtype=np.uint64).reshape(
         len(distinct), BITS // 64
     )
-    return Profile(values, nearest_other_similarity(bits, workers))
+    return Profile(values, nearest_other_similarity(bits))
 
 
 def _profile_chunk(smiles: list[str]) -> list[tuple[str, tuple[list[float], Fingerprints]]]:

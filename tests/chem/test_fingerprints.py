@@ -45,12 +45,12 @@ def test_similarities_are_those_of_rdkit(bits: int) -> None:
 
 
 @settings(max_examples=15, deadline=None)
-@given(queries=st.integers(0, 600), references=st.integers(1, 1200), threads=st.integers(1, 3))
+@given(queries=st.integers(0, 600), references=st.integers(1, 1200))
 def test_the_nearest_is_the_best_of_all_pairs_whatever_the_sizes(
-    queries: int, references: int, threads: int
+    queries: int, references: int
 ) -> None:
     first, second = random_bits(1, queries), random_bits(2, references)
-    nearest = nearest_similarity(first, second, threads)
+    nearest = nearest_similarity(first, second)
     assert nearest.shape == (queries,)
     np.testing.assert_allclose(nearest, plain_tanimoto(first, second).max(1, initial=0), atol=1e-6)
 
@@ -64,7 +64,7 @@ def test_a_molecule_is_not_its_own_nearest_other(
     bits = random_bits(3, 700)
     table = plain_tanimoto(bits, bits)
     np.fill_diagonal(table, 0)
-    np.testing.assert_allclose(nearest_other_similarity(bits, 2), table.max(1), atol=1e-6)
+    np.testing.assert_allclose(nearest_other_similarity(bits), table.max(1), atol=1e-6)
     assert nearest_other_similarity(bits[:1]).tolist() == [0]
 
 
@@ -75,7 +75,7 @@ def test_a_repeated_molecule_is_its_own_nearest_other() -> None:
 def test_mean_similarities_are_over_all_pairs_with_oneself() -> None:
     bits = random_bits(5, 700)
     table = plain_tanimoto(bits, bits)
-    plain, squared = mean_similarities(bits, 2)
+    plain, squared = mean_similarities(bits)
     np.testing.assert_allclose(plain, table.mean(1), atol=1e-6)
     np.testing.assert_allclose(squared, (table**2).mean(1), atol=1e-6)
 
@@ -84,10 +84,3 @@ def test_molecules_without_bits_count_as_equal() -> None:
     empty = np.zeros((2, 16), np.uint64)
     assert nearest_similarity(empty, empty).tolist() == [1, 1]
     assert mean_similarities(empty)[0].tolist() == [1, 1]
-
-
-def test_the_number_of_threads_does_not_change_a_similarity() -> None:
-    bits = random_bits(6, 900)
-    np.testing.assert_array_equal(
-        nearest_similarity(bits, bits[:300], 1), nearest_similarity(bits, bits[:300], 3)
-    )
