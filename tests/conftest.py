@@ -49,6 +49,19 @@ if os.environ.get("MOLVAE_KERNELS") == "off":
     # In plain Python the features of a prefix take a thousand times as long; they have own tests.
     TINY["model"]["prefix_features"] = "none"
 
+SLOW_IN_PYTHON = (
+    *("cli", "evaluation", "generation", "storage"),
+    *("test_api.py", "test_examples.py", "test_levels.py", "test_portability.py"),
+)
+"""Tests of whole commands and shipped models, which take far too long without kernels."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Without kernels, mark as ``compiled`` what is far too slow."""
+    for item in items if os.environ.get("MOLVAE_KERNELS") == "off" else []:
+        if item.path.relative_to(Path(__file__).parent).parts[0] in SLOW_IN_PYTHON:
+            item.add_marker("compiled")
+
 
 def tiny_config(**training: Any) -> Any:
     """The tiny configuration, some dials of its training changed."""
