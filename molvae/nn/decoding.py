@@ -18,7 +18,7 @@ from ..language.symbols import Alphabet
 from ..language.vocabulary import END
 from .draws import draw, pick
 from .gru import Stepper
-from .kernels.products import tanh_linear
+from .kernels.products import filled, tanh_linear
 from .model import MoleculeVAE, cross_entropy
 from .posterior import Level
 
@@ -140,7 +140,7 @@ class Decoder:
         if torch.equal(prefixes, torch.arange(self.count, device=prefixes.device)):
             return
         self.count = len(prefixes)
-        more = self.stepper.filled(self.count) - self.count
+        more = filled(self.count) - self.count
         self.state = self.state.rows(functional.pad(prefixes, (0, more)))
 
 

@@ -28,7 +28,6 @@ from .kernels import gates as kernels
 from .kernels.arithmetic import array
 from .kernels.gru_function import GRUFunction
 from .kernels.gru_function import Precision as Precision
-from .kernels.products import filled
 
 
 def combine(gates: Tensor, recurrent: Tensor, h: Tensor) -> Tensor:
@@ -206,7 +205,7 @@ class Stepper:
     """A layer with its weights as they are now, run step by step without gradients, for sampling.
 
     Its weights may be copies: make a new one when the layer has learned. Products are quickest with
-    the rows of `filled`.
+    the rows of `products.filled`.
     """
 
     def __init__(self, layer: GRU):
@@ -222,12 +221,6 @@ class Stepper:
         self.bias_n = bias[2 * self.size :]
         on_cpu = weight.device.type == "cpu" and weight.dtype == torch.float32
         self.compiled = on_cpu and compilation.KERNELS
-
-    def filled(self, rows: int) -> int:
-        """Return how many rows a step of ``rows`` should take: some more, which fill whole
-        blocks.
-        """
-        return filled(rows)
 
     def begin(self, h: Tensor) -> State:
         """Return the state that steps start from, h (B, H)."""
