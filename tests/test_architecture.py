@@ -213,6 +213,47 @@ def test_private_names_are_found() -> None:
     assert found == {"numba.core", "torch._C.a", "torch.cpu._b"}
 
 
+def is_compiled(node: ast.stmt, inlined: str = "") -> bool:
+    """True for a function under @compiled, whose options contain ``inlined``."""
+    marks = [ast.unparse(mark) for mark in getattr(node, "decorator_list", [])]
+    return any(mark.startswith("compiled(") and inlined in mark for mark in marks)
+
+
+def called_by_python(tree: ast.Module) -> set[str]:
+    """Inlined private functions that a module names outside its compiled functions."""
+    private = {
+        node.name
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef)
+        and node.name.startswith("_")
+        and is_compiled(node, "forceinline=True")
+    }
+    plain = [node for node in tree.body if not is_compiled(node)]
+    return private & {
+        node.id for one in plain for node in ast.walk(one) if isinstance(node, ast.Name)
+    }
+
+
+@pytest.mark.parametrize("path", LIBRARY + TESTS)
+def test_inlined_private_functions_have_no_plain_callers(path: Path) -> None:
+    tree = layout.tree_of(path)
+    assert not called_by_python(tree)
+    if path in [one.values[0] for one in TESTS]:
+        imported = {
+            alias.name
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("molvae")
+            for alias in node.names
+        }
+        assert not [name for name in imported if name.startswith("_")], "private to its module"
+
+
+def test_plain_callers_of_inlined_functions_are_found() -> None:
+    code = "@compiled(forceinline=True)\ndef _a(): ...\n@compiled()\ndef b(): _a()\n"
+    assert not called_by_python(ast.parse(code))
+    assert called_by_python(ast.parse(f"{code}def c(): _a()")) == {"_a"}
+
+
 @pytest.mark.parametrize("path", LIBRARY)
 def test_the_library_prints_nothing_and_has_no_command_line(path: Path) -> None:
     tree = layout.tree_of(path)

@@ -37,10 +37,13 @@ def compiled(widening: bool = True, **options: Any) -> Callable[[Function], Func
     def decorate(function: Function) -> Function:
         if not KERNELS:
             return function
-        # Wrappers for C and Python take a fifth of the time of compiling: no C code calls these
-        # functions, and Python none that are inlined into others.
+        # Wrappers for C and Python take a fifth of the time of compiling. No C code calls these
+        # functions, and Python none that are inlined and private: it would end in a segmentation
+        # fault. tests/test_architecture.py holds that no plain function calls one.
         options["no_cfunc_wrapper"] = True
-        options["no_cpython_wrapper"] = bool(options.get("forceinline"))
+        options["no_cpython_wrapper"] = bool(
+            options.get("forceinline") and function.__name__.startswith("_")
+        )
         try:
             dispatcher: Any = numba.njit(cache=True, nogil=True, **options)(function)
         except RuntimeError:  # numba found no folder that it may write to
