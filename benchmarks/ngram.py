@@ -17,7 +17,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from molvae.chem.molecule import standard_smiles
+from molvae.chem.standardise import standard_smiles
 from molvae.errors import MoleculeError
 from molvae.evaluation.sample_report import read_smiles
 from molvae.language.selfies_codec import (

@@ -185,7 +185,7 @@ def tiny_model(tiny_run: Path) -> Any:
 @pytest.fixture(scope="session")
 def few(molecules: list[str]) -> list[str]:
     """Twelve molecules, canonical, that the memorised model was trained on."""
-    from molvae.chem.molecule import standard_smiles
+    from molvae.chem.standardise import standard_smiles
 
     return [standard_smiles(smiles) for smiles in molecules[:120:10]]
 

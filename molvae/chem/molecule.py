@@ -16,8 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
-from rdkit.Chem import SanitizeFlags, rdMolDescriptors, rdqueries
-from rdkit.Chem.MolStandardize import rdMolStandardize
+from rdkit.Chem import SanitizeFlags
 from rdkit.rdBase import BlockLogs
 
 from ..errors import MoleculeError
@@ -33,15 +32,13 @@ TOO_LARGE = "too large"
 UNREADABLE = "does not parse"
 QUERY = "wildcard or query atom"
 IONS = "only metals or ions"
+METAL = "contains a metal"
 UNSTABLE = "canonical form does not read back"
-REASONS = (EMPTY, NOT_ASCII, SPACE, TOO_LONG, TOO_LARGE, UNREADABLE, QUERY, IONS, UNSTABLE)
+REASONS = (EMPTY, NOT_ASCII, SPACE, TOO_LONG, TOO_LARGE, UNREADABLE, QUERY, IONS, METAL, UNSTABLE)
 
-_NONMETAL = Chem.MolFromSmarts(
-    "[#1,#2,#5,#6,#7,#8,#9,#10,#14,#15,#16,#17,#18,#33,#34,#35,#36,#52,#53,#54]"
-)
-_CHARGED = rdqueries.FormalChargeEqualsQueryAtom(0, negate=True)
-_MAPPED = rdqueries.HasPropQueryAtom("molAtomMapNumber")
-_UNCHARGER = rdMolStandardize.Uncharger()
+MANY_RINGS = 5
+"""Rings from which on a canonical SMILES is read back."""
+
 _PROBLEMS = {
     "AtomValenceException": "valence",
     "KekulizeException": "kekulisation",
@@ -115,89 +112,29 @@ def parse(smiles: str, limits: Limits = DEFAULT_LIMITS, read: Reader = Chem.MolF
     return mol
 
 
-def standardise(mol: Mol, neutralise: bool = True) -> Mol:
-    """Keep the largest fragment, neutralise it where that is possible, and drop atom-map numbers.
-
-    Stereo, isotopes and the charges that cannot be removed (nitro groups, quaternary nitrogen) are
-    kept. The largest fragment has the most heavy atoms; ties go to carbon, then to mass, then to
-    the SMILES. A molecule that needs none of this comes back as it is. Raises MoleculeError when
-    nothing but metals and bare ions is there.
-
-    >>> canonical(standardise(parse("CC(=O)[O-].[Na+]")))
-    'CC(=O)O'
-    """
-    return _standardised(mol, neutralise)[0]
-
-
-def _standardised(mol: Mol, neutralise: bool) -> tuple[Mol, str]:
-    """The standardised molecule, and the SMILES that it was read from if it was read anew."""
-    changed = False
-    if len(pieces := _fragments(mol)) > 1:
-        mol, changed = max(filter(_is_molecule, pieces), key=_rank, default=pieces[0]), True
-    if not _is_molecule(mol):
-        raise MoleculeError(IONS, Chem.MolToSmiles(mol))
-    if mol.GetAtomsMatchingQuery(_MAPPED):
-        mol, changed = Chem.Mol(mol), True
-        for atom in mol.GetAtoms():
-            atom.SetAtomMapNum(0)
-    if neutralise and mol.GetAtomsMatchingQuery(_CHARGED):
-        with BlockLogs():
-            neutral = _UNCHARGER.uncharge(mol)
-        before, after = (
-            [atom.GetFormalCharge() for atom in one.GetAtoms()] for one in (mol, neutral)
-        )
-        if after != before:
-            mol, changed = neutral, True
-    # Read anew, so that aromaticity and stereo are perceived for what is left.
-    return _anew(mol) if changed else (mol, "")
-
-
 def canonical(mol: Mol) -> str:
     """Write the canonical SMILES, one that reads back to the molecule it was written from.
 
     RDKit's canonical SMILES is not always a fixed point: about one in 40,000 randomly altered ZINC
-    molecules, all of them with stereo, is written differently after being read, and aromatic
-    aluminium is written so that it cannot be read at all. Where there is stereo or an unusual atom
-    the SMILES is therefore read and written until it stays the same, if need be without
-    aromaticity; of 250,000 MOSES and ZINC molecules no other moved, and checking them all would
-    double the time. Raises MoleculeError when no fixed point is found.
+    molecules, all of them with stereo, is written differently after being read, some symmetric
+    molecules of many rings are written in two ways in turn (RDKit issue 8721), and aromatic
+    aluminium is written so that it cannot be read at all. Where there is stereo, an unusual atom
+    or many rings the SMILES is therefore read and written until it stays the same, if need be
+    without aromaticity; of 250,000 MOSES and ZINC molecules no other moved, and checking them all
+    would double the time. Raises MoleculeError when no fixed point is found.
 
     >>> canonical(parse("C(C)O"))
     'CCO'
     """
     smiles: str = Chem.MolToSmiles(mol)
-    return _settled(mol, smiles) if _worth_reading_back(smiles) else smiles
-
-
-def standard_smiles(smiles: str, limits: Limits = DEFAULT_LIMITS, neutralise: bool = True) -> str:
-    """Parse, standardise and write one SMILES: the form in which molvae compares and learns
-    molecules.
-
-    Raises MoleculeError with one of ``REASONS``.
-
-    >>> standard_smiles("C[N+](=O)[O-].Cl")
-    'C[N+](=O)[O-]'
-    """
-    mol, anew = parse(smiles, limits, read_to_write), smiles
-    try:
-        if "." in smiles or _worth_reading_back(
-            smiles
-        ):  # else no fragments, metals, charges, map numbers
-            mol, anew = _standardised(mol, neutralise)
-        written: str = Chem.MolToSmiles(mol)
-        # A text that comes back as itself has just been proven to be a fixed point.
-        if written in (smiles, anew) or not _worth_reading_back(written):
-            return written
-        return _settled(mol, written)
-    except MoleculeError as error:
-        raise MoleculeError(error.reason, smiles, error.detail) from None
+    return settled(mol, smiles) if worth_reading_back(smiles) else smiles
 
 
 def read_to_write(smiles: str) -> Mol | None:
     """A molecule for writing it, None if RDKit refuses it: stereo, where there is none, is not
     looked for.
     """
-    if _worth_reading_back(smiles):
+    if _is_unusual(smiles):
         return Chem.MolFromSmiles(smiles)
     mol = Chem.MolFromSmiles(smiles, sanitize=False)
     return None if mol is None or Chem.SanitizeMol(mol, catchErrors=True) else mol
@@ -299,37 +236,8 @@ def _why_unreadable(text: str) -> str:
     return "not SMILES syntax"
 
 
-def _fragments(mol: Mol) -> tuple[Mol, ...]:
-    # Euler's formula on the ring count RDKit already has; its count is never below the independent
-    # rings, so 1 proves that the molecule is in one piece.
-    if mol.GetRingInfo().NumRings() - mol.GetNumBonds() + mol.GetNumAtoms() == 1:
-        return (mol,)
-    try:
-        pieces: tuple[Mol, ...] = Chem.GetMolFrags(mol, asMols=True)
-    except Chem.MolSanitizeException as error:  # of a fragment, where the whole was accepted
-        raise MoleculeError(UNREADABLE, Chem.MolToSmiles(mol), f"kekulisation: {error}") from None
-    return pieces
-
-
-def _is_molecule(piece: Mol) -> bool:
-    """Tell whether there is more than metals or a bare ion."""
-    if piece.GetNumAtoms() == 1:
-        atom = piece.GetAtomWithIdx(0)
-        if atom.GetFormalCharge() and not atom.GetTotalNumHs():
-            return False
-    return bool(piece.HasSubstructMatch(_NONMETAL))
-
-
-def _rank(piece: Mol) -> tuple[int, bool, float, str]:
-    return (
-        piece.GetNumHeavyAtoms(),
-        any(atom.GetAtomicNum() == 6 for atom in piece.GetAtoms()),
-        rdMolDescriptors.CalcExactMolWt(piece),
-        Chem.MolToSmiles(piece),
-    )
-
-
-def _anew(mol: Mol) -> tuple[Mol, str]:
+def read_anew(mol: Mol) -> tuple[Mol, str]:
+    """Write and read a molecule, without aromaticity if need be; also return what was written."""
     smiles: str = Chem.MolToSmiles(mol)
     if (again := _read(smiles)) is not None:
         return again, smiles
@@ -337,15 +245,23 @@ def _anew(mol: Mol) -> tuple[Mol, str]:
     return _read_back(smiles), smiles
 
 
-def _worth_reading_back(smiles: str) -> bool:
-    """Only SMILES with double-bond stereo or a bracket atom other than [nH] were ever seen not to
-    read back.
+def worth_reading_back(smiles: str) -> bool:
+    """Only SMILES with double-bond stereo, a bracket atom other than [nH] or many rings were ever
+    seen not to read back as they were written.
     """
+    return _is_unusual(smiles) or sum(map(smiles.count, "123456789")) >= 2 * MANY_RINGS
+
+
+def _is_unusual(smiles: str) -> bool:
     return "[" in smiles.replace("[nH]", "") or "/" in smiles or "\\" in smiles
 
 
-def _settled(mol: Mol, smiles: str) -> str:
-    """Read and write until the text stays the same; ``smiles`` is how RDKit writes ``mol``."""
+def settled(mol: Mol, smiles: str) -> str:
+    """Read and write until the text stays the same; ``smiles`` is how RDKit writes ``mol``.
+
+    Of texts that become each other in turn it is the first in the order of the alphabet.
+    """
+    seen = [smiles]
     for _ in range(8):
         again = _read(smiles)
         if again is None:
@@ -354,8 +270,9 @@ def _settled(mol: Mol, smiles: str) -> str:
             written = _without_aromaticity(again)
         else:
             written = Chem.MolToSmiles(again)
-        if written == smiles:
-            return smiles
+        if written in seen:
+            return min(seen[seen.index(written) :])
+        seen.append(written)
         mol, smiles = again, written
     raise MoleculeError(UNSTABLE, smiles)
 

@@ -23,8 +23,9 @@ from ..errors import MoleculeError, UsageError
 from ..runtime.process_pool import chunked, default_workers, forks_workers, map_chunks
 from ..runtime.progress import Progress
 from .custom_scorers import Scorer, call_scorer, load_scorer, one_line, scorer_name, settle_scorer
-from .molecule import parse, standardise
+from .molecule import parse
 from .properties import DEFAULT_SCORES, PROPERTIES, Property, Value
+from .standardise import standardise
 
 if TYPE_CHECKING:
     import pandas

@@ -23,7 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
 
-from ..chem.molecule import Limits, smiles_hash, standard_smiles
+from ..chem.molecule import Limits, smiles_hash
+from ..chem.standardise import standard_smiles
 from ..config import DataConfig
 from ..errors import InputError, MoleculeError
 from ..language.ids_to_smiles import decode_smiles

@@ -18,7 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 from rdkit.rdBase import BlockLogs
 from torch import Tensor
 
-from ..chem.molecule import Limits, canonical_or_empty, standard_smiles
+from ..chem.molecule import Limits, canonical_or_empty
+from ..chem.standardise import standard_smiles
 from ..config import DataConfig
 from ..datasets.dataset import Batch, Rows, pack
 from ..errors import InputError, MoleculeError, UsageError

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from molvae.chem.molecule import smiles_hash, standard_smiles
+from molvae.chem.molecule import smiles_hash
+from molvae.chem.standardise import standard_smiles
 from molvae.config import DataConfig
 from molvae.datasets.dataset import Dataset
 from molvae.datasets.prepare import DUPLICATE, Prepared, prepare

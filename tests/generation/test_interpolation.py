@@ -12,7 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from molvae.chem.molecule import standard_smiles
+from molvae.chem.standardise import standard_smiles
 from molvae.errors import MoleculeError
 from molvae.generation.beam_search import Candidate, beam_search
 from molvae.generation.codec import Inversion, Reading

@@ -11,7 +11,8 @@ import selfies as sf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from molvae.chem.molecule import EMPTY, TOO_LARGE, UNREADABLE, canonical, parse, standard_smiles
+from molvae.chem.molecule import EMPTY, TOO_LARGE, UNREADABLE, canonical, parse
+from molvae.chem.standardise import standard_smiles
 from molvae.errors import MoleculeError
 from molvae.language import selfies_codec
 from molvae.language.selfies_codec import (

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from molvae.chem.molecule import standard_smiles
+from molvae.chem.standardise import standard_smiles
 from molvae.datasets.prepare import random_smiles
 from molvae.errors import MoleculeError
 from molvae.generation.codec import molecules_of

@@ -137,7 +137,8 @@ def test_a_shipped_model_names_its_data_and_its_licence(folder: Path) -> None:
 
 
 def test_a_model_of_moses_knows_the_bundled_molecules(home: Path, molecules: list[str]) -> None:
-    from molvae.chem.molecule import smiles_hashes, standard_smiles
+    from molvae.chem.molecule import smiles_hashes
+    from molvae.chem.standardise import standard_smiles
 
     for folder in (
         home / "moses",
