@@ -55,7 +55,8 @@ def print_list(context: click.Context, _: click.Parameter, wanted: bool) -> None
 @click.option(
     "--parent",
     is_flag=True,
-    help="Score the largest fragment, neutralised, in place of the molecule as it is written.",
+    help="Score the parent, without salts and solvents and neutralised, in place of the molecule as "
+    "it is written; a column `parent` says what that is.",
 )
 @excel_safe_option
 @column_option
@@ -92,7 +93,7 @@ def score(
         write = row_writer(out, delimiter_of(output), excel_safe)
         write([*table.columns, *free_names([*plan.columns, "status"], taken=table.columns)])
         rows = stream(((record.smiles, record) for record in table), plan, workers)
-        properties = len(plan.names)
+        properties = len(plan.columns) - len(plan.scorers)
         with progress(label="scoring", total=None) as advance:
             for record, row in rows:
                 if record.problem:

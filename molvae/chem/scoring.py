@@ -23,7 +23,7 @@ from ..errors import MoleculeError, UsageError
 from ..runtime.process_pool import chunked, default_workers, forks_workers, map_chunks
 from ..runtime.progress import Progress
 from .custom_scorers import Scorer, call_scorer, load_scorer, one_line, scorer_name, settle_scorer
-from .molecule import parse
+from .molecule import canonical, parse
 from .properties import DEFAULT_SCORES, PROPERTIES, Property, Value
 from .standardise import standardise
 
@@ -46,8 +46,8 @@ Extra = TypeVar("Extra")
 class Plan:
     """Names of properties to compute for every molecule, then scorers; see :func:`plan_scores`.
 
-    With ``parent`` the largest fragment, neutralised, is scored in place of the molecule as
-    written.
+    With ``parent`` the parent (see :mod:`.standardise`) is scored in place of the molecule as
+    written, and the first column is its SMILES.
     """
 
     names: tuple[str, ...]
@@ -57,7 +57,7 @@ class Plan:
     @property
     def columns(self) -> tuple[str, ...]:
         """The heading of each value, all different."""
-        wanted = [PROPERTIES[name].name for name in self.names]
+        wanted = ["parent"] * self.parent + [PROPERTIES[name].name for name in self.names]
         wanted += [scorer_name(scorer) for scorer in self.scorers]
         return free_names(wanted, taken=())
 
@@ -209,16 +209,14 @@ def score_one(plan: Plan, smiles: str) -> Scored:
         return _empty(plan, NOT_TEXT, type(smiles).__name__)
     try:
         mol = parse(smiles)
-        if plan.parent:
-            mol = standardise(mol)
+        return measure(plan, standardise(mol) if plan.parent else mol)
     except MoleculeError as error:
         return _empty(plan, error.reason, error.detail)
-    return measure(plan, mol)
 
 
 def measure(plan: Plan, mol: Chem.Mol) -> Scored:
     """Score one molecule that has been read."""
-    values: list[Value | None] = []
+    values: list[Value | None] = [canonical(mol)] if plan.parent else []
     gaps: dict[str, list[str]] = {}  # what went wrong -> the columns it went wrong for
     reason = ""
     for one in (*(PROPERTIES[name] for name in plan.names), *plan.scorers):
@@ -265,7 +263,7 @@ def _property(function: Callable[[Chem.Mol], Value], mol: Chem.Mol) -> tuple[Val
 
 def _empty(plan: Plan, reason: str, detail: str) -> Scored:
     """A row without any value."""
-    nothing = (None,) * (len(plan.names) + len(plan.scorers))
+    nothing = (None,) * len(plan.columns)
     return Scored(nothing, f"{reason}: {detail}" if detail else reason, reason)
 
 
