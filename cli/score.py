@@ -55,8 +55,8 @@ def print_list(context: click.Context, _: click.Parameter, wanted: bool) -> None
 @click.option(
     "--parent",
     is_flag=True,
-    help="Score the parent, without salts and solvents and neutralised, in place of the molecule as "
-    "it is written; a column `parent` says what that is.",
+    help="Score the parent, without salts and solvents and neutralised, in place of the molecule "
+    "as it is written; a column `parent` says what that is.",
 )
 @excel_safe_option
 @column_option

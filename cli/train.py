@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,7 +39,10 @@ Examples:
     "-o", "--output", required=True, metavar="FOLDER", help="Folder of the training and its model."
 )
 @click.option(
-    "--config", "config_file", metavar="TOML", help="File of options; those given here win over it."
+    "--config",
+    "config_file",
+    metavar="TOML",
+    help="File of options, of one training or of several stages in turn; those given here win.",
 )
 @click.option(
     "--from",
@@ -81,55 +85,90 @@ def train(
     import torch
 
     from molvae.config import from_dict, read_toml
+    from molvae.storage import model_folder
     from molvae.training import distributed, run_folder
 
-    options = read_toml(config_file, note) if config_file else {}
-    for name, values in run_folder.sections(given).items():
-        options[name] = options.get(name, {}) | values
-    from_dict(options, "train")
-    run, place = Path(output), torch.device(own_device(device))
+    stages: list[dict[str, Any]] = read_toml(config_file, note) if config_file else [{}]
+    for options in stages:
+        for name, values in run_folder.sections(given).items():
+            options[name] = options.get(name, {}) | values
+        from_dict(options, "train")
+    place = torch.device(own_device(device))
+    folders = model_folder.stage_folders(Path(output), len(stages))
+    if not resume:
+        for folder in folders:
+            run_folder.check_new(folder, force)
+    reading = {"column": column, "workers": workers, "cached": cache}
     with distributed.joined(place) as group:
-        say = note if group.leads else discard
         try:
-            with group.first_alone():
-                plan = plan_training(files, run, options, start, resume, force, group)
-                note_terminal(*files)
-                reading = {"column": column, "workers": workers, "cached": cache}
-                dataset, rejected = read_molecules(files, plan, say, group.leads, reading)
-                state = open_state(run, plan, dataset, place, say, force, group)
-            group.check_same(dataset.fingerprint, "molecules")
-            if group.world.size > 1:  # hashing a large model takes its time
-                group.check_same(state.mark, "weights")
-            info = {
-                "data": dataset.report,
-                "fingerprint": dataset.fingerprint,
-                "molecules": len(dataset.training_rows),
-            }
-            info |= {"started_from": plan.origin} if plan.origin else {}
-            with stop_on_signal() as caught:
-                records = run_folder.run_training(
-                    run,
-                    state,
-                    dataset,
-                    info,
-                    rejected=rejected,
-                    stopping=lambda: bool(caught),
-                    group=group,
-                )
-                for record in records:
-                    if group.leads:
-                        report(record)
+            for folder, options in zip(folders, stages, strict=True):
+                again = resume and (folder == folders[0] or folder.is_dir())
+                if len(stages) > 1 and group.leads:
+                    note(f"{folder.name} of {len(stages)}")
+                request = Request(files, folder, options, start, again, force, reading)
+                if code := train_stage(request, place, group):
+                    return code
+                start = f"{folder}/"
         except distributed.LostError:
             if group.leads:
                 raise
             return 1
-    stopped = bool(caught) or not state.out_of_steps
-    if stopped:
-        say(f"Stopped and saved at step {state.step:,}; molvae train --resume goes on")
-    else:
-        say(f"Done: {run} (molvae sample -m {run}/ -n 10)")
+        if group.leads:
+            note(f"Done: {output} (molvae sample -m {shlex.quote(output.rstrip('/') + '/')} -n 10)")
+    return 0
+
+
+class Request(NamedTuple):
+    """What is asked of one stage: files, the folder, options by section, the model to begin with.
+
+    ``reading`` are options of reading the files."""
+
+    files: tuple[str, ...]
+    run: Path
+    options: Any
+    start: str | None
+    resume: bool
+    force: bool
+    reading: dict[str, Any]
+
+
+def train_stage(request: Request, place: Any, group: Any) -> int:
+    """Train in one folder to its end, or until a signal comes; the exit code."""
+    from molvae.training import run_folder
+
+    say = note if group.leads else discard
+    with group.first_alone():
+        plan = plan_training(request, group)
+        note_terminal(*request.files)
+        dataset, rejected = read_molecules(request, plan, say, group.leads)
+        state = open_state(request, plan, dataset, place, say, group)
+    group.check_same(dataset.fingerprint, "molecules")
+    if group.world.size > 1:  # hashing a large model takes its time
+        group.check_same(state.mark, "weights")
+    info = {
+        "data": dataset.report,
+        "fingerprint": dataset.fingerprint,
+        "molecules": len(dataset.training_rows),
+    }
+    info |= {"started_from": plan.origin} if plan.origin else {}
+    with stop_on_signal() as caught:
+        records = run_folder.run_training(
+            request.run,
+            state,
+            dataset,
+            info,
+            rejected=rejected,
+            stopping=lambda: bool(caught),
+            group=group,
+        )
+        for record in records:
+            if group.leads:
+                report(record)
+    if not caught and state.out_of_steps:
+        return 0
+    say(f"Stopped and saved at step {state.step:,}; molvae train --resume goes on")
     # A process that another one's signal has stopped ends as that one does on SIGTERM.
-    return 128 + (caught[0] if caught else signal.SIGTERM) if stopped else 0
+    return 128 + (caught[0] if caught else signal.SIGTERM)
 
 
 class Plan(NamedTuple):
@@ -145,24 +184,17 @@ class Plan(NamedTuple):
     """The model's entry in the info of the training."""
 
 
-def plan_training(
-    files: tuple[str, ...],
-    run: Path,
-    options: Any,
-    start: str | None,
-    resume: bool,
-    force: bool,
-    group: Any,
-) -> Plan:
+def plan_training(request: Request, group: Any) -> Plan:
     """The options, checked before any molecule is read."""
     from molvae.config import from_dict
     from molvae.errors import UsageError
     from molvae.storage import checkpoint, pretrained
     from molvae.training import checkpoints, fine_tuning, run_folder
 
-    if group.world.size > 1 and "-" in files:
+    run, options, start = request.run, request.options, request.start
+    if group.world.size > 1 and "-" in request.files:
         raise UsageError("several processes cannot all read standard input: give a file")
-    if resume:
+    if request.resume:
         config = run_folder.config_of(run, options)
         _, vocabulary, info = checkpoints.newest_info(run)
         origin = info.get("started_from")
@@ -172,7 +204,7 @@ def plan_training(
             )
         return Plan(config, True, base=vocabulary if origin else None, origin=origin)
     if group.leads:
-        run_folder.check_new(run, force)
+        run_folder.check_new(run, request.force)
     if start is None:
         return Plan(from_dict(options, "train"), False)
     model = pretrained.find(start)
@@ -185,33 +217,40 @@ def plan_training(
     return Plan(config, False, saved, saved.vocabulary, fine_tuning.started_from(saved, start))
 
 
-def read_molecules(
-    files: tuple[str, ...], plan: Plan, say: Any, leads: bool, reading: dict[str, Any]
-) -> tuple[Any, str]:
+def read_molecules(request: Request, plan: Plan, say: Any, leads: bool) -> tuple[Any, str]:
     """The data set of the files and its rejected rows, with a summary."""
     from molvae.training import run_folder
 
     with progress("molecules read", None, shown=leads) as advance:
         dataset, rejected = run_folder.open_dataset(
-            files, plan.config.data, base=plan.base, said=say, progress=advance, **reading
+            request.files,
+            plan.config.data,
+            base=plan.base,
+            said=say,
+            progress=advance,
+            **request.reading,
         )
     for line in summary(dataset):
         say(line)
     return dataset, rejected
 
 
-def open_state(
-    run: Path, plan: Plan, dataset: Any, place: Any, say: Any, force: bool, group: Any
-) -> Any:
+def open_state(request: Request, plan: Plan, dataset: Any, place: Any, say: Any, group: Any) -> Any:
     """The state of a training, new or as it was saved."""
     from molvae.training import checkpoints, run_folder
 
     if plan.resume:
-        state = checkpoints.resume(run, dataset, place, said=say)
+        state = checkpoints.resume(request.run, dataset, place, said=say)
         say(f"going on from step {state.step:,}" if not state.out_of_steps else "already complete")
     else:
         state = run_folder.create(
-            run, dataset, plan.config, place, force=force, start=plan.start, group=group
+            request.run,
+            dataset,
+            plan.config,
+            place,
+            force=request.force,
+            start=plan.start,
+            group=group,
         )
     if plan.start is not None:
         new = plan.base.unknown(dataset.vocabulary.symbols)

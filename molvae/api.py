@@ -22,6 +22,7 @@ from .errors import UsageError
 from .generation import interpolation, sampling
 from .generation.codec import Codec, Latents
 from .generation.interpolation import Point
+from .generation.rebuilding import WIDTH, Rebuilt, rebuild
 from .generation.sampling import Filters, Sample, SamplingParams
 from .runtime.progress import Progress
 from .storage import checkpoint, model_folder, pretrained
@@ -58,9 +59,18 @@ class Model:
         MoleculeError for a molecule that cannot be read or holds a symbol unknown to the model."""
         return self._codec.encode(smiles, refine)
 
-    def decode(self, z: ArrayLike) -> list[str]:
-        """Canonical SMILES that each latent ``(B, Z)`` decodes to; empty without atoms."""
-        return self._codec.decode(z)
+    def decode(self, z: ArrayLike, *, greedy: bool = False) -> list[str]:
+        """Canonical SMILES that each latent ``(B, Z)`` decodes to; empty without atoms.
+
+        Those of :meth:`decode_with_notes`."""
+        return [one.smiles for one in self.decode_with_notes(z, greedy=greedy)]
+
+    def decode_with_notes(self, z: ArrayLike, *, greedy: bool = False) -> list[Rebuilt]:
+        """The molecule of each latent ``(B, Z)``, and whether it encodes to that latent again.
+
+        Where the likeliest symbols spell one that does not, a beam offers others, and the one that
+        encodes nearest is taken; with ``greedy`` it stays at the likeliest symbols."""
+        return rebuild(self._codec, z, 1 if greedy else WIDTH)
 
     def log_likelihood(
         self, smiles: Sequence[str], samples: int = 64, seed: int = 0

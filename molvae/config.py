@@ -298,22 +298,41 @@ def check_together(config: Config, origin: str) -> None:
 
 def read_toml(
     path: str | Path, said: Callable[[str], object] = lambda _: None
-) -> dict[str, dict[str, Any]]:
-    """The sections of a TOML file as dictionaries, checked; UsageError if it cannot be read.
+) -> list[dict[str, dict[str, Any]]]:
+    """The stages of a recipe, a TOML file, each as the sections that it sets, checked.
 
-    ``said`` gets a note on every key that has another name now."""
+    A recipe without any ``[[stage]]`` has one; sections outside the stages hold for all of them.
+    ``said`` gets a note on every key that has another name now. UsageError if it cannot be read."""
     try:
         values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     # ValueError: what tomllib raises, and a number of 5,000 digits; RecursionError: deep nesting.
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{path}: not a readable TOML file ({error})") from error
+    stages = values.pop("stage", [{}])
+    if not isinstance(stages, list) or not stages or not all(isinstance(s, dict) for s in stages):
+        raise UsageError(f"{path}: a stage begins with [[stage]], then [stage.training] and so on")
+    shared = _sections(values, str(path), said)
+    found = []
+    for stage in stages:
+        own = _sections(stage, str(path), said)
+        names = shared.keys() | own.keys()
+        merged = {name: shared.get(name, {}) | own.get(name, {}) for name in sorted(names)}
+        from_dict(merged, str(path))
+        found.append(merged)
+    return found
+
+
+def _sections(
+    values: dict[str, Any], path: str, said: Callable[[str], object]
+) -> dict[str, dict[str, Any]]:
+    """Sections of a recipe under today's names, checked."""
     for key in values:
         if home := SECTION_OF.get(OLD_KEYS.get(key, key)):
             raise UsageError(f"{path}: {key} belongs in the section [{home}]")
-    from_dict(values, str(path))
+    from_dict(values, path)
     sections: dict[str, dict[str, Any]] = {}
     for name, section in values.items():
-        sections[name], old = renamed(section, str(path))
+        sections[name], old = renamed(section, path)
         for key in old:
             said(f"{path}: {key} is called {OLD_KEYS[key]} now")
     return sections

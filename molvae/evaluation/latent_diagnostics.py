@@ -23,6 +23,7 @@ from torch import Tensor
 from ..config import PRIOR_LEVEL
 from ..generation.beam_search import WIDTH, beam_search
 from ..generation.codec import Codec, Reading
+from ..generation.rebuilding import read_all, rebuild
 from ..nn.posterior import Gaussian, Level, prior_log_density, standard_normal
 from ..nn.threads import Threads
 from .aggregate_posterior import AT_LEAST, Posteriors, capacity, mismatch
@@ -30,10 +31,8 @@ from .estimates import Figure, absent, mean, share
 from .latent_neighbourhoods import (
     Neighbourhood,
     decode,
-    encode_back,
     locality,
     re_encoding_errors,
-    read_all,
     smoothness,
 )
 
@@ -99,7 +98,7 @@ def read_molecules(
     codec: Codec, smiles: Sequence[str], workers: int | None = None
 ) -> tuple[list[Reading], dict[str, int]]:
     """The molecules a model can read, in their order, and how many it cannot, by reason."""
-    found = read_all(codec, smiles, workers)
+    found = read_all(codec.reader, smiles, workers)
     unreadable = Counter(one for one in found if not isinstance(one, Reading))
     return [one for one in found if isinstance(one, Reading)], dict(unreadable.most_common())
 
@@ -179,7 +178,9 @@ def reconstruction(
         f"exact, likeliest of beam {WIDTH} from the mean": [
             found[0].smiles if found else "" for found in beams
         ],
-        f"exact, beam {WIDTH} with encode-back choice": encode_back(codec, means, beams, workers),
+        "exact, as molvae decode writes them": [
+            one.smiles for one in rebuild(codec, means, workers=workers)
+        ],
     }
     return {
         name: share(sum(map(eq, found, wanted)), len(wanted), interval=True)

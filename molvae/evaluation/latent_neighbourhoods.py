@@ -9,21 +9,15 @@ to no atoms. Everything here decodes greedily.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from rdkit import Chem
-from torch import Tensor
 
 from ..chem.fingerprints import BITS, Fingerprints, packed_fingerprint, similarity
-from ..datasets.prepare import CRASHED
-from ..errors import MoleculeError
-from ..generation.beam_search import Candidate
-from ..generation.codec import Codec, Latents, Reader, Reading, slerp
+from ..generation.codec import Codec, Latents, Reading, slerp
+from ..generation.rebuilding import read_all
 from ..nn.threads import Threads
-from ..runtime.process_pool import chunked, default_workers, map_chunks
 from .estimates import Figure, absent, mean
 
 RADII = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
@@ -40,9 +34,6 @@ ROUND_TRIPS = 1000
 """Latents, at most, that are decoded and encoded again."""
 
 BATCH = 256
-MANY = 500
-"""Molecules from which it pays to start worker processes."""
-
 Figures = dict[str, Figure]
 
 
@@ -59,52 +50,6 @@ def decode(codec: Codec, z: Latents) -> list[str]:
     parts = [z[start : start + BATCH] for start in range(0, len(z), BATCH)]
     with Threads(codec.model.device, len(z)) as threads:
         return [smiles for part in threads.map(codec.decode, parts) for smiles in part]
-
-
-def read_all(
-    codec: Codec, smiles: Sequence[str], workers: int | None = None
-) -> list[Reading | str]:
-    """Each molecule as the model reads it, or the reason why it cannot; many on every core."""
-    count = (default_workers() if len(smiles) > MANY else 1) if workers is None else workers
-    chunks = map_chunks(partial(_read_chunk, codec.reader), chunked(smiles, 100), count, _crashed)
-    return [one for chunk in chunks for one in chunk]
-
-
-def _read_chunk(reader: Reader, smiles: list[str]) -> list[Reading | str]:
-    found: list[Reading | str] = []
-    for one in smiles:
-        try:
-            found.append(reader.read(one))
-        except MoleculeError as error:
-            found.append(error.reason)
-    return found
-
-
-def _crashed(_: str) -> list[Reading | str]:
-    return [CRASHED]
-
-
-def encode_back(
-    codec: Codec, z: Tensor, candidates: Sequence[Sequence[Candidate]], workers: int | None = None
-) -> list[str]:
-    """The candidate of every latent whose posterior mean lies nearest to it; empty without any.
-
-    Euclidean distance. Where no candidate can be read by the model, the likeliest is taken.
-    """
-    chosen = [some[0].smiles if some else "" for some in candidates]
-    of = [owner for owner, some in enumerate(candidates) for _ in some]
-    found = read_all(codec, [one.smiles for some in candidates for one in some], workers)
-    readings = [one for one in found if isinstance(one, Reading)]
-    if not readings:
-        return chosen
-    owners = [owner for owner, one in zip(of, found, strict=True) if isinstance(one, Reading)]
-    apart = codec.posterior(readings).mean - z[torch.tensor(owners).to(z.device)]
-    nearest: dict[int, float] = {}
-    distances = torch.linalg.vector_norm(apart, dim=1).tolist()
-    for owner, reading, distance in zip(owners, readings, distances, strict=True):
-        if distance < nearest.get(owner, np.inf):
-            nearest[owner], chosen[owner] = distance, reading.smiles
-    return chosen
 
 
 def fingerprints_of(smiles: Sequence[str]) -> Fingerprints:
@@ -199,7 +144,7 @@ def _re_encoding_error(
     codec: Codec, z: Latents, rng: np.random.Generator, workers: int | None
 ) -> Figure:
     z = z[:ROUND_TRIPS]
-    found = read_all(codec, decode(codec, z), workers)
+    found = read_all(codec.reader, decode(codec, z), workers)
     readings = [one for one in found if isinstance(one, Reading)]
     lost = len(z) - len(readings)
     note = f"{lost:,} decoded to nothing the model can read" if lost else ""

@@ -31,11 +31,13 @@ class Candidate(NamedTuple):
     """A molecule a latent decodes to: canonical SMILES, and log p(x|z) of its likeliest spelling.
 
     In nats. ``canonical`` says that one of its spellings in the beam is the SELFIES that the
-    molecule encodes to (:mod:`molvae.language.smiles_to_ids`)."""
+    molecule encodes to (:mod:`molvae.language.smiles_to_ids`); ``selfies`` is that one, or else
+    the likeliest."""
 
     smiles: str
     log_likelihood: float
     canonical: bool = True
+    selfies: str = ""
 
 
 class _Prefixes(NamedTuple):
@@ -122,9 +124,11 @@ def _molecules(codec: Codec, found: Sequence[tuple[float, Ids]]) -> list[Candida
     written = [ids for _, ids in found]
     decoded = molecules_of(written, codec.vocabulary)
     flags = canonical_draws([one.smiles for one in decoded], written, codec.vocabulary)
-    canonical = {one.smiles for one, flag in zip(decoded, flags, strict=True) if flag}
-    likeliest: dict[str, float] = {}
-    for (score, _), one in zip(found, decoded, strict=True):
-        if one.smiles:
-            likeliest.setdefault(one.smiles, score)
-    return [Candidate(smiles, score, smiles in canonical) for smiles, score in likeliest.items()]
+    candidates: dict[str, Candidate] = {}
+    for (score, _), one, flag in zip(found, decoded, flags, strict=True):
+        before = candidates.get(one.smiles)
+        if one.smiles and before is None:
+            candidates[one.smiles] = Candidate(one.smiles, score, flag, one.selfies)
+        elif before is not None and flag:
+            candidates[one.smiles] = before._replace(canonical=True, selfies=one.selfies)
+    return list(candidates.values())

@@ -29,7 +29,7 @@ from ..language.vocabulary import Ids, Vocabulary
 from ..nn import decoding
 from ..nn.model import Packed
 from ..nn.posterior import Gaussian, prior_log_density, standard_normal
-from ..storage import checkpoint
+from ..storage import checkpoint, model_folder
 from ..storage.checkpoint import Saved
 
 UNKNOWN = "symbol unknown to the model"
@@ -80,9 +80,7 @@ class Reader:
         )
         unknown = self.vocabulary.unknown(symbols)
         if unknown:
-            raise MoleculeError(
-                UNKNOWN, smiles, f"{', '.join(unknown)} never occurred in training {self.name}"
-            )
+            raise MoleculeError(UNKNOWN, smiles, self._remedy(symbols, unknown))
         ids = self.vocabulary.encode(symbols)
         if len(ids) > self.max_symbols:
             raise MoleculeError(
@@ -91,6 +89,16 @@ class Reader:
                 f"{len(ids)} symbols; {self.name} writes {self.max_symbols} at most",
             )
         return Reading(standard, ids)
+
+    def _remedy(self, symbols: Sequence[str], unknown: Sequence[str]) -> str:
+        """What the model never saw, and what can be done about it."""
+        others = model_folder.who_reads(symbols)
+        what = (
+            f"the shipped model {others[0]} knows all of this molecule (-m {others[0]})"
+            if others
+            else "molvae train --from, on molecules that have it, adds it to the model"
+        )
+        return f"{', '.join(unknown)} never occurred in training {self.name}; {what}"
 
 
 class Codec:

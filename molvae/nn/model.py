@@ -85,11 +85,12 @@ class MoleculeVAE(nn.Module):
         self.read = nn.Embedding(vocabulary, width)
         self.forward_encoder = GRU(0, width, config.encoder)
         self.backward_encoder = GRU(0, width, config.encoder)
-        features = (6 if config.summary == "pooled" else 2) * config.encoder
+        pools = 6 if config.summary == "pooled" else 2
+        summary = pools * config.encoder
         self.posterior: GaussianPosterior | LevelPosterior = (
-            GaussianPosterior(features, config.latent)
+            GaussianPosterior(summary, config.latent)
             if config.posterior == "gaussian"
-            else LevelPosterior(features, config.latent, config.max_signal)
+            else LevelPosterior(summary, config.latent, config.max_signal)
         )
 
         self.write = nn.Embedding(vocabulary, width)

@@ -8,6 +8,7 @@
         state.json            counters of the training            ⎭ an exported model lacks them
         known.safetensors     hashes of the training molecules, for ``sample --novel``
       BEST                    the name of the best step's folder
+      stage-1/ stage-2/ ...   instead of all these, of a recipe with several stages: a run each
 
     model/                    made of the best step by ``molvae export run/ -o model/``
       weights.safetensors     in half precision, the table of atom environments in eight bits
@@ -22,6 +23,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +52,11 @@ def steps_of(run: Path) -> list[Path]:
     return sorted(folders, key=lambda path: int(path.name[5:]), reverse=True)
 
 
+def stage_folders(run: Path, count: int) -> list[Path]:
+    """The folder of each of ``count`` stages of a training: the run itself if there is one."""
+    return [run] if count == 1 else [run / f"stage-{number}" for number in range(1, count + 1)]
+
+
 def best_name(run: Path) -> str:
     """The name in BEST, or nothing if there is none or it is not a step's name."""
     try:
@@ -67,13 +75,15 @@ def locate(path: str | Path) -> Path:
         return path
     if not path.is_dir():
         raise ModelError(f"{path}: there is no such model folder; {pretrained.listing()}")
-    candidates = [path / best_name(path)] if best_name(path) else []
-    for folder in [*candidates, *steps_of(path)]:
-        try:
-            manifest_of(folder, kind="model", version=FORMAT)
-        except ModelError:
-            continue
-        return folder
+    stages = sorted(path.glob("stage-*"), key=lambda one: (len(one.name), one.name), reverse=True)
+    for run in [path, *stages]:  # the last stage that has been saved
+        candidates = [run / best_name(run)] if best_name(run) else []
+        for folder in [*candidates, *steps_of(run)]:
+            try:
+                manifest_of(folder, kind="model", version=FORMAT)
+            except ModelError:
+                continue
+            return folder
     raise ModelError(
         f"{path}: not a molvae model: it holds neither a {MANIFEST} nor a step of a training"
     )
@@ -82,6 +92,17 @@ def locate(path: str | Path) -> Path:
 def load_info(path: str | Path) -> tuple[Config, Vocabulary, dict[str, Any]]:
     """Configuration, vocabulary and info of a model, without reading its weights."""
     return parsed(read_folder(locate(path), MODEL_FILES[1:], kind="model", version=FORMAT), path)
+
+
+@cache
+def _symbols_of(name: str) -> frozenset[str]:
+    return frozenset(load_info(pretrained.folder_of(name))[1].symbols)
+
+
+def who_reads(symbols: Iterable[str]) -> tuple[str, ...]:
+    """The shipped models that know all of some SELFIES symbols."""
+    wanted = set(symbols)
+    return tuple(name for name in pretrained.names() if wanted <= _symbols_of(name))
 
 
 def describe(path: str | Path) -> dict[str, dict[str, Any]]:

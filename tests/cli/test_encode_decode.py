@@ -46,7 +46,7 @@ def test_molecules_known_by_heart_come_back_under_their_ids(
     assert outcome.code == 0
     assert "12 decoded" in outcome.err
     header, *rows = outcome.rows
-    assert header == ["id", "smiles", "selfies"]
+    assert header == ["id", "smiles", "selfies", "encodes_back", "canonical"]
     assert [row[:2] for row in rows] == [[f"molecule {i}", smiles] for i, smiles in enumerate(few)]
 
 
@@ -238,7 +238,7 @@ def test_vectors_without_ids_are_numbered(molvae: Any, tiny_run: Path) -> None:
         "2",
     ]
     code, out, _ = molvae("decode", "-m", tiny_run, "-", stdin=HEADER.encode())
-    assert (code, out) == (0, "id,smiles,selfies\n")
+    assert (code, out) == (0, "id,smiles,selfies,encodes_back,canonical\n")
 
 
 @pytest.mark.parametrize("name", ["nowhere.npz", "folder.csv", "latents.txt", "latents.npz.gz"])

@@ -75,7 +75,7 @@ def test_memorised_molecules_are_rebuilt_exactly_in_every_way(
     for name in (
         "greedy from the mean",
         "likeliest of beam 5 from the mean",
-        "beam 5 with encode-back choice",
+        "as molvae decode writes them",
     ):
         assert value(found, f"exact, {name}") == 1.0
     assert value(found, "token accuracy") == 1.0

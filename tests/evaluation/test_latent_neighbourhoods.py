@@ -6,11 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from molvae.chem.fingerprints import similarity
-from molvae.evaluation.latent_neighbourhoods import encode_back, fingerprints_of, smoothness
-from molvae.generation.beam_search import Candidate
+from molvae.evaluation.latent_neighbourhoods import fingerprints_of, smoothness
 
 
 def test_similarity_is_one_to_oneself_and_none_to_nothing() -> None:
@@ -25,19 +23,3 @@ def test_a_path_between_equal_latents_does_not_move(memorised: Any, few: list[st
     assert figures["neighbour similarity"].value == 1.0
     assert figures["largest jump"].value == 0.0
     assert figures["distinct on a path"].value == pytest.approx(1 / 11)
-
-
-def test_encode_back_chooses_the_molecule_of_the_latent(memorised: Any, few: list[str]) -> None:
-    means = memorised.posterior(memorised.read(few)).mean
-    candidates = [
-        [Candidate(one, -1.0) for one in (few[row - 1], few[row])] for row in range(len(few))
-    ]
-    assert encode_back(memorised, means, candidates) == few
-
-
-def test_a_latent_without_candidates_decodes_to_nothing(memorised: Any, few: list[str]) -> None:
-    unreadable = [Candidate("[Xe]", -1.0)]
-    assert encode_back(memorised, torch.zeros(2, memorised.latent), [[], unreadable]) == [
-        "",
-        "[Xe]",
-    ]

@@ -19,17 +19,19 @@ CPU = torch.device("cpu")
 ROWS = np.array([0, 7, 200, 33, 120, 1])
 
 
-def fresh_model(dataset: Dataset, grammar: str = "rings", seed: int = 0) -> MoleculeVAE:
+def fresh_model(
+    dataset: Dataset, grammar: str = "rings", seed: int = 0, summary: str = "last"
+) -> MoleculeVAE:
     torch.manual_seed(seed)
-    config = ModelConfig(
-        embedding=6, encoder=5, decoder=7, latent=4, prefix_features=grammar, posterior="gaussian"
-    )
+    sizes = {"embedding": 6, "encoder": 5, "decoder": 7, "latent": 4}
+    config = ModelConfig(**sizes, prefix_features=grammar, posterior="gaussian", summary=summary)
     return MoleculeVAE(config, len(dataset.vocabulary), max_steps=40)
 
 
-@pytest.fixture(params=["none", "place", "chemistry"])
+@pytest.fixture(params=[("none", "last"), ("place", "pooled"), ("chemistry", "pooled")])
 def model(request: pytest.FixtureRequest, tiny_dataset: Dataset) -> MoleculeVAE:
-    return fresh_model(tiny_dataset, request.param)
+    grammar, summary = request.param
+    return fresh_model(tiny_dataset, grammar, summary=summary)
 
 
 def packed(model: MoleculeVAE, dataset: Dataset, rows: Any) -> tuple[Packed, Any]:
@@ -56,18 +58,21 @@ def test_the_elbo_is_that_of_a_loop_over_molecules_and_symbols(
         ids = tiny_dataset.ids[tiny_dataset.offsets[row] : tiny_dataset.offsets[row + 1]].astype(
             np.int64
         )
-        states = []
+        states, pools = [], []
         for layer, run in (
             (model.forward_encoder, ids),
             (model.backward_encoder, ids[::-1].copy()),
         ):
-            h = torch.zeros(1, model.config.encoder)
+            h, every = torch.zeros(1, model.config.encoder), []
             for symbol in run:
                 h, _ = layer.reference(
                     torch.empty(1, 0), model.read(torch.tensor([symbol])), h, [1]
                 )
+                every.append(h)
             states.append(h)
-        q = model.posterior(torch.cat(states, -1))
+            pools += [torch.stack(every).mean(0), torch.stack(every).amax(0)]
+        wide = model.config.summary == "pooled"
+        q = model.posterior(torch.cat([*states, *pools] if wide else states, -1))
         z = q.draw(noise[place : place + 1])
         alone, _ = packed(model, tiny_dataset, [row])
         told = model.input_embedder()(alone.inputs, alone.steps, alone.grammar)  # (T, E)

@@ -78,7 +78,7 @@ def test_a_training_leaves_states_metrics_and_options(
     names = {path.name for path in whole.iterdir()}
     assert names >= {"BEST", "metrics.csv", "config.toml", "run.lock", "step-00000009"}
     assert len(model_folder.steps_of(whole)) <= 2
-    assert from_dict(read_toml(whole / "config.toml"), "test") == config
+    assert from_dict(read_toml(whole / "config.toml")[0], "test") == config
     rows = metrics(whole)
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
     assert [row["step"] for row in rows] == ["3", "6", "9"]

@@ -1,0 +1,145 @@
+"""The molecule that a latent stands for: of what the decoder offers, the one that encodes back.
+
+Greedy decoding takes the likeliest symbol at every step, and one slip makes another molecule of
+it. Whether it slipped can be told from the latent alone: a molecule that was encoded to it encodes
+to it again. So where the greedy molecule does not, a beam offers others, and the one whose
+posterior mean lies nearest is taken.
+
+    B latents, Z latent
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from ..datasets.prepare import CRASHED
+from ..errors import MoleculeError
+from ..language.smiles_to_ids import canonical_draws
+from ..nn import decoding
+from ..runtime.process_pool import chunked, default_workers, map_chunks
+from .beam_search import Candidate, beam_search
+from .codec import Codec, Reader, Reading, molecules_of
+
+WIDTH = 20
+"""Prefixes of the beam, and so molecules that it offers at most."""
+
+NEAR = 0.02
+"""Distance at which a molecule encodes back to a latent, as a share of the latent's length: above
+the rounding of bf16 and of latents written as text, below the distance of different molecules."""
+
+MANY = 500
+"""Molecules from which it pays to start worker processes."""
+
+BATCH = 512
+
+
+class Rebuilt(NamedTuple):
+    """A molecule written for a latent: canonical SMILES (empty without atoms), SELFIES as written.
+
+    ``encodes_back``: its posterior mean is that latent. ``canonical``: the SELFIES is the one that
+    the molecule encodes to; one that is not is often a slip."""
+
+    smiles: str
+    selfies: str
+    encodes_back: bool
+    canonical: bool
+
+
+def rebuild(
+    codec: Codec, z: ArrayLike, width: int = WIDTH, workers: int | None = None
+) -> list[Rebuilt]:
+    """Write a molecule for every latent ``(B, Z)``; with a ``width`` of 1 the greedy one."""
+    latents = codec.check_latents(z)
+    found: list[Rebuilt] = []
+    for part in torch.split(latents, BATCH):
+        found += _rebuild(codec, part, width, workers)
+    return found
+
+
+def _rebuild(codec: Codec, z: Tensor, width: int, workers: int | None) -> list[Rebuilt]:
+    chosen = nearest(codec, z, greedy_candidates(codec, z), workers)
+    lost = [row for row, one in enumerate(chosen) if not one.encodes_back]
+    if lost and width > 1:
+        some = z[torch.tensor(lost, device=z.device)]
+        wider = nearest(codec, some, beam_search(codec, some, width), workers)
+        for row, one in zip(lost, wider, strict=True):
+            chosen[row] = one if one.smiles else chosen[row]
+    return chosen
+
+
+def greedy_candidates(codec: Codec, z: Tensor) -> list[list[Candidate]]:
+    """The greedy molecule of every latent ``(B, Z)`` as a list of one; empty without atoms."""
+    written = decoding.write(codec.model, codec.vocabulary.alphabet, z)
+    ids = written.molecules()
+    decoded = molecules_of(ids, codec.vocabulary)
+    flags = canonical_draws([one.smiles for one in decoded], ids, codec.vocabulary)
+    rows = zip(decoded, written.log_likelihood.tolist(), flags, strict=True)
+    return [
+        [Candidate(one.smiles, score, flag, one.selfies)] if one.smiles else []
+        for one, score, flag in rows
+    ]
+
+
+def nearest(
+    codec: Codec, z: Tensor, candidates: Sequence[Sequence[Candidate]], workers: int | None = None
+) -> list[Rebuilt]:
+    """The candidate of every latent ``(B, Z)`` whose posterior mean lies nearest to it.
+
+    Euclidean distance. Where no candidate can be read by the model, the likeliest is taken.
+    """
+    chosen = [
+        Rebuilt(some[0].smiles, some[0].selfies, False, some[0].canonical)
+        if some
+        else Rebuilt("", "", False, False)
+        for some in candidates
+    ]
+    pairs = [(owner, one) for owner, some in enumerate(candidates) for one in some]
+    found = read_all(codec.reader, [one.smiles for _, one in pairs], workers)
+    known = [
+        (owner, one, reading)
+        for (owner, one), reading in zip(pairs, found, strict=True)
+        if isinstance(reading, Reading)
+    ]
+    if not known:
+        return chosen
+    owners = torch.tensor([owner for owner, _, _ in known], device=z.device)
+    apart = codec.posterior([reading for _, _, reading in known]).mean - z[owners]
+    lengths = torch.linalg.vector_norm(z[owners], dim=1).tolist()
+    distances = torch.linalg.vector_norm(apart, dim=1).tolist()
+    least: dict[int, float] = {}
+    for (owner, one, _), distance, length in zip(known, distances, lengths, strict=True):
+        if distance < least.get(owner, np.inf):
+            least[owner] = distance
+            back = distance <= NEAR * length
+            chosen[owner] = Rebuilt(one.smiles, one.selfies, back, one.canonical)
+    return chosen
+
+
+def read_all(
+    reader: Reader, smiles: Sequence[str], workers: int | None = None
+) -> list[Reading | str]:
+    """Each molecule as the model reads it, or the reason why it cannot; many on every core."""
+    count = (default_workers() if len(smiles) > MANY else 1) if workers is None else workers
+    chunks = map_chunks(partial(_read_chunk, reader), chunked(smiles, 100), count, _crashed)
+    return [one for chunk in chunks for one in chunk]
+
+
+def _read_chunk(reader: Reader, smiles: list[str]) -> list[Reading | str]:
+    found: list[Reading | str] = []
+    for one in smiles:
+        try:
+            found.append(reader.read(one))
+        except MoleculeError as error:
+            found.append(error.reason)
+    return found
+
+
+def _crashed(_: str) -> list[Reading | str]:
+    return [CRASHED]

@@ -1,0 +1,66 @@
+"""Of the molecules that a latent decodes to, the one that encodes to it again is written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from molvae.generation.beam_search import Candidate
+from molvae.generation.rebuilding import Rebuilt, nearest, read_all, rebuild
+
+
+def test_the_molecule_of_the_latent_is_chosen(memorised: Any, few: list[str]) -> None:
+    means = memorised.posterior(memorised.read(few)).mean
+    candidates = [
+        [Candidate(one, -1.0) for one in (few[row - 1], few[row])] for row in range(len(few))
+    ]
+    chosen = nearest(memorised, means, candidates)
+    assert [one.smiles for one in chosen] == few
+    assert all(one.encodes_back for one in chosen)
+
+
+def test_a_latent_without_candidates_decodes_to_nothing(memorised: Any) -> None:
+    unreadable = [Candidate("[Xe]", -1.0, False, "[Xe]")]
+    assert nearest(memorised, torch.zeros(2, memorised.latent), [[], unreadable]) == [
+        Rebuilt("", "", False, False),
+        Rebuilt("[Xe]", "[Xe]", False, False),
+    ]
+
+
+def test_molecules_known_by_heart_come_back_by_either_way(memorised: Any, few: list[str]) -> None:
+    z = memorised.encode(few)
+    for width in (1, 20):
+        found = rebuild(memorised, z, width)
+        assert [one.smiles for one in found] == few
+        assert all(one.encodes_back and one.canonical for one in found)
+
+
+def test_a_beam_mends_what_greedy_decoding_gets_wrong(tiny_model: Any, few: list[str]) -> None:
+    """An untrained model rebuilds little: what a beam finds it finds because it encodes back."""
+    z = tiny_model.encode(few)
+    greedy, wide = rebuild(tiny_model, z, 1), rebuild(tiny_model, z)
+    for before, after in zip(greedy, wide, strict=True):
+        assert after.encodes_back or not before.encodes_back
+        assert after == before or not before.encodes_back
+    wanted = [one.smiles for one in tiny_model.read(few)]
+    for one, smiles in zip(wide, wanted, strict=True):
+        assert not one.encodes_back or one.smiles == smiles
+
+
+def test_a_point_between_molecules_encodes_to_another_place(memorised: Any, few: list[str]) -> None:
+    z = memorised.encode(few[:2])
+    (between,) = rebuild(memorised, z.mean(axis=0, keepdims=True))
+    assert between.smiles
+    assert not between.encodes_back
+
+
+def test_no_latents_give_no_molecules(memorised: Any) -> None:
+    assert rebuild(memorised, np.zeros((0, memorised.latent))) == []
+
+
+def test_workers_change_nothing(memorised: Any, few: list[str]) -> None:
+    molecules = [*few, "C[Xe]", "not a molecule"] * 8
+    alone, shared = (read_all(memorised.reader, molecules, workers) for workers in (1, 2))
+    assert [str(one) for one in alone] == [str(one) for one in shared]
