@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -47,9 +48,55 @@ def test_a_written_configuration_gives_the_same_training(
     assert (tmp_path / "third" / "config.toml").read_text() == changed
 
 
+STAGES = """
+[[stage]]
+training.seed = 1
+[[stage]]
+training.epochs = 2
+training.learning_rate = 1e-3
+"""
+
+
+def test_the_stages_of_a_recipe_are_the_trainings_one_by_one(
+    train: Any, molvae: Any, result: Any, recipe: Path, tmp_path: Path
+) -> None:
+    staged = tmp_path / "staged.toml"
+    staged.write_text(recipe.read_text() + STAGES)
+    outcome = train("whole", "--config", staged)
+    assert outcome.code == 0
+    assert "stage-1 of 2" in outcome.err
+    assert "stage-2 of 2" in outcome.err
+    assert train("first", "--seed", 1).code == 0
+    options = ("--epochs", 2, "--learning-rate", 1e-3)
+    assert train("second", "--from", tmp_path / "first", *options).code == 0
+    for stage, alone in (("stage-1", "first"), ("stage-2", "second")):
+        assert result(tmp_path / "whole" / stage) == result(tmp_path / alone)
+    drawn = [molvae("sample", "-m", tmp_path / name, "-n", 3).out for name in ("whole", "second")]
+    assert drawn[0] == drawn[1]
+
+
+def test_a_recipe_of_stages_goes_on_where_it_was_stopped(
+    train: Any, result: Any, recipe: Path, tmp_path: Path
+) -> None:
+    staged = tmp_path / "staged.toml"
+    staged.write_text(recipe.read_text() + STAGES)
+    assert train("whole", "--config", staged).code == 0
+    again = train("whole", "--config", staged)
+    assert again.code == 2
+    assert "--resume goes on with it" in again.err
+    before = result(tmp_path / "whole" / "stage-2")
+    shutil.rmtree(tmp_path / "whole" / "stage-2")
+    resumed = train("whole", "--config", staged, "--resume")
+    assert resumed.code == 0
+    assert "already complete" in resumed.err
+    assert result(tmp_path / "whole" / "stage-2") == before
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
+        ("[stage]\ntraining.epochs = 3\n", "a stage begins with [[stage]]"),
+        ("[[stage]]\ntraining.epoch = 3\n", 'unknown key "epoch"; did you mean "epochs"?'),
         ("[training]\nepoch = 3\n", 'unknown key "epoch"; did you mean "epochs"?'),
         ("[trainign]\nepochs = 3\n", 'did you mean "training"?'),
         ("epochs = 3\n", "epochs belongs in the section [training]"),
