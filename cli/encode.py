@@ -62,8 +62,9 @@ def encode(
 
     from molvae.datasets.table_reader import open_table
     from molvae.errors import MoleculeError, UsageError
-    from molvae.generation.codec import Codec, Reading
+    from molvae.generation.codec import Codec
     from molvae.generation.latent_files import Latents, format_of, write_latents
+    from molvae.generation.reader import Reading
     from molvae.runtime.process_pool import chunked
 
     check_output(output, force, [molecules])

@@ -34,6 +34,7 @@ QUERY = "wildcard or query atom"
 IONS = "only metals or ions"
 METAL = "contains a metal"
 UNSTABLE = "canonical form does not read back"
+CRASHED = "crashed the chemistry library"
 REASONS = (EMPTY, NOT_ASCII, SPACE, TOO_LONG, TOO_LARGE, UNREADABLE, QUERY, IONS, METAL, UNSTABLE)
 
 MANY_RINGS = 5

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
 
-from ..chem.molecule import Limits, smiles_hash
+from ..chem.molecule import CRASHED, Limits, smiles_hash
 from ..chem.standardise import standard_smiles
 from ..config import DataConfig
 from ..errors import InputError, MoleculeError
@@ -42,7 +42,6 @@ MERGE_SAMPLE = 100_000
 """Molecules, at most, from which merges are learned."""
 
 DUPLICATE = "seen before"
-CRASHED = "crashed the chemistry library"
 MAX_SEED = 2**31 - 1
 NO_IDS: Ids = np.zeros(0, np.uint16)
 

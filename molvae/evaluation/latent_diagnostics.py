@@ -22,8 +22,9 @@ from torch import Tensor
 
 from ..config import PRIOR_LEVEL
 from ..generation.beam_search import WIDTH, beam_search
-from ..generation.codec import Codec, Reading
-from ..generation.rebuilding import read_all, rebuild
+from ..generation.codec import Codec
+from ..generation.reader import Reading, read_all
+from ..generation.rebuilding import rebuild
 from ..nn.posterior import Gaussian, Level, prior_log_density, standard_normal
 from ..nn.threads import Threads
 from .aggregate_posterior import AT_LEAST, Posteriors, capacity, mismatch

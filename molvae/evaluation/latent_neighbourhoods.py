@@ -15,8 +15,8 @@ import numpy as np
 from rdkit import Chem
 
 from ..chem.fingerprints import BITS, Fingerprints, packed_fingerprint, similarity
-from ..generation.codec import Codec, Latents, Reading, slerp
-from ..generation.rebuilding import read_all
+from ..generation.codec import Codec, Latents, slerp
+from ..generation.reader import Reading, read_all
 from ..nn.threads import Threads
 from .estimates import Figure, absent, mean
 

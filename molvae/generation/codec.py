@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -18,34 +17,23 @@ from numpy.typing import ArrayLike, NDArray
 from rdkit.rdBase import BlockLogs
 from torch import Tensor
 
-from ..chem.molecule import Limits, canonical_or_empty
-from ..chem.standardise import standard_smiles
-from ..config import DataConfig
+from ..chem.molecule import canonical_or_empty
 from ..datasets.dataset import Batch, Rows, pack
-from ..errors import InputError, MoleculeError, UsageError
-from ..language import selfies_codec
+from ..errors import InputError, UsageError
 from ..language.ids_to_smiles import decode_smiles
 from ..language.vocabulary import Ids, Vocabulary
 from ..nn import decoding
 from ..nn.model import Packed
 from ..nn.posterior import Gaussian, prior_log_density, standard_normal
-from ..storage import checkpoint, model_folder
+from ..storage import checkpoint
 from ..storage.checkpoint import Saved
+from .reader import Reader, Reading
 
-UNKNOWN = "symbol unknown to the model"
-TOO_LONG = "too long for the model"
 BATCH = 512
 REFINE_STEPS = 300
 REFINE_RATE = 0.05
 
 Latents = NDArray[np.float32]
-
-
-class Reading(NamedTuple):
-    """A molecule as the model reads it: its standard SMILES and its ids without the end."""
-
-    smiles: str
-    ids: Ids
 
 
 class Decoded(NamedTuple):
@@ -60,45 +48,6 @@ class Inversion(NamedTuple):
 
     z: Latents
     reproduced: str
-
-
-@dataclass(frozen=True)
-class Reader:
-    """SMILES → ids under a model's vocabulary; light enough to be sent to worker processes."""
-
-    vocabulary: Vocabulary
-    config: DataConfig
-    max_symbols: int
-    name: str
-
-    def read(self, smiles: str) -> Reading:
-        """The molecule in ``smiles``; MoleculeError names the reason, such as an unknown symbol."""
-        limits = Limits(max_heavy_atoms=self.config.max_heavy_atoms)
-        standard = standard_smiles(smiles, limits, self.config.neutralise)
-        symbols = selfies_codec.split(
-            selfies_codec.to_selfies(standard, self.vocabulary.constraints)
-        )
-        unknown = self.vocabulary.unknown(symbols)
-        if unknown:
-            raise MoleculeError(UNKNOWN, smiles, self._remedy(symbols, unknown))
-        ids = self.vocabulary.encode(symbols)
-        if len(ids) > self.max_symbols:
-            raise MoleculeError(
-                TOO_LONG,
-                smiles,
-                f"{len(ids)} symbols; {self.name} writes {self.max_symbols} at most",
-            )
-        return Reading(standard, ids)
-
-    def _remedy(self, symbols: Sequence[str], unknown: Sequence[str]) -> str:
-        """What the model never saw, and what can be done about it."""
-        others = model_folder.who_reads(symbols)
-        what = (
-            f"the shipped model {others[0]} knows all of this molecule (-m {others[0]})"
-            if others
-            else "molvae train --from, on molecules that have it, adds it to the model"
-        )
-        return f"{', '.join(unknown)} never occurred in training {self.name}; {what}"
 
 
 class Codec:

@@ -11,7 +11,6 @@ posterior mean lies nearest is taken.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -19,13 +18,11 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from ..datasets.prepare import CRASHED
-from ..errors import MoleculeError
 from ..language.smiles_to_ids import canonical_draws
 from ..nn import decoding
-from ..runtime.process_pool import chunked, default_workers, map_chunks
 from .beam_search import Candidate, beam_search
-from .codec import Codec, Reader, Reading, molecules_of
+from .codec import Codec, molecules_of
+from .reader import Reading, read_all
 
 WIDTH = 20
 """Prefixes of the beam, and so molecules that it offers at most."""
@@ -33,9 +30,6 @@ WIDTH = 20
 NEAR = 0.02
 """Distance at which a molecule encodes back to a latent, as a share of the latent's length: above
 the rounding of bf16 and of latents written as text, below the distance of different molecules."""
-
-MANY = 500
-"""Molecules from which it pays to start worker processes."""
 
 BATCH = 512
 
@@ -64,11 +58,11 @@ def rebuild(
 
 
 def _rebuild(codec: Codec, z: Tensor, width: int, workers: int | None) -> list[Rebuilt]:
-    chosen = nearest(codec, z, greedy_candidates(codec, z), workers)
+    chosen = encoding_nearest(codec, z, greedy_candidates(codec, z), workers)
     lost = [row for row, one in enumerate(chosen) if not one.encodes_back]
     if lost and width > 1:
         some = z[torch.tensor(lost, device=z.device)]
-        wider = nearest(codec, some, beam_search(codec, some, width), workers)
+        wider = encoding_nearest(codec, some, beam_search(codec, some, width), workers)
         for row, one in zip(lost, wider, strict=True):
             chosen[row] = one if one.smiles else chosen[row]
     return chosen
@@ -87,7 +81,7 @@ def greedy_candidates(codec: Codec, z: Tensor) -> list[list[Candidate]]:
     ]
 
 
-def nearest(
+def encoding_nearest(
     codec: Codec, z: Tensor, candidates: Sequence[Sequence[Candidate]], workers: int | None = None
 ) -> list[Rebuilt]:
     """The candidate of every latent ``(B, Z)`` whose posterior mean lies nearest to it.
@@ -120,26 +114,3 @@ def nearest(
             back = distance <= NEAR * length
             chosen[owner] = Rebuilt(one.smiles, one.selfies, back, one.canonical)
     return chosen
-
-
-def read_all(
-    reader: Reader, smiles: Sequence[str], workers: int | None = None
-) -> list[Reading | str]:
-    """Each molecule as the model reads it, or the reason why it cannot; many on every core."""
-    count = (default_workers() if len(smiles) > MANY else 1) if workers is None else workers
-    chunks = map_chunks(partial(_read_chunk, reader), chunked(smiles, 100), count, _crashed)
-    return [one for chunk in chunks for one in chunk]
-
-
-def _read_chunk(reader: Reader, smiles: list[str]) -> list[Reading | str]:
-    found: list[Reading | str] = []
-    for one in smiles:
-        try:
-            found.append(reader.read(one))
-        except MoleculeError as error:
-            found.append(error.reason)
-    return found
-
-
-def _crashed(_: str) -> list[Reading | str]:
-    return [CRASHED]

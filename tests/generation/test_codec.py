@@ -11,7 +11,7 @@ import torch
 from rdkit import Chem
 
 from molvae.errors import InputError, MoleculeError, UsageError
-from molvae.generation.codec import TOO_LONG, UNKNOWN, Codec
+from molvae.generation.codec import Codec
 from molvae.nn.posterior import Gaussian, standard_normal
 
 
@@ -59,28 +59,6 @@ def test_what_is_decoded_is_a_valid_canonical_molecule(tiny_model: Codec) -> Non
     assert tiny_model.decode(z) == [one.smiles for one in tiny_model.molecules(z)]
     assert tiny_model.decode(np.zeros((0, 8))) == []
     assert tiny_model.encode([]).shape == (0, 8)
-
-
-def test_an_unknown_symbol_is_named_with_the_model(tiny_model: Codec, tiny_run: Path) -> None:
-    with pytest.raises(MoleculeError) as caught:
-        tiny_model.encode(["CCOc1ccccc1", "C[Si](C)(C)C[Se]C"])
-    assert caught.value.reason == UNKNOWN
-    assert "[Se], [Si] never occurred in training" in str(caught.value)
-    assert str(tiny_run) in str(caught.value)
-    assert "C[Si](C)(C)C[Se]C" in str(caught.value)
-
-
-def test_a_molecule_longer_than_the_model_writes_is_refused(tiny_model: Codec) -> None:
-    with pytest.raises(MoleculeError) as caught:
-        tiny_model.encode(["CN(C)" + "C(=O)N" * 25 + "C"])
-    assert caught.value.reason == TOO_LONG
-    assert f"writes {tiny_model.model.max_steps - 1} at most" in str(caught.value)
-
-
-@pytest.mark.parametrize("smiles", ["", "C(", "C*", "CC\nO", "not a molecule", "[Na+].[Cl-]"])
-def test_what_is_no_molecule_is_refused(tiny_model: Codec, smiles: str) -> None:
-    with pytest.raises(MoleculeError):
-        tiny_model.encode([smiles])
 
 
 @pytest.mark.parametrize(

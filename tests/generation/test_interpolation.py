@@ -15,8 +15,9 @@ from hypothesis.extra import numpy as arrays
 from molvae.chem.standardise import standard_smiles
 from molvae.errors import MoleculeError
 from molvae.generation.beam_search import Candidate, beam_search
-from molvae.generation.codec import Inversion, Reading
+from molvae.generation.codec import Inversion
 from molvae.generation.interpolation import WIDTH, distinct_path, interpolate, lerp, slerp
+from molvae.generation.reader import Reading
 
 VECTORS = arrays.arrays(np.float32, 6, elements=st.floats(-4, 4, width=32))
 PLACES = st.floats(0.0, 1.0)

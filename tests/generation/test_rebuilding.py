@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from molvae.generation.beam_search import Candidate
-from molvae.generation.rebuilding import Rebuilt, nearest, read_all, rebuild
+from molvae.generation.rebuilding import Rebuilt, encoding_nearest, rebuild
 
 
 def test_the_molecule_of_the_latent_is_chosen(memorised: Any, few: list[str]) -> None:
@@ -16,14 +16,14 @@ def test_the_molecule_of_the_latent_is_chosen(memorised: Any, few: list[str]) ->
     candidates = [
         [Candidate(one, -1.0) for one in (few[row - 1], few[row])] for row in range(len(few))
     ]
-    chosen = nearest(memorised, means, candidates)
+    chosen = encoding_nearest(memorised, means, candidates)
     assert [one.smiles for one in chosen] == few
     assert all(one.encodes_back for one in chosen)
 
 
 def test_a_latent_without_candidates_decodes_to_nothing(memorised: Any) -> None:
     unreadable = [Candidate("[Xe]", -1.0, False, "[Xe]")]
-    assert nearest(memorised, torch.zeros(2, memorised.latent), [[], unreadable]) == [
+    assert encoding_nearest(memorised, torch.zeros(2, memorised.latent), [[], unreadable]) == [
         Rebuilt("", "", False, False),
         Rebuilt("[Xe]", "[Xe]", False, False),
     ]
@@ -58,9 +58,3 @@ def test_a_point_between_molecules_encodes_to_another_place(memorised: Any, few:
 
 def test_no_latents_give_no_molecules(memorised: Any) -> None:
     assert rebuild(memorised, np.zeros((0, memorised.latent))) == []
-
-
-def test_workers_change_nothing(memorised: Any, few: list[str]) -> None:
-    molecules = [*few, "C[Xe]", "not a molecule"] * 8
-    alone, shared = (read_all(memorised.reader, molecules, workers) for workers in (1, 2))
-    assert [str(one) for one in alone] == [str(one) for one in shared]
