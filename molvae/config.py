@@ -81,12 +81,6 @@ class ModelConfig:
     encoder: int = option(256, "units of the encoder GRU, in each direction", 1, 8192)
     decoder: int = option(512, "units of the decoder GRU", 1, 8192)
     latent: int = option(128, "dimensions of the latent vector z", 1, 4096)
-    summary: str = option(
-        "last",
-        "what the posterior is made of: last: the encoder's last states; pooled: also the mean and "
-        "the largest of all its states",
-        choices=("last", "pooled"),
-    )
     posterior: str = option(
         "levels",
         "levels: several noise levels in one model; gaussian: a mean and variance learned for each "

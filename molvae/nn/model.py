@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 from ..config import ModelConfig
 from ..language.atom_environments import NUMBERS
 from ..language.prefix_features import TIERS, feature_sizes
-from .gru import GRU, Precision, own_rows
+from .gru import GRU, Precision
 from .input_embedder import InputEmbedder
 from .kernels.products import fast_in_bf16, linear
 from .posterior import Gaussian, GaussianPosterior, Level, LevelPosterior
@@ -85,12 +84,10 @@ class MoleculeVAE(nn.Module):
         self.read = nn.Embedding(vocabulary, width)
         self.forward_encoder = GRU(0, width, config.encoder)
         self.backward_encoder = GRU(0, width, config.encoder)
-        pools = 6 if config.summary == "pooled" else 2
-        summary = pools * config.encoder
         self.posterior: GaussianPosterior | LevelPosterior = (
-            GaussianPosterior(summary, config.latent)
+            GaussianPosterior(2 * config.encoder, config.latent)
             if config.posterior == "gaussian"
-            else LevelPosterior(summary, config.latent, config.max_signal)
+            else LevelPosterior(2 * config.encoder, config.latent, config.max_signal)
         )
 
         self.write = nn.Embedding(vocabulary, width)
@@ -156,20 +153,15 @@ class MoleculeVAE(nn.Module):
         return Gaussian(*(mean.index_put((kept,), part) for part in encoded))
 
     def summary(self, forward: Tensor, backward: Tensor, sizes: list[int]) -> Tensor:
-        """Return the encoder's last states, (B, 2 * encoder), from packed symbols both ways; pooled
-        over all its states as well, (B, 6 * encoder).
+        """Return the last states of the encoder, (B, 2 * encoder), from packed symbols both ways.
 
         Its inputs are rows of a small table, so what these add to the gates is a table too.
         """
         h0 = self.read.weight.new_zeros(sizes[0], self.config.encoder)
         nothing, table = h0.new_empty(len(forward), 0), self.read.weight
-        all_left, left = self.forward_encoder(nothing, table, h0, sizes, forward)
-        all_right, right = self.backward_encoder(nothing, table, h0, sizes, backward)
-        last = torch.cat([left, right], dim=-1)
-        if self.config.summary == "last":
-            return last
-        pools = [pool for states in (all_left, all_right) for pool in pooled(states, sizes)]
-        return torch.cat([last, *pools], dim=-1)
+        _, left = self.forward_encoder(nothing, table, h0, sizes, forward)
+        _, right = self.backward_encoder(nothing, table, h0, sizes, backward)
+        return torch.cat([left, right], dim=-1)
 
     def first_state(self, code: Tensor) -> Tensor:
         """Return the decoder's state before the first symbol, (B, H), from its conditioning (B,
@@ -220,16 +212,6 @@ class MoleculeVAE(nn.Module):
     def log_likelihood(self, packed: Packed, z: Tensor, level: Level = None) -> Tensor:
         """Return log p(x|z) in nats per molecule, (B,), summed over its symbols and its end."""
         return -packed.per_molecule(cross_entropy(self.logits(packed, z, level), packed.targets))
-
-
-def pooled(states: Tensor, sizes: list[int]) -> tuple[Tensor, Tensor]:
-    """Return the mean and the largest of each molecule's states over its steps, each (B, H), from
-    packed states (N, H), of which ``sizes`` molecules reach each step."""
-    packed = PackedSequence(states, torch.tensor(sizes))
-    padded, lengths = pad_packed_sequence(packed, padding_value=-2.0)  # below every state
-    total = states.new_zeros(sizes[0], states.shape[1])
-    total = total.index_add(0, own_rows(sizes).to(states.device), states)
-    return total / lengths.to(states)[:, None], padded.amax(0)
 
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
