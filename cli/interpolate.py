@@ -15,12 +15,12 @@ from .output import check_output, check_table, delimiter_of, note, note_terminal
 @click.command(
     epilog="""\b
 Examples:
-  molvae interpolate -m model/ 'CC(=O)Nc1ccc(O)cc1' 'CC(C)Cc1ccc(C(C)C(=O)O)cc1'
-  molvae interpolate -m model/ 'CCOc1ccccc1' 'c1ccc2[nH]ccc2c1' --steps 9 --image path.svg
+  molvae interpolate 'CC(=O)Nc1ccc(O)cc1' 'CC(C)Cc1ccc(C(C)C(=O)O)cc1'
+  molvae interpolate 'CCOc1ccccc1' 'c1ccc2[nH]ccc2c1' --steps 9 --image path.svg
+  molvae interpolate 'CCOc1ccccc1' 'CCOc1ccccn1' 'Cc1ccc2[nH]ccc2c1' --steps 6
   molvae interpolate -m model/ --pairs pairs.csv -o paths.csv"""
 )
-@click.argument("start", required=False, metavar="[START")
-@click.argument("end", required=False, metavar="END]")
+@click.argument("molecules", nargs=-1, metavar="[START [VIA...] END]")
 @model_option
 @click.option(
     "--pairs",
@@ -28,7 +28,11 @@ Examples:
     help="Table whose first two columns are the ends of each path; - is stdin.",
 )
 @click.option(
-    "--steps", type=Count(2, 10_001), default=11, metavar="N", help="Molecules, the ends included."
+    "--steps",
+    type=Count(2, 1_001),
+    default=11,
+    metavar="N",
+    help="Molecules from each of those given to the next, both included.",
 )
 @click.option(
     "--path",
@@ -42,8 +46,7 @@ Examples:
 @force_option
 @device_option
 def interpolate(
-    start: str | None,
-    end: str | None,
+    molecules: tuple[str, ...],
     model: str,
     pairs: str | None,
     steps: int,
@@ -53,41 +56,39 @@ def interpolate(
     force: bool,
     device: str,
 ) -> int:
-    """Walk through latent space from START to END, two SMILES.
+    """Walk through latent space from START to END, two SMILES, perhaps by way of others.
 
-    The first and the last row are always the two molecules given. The column reproduced says
-    whether the model writes them itself: yes; refined, from a latent found by gradient; or no. Each
-    row between is one of the likeliest molecules of the model there: of those with canonical
-    SELFIES (see molvae sample -h) that are not on the path yet, the one most similar to the row
-    before. Tanimoto similarities are of Morgan fingerprints, radius 2. Writes CSV or, to a file
-    named .tsv, TSV."""
+    The molecules given stand where they belong; the column reproduced says whether the model itself
+    writes them. Those between are the best chain through molecules that are gathered along the way,
+    by beams and draws at several noise levels: small steps, each further from the start and nearer
+    to the end than the one before, all with canonical SELFIES (see molvae sample -h). Tanimoto
+    similarities are of Morgan fingerprints, radius 2: to the start, to the end and to the row
+    before. Writes CSV or, to a file named .tsv, TSV."""
     from molvae.datasets.text_files import row_writer
     from molvae.errors import MoleculeError, UsageError
     from molvae.generation.codec import Codec
     from molvae.generation.interpolation import Point
     from molvae.generation.interpolation import interpolate as walk
 
-    if (pairs is None) == (start is None) or (start is None) != (end is None):
+    if (pairs is None) == (not molecules) or len(molecules) == 1:
         raise UsageError("give two SMILES, START and END, or --pairs with a table of them")
     check_table(output, force, [pairs] if pairs else [])
     if image:
         check_image(image, output, force)
     note_terminal(pairs or "")
-    ends = [(0, str(start), str(end), "")] if pairs is None else list(read_pairs(pairs))
+    paths = [(0, molecules, "")] if pairs is None else list(read_pairs(pairs))
     codec = Codec.load(model, chosen_device(device))
     if pairs is None:
-        codec.read(
-            [str(start), str(end)]
-        )  # an end that cannot be read is an error before anything is written
+        codec.read(molecules)  # one that cannot be read is an error before anything is written
     failed = 0
     with open_output(output, force) as handle:
         write = row_writer(handle, delimiter_of(output))
         write(["pair", *Point._fields] if pairs else Point._fields)
-        for number, (line, first, last, problem) in enumerate(ends, start=1):
+        for number, (line, given, problem) in enumerate(paths, start=1):
             try:
                 if problem:
-                    raise MoleculeError(problem, first)
-                points = walk(codec, first, last, steps=steps, path=kind)
+                    raise MoleculeError(problem, given[0])
+                points = walk(codec, *given, steps=steps, path=kind)
             except MoleculeError as error:
                 failed += 1
                 note(f"{'standard input' if pairs == '-' else pairs}, line {line}: {error}")
@@ -100,12 +101,12 @@ def interpolate(
                     f"{value:.4f}" if isinstance(value, float) else str(value) for value in point
                 ]
                 write([str(number), *cells] if pairs else cells)
-            for point, name in ((points[0], "start"), (points[-1], "end")):
-                if point.reproduced != "yes":
-                    note(f"{name} {point.smiles}: {SAID[point.reproduced]}")
+            for point in points:
+                if point.reproduced == "no":
+                    note(f"{point.smiles}: {NOT_REPRODUCED}")
     if failed:
-        note(f"{failed} of {len(ends)} pairs could not be walked")
-    return 1 if failed == len(ends) else 0
+        note(f"{failed} of {len(paths)} pairs could not be walked")
+    return 1 if failed == len(paths) else 0
 
 
 def check_image(image: str, output: str, force: bool) -> None:
@@ -119,14 +120,11 @@ def check_image(image: str, output: str, force: bool) -> None:
         raise UsageError(f"{output}: is the name of the picture too; give two names")
 
 
-SAID = {
-    "refined": "its latent was refined by gradient until the model reproduced it",
-    "no": "the model does not reproduce it, its neighbours on the path may be far from it",
-}
+NOT_REPRODUCED = "the model does not reproduce it, its neighbours on the path may be far from it"
 
 
-def read_pairs(path: str) -> Iterator[tuple[int, str, str, str]]:
-    """Line, start, end and problem of every row of a table; a row with a problem is all start.
+def read_pairs(path: str) -> Iterator[tuple[int, tuple[str, ...], str]]:
+    """Line, ends and problem of every row of a table; a row with a problem is all start.
 
     The ends are in the first two columns, or in those named start and end."""
     from molvae.datasets.table_reader import open_table
@@ -145,7 +143,7 @@ def read_pairs(path: str) -> Iterator[tuple[int, str, str, str]]:
                 if record.problem
                 else (record.fields[a], record.fields[b])
             )
-            yield record.line, *fields, record.problem
+            yield record.line, fields, record.problem
 
 
 def picture(points: list, path: str) -> None:  # type: ignore[type-arg]

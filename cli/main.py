@@ -25,6 +25,7 @@ VERBS = {
     "train": "Train a model on a file of SMILES.",
     "sample": "Draw new molecules from a model.",
     "distinct": "Leave each molecule of a folder of samples once.",
+    "analogs": "Draw molecules like a lead.",
     "interpolate": "Walk from one molecule to another.",
     "encode": "Molecules to latent vectors.",
     "decode": "Latent vectors to molecules.",

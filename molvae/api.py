@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from .config import SECTION_OF, Config, from_dict, nearest
 from .errors import UsageError
 from .generation import interpolation, sampling
+from .generation.analogs import DRAWS, Analog, Wanted, analogs
 from .generation.codec import Codec, Latents
 from .generation.interpolation import Point
 from .generation.rebuilding import WIDTH, Rebuilt, rebuild
@@ -27,6 +28,9 @@ from .generation.sampling import Filters, Sample, SamplingParams
 from .runtime.progress import Progress
 from .storage import checkpoint, model_folder, pretrained
 from .training import fine_tuning, run_folder
+
+if TYPE_CHECKING:
+    import pandas
 
 
 class Model:
@@ -113,13 +117,40 @@ class Model:
                 bar.advance()
         return samples
 
-    def interpolate(
-        self, start: str, end: str, *, steps: int = 11, path: str = "slerp"
-    ) -> list[Point]:
-        """The molecules from ``start`` to ``end``, which come first and last.
+    def analogs(
+        self,
+        leads: str | Sequence[str],
+        n: int = 50,
+        *,
+        similarity: tuple[float, float] = (0.4, 0.7),
+        keep_scaffold: bool = False,
+        keep: str = "",
+        novel: bool = False,
+        draws: int = DRAWS,
+        seed: int = 0,
+    ) -> pandas.DataFrame:
+        """At most ``n`` distinct molecules around each lead, inside a window of ``similarity``.
+
+        Tanimoto of Morgan fingerprints; ``keep_scaffold`` keeps the lead's Murcko scaffold,
+        ``keep`` a SMARTS pattern; ``novel`` as in :meth:`sample`; the search around a lead ends
+        after ``draws``. Columns: lead, smiles, tanimoto, level, log_likelihood."""
+        import pandas
+
+        known = model_folder.load_known(self.path) if novel else None
+        wanted = Wanted(*similarity, keep_scaffold, keep, known)
+        rows = [
+            (lead.smiles, *one)
+            for lead in self._codec.read([leads] if isinstance(leads, str) else leads)
+            for one in analogs(self._codec, lead, n, wanted, seed, draws)[0]
+        ]
+        return pandas.DataFrame(rows, columns=["lead", *Analog._fields])
+
+    def interpolate(self, *molecules: str, steps: int = 11, path: str = "slerp") -> list[Point]:
+        """The molecules from the first of some to the last, by way of the others; ``steps`` from
+        each to the next, both included.
 
         ``path`` is an arc ("slerp") or a straight line ("lerp") in latent space."""
-        return interpolation.interpolate(self._codec, start, end, steps=steps, path=path)
+        return interpolation.interpolate(self._codec, *molecules, steps=steps, path=path)
 
 
 def load(model: str | Path | None = None, device: str = "cpu") -> Model:

@@ -30,7 +30,6 @@ from ..storage.checkpoint import Saved
 from .reader import Reader, Reading
 
 BATCH = 512
-REFINE_STEPS = 300
 REFINE_RATE = 0.05
 
 Latents = NDArray[np.float32]
@@ -41,13 +40,6 @@ class Decoded(NamedTuple):
 
     smiles: str
     selfies: str
-
-
-class Inversion(NamedTuple):
-    """A latent ``z`` ``(Z,)`` for one molecule; ``reproduced`` is "yes", "refined" or "no"."""
-
-    z: Latents
-    reproduced: str
 
 
 class Codec:
@@ -144,27 +136,6 @@ class Codec:
             (q.kl().sum() - self.model.log_likelihood(packed, z).sum()).backward()  # type: ignore[no-untyped-call]
             optimiser.step()
         return Gaussian(q.mean.detach(), q.log_variance.detach())
-
-    def invert(self, reading: Reading) -> Inversion:
-        """A latent that greedy decoding turns back into this very molecule, where one is found.
-
-        Starts at the posterior's mean and climbs log p(x|z) by gradient until the molecule is
-        reproduced, or gives up after some hundred steps and returns the mean."""
-        packed, _ = self.packed([reading])
-        mean = self.posterior([reading]).mean
-        z = mean.clone().requires_grad_(True)
-        optimiser = torch.optim.Adam([z], lr=REFINE_RATE)
-        for step in range(REFINE_STEPS):
-            logits = self.model.logits(packed, z)
-            likely = bool((logits.argmax(-1) == packed.targets).all())
-            # Written step by step in case the two ways of computing disagree on a near tie.
-            found = z.detach().cpu().numpy()
-            if likely and self.decode(found) == [reading.smiles]:
-                return Inversion(found[0], "refined" if step else "yes")
-            optimiser.zero_grad()
-            torch.nn.functional.cross_entropy(logits, packed.targets, reduction="sum").backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-        return Inversion(mean.cpu().numpy()[0], "no")
 
     def check_latents(self, z: ArrayLike) -> Tensor:
         """``z`` as a tensor ``(B, Z)`` on the model's device; InputError names a bad row."""

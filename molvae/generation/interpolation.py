@@ -1,29 +1,54 @@
 """The way through latent space from one molecule to another.
 
-The first and the last molecule of a path are always the two that were given, with a note on whether
-the model reproduces them. Along most of the path the decoder is sure of one of the two, and within
-a tenth of it changes to the other, so that the likeliest molecules alone are three or four. A beam
-finds what else is likely at each point.
+The first and the last molecule of a path are those that were given. Along most of the line between
+their latents the decoder is sure of one of the two, and within a tenth of it changes to the other.
+So many molecules are gathered along the line, by beams at the highest noise level and by draws at
+lower ones, and the path is the best chain through them: small steps, always on from the start
+towards the end. Where a step is large, more are drawn between its two molecules.
 
-    Z latent
+    N molecules gathered, Z latent
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import lru_cache, partial
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from rdkit import Chem
 
 from ..chem.fingerprints import Fingerprints, packed_fingerprint, similarity
 from ..errors import UsageError
-from .beam_search import Candidate, beam_search
-from .codec import Codec, lerp, slerp
+from .beam_search import beam_search
+from .codec import Codec, Latents, lerp, slerp
+from .neighbourhood import draw_around, highest_level
+from .reader import Reading, read_all
+from .rebuilding import rebuild
+from .sampling import Sample
 
 WIDTH = 20
-"""Candidates of every point: about twice the points of a path, as neighbours share most of theirs.
-"""
+"""Prefixes of the beam at each point of the line."""
+
+POINTS = 101
+"""Points of the line, at most, at which molecules are gathered."""
+
+LEVELS = (0.95, 0.85, 0.75)
+"""Noise levels of the draws, as shares of the model's highest."""
+
+DRAWS = 8
+"""Draws at each point and level."""
+
+GAPS = 3
+"""Largest steps that more molecules are drawn for, in each of :data:`ROUNDS` rounds."""
+
+ROUNDS = 2
+BETWEEN = (0.25, 0.5, 0.75)
+"""Places between the two molecules of such a step, at which they are drawn."""
+
+GAP_LEVELS = tuple(np.linspace(0.6, 0.95, 28).tolist())
 
 BITS = 2048
 """Bits of the fingerprints that similarities on a path are taken of."""
@@ -33,9 +58,8 @@ class Point(NamedTuple):
     """One molecule of a path.
 
     ``t`` runs from 0 to 1; similarities are Tanimoto of Morgan fingerprints (radius 2, 2048 bits),
-    the last to the molecule before (1 for the first). ``reproduced`` is for the ends: "yes" by the
-    posterior's mean, "refined" by a latent found by gradient, "no" where the model cannot write the
-    molecule given."""
+    the last to the molecule before (1 for the first). ``reproduced`` is for the molecules given:
+    "yes" if the model decodes their latent to them, else "no"."""
 
     step: int
     t: float
@@ -49,53 +73,121 @@ class Point(NamedTuple):
 PATHS = {"slerp": slerp, "lerp": lerp}
 
 
-def interpolate(
-    codec: Codec, start: str, end: str, *, steps: int = 11, path: str = "slerp"
-) -> list[Point]:
-    """The molecules from ``start`` to ``end``: ``steps`` points, the two given first and last.
-
-    Those between are chosen by :func:`distinct_path` from beams of :data:`WIDTH`. Raises
-    MoleculeError for an end that the model cannot read."""
+def interpolate(codec: Codec, *molecules: str, steps: int = 11, path: str = "slerp") -> list[Point]:
+    """The molecules from the first to the last of those given, by way of the others: ``steps`` of
+    them from each to the next, both included. MoleculeError for one that the model cannot read."""
+    if len(molecules) < 2:
+        raise UsageError("a path needs two molecules at least, its start and its end")
     if steps < 2:
         raise UsageError(f"`steps` (={steps}) must be at least 2, the two ends")
     if path not in PATHS:
         raise UsageError(f"`path` (={path!r}) must be {' or '.join(PATHS)}")
-    first, last = codec.read([start, end])
-    ends = codec.invert(first), codec.invert(last)
-    places = [step / (steps - 1) for step in range(steps)]
-    if first.smiles == last.smiles:
-        molecules = [first.smiles] * steps
-    else:
-        latents = [PATHS[path](ends[0].z, ends[1].z, t) for t in places]
-        candidates = beam_search(codec, codec.check_latents(latents)[1:-1], WIDTH)
-        molecules = distinct_path(first.smiles, candidates, last.smiles)
-    reproduced = [ends[0].reproduced, *[""] * (steps - 2), ends[1].reproduced]
-    points: list[Point] = []
-    previous = first.smiles
-    for step, (t, smiles, said) in enumerate(zip(places, molecules, reproduced, strict=True)):
-        to_start, to_end, to_previous = (
-            tanimoto(smiles, other) for other in (first.smiles, last.smiles, previous)
+    readings = codec.read(molecules)
+    latents = codec.encode_readings(readings)
+    written = [one.smiles for one in rebuild(codec, latents, workers=1)]
+    chain, said = [readings[0].smiles], [_said(readings[0], written[0])]
+    for number, (one, other) in enumerate(pairwise(readings)):
+        ends = latents[number], latents[number + 1]
+        curve = np.array([PATHS[path](*ends, t) for t in np.linspace(0, 1, min(steps, POINTS))])
+        chain += walk(codec, one.smiles, other.smiles, curve, steps)[1:]
+        said += [*[""] * (steps - 2), _said(other, written[number + 1])]
+    last = len(chain) - 1
+    return [
+        Point(
+            step,
+            step / last,
+            smiles,
+            tanimoto(smiles, chain[0]),
+            tanimoto(smiles, chain[-1]),
+            tanimoto(smiles, chain[max(0, step - 1)]),
+            word,
         )
-        points.append(Point(step, t, smiles, to_start, to_end, to_previous, said))
-        previous = smiles
-    return points
+        for step, (smiles, word) in enumerate(zip(chain, said, strict=True))
+    ]
 
 
-def distinct_path(start: str, candidates: Sequence[Sequence[Candidate]], end: str) -> list[str]:
-    """``start``, a molecule for each point between from its ``candidates``, and ``end``.
+def _said(reading: Reading, written: str) -> str:
+    return "yes" if reading.smiles == written else "no"
 
-    Candidates come likeliest first. Of those with canonical SELFIES that are not on the path yet,
-    the one most similar to the molecule before is taken: so the path holds different molecules and
-    changes little at a time. Where all are on it, the likeliest canonical one comes again; where
-    none is canonical, the likeliest; where there is none, an empty text."""
-    path, known = [start], {start, end}
-    for found in candidates:
-        canonical = [one.smiles for one in found if one.canonical]
-        new = [smiles for smiles in canonical if smiles not in known]
-        again = canonical or [one.smiles for one in found] or [""]
-        path.append(max(new, key=partial(tanimoto, path[-1]), default=again[0]))
-        known.add(path[-1])
-    return [*path, end]
+
+def walk(codec: Codec, start: str, end: str, curve: Latents, steps: int) -> list[str]:
+    """``steps`` molecules from ``start`` to ``end``, gathered along the latents ``curve`` ``(P,
+    Z)`` between them."""
+    if start == end:
+        return [start] * steps
+    if steps == 2:
+        return [start, end]
+    gathered = dict.fromkeys([start, end])
+    for beam in beam_search(codec, codec.check_latents(curve[1:-1]), WIDTH):
+        gathered |= dict.fromkeys(one.smiles for one in beam if one.canonical)
+    gathered |= around(codec, curve, LEVELS * DRAWS, 0)
+    chain = best_chain(similarities(gathered), steps)
+    for number in range(ROUNDS):
+        names = list(gathered)
+        path = [names[place] for place in chain]
+        gathered |= between(codec, path, number + 1)
+        chain = best_chain(similarities(gathered), steps)
+    names = list(gathered)
+    return [names[place] for place in chain]
+
+
+def between(codec: Codec, path: Sequence[str], seed: int) -> dict[str, None]:
+    """Molecules drawn between those of the largest steps of a path."""
+    steps = [tanimoto(one, other) for one, other in pairwise(path)]
+    largest = np.argsort(steps, kind="stable")[:GAPS]
+    sides = [path[place + side] for place in largest for side in (0, 1)]
+    readings = read_all(codec.reader, sides, workers=1)
+    if not all(isinstance(one, Reading) for one in readings):
+        return {}  # it writes larger molecules than it reads
+    z = codec.encode_readings([one for one in readings if isinstance(one, Reading)])
+    ends = zip(z[::2], z[1::2], strict=True)
+    curve = np.array([slerp(one, other, t) for one, other in ends for t in BETWEEN])
+    return around(codec, curve, GAP_LEVELS, seed)
+
+
+def around(codec: Codec, means: Latents, levels: Sequence[float], seed: int) -> dict[str, None]:
+    """Molecules drawn around each of ``means`` ``(P, Z)``, one at each of ``levels``."""
+    every = highest_level(codec) * np.tile(np.array(levels), len(means))
+    drawn = draw_around(codec, means.repeat(len(levels), axis=0), every, seed)
+    return dict.fromkeys(one.smiles for one in drawn if isinstance(one, Sample))
+
+
+def similarities(molecules: Iterable[str]) -> NDArray[np.float64]:
+    """Tanimoto similarities of all pairs, ``(N, N)``."""
+    bits = np.concatenate([fingerprint(one) for one in molecules])
+    marks = np.unpackbits(bits.view(np.uint8), axis=1).astype(np.float32)
+    common = (marks @ marks.T).astype(np.float64)
+    count = np.diag(common)
+    return common / np.maximum(count[:, None] + count - common, 1.0)
+
+
+def best_chain(alike: NDArray[np.float64], steps: int) -> list[int]:
+    """The best chain of ``steps`` molecules from the first to the second, by the similarities
+    ``alike`` ``(N, N)``.
+
+    Each molecule must be further on the way than the one before: more similar to the end, less to
+    the start, or more the one than less the other. So none comes twice. The sum of the cubes of
+    1 - similarity is the least possible, by dynamic programming: the cube makes one large step
+    dearer than several small ones. Where too few molecules are on the way, some stand twice."""
+    count = len(alike)
+    way = alike[1] - alike[0]
+    cost = np.where(way[:, None] < way, (1.0 - alike) ** 3, np.inf)
+    cost[:, 0] = cost[1] = np.inf  # nothing before the start, nothing after the end
+    cost[0, 1] = (1.0 - alike[0, 1]) ** 3  # also where both have the same fingerprint
+    total = np.full(count, np.inf)
+    total[0] = 0.0
+    before: list[NDArray[np.int64]] = []
+    reached = 0
+    for length in range(1, min(steps, count)):
+        sums = total[:, None] + cost
+        before.append(sums.argmin(0))
+        total = sums[before[-1], np.arange(count)]
+        reached = length if np.isfinite(total[1]) else reached
+    chain = [1]
+    for back in reversed(before[:reached]):
+        chain.append(int(back[chain[-1]]))
+    chain.reverse()
+    return [chain[round(step * reached / (steps - 1))] for step in range(steps)]
 
 
 def tanimoto(first: str, second: str) -> float:

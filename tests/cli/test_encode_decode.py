@@ -263,4 +263,5 @@ def test_decoded_molecules_may_be_compressed_too(
     )
     text = gzip.decompress((tmp_path / "m.csv.gz").read_bytes()).decode()
     assert text == plain
-    assert next(csv.reader(io.StringIO(text))) == ["id", "smiles", "selfies"]
+    header = ["id", "smiles", "selfies", "encodes_back", "canonical"]
+    assert next(csv.reader(io.StringIO(text))) == header

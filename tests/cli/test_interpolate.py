@@ -40,10 +40,10 @@ def test_the_first_and_the_last_row_are_the_molecules_given(
         [step / (steps - 1) for step in range(steps)], abs=1e-4
     )
     assert [row[0] for row in rows] == [str(step) for step in range(steps)]
-    assert rows[0][6] in ("yes", "refined", "no")
+    assert {rows[0][6], rows[-1][6]} <= {"yes", "no"}
     assert {row[6] for row in rows[1:-1]} <= {""}
-    for row, name in ((rows[0], "start"), (rows[-1], "end")):
-        assert (f"{name} {row[2]}: " in outcome.err) == (row[6] != "yes")
+    for row in (rows[0], rows[-1]):
+        assert (f"{row[2]}: the model does not reproduce it" in outcome.err) == (row[6] != "yes")
 
 
 def test_ends_known_by_heart_are_said_to_be_reproduced(
@@ -162,7 +162,6 @@ def test_an_unreadable_end_writes_nothing(
         (["CCO"], "give two SMILES"),
         (["CCO", "CCN", "--pairs", "pairs.csv"], "give two SMILES"),
         (["CCO", "--pairs", "pairs.csv"], "give two SMILES"),
-        (["CCO", "CCN", "CCC"], "CCC"),
         (["CCO", "CCN", "--steps", "1"], "--steps"),
         (["CCO", "CCN", "--steps", "1e9"], "--steps"),
         (["CCO", "CCN", "--path", "arc"], "--path"),

@@ -53,9 +53,12 @@ def test_a_candidate_is_canonical_if_one_of_its_strings_is(
     other = np.append(
         ids, tiny_model.vocabulary.encode(["[Ring1]"])
     )  # a ring symbol without its number: to no effect
-    assert module._molecules(tiny_model, [(-1.0, other)]) == [module.Candidate(smiles, -1.0, False)]
+    texts = [tiny_model.vocabulary.decode(one) for one in (other, ids)]
+    assert module._molecules(tiny_model, [(-1.0, other)]) == [
+        module.Candidate(smiles, -1.0, False, texts[0])
+    ]
     assert module._molecules(tiny_model, [(-1.0, other), (-2.0, ids)]) == [
-        module.Candidate(smiles, -1.0, True)
+        module.Candidate(smiles, -1.0, True, texts[1])
     ]
 
 

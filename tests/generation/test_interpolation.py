@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from molvae.chem.standardise import standard_smiles
 from molvae.errors import MoleculeError
-from molvae.generation.beam_search import Candidate, beam_search
-from molvae.generation.codec import Inversion
-from molvae.generation.interpolation import WIDTH, distinct_path, interpolate, lerp, slerp
-from molvae.generation.reader import Reading
+from molvae.generation.codec import lerp, slerp
+from molvae.generation.interpolation import best_chain, interpolate, similarities, tanimoto
 
 VECTORS = arrays.arrays(np.float32, 6, elements=st.floats(-4, 4, width=32))
 PLACES = st.floats(0.0, 1.0)
@@ -67,105 +64,82 @@ def test_arcs_of_degenerate_vectors_are_straight_lines(a: Any, t: float) -> None
         np.testing.assert_allclose(slerp(a, b, t), lerp(a, b, t), atol=1e-5)
 
 
-class Plain:
-    """A codec without a model: a molecule's latent is its number, decoded to the nearest number's
-    molecule.
-    """
-
-    KNOWN = ("CCO", "CCCO", "CCCCO", "CCCCCO", "c1ccccc1")
-
-    def __init__(self, reproduced: str = "yes") -> None:
-        self.reproduced = reproduced
-
-    def read(self, smiles: list[str]) -> list[Reading]:
-        return [Reading(standard_smiles(one), np.zeros(0, np.uint16)) for one in smiles]
-
-    def invert(self, reading: Reading) -> Inversion:
-        return Inversion(
-            np.array([1.0 + self.KNOWN.index(reading.smiles), 0.0], np.float32), self.reproduced
-        )
-
-    def check_latents(self, z: Any) -> Any:
-        return np.asarray(z)
-
-    @classmethod
-    def beam_search(cls, _: Any, z: Any, width: int) -> list[list[Candidate]]:
-        return [candidates(cls.KNOWN[int(round(float(value)) - 1)]) for value in z[:, 0]]
+def alike(*rows: tuple[float, ...]) -> Any:
+    """Similarities of all pairs, from those above the diagonal."""
+    count = len(rows) + 1
+    table = np.eye(count)
+    for row, values in enumerate(rows):
+        table[row, row + 1 :] = table[row + 1 :, row] = values
+    return table
 
 
-@pytest.fixture
-def plain(monkeypatch: pytest.MonkeyPatch) -> type[Plain]:
-    """The codec without a model, and its beam search."""
-    monkeypatch.setattr("molvae.generation.interpolation.beam_search", Plain.beam_search)
-    return Plain
+def test_the_best_chain_is_the_least_sum_of_all_chains() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(30):
+        table = alike(*(tuple(rng.random(n)) for n in (6, 5, 4, 3, 2, 1)))
+        way = table[1] - table[0]
+        chains = [
+            chain
+            for chain in itertools.permutations(range(2, 7), 2)
+            if way[0] < way[chain[0]] < way[chain[1]] < way[1]
+        ]
+        if not chains:
+            continue
+        costs = [
+            sum((1 - table[a, b]) ** 3 for a, b in itertools.pairwise((0, *chain, 1)))
+            for chain in chains
+        ]
+        assert best_chain(table, 4) == [0, *chains[int(np.argmin(costs))], 1]
+
+
+def test_a_chain_longer_than_there_are_molecules_repeats_some() -> None:
+    table = alike((0.1, 0.5), (0.5,))
+    assert best_chain(table, 3) == [0, 2, 1]
+    chain = best_chain(table, 6)
+    assert (chain[0], chain[-1], len(chain)) == (0, 1, 6)
+    assert [one for one, _ in itertools.groupby(chain)] == [0, 2, 1]
+
+
+def test_ends_that_no_fingerprint_tells_apart_are_still_the_ends() -> None:
+    assert best_chain(alike((1.0, 0.3), (0.3,)), 5)[0] == 0
+    assert best_chain(alike((1.0, 0.3), (0.3,)), 5)[-1] == 1
+
+
+def test_similarities_are_those_of_a_path() -> None:
+    molecules = ["CCO", "CCCO", "c1ccccc1O", "[H][H]"]
+    table = similarities(molecules)
+    for (row, one), (column, other) in itertools.product(enumerate(molecules), repeat=2):
+        expected = tanimoto(one, other)
+        assert table[row, column] == pytest.approx(expected), (one, other)
 
 
 @pytest.mark.parametrize("steps", [2, 3, 11])
 @pytest.mark.parametrize("path", ["slerp", "lerp"])
 def test_the_ends_are_the_molecules_given_and_t_rises_evenly(
-    plain: Any, steps: int, path: str
+    tiny_model: Any, few: list[str], steps: int, path: str
 ) -> None:
-    points = interpolate(plain("no"), "OCC", "C1=CC=CC=C1", steps=steps, path=path)
-    assert (points[0].smiles, points[-1].smiles) == ("CCO", "c1ccccc1")
+    points = interpolate(tiny_model, "OCC", few[3], steps=steps, path=path)
+    assert (points[0].smiles, points[-1].smiles) == ("CCO", few[3])
     assert [point.t for point in points] == pytest.approx(np.linspace(0, 1, steps).tolist())
     assert [point.step for point in points] == list(range(steps))
-    assert [point.reproduced for point in points] == ["no", *[""] * (steps - 2), "no"]
-
-
-def test_similarities_are_to_the_ends_and_to_the_neighbour(plain: Any) -> None:
-    points = interpolate(plain(), "CCO", "c1ccccc1", steps=5)
-    assert [point.smiles for point in points] == list(Plain.KNOWN)
+    assert {point.reproduced for point in points[1:-1]} <= {""}
     assert points[0].tanimoto_start == points[-1].tanimoto_end == points[0].tanimoto_previous == 1.0
     assert points[0].tanimoto_end == points[-1].tanimoto_start
-    assert points[1].tanimoto_previous == points[1].tanimoto_start < 1.0
-    assert all(0.0 <= value <= 1.0 for point in points for value in point[3:6])
+    assert points[1].tanimoto_previous == points[1].tanimoto_start
 
 
-def candidates(*smiles: str, canonical: bool = True) -> list[Candidate]:
-    return [Candidate(one, -1.0 - place, canonical) for place, one in enumerate(smiles)]
-
-
-def test_every_point_in_between_is_written_as_its_molecule_is() -> None:
-    found = [[*candidates("OC1=CC=CC1", canonical=False), *candidates("Oc1ccccc1")]]
-    assert distinct_path("CCO", found, "c1ccccc1") == ["CCO", "Oc1ccccc1", "c1ccccc1"]
-
-
-def test_no_molecule_stands_twice_while_there_is_another() -> None:
-    found = candidates("CCO", "CCCO", "c1ccccc1")
-    assert distinct_path("CCO", [found] * 3, "c1ccccc1") == [
-        "CCO",
-        "CCCO",
-        "CCO",
-        "CCO",
-        "c1ccccc1",
-    ]
-
-
-def test_the_most_similar_new_candidate_is_chosen() -> None:
-    found = candidates("Nc1ccccc1", "CCCCCO", "Cc1ccccc1")
-    assert distinct_path("CCO", [found] * 3, "CCN") == [
-        "CCO",
-        "CCCCCO",
-        "Cc1ccccc1",
-        "Nc1ccccc1",
-        "CCN",
-    ]
-    found = candidates("F", "Cl", "Br")
-    assert distinct_path("CCO", [found] * 3, "CCN") == ["CCO", "F", "Cl", "Br", "CCN"]
-
-
-def test_without_a_canonical_candidate_the_likeliest_stands() -> None:
-    found = [candidates("CCC", "CCCO", canonical=False), []]
-    assert distinct_path("CCO", found, "CCN") == ["CCO", "CCC", "", "CCN"]
-
-
-def test_a_path_of_a_real_model_holds_what_its_beams_hold(tiny_model: Any, few: list[str]) -> None:
+def test_a_path_goes_on_from_the_start_to_the_end(tiny_model: Any, few: list[str]) -> None:
     points = interpolate(tiny_model, few[1], few[8], steps=7)
-    ends = [tiny_model.invert(reading).z for reading in tiny_model.read([few[1], few[8]])]
-    z = torch.from_numpy(np.stack([slerp(*ends, point.t) for point in points[1:-1]]))
-    for point, found in zip(points[1:-1], beam_search(tiny_model, z, WIDTH), strict=True):
-        assert point.smiles in {one.smiles for one in found if one.canonical}
+    way = [point.tanimoto_end - point.tanimoto_start for point in points]
+    assert all(one < other for one, other in itertools.pairwise(way))
     assert len({point.smiles for point in points}) == 7
+
+
+def test_a_path_by_way_of_a_molecule_passes_it(memorised: Any, few: list[str]) -> None:
+    points = interpolate(memorised, few[1], few[4], few[8], steps=4)
+    assert [points[place].smiles for place in (0, 3, 6)] == [few[1], few[4], few[8]]
+    assert len(points) == 7
+    assert [point.reproduced for point in points] == ["yes", "", "", "yes", "", "", "yes"]
 
 
 def test_a_path_from_a_molecule_to_itself_stays_there(memorised: Any, few: list[str]) -> None:
@@ -180,17 +154,6 @@ def test_a_real_path_leads_from_molecule_to_molecule(memorised: Any, few: list[s
     assert (points[0].reproduced, points[-1].reproduced) == ("yes", "yes")
     again = interpolate(memorised, few[1], few[8], steps=6)
     assert again == points
-
-
-def test_a_point_without_atoms_has_a_row_too(
-    memorised: Any, few: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(
-        "molvae.generation.interpolation.beam_search", lambda codec, z, width: [[] for _ in z]
-    )
-    points = interpolate(memorised, few[1], few[8], steps=4)
-    assert points[1].smiles == ""
-    assert points[1].tanimoto_start == points[1].tanimoto_end == 0.0
 
 
 @pytest.mark.parametrize("end", ["C(", "C[Si](C)C", ""])

@@ -1,0 +1,149 @@
+"""Analogs of a lead: distinct molecules inside a window of similarity, drawn around its latent.
+
+The noise level is the radius: draws at a high level are the lead and its nearest neighbours, draws
+at a low one are any molecules. Which levels reach the window differs from lead to lead, so a first
+round tries all of them, and later rounds draw most where most was found.
+
+    B draws of a round, Z latent
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from rdkit import Chem
+
+from ..chem.fingerprints import packed_fingerprint, similarity
+from ..chem.properties import scaffold
+from ..errors import UsageError
+from ..storage.known_molecules import KnownMolecules
+from .codec import Codec
+from .neighbourhood import draw_around, highest_level
+from .reader import Reading
+
+ROUND = 512
+"""Draws of a round. Part of what a seed means: changing it changes the analogs."""
+
+DRAWS = 20 * ROUND
+"""Draws after which the search for more analogs of a lead ends."""
+
+LEVELS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
+"""Noise levels tried, as shares of the model's highest."""
+
+BITS = 2048
+"""Bits of the fingerprints, as of a path's."""
+
+
+class Analog(NamedTuple):
+    """An analog: its SMILES, similarity to the lead, the level of its draw, and log p(x|z) of that
+    draw in nats."""
+
+    smiles: str
+    tanimoto: float
+    level: float
+    log_likelihood: float
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What counts as an analog: Tanimoto similarity of Morgan fingerprints (radius 2, 2048 bits)
+    from ``low`` to ``high``, the lead's own Murcko scaffold if ``keep_scaffold``, the substructure
+    ``keep`` (SMARTS) if given, and none of the ``known`` molecules."""
+
+    low: float = 0.4
+    high: float = 0.7
+    keep_scaffold: bool = False
+    keep: str = ""
+    known: KnownMolecules | None = None
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.low <= self.high <= 1.0:
+            raise UsageError(
+                f"the window of similarity must lie between 0 and 1, not {self.low:g}:{self.high:g}"
+            )
+        if self.keep and Chem.MolFromSmarts(self.keep) is None:
+            raise UsageError(f"{self.keep}: is no SMARTS pattern")
+
+    def test_for(self, lead: Chem.Mol) -> Callable[[Chem.Mol], float | None]:
+        """The function that gives the similarity of a molecule to ``lead``; None if it is none of
+        those wanted. UsageError for the scaffold of a lead without a ring."""
+        bits = packed_fingerprint(lead, BITS)[None]
+        kept = scaffold(lead) if self.keep_scaffold else ""
+        if self.keep_scaffold and not kept:
+            raise UsageError(f"{Chem.MolToSmiles(lead)}: has no ring, and so no scaffold to keep")
+        pattern = Chem.MolFromSmarts(self.keep) if self.keep else None
+
+        def test(mol: Chem.Mol) -> float | None:
+            alike = float(similarity(packed_fingerprint(mol, BITS)[None], bits)[0])
+            if not self.low <= alike <= self.high:
+                return None
+            if pattern is not None and not mol.HasSubstructMatch(pattern):
+                return None
+            return None if kept and scaffold(mol) != kept else alike
+
+        return test
+
+
+@dataclass
+class Search:
+    """The analogs found, by SMILES in the order drawn, and the draws that it took."""
+
+    found: dict[str, Analog] = field(default_factory=dict)
+    draws: int = 0
+
+
+def analogs(
+    codec: Codec,
+    lead: Reading,
+    n: int = 50,
+    wanted: Wanted | None = None,
+    seed: int = 0,
+    draws: int = DRAWS,
+) -> tuple[list[Analog], int]:
+    """At most ``n`` analogs of a lead, the most similar first, and the draws that it took."""
+    if n < 1 or draws < 1:
+        raise UsageError(f"`n` (={n}) and `draws` (={draws}) must be at least 1")
+    wanted = Wanted() if wanted is None else wanted
+    test = wanted.test_for(Chem.MolFromSmiles(lead.smiles))
+    mean = codec.encode_readings([lead])  # (1, Z)
+    levels = highest_level(codec) * np.array(LEVELS)
+    hits, tried = np.zeros(len(levels)), np.zeros(len(levels))
+    search, seen = Search(), {lead.smiles}
+    for number in range(-(-draws // ROUND)):
+        choice = shares(hits, tried, min(ROUND, draws - search.draws))
+        around = mean.repeat(len(choice), axis=0)
+        drawn = draw_around(codec, around, levels[choice], seed, number * ROUND, wanted.known)
+        search.draws += len(drawn)
+        tried += np.bincount(choice, minlength=len(levels))
+        for one, place in zip(drawn, choice, strict=True):
+            if isinstance(one, str) or one.smiles in seen:
+                continue
+            seen.add(one.smiles)
+            alike = test(Chem.MolFromSmiles(one.smiles))
+            if alike is None:
+                continue
+            hits[place] += 1
+            if len(search.found) < n:
+                level = float(levels[place])
+                search.found[one.smiles] = Analog(one.smiles, alike, level, one.log_likelihood)
+        if len(search.found) >= n:
+            break
+    order = sorted(search.found.values(), key=lambda one: (-one.tanimoto, one.smiles))
+    return order, search.draws
+
+
+def shares(hits: NDArray[np.float64], tried: NDArray[np.float64], count: int) -> NDArray[np.int64]:
+    """The level of each of ``count`` draws, ``(B,)``: in proportion to the square of what each
+    level has yielded, so that most go where most was found and none is given up.
+
+    >>> shares(np.zeros(4), np.zeros(4), 4).tolist()
+    [0, 1, 2, 3]
+    """
+    rate = (hits + 0.5) / (tried + 1.0)
+    weight = np.cumsum(rate**2 / (rate**2).sum())
+    places: NDArray[np.int64] = np.searchsorted(weight, (np.arange(count) + 0.5) / count)
+    return np.minimum(places, len(hits) - 1)

@@ -1,0 +1,75 @@
+"""Analogs are distinct, inside their window, and the same for a seed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from rdkit import Chem
+
+from molvae.chem.properties import scaffold
+from molvae.errors import UsageError
+from molvae.generation.analogs import LEVELS, ROUND, Wanted, analogs, shares
+from molvae.generation.interpolation import tanimoto
+
+EVERYTHING = Wanted(0.0, 1.0)
+
+
+def test_analogs_are_distinct_and_inside_their_window(memorised: Any, few: list[str]) -> None:
+    (lead,) = memorised.read(few[1:2])
+    wanted = Wanted(0.1, 0.6)
+    found, draws = analogs(memorised, lead, 5, wanted)
+    assert found
+    assert len({one.smiles for one in found} | {lead.smiles}) == len(found) + 1
+    for one in found:
+        assert 0.1 <= one.tanimoto <= 0.6
+        assert one.tanimoto == pytest.approx(tanimoto(lead.smiles, one.smiles))
+        assert Chem.CanonSmiles(one.smiles) == one.smiles
+    assert [one.tanimoto for one in found] == sorted((one.tanimoto for one in found), reverse=True)
+    assert draws % ROUND == 0
+
+
+def test_a_seed_gives_the_same_analogs_and_more_begin_with_fewer(
+    memorised: Any, few: list[str]
+) -> None:
+    (lead,) = memorised.read(few[1:2])
+    many, draws = analogs(memorised, lead, 10**6, EVERYTHING, 3, 2 * ROUND)
+    assert draws == 2 * ROUND
+    assert analogs(memorised, lead, 10**6, EVERYTHING, 3, 2 * ROUND) == (many, draws)
+    some, _ = analogs(memorised, lead, 3, EVERYTHING, 3)
+    assert set(some) <= set(many)
+    other, _ = analogs(memorised, lead, 10**6, EVERYTHING, 4, 2 * ROUND)
+    assert other != many
+
+
+def test_what_is_to_be_kept_is_kept(memorised: Any, few: list[str]) -> None:
+    (lead,) = memorised.read(few[8:9])
+    mol = Chem.MolFromSmiles(lead.smiles)
+    kept, _ = analogs(memorised, lead, 50, Wanted(0.0, 1.0, keep_scaffold=True), draws=4 * ROUND)
+    assert all(scaffold(Chem.MolFromSmiles(one.smiles)) == scaffold(mol) for one in kept)
+    some, _ = analogs(memorised, lead, 50, Wanted(0.0, 1.0, keep="[#7]"), draws=ROUND)
+    assert all("N" in one.smiles.upper() for one in some)
+
+
+def test_what_cannot_be_asked_is_refused(memorised: Any) -> None:
+    (lead,) = memorised.read(["CCCO"])
+    with pytest.raises(UsageError, match="no scaffold to keep"):
+        analogs(memorised, lead, 5, Wanted(keep_scaffold=True))
+    with pytest.raises(UsageError, match="is no SMARTS"):
+        Wanted(keep="C(")
+    for low, high in ((0.7, 0.4), (-0.1, 0.5), (0.5, 1.1)):
+        with pytest.raises(UsageError, match="window of similarity"):
+            Wanted(low, high)
+    with pytest.raises(UsageError, match="at least 1"):
+        analogs(memorised, lead, 0)
+
+
+def test_draws_go_where_most_was_found_and_everywhere_else_too() -> None:
+    first = shares(np.zeros(len(LEVELS)), np.zeros(len(LEVELS)), 512)
+    assert np.bincount(first).tolist() == [64] * 8
+    hits = np.array([0.0, 0, 30, 10, 0, 0, 0, 0])
+    later = np.bincount(shares(hits, np.full(8, 64.0), 512), minlength=8)
+    assert later.sum() == 512
+    assert later.argmax() == 2
+    assert later[2] > 4 * later[3] > 0
