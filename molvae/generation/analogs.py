@@ -22,8 +22,8 @@ from ..chem.properties import scaffold
 from ..errors import UsageError
 from ..storage.known_molecules import KnownMolecules
 from .codec import Codec
-from .neighbourhood import draw_around, highest_level
 from .reader import Reading
+from .sampling import draw_around, highest_level
 
 ROUND = 512
 """Draws of a round. Part of what a seed means: changing it changes the analogs."""

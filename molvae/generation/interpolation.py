@@ -24,10 +24,9 @@ from ..chem.fingerprints import Fingerprints, packed_fingerprint, similarity
 from ..errors import UsageError
 from .beam_search import beam_search
 from .codec import Codec, Latents, lerp, slerp
-from .neighbourhood import draw_around, highest_level
 from .reader import Reading, read_all
 from .rebuilding import rebuild
-from .sampling import Sample
+from .sampling import Sample, draw_around, highest_level
 
 WIDTH = 20
 """Prefixes of the beam at each point of the line."""
