@@ -25,7 +25,8 @@ from molvae.api import configured
 from molvae.datasets.dataset import Dataset, Rows
 from molvae.evaluation.fcd import chemnet_moments, frechet_distance
 from molvae.generation import sampling
-from molvae.generation.codec import Codec, molecules_of
+from molvae.generation.codec import Codec
+from molvae.generation.reader import molecules_of
 from molvae.runtime.process_pool import default_workers
 from molvae.storage.checkpoint import Saved
 from molvae.training import run_folder

@@ -9,7 +9,7 @@ keeps several prefixes and offers several molecules.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -20,7 +20,10 @@ from ..language.smiles_to_ids import canonical_draws
 from ..language.vocabulary import END, Ids
 from ..nn.decoding import Decoder, Prefixes
 from ..nn.threads import Threads
-from .codec import Codec, molecules_of
+from .reader import molecules_of
+
+if TYPE_CHECKING:
+    from .codec import Codec
 
 WIDTH = 5
 BATCH = 640

@@ -9,37 +9,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple, Self
+from typing import Self
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from rdkit.rdBase import BlockLogs
 from torch import Tensor
 
-from ..chem.molecule import canonical_or_empty
 from ..datasets.dataset import Batch, Rows, pack
 from ..errors import InputError, UsageError
-from ..language.ids_to_smiles import decode_smiles
-from ..language.vocabulary import Ids, Vocabulary
 from ..nn import decoding
 from ..nn.model import Packed
 from ..nn.posterior import Gaussian, prior_log_density, standard_normal
 from ..storage import checkpoint
 from ..storage.checkpoint import Saved
-from .reader import Reader, Reading
+from .reader import Decoded, Reader, Reading, molecules_of
 
 BATCH = 512
 REFINE_RATE = 0.05
 
 Latents = NDArray[np.float32]
-
-
-class Decoded(NamedTuple):
-    """A molecule the model wrote: canonical SMILES (empty without atoms), SELFIES as written."""
-
-    smiles: str
-    selfies: str
 
 
 class Codec:
@@ -213,20 +202,6 @@ def in_order(parts: Iterable[tuple[Gaussian, Rows]]) -> Gaussian:
     found, rows = zip(*parts, strict=True)
     back = np.argsort(np.concatenate(rows))
     return Gaussian(*(torch.cat(column)[back] for column in zip(*found, strict=True)))
-
-
-def molecules_of(written: Sequence[Ids], vocabulary: Vocabulary) -> list[Decoded]:
-    """Canonical SMILES and SELFIES of molecules written as ids without the end."""
-    if not written:
-        return []
-    lengths = np.array([len(ids) for ids in written])
-    texts = decode_smiles(np.concatenate(written), lengths, vocabulary.alphabet)
-    with BlockLogs():
-        canonical_texts = [canonical_or_empty(text) for text in texts]
-    return [
-        Decoded(one, vocabulary.decode(ids))
-        for one, ids in zip(canonical_texts, written, strict=True)
-    ]
 
 
 def lerp(a: Latents, b: Latents, t: float) -> Latents:

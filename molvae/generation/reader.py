@@ -1,4 +1,4 @@
-"""SMILES to the symbols of a model, or the reason why the model cannot read them."""
+"""SMILES to the symbols of a model, or why it cannot read them; and symbols to SMILES."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
-from ..chem.molecule import CRASHED, Limits
+import numpy as np
+from rdkit.rdBase import BlockLogs
+
+from ..chem.molecule import CRASHED, Limits, canonical_or_empty
 from ..chem.standardise import standard_smiles
 from ..config import DataConfig
 from ..errors import MoleculeError
 from ..language import selfies_codec
+from ..language.ids_to_smiles import decode_smiles
 from ..language.vocabulary import Ids, Vocabulary
 from ..runtime.process_pool import chunked, default_workers, map_chunks
 from ..storage import model_folder
@@ -90,3 +94,24 @@ def _read_chunk(reader: Reader, smiles: list[str]) -> list[Reading | str]:
 
 def _crashed(_: str) -> list[Reading | str]:
     return [CRASHED]
+
+
+class Decoded(NamedTuple):
+    """A molecule the model wrote: canonical SMILES (empty without atoms), SELFIES as written."""
+
+    smiles: str
+    selfies: str
+
+
+def molecules_of(written: Sequence[Ids], vocabulary: Vocabulary) -> list[Decoded]:
+    """Canonical SMILES and SELFIES of molecules written as ids without the end."""
+    if not written:
+        return []
+    lengths = np.array([len(ids) for ids in written])
+    texts = decode_smiles(np.concatenate(written), lengths, vocabulary.alphabet)
+    with BlockLogs():
+        canonical_texts = [canonical_or_empty(text) for text in texts]
+    return [
+        Decoded(one, vocabulary.decode(ids))
+        for one, ids in zip(canonical_texts, written, strict=True)
+    ]

@@ -21,8 +21,8 @@ from torch import Tensor
 from ..language.smiles_to_ids import canonical_draws
 from ..nn import decoding
 from .beam_search import Candidate, beam_search
-from .codec import Codec, molecules_of
-from .reader import Reading, read_all
+from .codec import Codec
+from .reader import Reading, molecules_of, read_all
 
 WIDTH = 20
 """Prefixes of the beam, and so molecules that it offers at most."""

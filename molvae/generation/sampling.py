@@ -36,7 +36,8 @@ from ..runtime.compilation import prepare_to_fork
 from ..runtime.process_pool import chunked, default_workers, map_chunks
 from ..storage.known_molecules import KnownMolecules
 from ..training.schedules import generator_of
-from .codec import Codec, Latents, molecules_of
+from .codec import Codec, Latents
+from .reader import molecules_of
 
 BLOCK = 1024
 """Molecules drawn together. Part of what a seed means: changing it changes the samples."""

@@ -9,7 +9,7 @@ import pytest
 from molvae.chem.standardise import standard_smiles
 from molvae.datasets.prepare import random_smiles
 from molvae.errors import MoleculeError
-from molvae.generation.codec import molecules_of
+from molvae.generation.reader import molecules_of
 from molvae.language import smiles_to_ids
 from molvae.language.selfies_codec import (
     constraints_for,

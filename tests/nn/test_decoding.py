@@ -122,7 +122,7 @@ def test_a_low_temperature_comes_to_the_greedy_choice(
 def test_no_molecule_ends_before_it_has_an_atom(
     tiny_dataset: Any, make_config: Any, told: str
 ) -> None:
-    from molvae.generation.codec import molecules_of
+    from molvae.generation.reader import molecules_of
 
     config = make_config()
     config = replace(config, model=replace(config.model, prefix_features=told))
