@@ -1,0 +1,110 @@
+"""Paths between held-out molecules, and analogs of them: how smooth, how many, how fast.
+
+    python benchmarks/around.py heldout.smi -m druglike --pairs 200 --leads 200
+
+Paths have eleven points, the ends included. Neighbour similarity is Tanimoto of Morgan fingerprints
+(radius 2, 2048 bits) of molecules that follow each other; worst is that of the largest step of each
+path, averaged over paths; Spearman is of the place on the path and the similarity to its start
+(median). Analogs: leads for which as many as asked for were found inside the window, and seconds a
+lead once the model is loaded."""
+
+from __future__ import annotations
+
+import random
+import time
+from itertools import pairwise
+
+import click
+import numpy as np
+
+from molvae.datasets.table_reader import open_table
+from molvae.errors import UsageError
+from molvae.generation.analogs import Wanted, analogs
+from molvae.generation.codec import Codec
+from molvae.generation.interpolation import interpolate, tanimoto
+from molvae.generation.reader import Reading, read_all
+from molvae.storage import pretrained
+
+
+def ranks(values: list[float]) -> np.ndarray:
+    """The rank of each value; equal ones share theirs."""
+    found = np.array(values)
+    return np.array([(found < one).sum() + ((found == one).sum() - 1) / 2 for one in found])
+
+
+def spearman(values: list[float]) -> float:
+    """Rank correlation of values with their places; 0 where all are equal."""
+    if len(set(values)) == 1:
+        return 0.0
+    return float(np.corrcoef(np.arange(len(values)), ranks(values))[0, 1])
+
+
+def paths(codec: Codec, readings: list[Reading], count: int) -> None:
+    """Walk between pairs of molecules and print what the paths are like."""
+    means, worst, orders, exact, distinct = [], [], [], 0, []
+    began = time.perf_counter()
+    for one, other in zip(readings[:count], readings[count : 2 * count], strict=True):
+        molecules = [point.smiles for point in interpolate(codec, one.smiles, other.smiles)]
+        steps = [tanimoto(a, b) for a, b in pairwise(molecules)]
+        means.append(float(np.mean(steps)))
+        worst.append(min(steps))
+        orders.append(spearman([tanimoto(molecules[0], each) for each in molecules]))
+        exact += (molecules[0], molecules[-1]) == (one.smiles, other.smiles)
+        distinct.append(len(set(molecules)))
+    spent = (time.perf_counter() - began) / count
+    print("| paths | neighbours | worst | Spearman | ends exact | distinct | seconds |")
+    print("|---|---|---|---|---|---|---|")
+    print(
+        f"| {count} | {np.mean(means):.3f} | {np.mean(worst):.3f} | {np.median(orders):.3f} | "
+        f"{exact / count:.1%} | {np.mean(distinct):.1f} | {spent:.2f} |\n"
+    )
+
+
+def leads(codec: Codec, readings: list[Reading], wanted: Wanted, n: int, title: str) -> None:
+    """Look for analogs of molecules and print how many were found."""
+    full, found, draws = 0, [], []
+    began = time.perf_counter()
+    for reading in readings:
+        try:
+            some, drawn = analogs(codec, reading, n, wanted)
+        except UsageError:  # no ring, no scaffold
+            continue
+        full += len(some) == n
+        found.append(len(some))
+        draws.append(drawn)
+    spent = (time.perf_counter() - began) / max(1, len(found))
+    print("| leads | asked for | all found | found, mean | draws, mean | seconds |")
+    print("|---|---|---|---|---|---|")
+    print(
+        f"| {len(found)} | {n} {title} | {full / max(1, len(found)):.1%} | {np.mean(found):.1f} | "
+        f"{np.mean(draws):,.0f} | {spent:.2f} |\n"
+    )
+
+
+@click.command(help=__doc__)
+@click.argument("molecules")
+@click.option("-m", "--model", required=True, metavar="MODEL")
+@click.option("--pairs", type=int, default=200, show_default=True)
+@click.option("--leads", "count", type=int, default=200, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the choice of molecules.")
+def main(molecules: str, model: str, pairs: int, count: int, seed: int) -> None:
+    """Measure both and print the tables."""
+    codec = Codec.load(str(pretrained.find(model)))
+    with open_table(molecules) as table:
+        rows = [record.smiles for record in table]
+    random.Random(seed).shuffle(rows)
+    found = read_all(codec.reader, rows[: 3 * max(2 * pairs, count)])
+    readings = [one for one in found if isinstance(one, Reading)]
+    interpolate(codec, readings[-1].smiles, readings[-2].smiles)  # compiled before it is timed
+    if pairs:
+        paths(codec, readings, pairs)
+    if count:
+        some = readings[:count]
+        leads(codec, some, Wanted(0.4, 0.7), 50, "inside 0.4:0.7")
+        leads(
+            codec, some, Wanted(0.4, 0.9, keep_scaffold=True), 20, "inside 0.4:0.9, scaffold kept"
+        )
+
+
+if __name__ == "__main__":
+    main()
