@@ -152,7 +152,7 @@ def analogs(
                 + (
                     ""
                     if len(found) == number
-                    else "; a wider --similarity or more --draws finds more"
+                    else "; a wider window or more --draws finds more"
                 )
             )
             advance(1)

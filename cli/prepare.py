@@ -29,8 +29,8 @@ def prepare(
     """Read molecules once into a data set ready for training.
 
     CSV, TSV, SMI or SDF, each also gzipped; - is stdin. Every molecule is guarded, reduced to its
-    parent (no salts and solvents, neutral), made canonical and written in SELFIES symbols. Rows that
-    cannot be used are in rejected.csv of the folder, with their line and reason."""
+    parent (no salts and solvents, neutral), made canonical and written in SELFIES symbols. Rows
+    that cannot be used are in rejected.csv of the folder, with their line and reason."""
     from molvae.config import DataConfig, build
     from molvae.datasets.prepare import prepare as prepare_files
 
