@@ -149,11 +149,7 @@ def analogs(
                 write([lead.smiles, one.smiles, *numbers, *values])
             note(
                 f"{where}{lead.smiles}: {len(found)} of {number} found in {drawn:,} draws"
-                + (
-                    ""
-                    if len(found) == number
-                    else "; a wider window or more --draws finds more"
-                )
+                + ("" if len(found) == number else "; a wider window or more --draws finds more")
             )
             advance(1)
     if failed:

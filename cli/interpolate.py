@@ -153,7 +153,11 @@ def picture(points: list, path: str) -> None:  # type: ignore[type-arg]
     runs = [list(run) for _, run in groupby(points, key=lambda point: point.smiles)]
     shown = [points[0], *(run[0] for run in runs[1:-1]), points[-1]]
     legends = [
-        f"t = {point.t:.2f}   {point.tanimoto_start:.2f} | {point.tanimoto_end:.2f}"
+        f"{point.step}: to start {point.tanimoto_start:.2f}, to end {point.tanimoto_end:.2f}"
         for point in shown
     ]
-    save_picture(draw_strip([point.smiles for point in shown], legends), path)
+    curves = (
+        ("Tanimoto similarity to the start", [point.tanimoto_start for point in points]),
+        ("to the end", [point.tanimoto_end for point in points]),
+    )
+    save_picture(draw_strip([point.smiles for point in shown], legends, curves=curves), path)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,10 @@ TURN = 30.0  # degrees
 LONGEST_SIDE = 32_767  # pixels of a PNG, by cairo
 MCS_SECONDS = 1  # after it the largest common core found so far is taken
 FRAME_COLOUR = (0.13, 0.38, 0.62)
+CHANGE_COLOUR = (1.0, 0.87, 0.66)  # behind atoms that the molecule before does not have
+CURVE_COLOURS = (FRAME_COLOUR, (0.80, 0.40, 0.10))
+GREY = (0.55, 0.55, 0.55)
+CURVE_HEIGHT = 150  # pixels, of the curves under a strip
 PALETTE = {
     9: (0.10, 0.55, 0.35),
     16: (0.70, 0.52, 0.0),
@@ -46,22 +51,26 @@ PALETTE = {
 
 @dataclass(frozen=True)
 class Cell:
-    """One place in a picture: a molecule with 2-D coordinates, or None, its legend, and a frame or
-    not.
+    """One place in a picture: a molecule with 2-D coordinates, or None, its legend, a frame or not,
+    and the numbers of atoms that are marked.
     """
 
     mol: Chem.Mol | None
     legend: str = ""
     framed: bool = False
+    marked: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class Picture:
-    """Cells laid out in rows; ``size`` is width and height of a cell in pixels."""
+    """Cells laid out in rows; ``size`` is width and height of a cell in pixels.
+
+    Under them ``curves`` by their names, values from 0 to 1, one for each cell."""
 
     cells: tuple[Cell, ...]
     columns: int
     size: tuple[int, int]
+    curves: tuple[tuple[str, tuple[float, ...]], ...] = ()
 
     def svg(self) -> str:
         """The picture as one ``<svg>`` element, fit for a file and for a page; text is drawn as
@@ -93,10 +102,13 @@ class Picture:
 
     def _drawn(self, canvas: Any, scale: float) -> Any:
         width, height = (round(side * scale) for side in self.size)
-        drawer = canvas(width * self.columns, height * self.rows, width, height)
+        below = round(CURVE_HEIGHT * scale) if self.curves else 0
+        drawer = canvas(width * self.columns, height * self.rows + below, width, height)
         _set_style(drawer.drawOptions(), _bond_length(self.cells, self.size) * scale, scale)
         drawer.DrawMolecules(
             [cell.mol or _nothing() for cell in self.cells],
+            highlightAtoms=[list(cell.marked) for cell in self.cells],
+            highlightBonds=[_bonds_between(cell) for cell in self.cells],
             # Control characters would be drawn as boxes, or break the line.
             legends=[
                 "".join(sign if sign.isprintable() else " " for sign in cell.legend)
@@ -113,6 +125,8 @@ class Picture:
                 left, top = column * width + inset, row * height + inset
                 right, bottom = (column + 1) * width - inset, (row + 1) * height - inset
                 drawer.DrawRect(Point2D(left, top), Point2D(right, bottom), True)
+        if self.curves:
+            _draw_curves(drawer, self.curves, width * self.columns, height * self.rows, scale)
         drawer.FinishDrawing()
         return drawer.GetDrawingText()
 
@@ -137,18 +151,24 @@ def draw_strip(
     legends: Sequence[str] = (),
     columns: int = 6,
     size: tuple[int, int] = (220, 200),
+    curves: Sequence[tuple[str, Sequence[float]]] = (),
 ) -> Picture:
-    """A path from one molecule to another, in reading order, both ends framed.
+    """A path from one molecule to another, in reading order, both ends framed; ``curves`` under it.
 
     Each molecule is laid over the one before it by their largest common core, where they share one
-    worth the name, and molecules so joined are turned together to fill their cells. Otherwise as
-    ``draw_grid``."""
+    worth the name, and molecules so joined are turned together to fill their cells; what it has
+    besides that core is marked. Otherwise as ``draw_grid``."""
     cells = _cells(smiles, legends, columns)
-    for run in _lay_over_neighbours([cell.mol for cell in cells]):
+    marked: list[tuple[int, ...]] = [()] * len(cells)
+    for run in _lay_over_neighbours([cell.mol for cell in cells], marked):
         _turn(run, size)
-    for end in (0, -1):
-        cells[end] = replace(cells[end], framed=True)
-    return Picture(tuple(cells), min(columns, len(cells)), size)
+    ends = (0, len(cells) - 1)
+    cells = [
+        replace(cell, framed=place in ends, marked=atoms)
+        for place, (cell, atoms) in enumerate(zip(cells, marked, strict=True))
+    ]
+    lines = tuple((name, tuple(values)) for name, values in curves)
+    return Picture(tuple(cells), min(columns, len(cells)), size, lines)
 
 
 def save_picture(picture: Picture, path: str | Path) -> None:
@@ -196,33 +216,78 @@ def _laid_out(smiles: str) -> Chem.Mol | None:
     return rdMolDraw2D.PrepareMolForDrawing(mol, addChiralHs=False, forceCoords=False)
 
 
-def _lay_over_neighbours(mols: Sequence[Chem.Mol | None]) -> list[list[Chem.Mol]]:
-    """Lay each molecule over the one before it; returns runs of molecules so joined."""
+def _lay_over_neighbours(
+    mols: Sequence[Chem.Mol | None], marked: list[tuple[int, ...]]
+) -> list[list[Chem.Mol]]:
+    """Lay each molecule over the one before it; returns runs of molecules so joined.
+
+    ``marked`` takes the atoms of each that are not of the shared core."""
     runs: list[list[Chem.Mol]] = []
     before = None
-    for mol in mols:
-        if mol is not None and before is not None and _lay_over(mol, before):
+    for place, mol in enumerate(mols):
+        core = None if mol is None or before is None else _lay_over(mol, before)
+        if mol is not None and core is not None:
             runs[-1].append(mol)
+            marked[place] = tuple(set(range(mol.GetNumAtoms())) - set(core))
         elif mol is not None:
             runs.append([mol])
         before = mol
     return runs
 
 
-def _lay_over(mol: Chem.Mol, before: Chem.Mol) -> bool:
-    """Give ``mol`` coordinates that keep in place the core shared with ``before``; False if
-    none.
+def _lay_over(mol: Chem.Mol, before: Chem.Mol) -> tuple[int, ...] | None:
+    """Give ``mol`` coordinates that keep in place the core shared with ``before``; the atoms of
+    that core, None if there is none worth the name.
     """
     found = rdFMCS.FindMCS(
         [before, mol], timeout=MCS_SECONDS, ringMatchesRingOnly=True, completeRingsOnly=True
     )
     smaller = min(mol.GetNumHeavyAtoms(), before.GetNumHeavyAtoms())
     if found.numAtoms < max(CORE_ATOMS, CORE_SHARE * smaller):
-        return False
+        return None
     core = Chem.MolFromSmarts(found.smartsString)
     rdDepictor.GenerateDepictionMatching2DStructure(mol, before, refPatt=core, acceptFailure=True)
     Chem.WedgeMolBonds(mol, mol.GetConformer())
-    return True
+    atoms: tuple[int, ...] = mol.GetSubstructMatch(core)
+    return atoms
+
+
+def _bonds_between(cell: Cell) -> list[int]:
+    """The bonds between marked atoms."""
+    atoms = set(cell.marked)
+    return [
+        bond.GetIdx()
+        for bond in (cell.mol.GetBonds() if cell.mol is not None else ())
+        if {bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()} <= atoms
+    ]
+
+
+def _draw_curves(
+    drawer: Any, curves: Sequence[tuple[str, tuple[float, ...]]], width: int, top: int, scale: float
+) -> None:
+    """Draw curves over the place in the path, below ``top``, with an axis from 0 to 1."""
+    left, right = 70.0 * scale, width - 20.0 * scale
+    low, high = top + (CURVE_HEIGHT - 22.0) * scale, top + 28.0 * scale
+    drawer.SetFontSize(12.0 * scale)
+    drawer.SetColour(GREY)
+    drawer.SetLineWidth(1.0 * scale)
+    for value in (0.0, 0.5, 1.0):
+        y = low + (high - low) * value
+        drawer.DrawLine(Point2D(left, y), Point2D(right, y), True)
+        drawer.DrawString(f"{value:g}", Point2D(left - 18.0 * scale, y), 0, True)
+    for number, (name, values) in enumerate(curves):
+        drawer.SetColour(CURVE_COLOURS[number % len(CURVE_COLOURS)])
+        drawer.SetLineWidth(2.0 * scale)
+        steps = np.linspace(left, right, len(values))
+        points = [
+            Point2D(float(x), low + (high - low) * value)
+            for x, value in zip(steps, values, strict=True)
+        ]
+        for one, other in pairwise(points):
+            drawer.DrawLine(one, other, True)
+        drawer.DrawString(
+            name, Point2D(left + 130.0 * scale * (2 * number + 1), high - 16.0 * scale), 0, True
+        )
 
 
 def _turn(mols: Sequence[Chem.Mol], size: tuple[int, int]) -> None:
@@ -280,6 +345,7 @@ def _set_style(options: Any, bond_length: float, scale: float) -> None:
     options.setBackgroundColour((1.0, 1.0, 1.0))
     options.setLegendColour((0.15, 0.15, 0.15))
     options.updateAtomPalette(PALETTE)
+    options.setHighlightColour(CHANGE_COLOUR)
 
 
 def _nothing() -> Chem.Mol:

@@ -10,7 +10,14 @@ import numpy as np
 import pytest
 from rdkit.Chem import rdFMCS
 
-from molvae.chem.drawing import Cell, Picture, draw_grid, draw_strip, save_picture
+from molvae.chem.drawing import (
+    CURVE_HEIGHT,
+    Cell,
+    Picture,
+    draw_grid,
+    draw_strip,
+    save_picture,
+)
 from molvae.errors import UsageError
 
 PATH = (
@@ -147,3 +154,15 @@ def test_what_cannot_be_laid_out_is_refused_with_the_numbers() -> None:
 
 def _legend_outlines(picture: Picture) -> list[str]:
     return re.findall(r"<path class='legend' d='([^']*)'", picture.svg())
+
+
+def test_what_a_neighbour_lacks_is_marked_and_curves_stand_below() -> None:
+    path = ["CCOc1ccccc1", "CCOc1ccccc1F", "CCOc1ccccc1F"]
+    strip = draw_strip(path)
+    assert [len(cell.marked) for cell in strip.cells] == [0, 1, 0]
+    (fluorine,) = strip.cells[1].marked
+    assert strip.cells[1].mol is not None
+    assert strip.cells[1].mol.GetAtomWithIdx(fluorine).GetSymbol() == "F"
+    curved = draw_strip(path, curves=[("to the start", [1.0, 0.7, 0.7])])
+    heights = [float(re.findall(r"height='(\d+)px'", one.svg())[0]) for one in (strip, curved)]
+    assert heights[1] == heights[0] + CURVE_HEIGHT
