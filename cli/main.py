@@ -29,6 +29,7 @@ VERBS = {
     "interpolate": "Walk from one molecule to another.",
     "encode": "Molecules to latent vectors.",
     "decode": "Latent vectors to molecules.",
+    "likelihood": "Add what a model finds likely to a table of molecules.",
     "score": "Add properties and alerts to a table of molecules.",
     "evaluate": "Measure a model on held-out molecules, or judge molecules from anywhere.",
     "draw": "Draw the first molecules of a table.",

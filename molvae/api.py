@@ -23,6 +23,7 @@ from .generation import interpolation, sampling
 from .generation.analogs import DRAWS, Analog, Wanted, analogs
 from .generation.codec import Codec, Latents
 from .generation.interpolation import Point
+from .generation.likelihoods import Likelihood, likelihoods
 from .generation.rebuilding import WIDTH, Rebuilt, rebuild
 from .generation.sampling import Filters, Sample, SamplingParams
 from .runtime.progress import Progress
@@ -83,6 +84,17 @@ class Model:
 
         For any other an IWAE bound from below, by ``samples`` draws from each posterior."""
         return self._codec.log_likelihood(smiles, samples, seed)
+
+    def likelihood(self, smiles: Sequence[str], seed: int = 0) -> pandas.DataFrame:
+        """What the model makes of molecules, a row each: log p(x) and, at the posterior's mean, log
+        p(x|z), in nats, and whether :meth:`decode` rebuilds them.
+
+        Columns: smiles (as the model reads it), log_p, reconstruction, rebuilt. MoleculeError for a
+        molecule that cannot be read."""
+        import pandas
+
+        rows = likelihoods(self._codec, self._codec.read(smiles), seed)
+        return pandas.DataFrame(rows, columns=list(Likelihood._fields))
 
     def sample(
         self,

@@ -175,25 +175,39 @@ class Codec:
 
         Then it is estimated by importance sampling: the average, over ``samples`` draws z from
         q(z|x), of p(x|z) p(z) / q(z|x) (IWAE, Burda et al. 2015)."""
+        return self.log_likelihood_of(self.read(smiles), samples, seed)
+
+    @torch.no_grad()
+    def log_likelihood_of(
+        self, readings: Sequence[Reading], samples: int = 64, seed: int = 0
+    ) -> NDArray[np.float64]:
+        """:meth:`log_likelihood` of molecules that have been read."""
         if samples < 1:
             raise UsageError(f"`samples` (={samples}) must be at least 1")
-        readings = self.read(smiles)
         values = np.empty(len(readings))
         generator = torch.Generator().manual_seed(seed)
-        with torch.no_grad():
-            for packed, rows in self.batches(readings):
-                q = self.model.encode(packed)
-                if self.levels:
-                    exact = self.model.log_likelihood(packed, torch.zeros_like(q.mean), 0.0)
-                    values[rows] = exact.double().cpu().numpy()
-                    continue
-                weights = []
-                for _ in range(samples):
-                    z = q.draw(standard_normal(tuple(q.mean.shape), generator).to(q.mean.device))
-                    likelihood = self.model.log_likelihood(packed, z)
-                    weights.append(likelihood + prior_log_density(z) - q.log_density(z))
-                total = torch.stack(weights).double().logsumexp(0) - math.log(samples)
-                values[rows] = total.cpu().numpy()
+        for packed, rows in self.batches(readings):
+            q = self.model.encode(packed)
+            if self.levels:
+                exact = self.model.log_likelihood(packed, torch.zeros_like(q.mean), 0.0)
+                values[rows] = exact.double().cpu().numpy()
+                continue
+            weights = []
+            for _ in range(samples):
+                z = q.draw(standard_normal(tuple(q.mean.shape), generator).to(q.mean.device))
+                likelihood = self.model.log_likelihood(packed, z)
+                weights.append(likelihood + prior_log_density(z) - q.log_density(z))
+            total = torch.stack(weights).double().logsumexp(0) - math.log(samples)
+            values[rows] = total.cpu().numpy()
+        return values
+
+    @torch.no_grad()
+    def reconstruction_of(self, readings: Sequence[Reading]) -> NDArray[np.float64]:
+        """log p(x|z) of molecules in nats, ``(B,)``, z the mean of their own posterior."""
+        values = np.empty(len(readings))
+        for packed, rows in self.batches(readings):
+            own = self.model.log_likelihood(packed, self.model.encode(packed).mean)
+            values[rows] = own.double().cpu().numpy()
         return values
 
 

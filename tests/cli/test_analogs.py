@@ -10,7 +10,7 @@ import pytest
 COLUMNS = ["lead", "smiles", "tanimoto", "level", "log_likelihood"]
 
 
-def test_analogs_of_a_smiles_are_inside_the_window_most_similar_first(
+def test_analogs_are_inside_the_window_most_similar_first(
     molvae: Any, memorised_run: Path, few: list[str]
 ) -> None:
     outcome = molvae(

@@ -1,0 +1,33 @@
+"""What a model finds strange: likelihood of molecules, and whether it rebuilds them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from .codec import Codec
+from .reader import Reading
+from .rebuilding import rebuild
+
+
+class Likelihood(NamedTuple):
+    """A molecule as the model reads it; log p(x), and log p(x|z) at the mean of its posterior, both
+    in nats; and whether decoding that mean gives it back."""
+
+    smiles: str
+    log_p: float
+    reconstruction: float
+    rebuilt: bool
+
+
+def likelihoods(codec: Codec, readings: Sequence[Reading], seed: int = 0) -> list[Likelihood]:
+    """The likelihoods of molecules, in their order; ``seed`` is for models with one level."""
+    if not readings:
+        return []
+    written = [one.smiles for one in rebuild(codec, codec.encode_readings(readings))]
+    numbers = codec.log_likelihood_of(readings, seed=seed), codec.reconstruction_of(readings)
+    rows = zip(readings, *(values.tolist() for values in numbers), written, strict=True)
+    return [
+        Likelihood(reading.smiles, log_p, own, reading.smiles == smiles)
+        for reading, log_p, own, smiles in rows
+    ]
