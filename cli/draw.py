@@ -44,7 +44,7 @@ def draw(
     legend: str | None,
     column: str | None,
     force: bool,
-) -> None:
+) -> int:
     """Draw the first molecules of a table, side by side.
 
     FILE is CSV, TSV, SMI or SDF, each also gzipped; - is stdin. A molecule that cannot be drawn
@@ -73,10 +73,29 @@ def draw(
         "   ".join(f"{name} {short(fields[at])}" for name, at in zip(wanted, places, strict=True))
         for fields in rows
     ]
-    save_picture(
-        draw_grid([record.smiles for record in records], legends if wanted else (), per_row), output
-    )
-    note(f"{len(records):,} molecules drawn in {output}")
+    picture = draw_grid([record.smiles for record in records], legends if wanted else (), per_row)
+    drawn = 0
+    for record, one in zip(records, picture.cells, strict=True):
+        drawn += one.mol is not None
+        if one.mol is None:
+            note(f"{molecules}, line {record.line}: {record.problem or why_not(record.smiles)}")
+    if not drawn:
+        raise InputError(f"{molecules}: none of its first {len(records):,} rows can be drawn")
+    save_picture(picture, output)
+    note(f"{drawn:,} molecule{'s' * (drawn != 1)} drawn in {output}")
+    return 0
+
+
+def why_not(smiles: str) -> str:
+    """The reason why a molecule cannot be drawn."""
+    from molvae.chem.molecule import parse
+    from molvae.errors import MoleculeError
+
+    try:
+        parse(smiles)
+    except MoleculeError as error:
+        return str(error)
+    return "cannot be laid out"
 
 
 def short(cell: str) -> str:

@@ -113,7 +113,9 @@ def id_of(record: Any, place: int | None, table: str) -> str:
     from molvae.errors import InputError
     from molvae.generation.latent_files import LONGEST_ID
 
-    found = (record.fields[place] if place is not None else "") or str(record.line)
+    # A row without an id has none like those of others, which may well be numbers.
+    missing = str(record.line) if place is None else f"line {record.line}"
+    found = (record.fields[place] if place is not None else "") or missing
     if len(found) > LONGEST_ID:
         rule = f"an id has at most {LONGEST_ID:,} characters, not {len(found):,}"
         raise InputError(f"{table}, line {record.line}: {rule}; --id-column names another column")

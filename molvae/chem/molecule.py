@@ -27,6 +27,7 @@ Reader = Callable[[str], Mol | None]
 EMPTY = "empty"
 NOT_ASCII = "not plain ASCII"
 SPACE = "space inside"
+EXTENDED = "extended SMILES"
 TOO_LONG = "too long"
 TOO_LARGE = "too large"
 UNREADABLE = "does not parse"
@@ -35,7 +36,10 @@ IONS = "only metals or ions"
 METAL = "contains a metal"
 UNSTABLE = "canonical form does not read back"
 CRASHED = "crashed the chemistry library"
-REASONS = (EMPTY, NOT_ASCII, SPACE, TOO_LONG, TOO_LARGE, UNREADABLE, QUERY, IONS, METAL, UNSTABLE)
+REASONS = (
+    *(EMPTY, NOT_ASCII, SPACE, EXTENDED, TOO_LONG, TOO_LARGE, UNREADABLE),
+    *(QUERY, IONS, METAL, UNSTABLE),
+)
 
 MANY_RINGS = 5
 """Rings from which on a canonical SMILES is read back."""
@@ -198,6 +202,8 @@ def _check_text(text: str, limits: Limits) -> None:
     if not (text.isascii() and text.isprintable() and " " not in text):
         at = next(i for i, c in enumerate(text) if not "!" <= c <= "~")
         where = f"U+{ord(text[at]):04X} at character {at + 1}"
+        if text[at:].lstrip(" ").startswith("|"):  # atom coordinates, radicals, relative stereo
+            raise MoleculeError(EXTENDED, text, "leave out what stands between bars")
         raise MoleculeError(SPACE if text[at] in " \t\r\n\v\f" else NOT_ASCII, text, where)
     if "*" in text or "~" in text or "[#" in text:
         raise MoleculeError(QUERY, text)

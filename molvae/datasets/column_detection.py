@@ -20,6 +20,28 @@ _OTHER_NOTATIONS = {
 }
 
 
+_OTHER_FORMATS = {
+    "JSON; save it as CSV": re.compile(r"\s*[\[{]\s*(?:[\"{\[]|$)"),
+    "MOL2; save it as SDF": re.compile(r"@<TRIPOS>"),
+    "PDB; save it as SDF": re.compile(r"(?:HEADER|COMPND|REMARK|HETATM|ATOM  |CRYST1)\s"),
+    "CIF; save it as SDF": re.compile(r"data_\w*\s*$"),
+    "XYZ coordinates; save it as SDF": re.compile(r"\s*\d+\s*$"),
+}
+"""How files of other formats begin."""
+
+_COORDINATES = re.compile(r"\s*[A-Z][a-z]?(?:\s+-?\d+\.?\d*){3}\s*$")
+
+
+def refuse_other_formats(name: str, head: list[str]) -> None:
+    """InputError if the first lines are those of a format that is not read, which it names."""
+    for kind, pattern in _OTHER_FORMATS.items():
+        if not pattern.match(head[0]):
+            continue
+        if kind.startswith("XYZ") and not any(map(_COORDINATES.match, head[1:4])):
+            continue
+        raise InputError(f"{name} is {kind}.")
+
+
 def choose_column(name: str, rows: list[list[str]], column: str | None) -> tuple[int, bool, str]:
     """Find the index of the SMILES column, whether ``rows[0]`` is a header, and what decided.
 
@@ -94,7 +116,7 @@ def _listed(head: list[str]) -> str:
 
 def _holds_molecules(cells: Iterable[str]) -> bool:
     """True if more than half of the cells with anything in them are molecules."""
-    verdicts = [_is_molecule(cell) for cell in cells if cell.strip()]
+    verdicts = [is_molecule(cell) for cell in cells if cell.strip()]
     return sum(verdicts) * 2 > len(verdicts)
 
 
@@ -106,11 +128,12 @@ def _is_name(cell: str) -> bool:
     outside = re.sub(r"\[[^\]]*\]?|Cl|Br", "", cell)
     foreign = re.search(r"[^\W\dBCNOPSFIHbcnops]", outside) is not None
     return not cell.strip() or (
-        not _is_molecule(cell) and (foreign or (cell.isalpha() and cell.islower()))
+        not is_molecule(cell) and (foreign or (cell.isalpha() and cell.islower()))
     )
 
 
-def _is_molecule(cell: str) -> bool:
+def is_molecule(cell: str) -> bool:
+    """True for a SMILES that can be read."""
     try:
         parse(cell)
     except MoleculeError:

@@ -22,8 +22,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
+from rdkit.rdBase import BlockLogs
 
-from ..chem.molecule import CRASHED, Limits, smiles_hash
+from ..chem.molecule import CRASHED, Limits, canonical_or_empty, smiles_hash
 from ..chem.standardise import standard_smiles
 from ..config import DataConfig
 from ..errors import InputError, MoleculeError
@@ -298,12 +299,17 @@ def assemble(
     numbers = np.array([singles.index[symbol] for symbol in index], np.uint16)
     ids = numbers[np.concatenate([chunk.ids for chunk in chunks])]
     lengths = np.array([one for chunk in chunks for one in chunk.lengths], np.int32)
+    _, firsts, same = np.unique(hashes, return_index=True, return_inverse=True)
     kept = np.zeros(len(hashes), dtype=bool)
-    kept[np.unique(hashes, return_index=True)[1]] = True
-    places = [place for chunk in chunks for place in chunk.places]
-    rejections += [Rejection(*places[at], DUPLICATE, "", "") for at in np.flatnonzero(~kept)]
-    hashes = hashes[kept]
+    kept[firsts] = True
     strings = 1 + config.spellings
+    again = np.flatnonzero(~kept)
+    rejections += repeats(
+        [place for chunk in chunks for place in chunk.places],
+        list(zip(again.tolist(), firsts[same[again]].tolist(), strict=True)),
+        molecules_at(ids, lengths, again * strings, singles),
+    )
+    hashes = hashes[kept]
     kept = np.repeat(kept, strings)
     canonical = np.arange(len(kept)) % strings == 0
     parts = [
@@ -330,6 +336,29 @@ def assemble(
     rejections.sort(key=lambda rejection: (rejection.source, rejection.line))
     validation = held_out(len(hashes), config)
     return Prepared(Dataset(vocabulary, ids, lengths, hashes, validation, report), rejections)
+
+
+def molecules_at(
+    ids: Ids, lengths: NDArray[np.int32], rows: NDArray[np.int64], vocabulary: Vocabulary
+) -> list[str]:
+    """Canonical SMILES of the molecules ``rows``."""
+    mask = np.zeros(len(lengths), dtype=bool)
+    mask[rows] = True
+    texts = decode_smiles(ids[np.repeat(mask, lengths)], lengths[mask], vocabulary.alphabet)
+    with BlockLogs():
+        return list(map(canonical_or_empty, texts))
+
+
+def repeats(
+    places: list[tuple[str, int]], pairs: list[tuple[int, int]], smiles: list[str]
+) -> list[Rejection]:
+    """The rejections of molecules that were seen before, each with the row that it repeats."""
+    found = []
+    for (again, first), text in zip(pairs, smiles, strict=True):
+        (source, line), (earlier, before) = places[again], places[first]
+        where = f"line {before}" + ("" if source == earlier else f" of {earlier}")
+        found.append(Rejection(source, line, DUPLICATE, where, text))
+    return found
 
 
 def merges_of(

@@ -6,6 +6,7 @@ Memory does not grow with the file.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -99,9 +100,13 @@ def read_entry(line: int, block: list[str]) -> Entry:
     name = text.partition("\n")[0].strip()
     if len(text.partition("\nM  END")[0]) > MAX_MOL_BLOCK:
         return Entry(line, "", name, {}, TOO_LARGE)
+    # A property ends with an empty line: some files leave the last one out, or write a space on it.
+    structure, end, properties = text.partition("\nM  END")
+    properties = re.sub(r"\n[ \t]+(?=\n)", "\n", properties)
+    text = f"{structure}{end}{properties}\n$$$$\n"
     with BlockLogs():
-        mol = next(Chem.ForwardSDMolSupplier(io.BytesIO(f"{text}$$$$\n".encode())), None)
+        mol = next(Chem.ForwardSDMolSupplier(io.BytesIO(text.encode())), None)
     if mol is None:
         return Entry(line, "", name, {}, BAD_ENTRY)
-    properties = {key: mol.GetProp(key) for key in mol.GetPropNames()}
-    return Entry(line, Chem.MolToSmiles(mol), name, properties, "")
+    found = {key: mol.GetProp(key) for key in mol.GetPropNames()}
+    return Entry(line, Chem.MolToSmiles(mol), name, found, "")

@@ -3,12 +3,14 @@
 A record is the row as it stood in the file, with its line number and the text in its SMILES column.
 Cells are kept to the byte: ``NA`` and ``N`` stay text, no row is ever shifted, and what cannot be a
 record (a row with a field too many, an unreadable SDF entry) comes out as a record with a
-``problem``, so that it can be counted. Memory does not grow with the file.
+``problem``, so that it can be counted. Cells that a row lacks at its end are empty. Comments before
+a header are skipped, with a note. Memory does not grow with the file.
 """
 
 from __future__ import annotations
 
 import csv
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import closing
@@ -16,13 +18,19 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 
+from ..chem.molecule import EXTENDED
 from ..errors import InputError, UsageError
 from . import sdf
-from .column_detection import SMILES_NAMES, choose_column, refuse_other_notations
+from .column_detection import (
+    SMILES_NAMES,
+    choose_column,
+    is_molecule,
+    refuse_other_formats,
+    refuse_other_notations,
+)
 from .text_files import LONGEST_LINE, Lines
 
 WRONG_WIDTH = "wrong number of fields"
-EXTENDED = "extended SMILES"
 LATE = "property too late in the stream for a column of its own"
 
 _FORMATS = {
@@ -35,6 +43,10 @@ _FORMATS = {
     ".sd": "sdf",
 }
 _SAMPLE = 100
+_COMMENT = re.compile(r"[#!]|sep=.\s*$", re.IGNORECASE)
+"""How a line before the header begins; Excel reads and writes sep=; there."""
+
+LOG = logging.getLogger(__name__)
 
 # The csv module's own limit would refuse a file at the first long cell of any column.
 csv.field_size_limit(LONGEST_LINE)
@@ -124,15 +136,46 @@ def _read_head(lines: Lines, format: str | None, column: str | None, whole: bool
     head = [line for line in head if line.strip()]
     if not head:
         raise InputError(f"{lines.name} {what}.")
-    match format or _format_by_content(head):
-        case "sdf":
-            return _sdf_table(lines, column, whole)
-        case "smi":
-            return _smi_table(lines, column)
-        case "tsv":
-            return _delimited_table(lines, "tsv", "\t", column)
-        case _:
-            return _delimited_table(lines, "csv", _delimiter(head[0]) or ",", column)
+    refuse_other_formats(lines.name, head)
+    format = format or _format_by_content(head)
+    if format == "smi" and _is_delimited(head):
+        format = "csv"
+    if format == "sdf":
+        return _sdf_table(lines, column, whole)
+    if format == "smi":
+        return _smi_table(lines, column)
+    head = _without_comments(lines, head)
+    delimiter = "\t" if format == "tsv" else _delimiter(head[0]) or ","
+    return _delimited_table(lines, format, delimiter, column)
+
+
+def _without_comments(lines: Lines, head: list[str]) -> list[str]:
+    """Take the lines before the header, those that begin with # or !, and Excel's sep=; not a
+    header that begins so."""
+    skipped = 0
+    while head and _COMMENT.match(head[0]) and not _names_smiles(head[0]):
+        head = head[1:]
+        skipped += 1
+    if not head:
+        raise InputError(f"{lines.name} holds nothing but comments.")
+    for _ in range(skipped):
+        next(line for line in lines if line.strip())
+    if skipped:
+        LOG.info("%s: %d lines before the header skipped", lines.name, skipped)
+    return head
+
+
+def _names_smiles(line: str) -> bool:
+    words = re.split(r"[\t;,]", line.strip(' \t\r\n#!"').lower())
+    return any(word.strip(' "') in SMILES_NAMES for word in words)
+
+
+def _is_delimited(head: list[str]) -> bool:
+    """True for lines of a .smi file that are rows of CSV: their first words are no molecules, and
+    hold commas or semicolons."""
+    words = [line.split()[0] for line in head if not line.startswith("#")]
+    marked = [word for word in words if re.search("[,;]", word)]
+    return 2 * len(marked) > len(words) and not any(map(is_molecule, marked))
 
 
 def _format_by_content(head: list[str]) -> str:
@@ -176,17 +219,22 @@ def _delimited_table(lines: Lines, format: str, delimiter: str, column: str | No
     refuse_other_notations(
         lines.name, columns[at], [row[at] for _, row in data if len(row) == len(columns)]
     )
-    records = (
-        Record(line, row[at], tuple(row))
-        if len(row) == len(columns)
-        else Record(line, "", tuple(row), WRONG_WIDTH)
-        for line, row in chain(data, rows)
-    )
+    records = (_record(line, row, len(columns), at) for line, row in chain(data, rows))
     return Table(lines, format, columns, at, chosen_by, records)
+
+
+def _record(line: int, row: list[str], width: int, at: int) -> Record:
+    """A row as a record; cells that it lacks at its end are empty."""
+    if at < len(row) <= width:
+        return Record(line, row[at], (*row, *[""] * (width - len(row))))
+    return Record(line, "", tuple(row), WRONG_WIDTH)
 
 
 def _rows(lines: Lines, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Give out the rows that are not blank, each with the number of the line it starts on."""
+    if delimiter == "\t":
+        yield from _tab_rows(lines)
+        return
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
         line = lines.number + 1
@@ -204,22 +252,77 @@ def _rows(lines: Lines, delimiter: str) -> Iterator[tuple[int, list[str]]]:
             yield line, row
 
 
+def _tab_rows(lines: Lines) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a TSV, whose quotes may be text: databases write them so.
+
+    A line is read as quoted cells where that is what it can be, else its quotes are text. A quote
+    that no quote of its line closes goes on over the next lines, unless each of these is a row of
+    as many cells as the first one had: then it is text."""
+    width = 0
+    for text in lines:
+        line, literal = lines.number, text.rstrip("\r\n").split("\t")
+        row = literal
+        if '"' in text:
+            row = _quoted([text]) or _joined(lines, text, width) or literal
+        if text.strip("\r\n"):
+            width = width or len(row)
+            yield line, row
+
+
+def _quoted(text: list[str]) -> list[str] | None:
+    """The only row of some lines, by the rules of quoted cells; None where these are broken."""
+    try:
+        rows = list(csv.reader(text, delimiter="\t", strict=True))
+    except csv.Error:
+        return None
+    return rows[0] if len(rows) == 1 else None
+
+
+def _joined(lines: Lines, text: str, width: int) -> list[str] | None:
+    """The row of ``width`` cells, if there is one, that goes on over the next lines, which are then
+    taken."""
+    following = lines.peek(_SAMPLE)
+    for count in range(1, len(following) + 1):
+        several = [text, *following[:count]]
+        row = _quoted(several)
+        if row is None:
+            continue
+        rows_of_their_own = all(one.count("\t") == width - 1 for one in several)
+        if rows_of_their_own or (width and len(row) != width):
+            return None
+        for _ in range(count):
+            next(lines)
+        return row
+    return None
+
+
 def _smi_table(lines: Lines, column: str | None) -> Table:
     _refuse_column(lines.name, column, "a .smi file", "the first word of each line")
-    first = next(
-        (line for line in lines.peek(_SAMPLE) if line.strip() and not line.startswith("#")), ""
+    head = [line for line in lines.peek(_SAMPLE) if line.strip() and line[0] not in "#"]
+    words = [line.split() for line in head]
+    first = [word.lower() for word in words[0]] if words else [""]
+    has_header = first[0] in SMILES_NAMES or "smiles" in first[1:2]
+    rows = words[int(has_header) :]
+    if has_header and not rows:
+        raise InputError(f"{lines.name} has a header and no rows.")
+    # Some write the name first: where most second words are molecules, and first ones are not.
+    firsts, seconds = (
+        sum(len(row) > place and is_molecule(row[place]) for row in rows) for place in (0, 1)
     )
-    words = first.lower().split()
-    has_header = bool(words) and words[0] in SMILES_NAMES
-    records = islice(_smi_records(lines), int(has_header), None)
-    return Table(lines, "smi", ("smiles", "name"), 0, "by format", records)
+    swapped = 2 * seconds > len(rows) > 2 * firsts
+    refuse_other_notations(lines.name, "smiles", [row[0] for row in rows])
+    records = islice(_smi_records(lines, swapped), int(has_header), None)
+    chosen = "by content: the second word of each line" if swapped else "by format"
+    return Table(lines, "smi", ("smiles", "name"), 0, chosen, records)
 
 
-def _smi_records(lines: Lines) -> Iterator[Record]:
+def _smi_records(lines: Lines, swapped: bool) -> Iterator[Record]:
     for text in lines:
         stripped = text.strip(" \t\r\n")
         if stripped and not stripped.startswith("#"):
             smiles, name, *_ = [*re.split(r"[ \t]+", stripped, maxsplit=1), ""]
+            if swapped:
+                smiles, name = name, smiles
             # The part between bars changes the molecule (radicals, relative stereo), and only RDKit
             # reads it.
             problem = EXTENDED if name.startswith("|") else ""

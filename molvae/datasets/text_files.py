@@ -30,6 +30,7 @@ _NOT_TEXT = {
     b"PAR1": "a parquet file; save it as CSV",
     b"BZh": "compressed with bzip2; gzip is understood",
     b"\xfd7zXZ": "compressed with xz; gzip is understood",
+    b"\x28\xb5\x2f\xfd": "compressed with zstd; gzip is understood",
 }
 _FORMULA = re.compile("[ \\0]*[=+@\t\r\n\uff1d\uff0b\uff0d\uff20-]")
 """How a cell begins that a spreadsheet may run: also after blanks, and with the signs of full
@@ -221,6 +222,8 @@ def _unzipped(stream: io.BufferedReader, name: str) -> io.BufferedReader:
     for magic, kind in _NOT_TEXT.items():
         if start.startswith(magic):
             raise InputError(f"{name} is {kind}.")
+    if name.endswith((".tar", ".tar.gz", ".tgz")):
+        raise InputError(f"{name} is an archive; take its files out first.")
     return stream
 
 

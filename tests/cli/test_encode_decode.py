@@ -92,8 +92,8 @@ def test_one_goes_into_the_other_through_a_pipe(
         ("a.csv", "smiles,name,id\nCCO,a,1\nCCN,b,2\n", [], ["1", "2"]),
         ("a.csv", "smiles,name,id\nCCO,a,1\nCCN,b,2\n", ["--id-column", "NAME"], ["a", "b"]),
         ("a.csv", "smiles,weight\nCCO,a\nCCN,b\n", [], ["2", "3"]),
-        ("a.csv", "smiles,id\nCCO\nCCO,a,b\nCCN,b\n", [], ["b"]),
-        ("a.smi", "CCO ethanol\nCCN\n", [], ["ethanol", "2"]),
+        ("a.csv", "smiles,id\nCCO\nCCO,a,b\nCCN,b\n", [], ["line 2", "b"]),
+        ("a.smi", "CCO 2\nCCN\n", [], ["2", "line 2"]),
     ],
 )
 def test_an_id_is_that_of_its_column_or_the_line(

@@ -256,3 +256,79 @@ def test_one_ragged_line_does_not_turn_a_table_into_a_list(tmp_path: Path) -> No
     with open_table(path) as table:
         assert (table.format, table.smiles_column) == ("csv", "smiles")
         assert [record.smiles for record in table if not record.problem] == ["CCO", "CCN", "CCC"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "fields"),
+    [
+        ("a.csv", "# made by\n# a tool\nsmiles,y\nCCO,1\n", ("CCO", "1")),
+        ("a.tsv", "!from a repository\nid\tsmiles\n7\tCCO\n", ("7", "CCO")),
+        ("a.csv", "sep=;\nsmiles;y\nCCO;1\n", ("CCO", "1")),
+        ("a.csv", "#smiles,y\nCCO,1\n", ("CCO", "1")),  # a header that begins so
+        ("a.tsv", 'name\tsmiles\n"A" (x)\tCCO\n', ('"A" (x)', "CCO")),
+        ("a.tsv", 'name\tsmiles\n"A (x)\tCCO\nB" (y)\tCCN\n', ('"A (x)', "CCO")),
+        ("a.tsv", 'name\tsmiles\n"A\nB"\tCCO\n', ("A\nB", "CCO")),
+        ("a.tsv", "id\tsmiles\tKi\tnote\n2\tCCO\n3\tC\t1\tx\n", ("2", "CCO", "", "")),
+        ("a.smi", "CCO,ethanol\nCCN,amine\n", ("CCO", "ethanol")),
+        ("a.smi", "smiles,name\nCCO,ethanol\n", ("CCO", "ethanol")),
+        ("a.smi", "id7 CCO\nid8 CCN\n", ("CCO", "id7")),
+        ("a.smi", "name smiles\nid7 CCO\nid8 CCN\n", ("CCO", "id7")),
+    ],
+)
+def test_files_as_the_world_writes_them(
+    tmp_path: Path, name: str, content: str, fields: tuple[str, ...]
+) -> None:
+    (tmp_path / name).write_text(content)
+    first, *_ = read(tmp_path / name)
+    assert (first.smiles, first.fields) == ("CCO", fields)
+    assert content.count("CCN") == [record.smiles for record in read(tmp_path / name)].count("CCN")
+
+
+def test_skipped_comments_are_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "a.csv").write_text("# one\n# two\nsmiles,y\nCCO,1\n")
+    with caplog.at_level("INFO", logger="molvae"):
+        assert read(tmp_path / "a.csv")[0].line == 4
+    assert [one.message.rpartition(": ")[2] for one in caplog.records] == [
+        "2 lines before the header skipped"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.csv", b"\x28\xb5\x2f\xfd....", "compressed with zstd"),
+        ("a.tar.gz", b"anything", "an archive"),
+        ("a.jsonl", b'{"smiles": "CCO"}\n', "is JSON"),
+        ("a.json", b'[\n  {"smiles": "CCO"}\n]\n', "is JSON"),
+        ("a.mol2", b"@<TRIPOS>MOLECULE\n", "is MOL2"),
+        ("a.pdb", b"HEADER    HYDROLASE\n", "is PDB"),
+        ("a.xyz", b"3\nwater\nO 0 0 0\nH 0.7 0.6 0\nH -0.7 0.6 0\n", "is XYZ coordinates"),
+        ("a.txt", b"InChI=1S/CH4/h1H4\nInChI=1S/H2O/h1H2\n", "InChI"),
+        ("a.smi", b"smiles name\n", "a header and no rows"),
+        ("a.csv", b"# nothing\n# else\n", "nothing but comments"),
+    ],
+)
+def test_formats_that_are_not_read_are_named(
+    tmp_path: Path, name: str, content: bytes, said: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=said):
+        read(tmp_path / name)
+
+
+ENTRY = Chem.MolToMolBlock(Chem.MolFromSmiles("CCO")) + ">  <a>\n{}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "fields"),
+    [
+        (ENTRY.format("1") + "$$$$\n", ("CCO", "", "1")),  # no line after the last value
+        (ENTRY.format("1\n \n>  <b>\n2\n \n") + "$$$$\n", ("CCO", "", "1", "2")),
+        (ENTRY.format("1\n2\n\n") + "$$$$\n", ("CCO", "", "1\n2")),
+    ],
+)
+def test_values_of_an_sdf_end_where_they_are_meant_to(
+    tmp_path: Path, text: str, fields: tuple[str, ...]
+) -> None:
+    (tmp_path / "a.sdf").write_text(text * 2)
+    assert [record.fields for record in read(tmp_path / "a.sdf")] == [fields] * 2
