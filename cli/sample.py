@@ -28,6 +28,7 @@ from .output import check_table, check_writable, delimiter_of, note, open_output
 Examples:
   molvae sample -m model/ -n 1000 -o samples.csv
   molvae sample -m model/ -n 20 --novel --scores qed,sa,logp
+  molvae sample -n 100 --with logp=2:3 --with molwt=:400 --keep 'C(=O)N'
   molvae sample -m model/ -n 1e6 | head
 \b
   molvae sample -m model/ -n 1e9 -o shards/ && molvae distinct shards/ -o molecules.parquet
@@ -84,6 +85,15 @@ Examples:
     "not those of the model that it began with.",
 )
 @click.option(
+    "--with",
+    "windows",
+    multiple=True,
+    metavar="NAME=LOW:HIGH",
+    help="Only molecules with this property inside the window (see molvae score --list): draws go "
+    "on around those found. May be given several times.",
+)
+@click.option("--keep", default="", metavar="SMARTS", help="Only molecules with this substructure.")
+@click.option(
     "--scores",
     metavar="NAMES",
     help="Properties to add, such as qed,sa,logp (see molvae score --list).",
@@ -116,6 +126,8 @@ def sample(
     canonical: bool | None,
     keep_all: bool,
     novel: bool,
+    windows: tuple[str, ...],
+    keep: str,
     scores: str | None,
     output: str,
     force: bool,
@@ -134,6 +146,7 @@ def sample(
     from molvae.chem.scoring import plan_scores
     from molvae.errors import UsageError
     from molvae.generation.codec import Codec
+    from molvae.generation.conditional import Conditions, condition_of
     from molvae.generation.sampling import Filters, SamplingParams
     from molvae.runtime.ranks import world
     from molvae.storage import model_folder
@@ -145,6 +158,9 @@ def sample(
                 f"--all keeps every draw and {other} leaves some out: give one of them"
             )
     parts = is_for_parts(output)
+    conditions = Conditions(tuple(map(condition_of, windows)), keep)
+    if (windows or keep) and (parts or keep_all or canonical is False):
+        raise UsageError("--with and --keep go with neither --all, --raw nor a folder of parts")
     if parts:
         check_parts(output)
     elif here.size > 1:
@@ -163,6 +179,8 @@ def sample(
     filters = None if keep_all else Filters(canonical is not False, known)
     if parts:
         return write_parts(codec, number, Path(output), force, params, filters, plan, workers)
+    if windows or keep:
+        return write_within(codec, number, output, force, params, filters, plan, conditions)
     return write_table(codec, number, output, force, params, filters, plan, workers)
 
 
@@ -237,6 +255,47 @@ def write_table(
         else "a higher --temperature finds more"
     )
     note(f"Error: only {tally.kept:,} of {number:,} found in {tally.drawn:,} draws; {advice}")
+    return 1
+
+
+def write_within(
+    codec: Any,
+    number: int,
+    output: str,
+    force: bool,
+    params: Any,
+    filters: Any,
+    plan: Any,
+    conditions: Any,
+) -> int:
+    """Write ``number`` molecules that meet conditions, and report how often draws did."""
+    from molvae.chem.scoring import score_chunk
+    from molvae.datasets.text_files import cell, row_writer
+    from molvae.generation.conditional import Hits, sample_within
+    from molvae.generation.sampling import Sample
+
+    codec.check_level(params.level)  # before anything is written
+    hits, written = Hits(), 0
+    with open_output(output, force) as handle, progress("molecules", number) as advance:
+        write = row_writer(handle, delimiter_of(output))
+        write([*Sample._fields[:-1], *(plan.columns if plan else ())])
+        for one in sample_within(codec, number, conditions, params, filters, hits):
+            scores = score_chunk(plan, [one.smiles])[0].values if plan else ()
+            write([one.smiles, one.selfies, f"{one.log_likelihood:.4f}", *map(cell, scores)])
+            written += 1
+            advance(1)
+    rates = [
+        f"{met / drawn:.1%} of {drawn:,} draws {where}"
+        for met, drawn, where in (
+            (hits.prior_hits, hits.prior, "from the prior"),
+            (hits.around_hits, hits.around, "around those found"),
+        )
+        if drawn
+    ]
+    note(f"{written:,} written; the conditions were met by {' and '.join(rates)}")
+    if written == number:
+        return 0
+    note(f"Error: only {written:,} of {number:,} found in {hits.draws:,} draws; widen the windows")
     return 1
 
 
