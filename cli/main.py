@@ -27,6 +27,7 @@ VERBS = {
     "distinct": "Leave each molecule of a folder of samples once.",
     "analogs": "Draw molecules like a lead.",
     "interpolate": "Walk from one molecule to another.",
+    "optimize": "Look for molecules with better properties.",
     "encode": "Molecules to latent vectors.",
     "decode": "Latent vectors to molecules.",
     "likelihood": "Add what a model finds likely to a table of molecules.",

@@ -10,7 +10,7 @@ round tries all of them, and later rounds draw most where most was found.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -88,14 +88,6 @@ class Wanted:
         return test
 
 
-@dataclass
-class Search:
-    """The analogs found, by SMILES in the order drawn, and the draws that it took."""
-
-    found: dict[str, Analog] = field(default_factory=dict)
-    draws: int = 0
-
-
 def analogs(
     codec: Codec,
     lead: Reading,
@@ -112,12 +104,13 @@ def analogs(
     mean = codec.encode_readings([lead])  # (1, Z)
     levels = highest_level(codec) * np.array(LEVELS)
     hits, tried = np.zeros(len(levels)), np.zeros(len(levels))
-    search, seen = Search(), {lead.smiles}
+    found: dict[str, Analog] = {}
+    count, seen = 0, {lead.smiles}
     for number in range(-(-draws // ROUND)):
-        choice = shares(hits, tried, min(ROUND, draws - search.draws))
+        choice = shares(hits, tried, min(ROUND, draws - count))
         around = mean.repeat(len(choice), axis=0)
         drawn = draw_around(codec, around, levels[choice], seed, number * ROUND, wanted.known)
-        search.draws += len(drawn)
+        count += len(drawn)
         tried += np.bincount(choice, minlength=len(levels))
         for one, place in zip(drawn, choice, strict=True):
             if isinstance(one, str) or one.smiles in seen:
@@ -127,13 +120,13 @@ def analogs(
             if alike is None:
                 continue
             hits[place] += 1
-            if len(search.found) < n:
+            if len(found) < n:
                 level = float(levels[place])
-                search.found[one.smiles] = Analog(one.smiles, alike, level, one.log_likelihood)
-        if len(search.found) >= n:
+                found[one.smiles] = Analog(one.smiles, alike, level, one.log_likelihood)
+        if len(found) >= n:
             break
-    order = sorted(search.found.values(), key=lambda one: (-one.tanimoto, one.smiles))
-    return order, search.draws
+    order = sorted(found.values(), key=lambda one: (-one.tanimoto, one.smiles))
+    return order, count
 
 
 def shares(hits: NDArray[np.float64], tried: NDArray[np.float64], count: int) -> NDArray[np.int64]:

@@ -1,0 +1,201 @@
+"""``molvae optimize``: molecules whose properties become better."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .options import (
+    Count,
+    chosen_device,
+    column_option,
+    device_option,
+    force_option,
+    model_option,
+    output_option,
+    seed_option,
+    workers_option,
+)
+from .output import check_output, check_table, delimiter_of, note, open_output, progress
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  molvae optimize --maximize qed --calls 2000 -o best.csv
+  molvae optimize --maximize qed --minimize sa --with molwt=:450 -o best.csv
+  molvae optimize --target logp=2.5:0.5 --start leads.csv --keep 'c1ccncc1' -o best.csv
+  molvae optimize --scorer mine.py:activity --calls 1e4 --history calls.csv -o best.csv"""
+)
+@model_option
+@click.option("--maximize", multiple=True, metavar="NAME", help="A property (molvae score --list).")
+@click.option("--minimize", multiple=True, metavar="NAME", help="The same, the smaller the better.")
+@click.option(
+    "--target", multiple=True, metavar="NAME=VALUE:TOLERANCE", help="A property at a value."
+)
+@click.option(
+    "--scorer",
+    "scorers",
+    multiple=True,
+    metavar="FILE.PY:FUNCTION",
+    help="A score of your own: a Python function that takes an RDKit molecule and returns a "
+    "number. It is maximised, unless --minimize or --target names the function.",
+)
+@click.option("--start", metavar="FILE", help="Molecules to begin with, such as leads.")
+@click.option(
+    "--with",
+    "windows",
+    multiple=True,
+    metavar="NAME=LOW:HIGH",
+    help="Only molecules with this property inside the window.",
+)
+@click.option("--keep", default="", metavar="SMARTS", help="Only molecules with this substructure.")
+@click.option("--calls", type=Count(), default=1000, metavar="N", help="Molecules to score in all.")
+@click.option("-n", "--number", type=Count(), default=100, metavar="N", help="Molecules to write.")
+@click.option(
+    "--history",
+    metavar="FILE",
+    help="CSV of every molecule scored, written as the search goes; with --resume it goes on.",
+)
+@click.option("--resume", is_flag=True, help="Go on with the search in --history.")
+@seed_option
+@column_option
+@output_option
+@workers_option
+@force_option
+@device_option
+def optimize(
+    model: str,
+    maximize: tuple[str, ...],
+    minimize: tuple[str, ...],
+    target: tuple[str, ...],
+    scorers: tuple[str, ...],
+    start: str | None,
+    windows: tuple[str, ...],
+    keep: str,
+    calls: int,
+    number: int,
+    history: str | None,
+    resume: bool,
+    seed: int,
+    column: str | None,
+    output: str,
+    workers: int | None,
+    force: bool,
+    device: str,
+) -> int:
+    """Look for molecules with better properties.
+
+    The model proposes draws around the best molecules so far, between them and from the prior; a
+    Gaussian process that has learned from what was scored chooses among them; no molecule is scored
+    twice. Of several goals the score is the mean of their standard scores, relative to the first
+    draws. Writes the best molecules: smiles, the goals, score, pareto (no other molecule is better
+    in every goal), source and the round in which each was scored. The same seed gives the same
+    molecules, also after --resume."""
+    from molvae.datasets.text_files import cell, row_writer
+    from molvae.errors import UsageError
+    from molvae.generation.codec import Codec
+    from molvae.generation.conditional import Conditions, condition_of
+    from molvae.optimisation.objectives import objective_of
+    from molvae.optimisation.search import Search, optimise
+
+    check_table(output, force, [one for one in (start, history) if one])
+    if resume and history is None:
+        raise UsageError("--resume goes on with a --history: name its file")
+    objective = objective_of(maximize, minimize, target, scorers)
+    conditions = Conditions(tuple(map(condition_of, windows)), keep)
+    before = read_history(history, objective) if resume and history else []
+    if history and not resume:
+        check_output(history, force)
+    codec = Codec.load(model, chosen_device(device))
+    leads = read_start(codec, start, column, conditions) if start else []
+    search = Search(codec, objective, conditions, seed, workers, before)
+    if history:
+        write_history(history, objective, before)
+    with progress("calls", calls) as advance:
+        advance(len(before))
+        for made in optimise(search, calls, leads, note):
+            if history:
+                write_history(history, objective, made, append=True)
+            advance(len(made))
+    scores = search.scores()
+    order = [place for place in (-scores).argsort(kind="stable") if scores[place] > float("-inf")]
+    front = objective.front(search.values)
+    with open_output(output, force) as handle:
+        write = row_writer(handle, delimiter_of(output))
+        write(["smiles", *objective.columns, "score", "pareto", "source", "round"])
+        for place in order[:number]:
+            call = search.calls[place]
+            cells = (*call.values, float(scores[place]), bool(front[place]), call.source)
+            write([call.smiles, *map(cell, cells), str(call.round)])
+    failed = len(search.calls) - len(order)
+    note(
+        f"{len(search.calls):,} molecules scored"
+        + (f", {failed:,} of them without a value" if failed else "")
+        + (f"; the best: {search.calls[order[0]].smiles}" if order else "")
+    )
+    return 0 if order else 1
+
+
+def read_start(codec: Any, path: str, column: str | None, conditions: Any) -> list[str]:
+    """The molecules of a file that the model reads and the conditions allow, as it reads them."""
+    from molvae.datasets.table_reader import open_table
+    from molvae.errors import MoleculeError
+
+    found: dict[str, None] = {}
+    with open_table(path, column) as table:
+        for record in table:
+            try:
+                if record.problem:
+                    raise MoleculeError(record.problem, record.smiles)
+                smiles = codec.reader.read(record.smiles).smiles
+            except MoleculeError as error:
+                note(f"{table.name}, line {record.line}: {error}")
+                continue
+            if conditions.hold(smiles):
+                found[smiles] = None
+            else:
+                note(f"{table.name}, line {record.line}: {smiles} does not meet the conditions")
+    return list(found)
+
+
+def write_history(path: str, objective: Any, calls: Any, append: bool = False) -> None:
+    """Write calls as CSV, with a header unless they are appended."""
+    from molvae.datasets.text_files import row_writer
+
+    with open(path, "a" if append else "w", encoding="utf-8", newline="") as handle:
+        write = row_writer(handle)
+        if not append:
+            write(["round", "smiles", *objective.columns, "source", "status"])
+        for call in calls:
+            values = [repr(value) for value in call.values]
+            write([str(call.round), call.smiles, *values, call.source, call.status])
+
+
+def read_history(path: str, objective: Any) -> list[Any]:
+    """The calls in a history, but for those of its last round, which may not be whole."""
+    from molvae.errors import InputError
+    from molvae.optimisation.search import Call
+
+    if not Path(path).is_file():
+        return []
+    calls = []
+    with open(path, encoding="utf-8", newline="") as handle:
+        rows = csv.reader(handle)
+        if next(rows, None) != ["round", "smiles", *objective.columns, "source", "status"]:
+            raise InputError(f"{path}: is no history of a search with these goals")
+        for line, row in enumerate(rows, start=2):
+            try:
+                number, smiles, *values, source, status = row
+                numbers = tuple(map(float, values))
+                if len(numbers) != len(objective.goals):
+                    raise ValueError
+                calls.append(Call(int(number), smiles, numbers, source, status))
+            except ValueError:
+                note(f"{path}, line {line}: is not whole, and made again")
+                break
+    last = max((call.round for call in calls), default=0)
+    return [call for call in calls if call.round < last]

@@ -1,0 +1,1 @@
+"""Search for molecules whose properties become better."""

@@ -1,0 +1,219 @@
+"""Molecules whose properties become better: proposals of the model, chosen by a Gaussian process.
+
+Every step stands on real molecules. The model proposes draws around the best ones found, between
+them, and from the prior; a Gaussian process over fingerprints, which has seen what was scored,
+judges the proposals; the scorer is called for those that promise most, and never twice for one
+molecule. A round is a function of the seed, its number and what was scored before, so that a search
+that is stopped goes on to the same end.
+
+    Z latent
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..chem.count_features import count_features
+from ..chem.scoring import Scored, stream
+from ..generation.codec import Codec, slerp
+from ..generation.conditional import Conditions
+from ..generation.reader import Reading, read_all
+from ..generation.sampling import (
+    Filters,
+    Sample,
+    SamplingParams,
+    draw_around,
+    draw_samples,
+    highest_level,
+)
+from .gaussian_process import fit
+from .objectives import Floats, Objective
+
+BATCH = 100
+"""Molecules scored in a round."""
+
+ELITE = 50
+"""Best molecules that proposals are drawn around and between."""
+
+NEAR, BETWEEN = 768, 256
+"""Draws of a round around the best molecules, and between pairs of them."""
+
+NEAR_LEVELS = (0.5, 0.65, 0.75, 0.85)
+BETWEEN_LEVELS = (0.75, 0.9)
+"""Noise levels of these draws, as shares of the model's highest."""
+
+LEARNED = 600
+"""Molecules that the process sees of the best, of the last, and of a random choice."""
+
+PATIENCE = 5
+"""Rounds without a new molecule after which the search ends."""
+
+
+class Call(NamedTuple):
+    """A molecule that was scored: its round, SMILES, the values of the goals, and where it came
+    from: start, prior, near or between. ``status`` says what kept a value from it, or ok."""
+
+    round: int
+    smiles: str
+    values: tuple[float, ...]
+    source: str
+    status: str
+
+
+@dataclass
+class Search:
+    """What is sought and what has been scored, in order."""
+
+    codec: Codec
+    objective: Objective
+    conditions: Conditions = field(default_factory=Conditions)
+    seed: int = 0
+    workers: int | None = None
+    calls: list[Call] = field(default_factory=list)
+
+    @property
+    def values(self) -> Floats:
+        """Values of all calls, ``(N, G)``."""
+        return np.array([call.values for call in self.calls]).reshape(len(self.calls), -1)
+
+    def scores(self) -> Floats:
+        """The score of all calls, ``(N,)``: the larger, the better."""
+        values = self.values
+        first = [place for place, call in enumerate(self.calls) if call.round == 0]
+        return self.objective.scores(values, values[first])
+
+    def rng(self, number: int) -> np.random.Generator:
+        """The random numbers of a round."""
+        return np.random.default_rng([self.seed, number])
+
+    def score(self, number: int, proposals: dict[str, str]) -> list[Call]:
+        """Call the scorers for molecules, given with their sources, and keep what they say."""
+        rows: list[Scored] = [
+            row
+            for _, row in stream(
+                ((smiles, None) for smiles in proposals), self.objective.plan, self.workers
+            )
+        ]
+        numbers = self.objective.numbers(rows)
+        made = [
+            Call(number, smiles, tuple(values), source, row.status)
+            for (smiles, source), values, row in zip(
+                proposals.items(), numbers.tolist(), rows, strict=True
+            )
+        ]
+        self.calls += made
+        return made
+
+
+def optimise(
+    search: Search,
+    calls: int,
+    start: Sequence[str] = (),
+    said: Callable[[str], object] = lambda _: None,
+) -> Iterator[list[Call]]:
+    """Score ``calls`` molecules in all, a round at a time, and yield each round.
+
+    Rounds that the search holds already are not made again. The first is of ``start``, canonical
+    SMILES, and draws of the prior; fewer calls come where the model proposes nothing new."""
+    number = 1 + max((call.round for call in search.calls), default=-1)
+    idle = 0
+    while len(search.calls) < calls and idle < PATIENCE:
+        batch = max(BATCH, len(start)) if number == 0 else BATCH
+        room = min(batch, calls - len(search.calls))
+        known = {call.smiles for call in search.calls}
+        if number == 0:
+            proposals = dict.fromkeys(start, "start")
+            proposals = dict(list(proposals.items())[:room])
+            more = from_prior(search, number)
+            proposals |= {one: "prior" for one in more if one not in proposals}
+            proposals = dict(list(proposals.items())[:room])
+        else:
+            proposals = {
+                smiles: source
+                for smiles, source in propose(search, number).items()
+                if smiles not in known
+            }
+            proposals = promising(search, number, proposals, room)
+        idle = 0 if proposals else idle + 1
+        if proposals:
+            yield search.score(number, proposals)
+        number += 1
+    if idle:
+        said(f"the model proposes nothing new after {len(search.calls):,} calls")
+
+
+def allowed(search: Search, drawn: Sequence[Sample | str]) -> list[str]:
+    """The molecules among draws that meet the conditions."""
+    molecules = dict.fromkeys(one.smiles for one in drawn if isinstance(one, Sample))
+    return [one for one in molecules if search.conditions.hold(one)]
+
+
+def from_prior(search: Search, number: int) -> list[str]:
+    """Molecules of the prior, of a block of their own for each round."""
+    level = min(0.21, highest_level(search.codec)) if search.codec.levels else None
+    params = SamplingParams(search.seed, level=level)
+    return allowed(search, draw_samples(search.codec, params, Filters(), [number]))
+
+
+def propose(search: Search, number: int) -> dict[str, str]:
+    """Molecules of the model, each with its source: around the best ones scored, between them, and
+    from the prior."""
+    order = np.argsort(-search.scores(), kind="stable")
+    best = [search.calls[place].smiles for place in order[: 2 * ELITE]]
+    readings = [one for one in read_all(search.codec.reader, best, 1) if isinstance(one, Reading)][
+        :ELITE
+    ]
+    proposals: dict[str, str] = {}
+    if readings:
+        codec, rng = search.codec, search.rng(number)
+        means, highest = codec.encode_readings(readings), highest_level(search.codec)
+        near = np.resize(means, (NEAR, codec.latent))
+        levels = highest * rng.choice(NEAR_LEVELS, NEAR)
+        drawn = draw_around(codec, near, levels, search.seed, 2 * number * NEAR)
+        proposals |= dict.fromkeys(allowed(search, drawn), "near")
+        pairs = rng.integers(len(means), size=(BETWEEN, 2))
+        middle = np.array([slerp(means[a], means[b], float(rng.random())) for a, b in pairs])
+        levels = highest * rng.choice(BETWEEN_LEVELS, BETWEEN)
+        drawn = draw_around(codec, middle, levels, search.seed, (2 * number + 1) * NEAR)
+        proposals |= {one: "between" for one in allowed(search, drawn) if one not in proposals}
+    if number % 4 == 0 or len(proposals) < BATCH:
+        proposals |= {one: "prior" for one in from_prior(search, number) if one not in proposals}
+    return proposals
+
+
+def promising(search: Search, number: int, proposals: dict[str, str], count: int) -> dict[str, str]:
+    """The proposals to score: those with the highest upper bounds, each by a width of its own.
+
+    Widths from 0 to 2 standard deviations make a batch of some that are surely good and some that
+    may be the best."""
+    names = list(proposals)
+    scores = search.scores()
+    learned = sample_of(scores, search.rng(number + 10**6))
+    if len(names) <= count or len(learned) < 10:
+        return {name: proposals[name] for name in names[:count]}
+    process = fit(
+        count_features([search.calls[place].smiles for place in learned]), scores[learned]
+    )
+    mean, deviation = process.predict(count_features(names))
+    widths = np.linspace(0.0, 2.0, count)
+    free = np.ones(len(names), dtype=bool)
+    chosen = []
+    for width in widths:
+        bound = np.where(free, mean + width * deviation, -np.inf)
+        place = int(bound.argmax())
+        free[place] = False
+        chosen.append(names[place])
+    return {name: proposals[name] for name in chosen}
+
+
+def sample_of(scores: Floats, rng: np.random.Generator) -> NDArray[np.int64]:
+    """The calls that the process learns from: the best, the last, and a random choice."""
+    known = np.flatnonzero(np.isfinite(scores))
+    best = known[np.argsort(-scores[known], kind="stable")[:LEARNED]]
+    others = rng.permutation(known)[:LEARNED]
+    return np.unique(np.concatenate([best, known[-LEARNED:], others]))

@@ -1,0 +1,74 @@
+"""Laws of `molvae optimize`: the best of what was scored, a history, and going on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from molvae.optimisation import search as searching
+
+
+@pytest.fixture(autouse=True)
+def small_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rounds of 4 calls."""
+    for name, value in {"BATCH": 4, "NEAR": 64, "BETWEEN": 16, "ELITE": 10}.items():
+        monkeypatch.setattr(searching, name, value)
+
+
+def test_the_best_are_written_with_their_history(
+    molvae: Any, memorised_run: Path, tmp_path: Path, few: list[str], read_rows: Any
+) -> None:
+    (tmp_path / "leads.csv").write_text(f"smiles\n{few[0]}\nC1CC\n")
+    history = tmp_path / "calls.csv"
+    outcome = molvae(
+        *("optimize", "-m", memorised_run, "--maximize", "qed", "--minimize", "logp"),
+        *("--calls", 12, "-n", 5, "--start", tmp_path / "leads.csv", "--history", history),
+    )
+    assert outcome.code == 0
+    header, *rows = outcome.rows
+    assert header == ["smiles", "QED", "logP", "score", "pareto", "source", "round"]
+    assert len(rows) == 5
+    scores = [float(row[3]) for row in rows]
+    assert scores == sorted(scores, reverse=True)
+    assert "leads.csv, line 3: does not parse" in outcome.err
+    assert "12 molecules scored" in outcome.err
+    calls = read_rows(history)
+    assert len(calls) == 13
+    assert calls[1][1] == few[0]
+    history.write_text("\n".join(history.read_text().splitlines()[:11]) + "\n2,CC")
+    again = molvae(
+        *("optimize", "-m", memorised_run, "--maximize", "qed", "--minimize", "logp", "--resume"),
+        *("--calls", 12, "-n", 5, "--start", tmp_path / "leads.csv", "--history", history),
+    )
+    assert again.out == outcome.out
+    assert read_rows(history) == calls
+
+
+def test_a_scorer_of_ones_own_is_maximised(
+    molvae: Any, memorised_run: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.py").write_text("def carbons(mol):\n    return 2.0 * mol.GetNumAtoms()\n")
+    scorer = f"{tmp_path / 'mine.py'}:carbons"
+    options = ("--calls", 8, "--workers", 1)
+    outcome = molvae("optimize", "-m", memorised_run, "--scorer", scorer, *options)
+    assert outcome.code == 0
+    assert outcome.rows[0][1] == "carbons"
+    assert float(outcome.rows[1][1]) >= float(outcome.rows[2][1])
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        ([], "nothing is to be made better"),
+        (["--maximize", "qde"], "did you mean 'qed'"),
+        (["--maximize", "qed", "--with", "logp"], "is no condition"),
+        (["--maximize", "qed", "--resume"], "--history"),
+        (["--maximize", "qed", "--calls", "0"], "--calls"),
+    ],
+)
+def test_wrong_usage_exits_2(molvae: Any, memorised_run: Path, args: list[str], said: str) -> None:
+    code, out, err = molvae("optimize", "-m", memorised_run, *args)
+    assert (code, out) == (2, "")
+    assert said in err

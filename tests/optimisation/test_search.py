@@ -1,0 +1,65 @@
+"""A search gets better, scores nothing twice, and ends the same wherever it was stopped."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from molvae.generation.conditional import Condition, Conditions
+from molvae.optimisation import search as searching
+from molvae.optimisation.objectives import objective_of
+from molvae.optimisation.search import Search, optimise, sample_of
+
+
+@pytest.fixture(autouse=True)
+def small_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rounds of 4 calls."""
+    for name, value in {"BATCH": 4, "NEAR": 64, "BETWEEN": 16, "ELITE": 10}.items():
+        monkeypatch.setattr(searching, name, value)
+
+
+def search_of(codec: Any, *maximize: str, **options: Any) -> Search:
+    return Search(codec, objective_of(maximize, (), ()), workers=1, **options)
+
+
+def test_a_search_scores_no_molecule_twice_and_gets_better(memorised: Any) -> None:
+    search = search_of(memorised, "logp")
+    rounds = list(optimise(search, 12))
+    assert [call for made in rounds for call in made] == search.calls
+    molecules = [call.smiles for call in search.calls]
+    assert len(set(molecules)) == len(molecules) == 12
+    assert {call.source for call in search.calls} > {"prior"}
+    scores = search.scores()
+    np.testing.assert_array_equal(scores, search.values[:, 0])
+    assert scores[:4].max() <= scores.max()
+
+
+def test_a_search_that_was_stopped_goes_on_to_the_same_end(memorised: Any) -> None:
+    whole = search_of(memorised, "qed", "logp", seed=3)
+    list(optimise(whole, 12))
+    part = search_of(memorised, "qed", "logp", seed=3, calls=whole.calls[:8])
+    list(optimise(part, 12))
+    assert part.calls == whole.calls
+    other = search_of(memorised, "qed", "logp", seed=4)
+    list(optimise(other, 12))
+    assert other.calls != whole.calls
+
+
+def test_the_start_comes_first_and_conditions_hold(memorised: Any, few: list[str]) -> None:
+    conditions = Conditions((Condition("molwt", 0, 300),))
+    search = search_of(memorised, "qed", conditions=conditions)
+    list(optimise(search, 8, few[:3]))
+    assert [call.smiles for call in search.calls[:3]] == few[:3]
+    assert [call.source for call in search.calls[:3]] == ["start"] * 3
+    assert all(conditions.hold(call.smiles) for call in search.calls[3:])
+
+
+def test_the_process_learns_from_the_best_the_last_and_others() -> None:
+    scores = np.arange(10_000.0)
+    scores[5] = -np.inf
+    chosen = sample_of(scores, np.random.default_rng(0))
+    assert 5 not in chosen
+    assert set(range(9_400, 10_000)) <= set(chosen.tolist())
+    assert len(chosen) > 1_000
