@@ -17,15 +17,19 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from .chem.custom_scorers import Scorer
 from .config import SECTION_OF, Config, from_dict, nearest
 from .errors import UsageError
 from .generation import interpolation, sampling
 from .generation.analogs import DRAWS, Analog, Wanted, analogs
 from .generation.codec import Codec, Latents
+from .generation.conditional import Conditions, condition_of
 from .generation.interpolation import Point
 from .generation.likelihoods import Likelihood, likelihoods
 from .generation.rebuilding import WIDTH, Rebuilt, rebuild
 from .generation.sampling import Filters, Sample, SamplingParams
+from .optimisation.objectives import objective_of
+from .optimisation.search import Search, optimise
 from .runtime.progress import Progress
 from .storage import checkpoint, model_folder, pretrained
 from .training import fine_tuning, run_folder
@@ -84,6 +88,43 @@ class Model:
 
         For any other an IWAE bound from below, by ``samples`` draws from each posterior."""
         return self._codec.log_likelihood(smiles, samples, seed)
+
+    def optimize(
+        self,
+        *,
+        maximize: Sequence[str | Scorer] = (),
+        minimize: Sequence[str] = (),
+        target: Sequence[str] = (),
+        start: Sequence[str] = (),
+        within: Sequence[str] = (),
+        keep: str = "",
+        calls: int = 1000,
+        seed: int = 0,
+    ) -> pandas.DataFrame:
+        """Look for molecules with better properties; every one that was scored is a row, the best
+        first.
+
+        ``maximize`` and ``minimize`` are names of properties, the former also functions ``Mol ->
+        float`` or texts ``file.py:function``; ``target`` are texts such as ``logp=2.5:0.5``.
+        ``start`` are molecules to begin with; ``within``, such as ``molwt=:450``, and ``keep``, a
+        SMARTS pattern, are conditions. Columns: smiles, the goals, score, pareto, source, round,
+        status."""
+        import pandas
+
+        names = [one for one in maximize if isinstance(one, str) and ".py:" not in one]
+        scorers = [one for one in maximize if not isinstance(one, str) or ".py:" in one]
+        objective = objective_of(names, minimize, target, scorers)
+        conditions = Conditions(tuple(map(condition_of, within)), keep)
+        search = Search(self._codec, objective, conditions, seed)
+        leads = [one.smiles for one in self._codec.read(start)]
+        for _ in optimise(search, calls, leads):
+            pass
+        table = pandas.DataFrame(search.values, columns=list(objective.columns))
+        table.insert(0, "smiles", [call.smiles for call in search.calls])
+        table["score"], table["pareto"] = search.scores(), objective.front(search.values)
+        for name in ("source", "round", "status"):
+            table[name] = [getattr(call, name) for call in search.calls]
+        return table.sort_values("score", ascending=False, kind="stable", ignore_index=True)
 
     def likelihood(self, smiles: Sequence[str], seed: int = 0) -> pandas.DataFrame:
         """What the model makes of molecules, a row each: log p(x) and, at the posterior's mean, log

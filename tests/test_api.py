@@ -89,7 +89,7 @@ def test_a_model_shows_what_users_need_and_no_more(model: molvae.Model, tiny_run
     names = [name for name in dir(model) if not name.startswith("_")]
     assert names == [
         *("analogs", "config", "decode", "decode_with_notes", "encode", "info", "interpolate"),
-        *("likelihood", "log_likelihood", "path", "sample"),
+        *("likelihood", "log_likelihood", "optimize", "path", "sample"),
     ]
     assert model.path.parent == tiny_run
     assert str(model.path) in repr(model)

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..chem.custom_scorers import Scorer, scorer_name
 from ..chem.scoring import Plan, Scored, plan_scores
 from ..errors import UsageError
 
@@ -104,16 +105,16 @@ class Objective:
 
 def objective_of(
     maximize: Sequence[str], minimize: Sequence[str], targets: Sequence[str],
-    scorers: Sequence[str] = (),
+    scorers: Sequence[str | Scorer] = (),
 ) -> Objective:  # fmt: skip
     """The objective of names of properties, ``name=value:tolerance`` for targets, and scorers of
-    the user's, ``file.py:function``, each of which is maximised unless a goal names its function.
+    the user's, functions or ``file.py:function``, each maximised unless a goal names its function.
 
     UsageError for a name that is not known, and for no goal at all."""
     goals = [Goal(name.strip().lower(), "maximize") for name in maximize]
     goals += [Goal(name.strip().lower(), "minimize") for name in minimize]
     goals += map(target_of, targets)
-    functions = {text.rpartition(":")[2].lower(): text for text in scorers}
+    functions = {scorer_name(one).lower(): one for one in scorers}
     named = {goal.name for goal in goals}
     goals += [Goal(name, "maximize") for name in functions if name not in named]
     if len({goal.name for goal in goals}) < len(goals):

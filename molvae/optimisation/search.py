@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from ..chem.count_features import count_features
 from ..chem.scoring import Scored, stream
 from ..generation.codec import Codec, slerp
-from ..generation.conditional import Conditions
 from ..generation.reader import Reading, read_all
 from ..generation.sampling import (
     Filters,
@@ -33,6 +32,9 @@ from ..generation.sampling import (
 )
 from .gaussian_process import fit
 from .objectives import Floats, Objective
+
+if TYPE_CHECKING:
+    from ..generation.conditional import Conditions
 
 BATCH = 100
 """Molecules scored in a round."""
@@ -71,7 +73,7 @@ class Search:
 
     codec: Codec
     objective: Objective
-    conditions: Conditions = field(default_factory=Conditions)
+    conditions: Conditions
     seed: int = 0
     workers: int | None = None
     calls: list[Call] = field(default_factory=list)

@@ -21,7 +21,8 @@ def small_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def search_of(codec: Any, *maximize: str, **options: Any) -> Search:
-    return Search(codec, objective_of(maximize, (), ()), workers=1, **options)
+    given = {"conditions": Conditions(), "workers": 1} | options
+    return Search(codec, objective_of(maximize, (), ()), **given)
 
 
 def test_a_search_scores_no_molecule_twice_and_gets_better(memorised: Any) -> None:
