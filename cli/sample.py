@@ -292,7 +292,7 @@ def write_within(
         )
         if drawn
     ]
-    note(f"{written:,} written; the conditions were met by {' and '.join(rates)}")
+    note(f"{written:,} written; new molecules that meet the conditions: {' and '.join(rates)}")
     if written == number:
         return 0
     note(f"Error: only {written:,} of {number:,} found in {hits.draws:,} draws; widen the windows")

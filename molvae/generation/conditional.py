@@ -2,7 +2,7 @@
 
 A draw of the prior that meets the conditions has neighbours in latent space that often meet them
 too. So the first draws are the prior's; later ones are drawn around the molecules found so far, at
-noise levels that keep what they have in common, and some go on coming from the prior.
+noise levels at which most new ones are found, and some go on coming from the prior.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from rdkit import Chem
 
 from ..chem.properties import PROPERTIES
 from ..errors import MoleculeError, UsageError
+from .analogs import shares
 from .codec import Codec
 from .reader import Reading, read_all
 from .sampling import (
@@ -38,7 +40,7 @@ PRIOR_ROUNDS = 4
 SEEDS = 256
 """Molecules, at most, that a round draws around: those found last."""
 
-LEVELS = (0.45, 0.55, 0.65)
+LEVELS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """Noise levels of these draws, as shares of the model's highest."""
 
 PATIENCE = 200
@@ -102,14 +104,15 @@ class Conditions:
 
 @dataclass
 class Hits:
-    """Draws and those of them that met the conditions, of the prior and around what was found;
-    repeats count."""
+    """Draws, and those of them that were new molecules that met the conditions, of the prior and
+    around what was found; the latter also by level."""
 
     prior: int = 0
     prior_hits: int = 0
     around: int = 0
     around_hits: int = 0
-    verdicts: dict[str, bool] = field(default_factory=dict)
+    tried: NDArray[np.float64] = field(default_factory=lambda: np.zeros(len(LEVELS)))
+    yielded: NDArray[np.float64] = field(default_factory=lambda: np.zeros(len(LEVELS)))
 
     @property
     def draws(self) -> int:
@@ -130,40 +133,55 @@ def sample_within(
     params, filters = resolved(codec, params), Filters() if filters is None else filters
     hits = Hits() if hits is None else hits
     found: dict[str, Sample] = {}
+    seen: set[str] = set()
     number = block = 0
     while len(found) < n and hits.draws < PATIENCE * n + ROUND:
-        from_prior = not found or number % PRIOR_ROUNDS == 0
-        if from_prior:
+        choice = np.full(ROUND, -1)
+        if not found or number % PRIOR_ROUNDS == 0:
             drawn: Sequence[Sample | str] = draw_samples(codec, params, filters, [block])
-            block += 1
+            choice, block = np.full(len(drawn), -1), block + 1
         else:
-            drawn = draw_near(codec, list(found)[-SEEDS:], params.seed, number, filters)
+            choice = np.random.default_rng([params.seed, number]).permutation(
+                shares(hits.yielded, hits.tried, ROUND)
+            )
+            drawn = draw_near(codec, list(found)[-SEEDS:], choice, params.seed, number, filters)
         number += 1
-        met = [one for one in drawn if isinstance(one, Sample) and meets(one, conditions, hits)]
-        if from_prior:
-            hits.prior, hits.prior_hits = hits.prior + len(drawn), hits.prior_hits + len(met)
-        else:
-            hits.around, hits.around_hits = hits.around + len(drawn), hits.around_hits + len(met)
-        for one in met:
-            if one.smiles not in found and len(found) < n:
+        for one, place in zip(drawn, choice.tolist(), strict=False):
+            count(hits, place, 0)
+            if isinstance(one, str) or one.smiles in seen:
+                continue
+            seen.add(one.smiles)
+            if not conditions.hold(one.smiles):
+                continue
+            count(hits, place, 1)
+            if len(found) < n:
                 found[one.smiles] = one
                 yield one
 
 
-def meets(one: Sample, conditions: Conditions, hits: Hits) -> bool:
-    """True if a sample meets the conditions; each molecule is judged once."""
-    if one.smiles not in hits.verdicts:
-        hits.verdicts[one.smiles] = conditions.hold(one.smiles)
-    return hits.verdicts[one.smiles]
+def count(hits: Hits, place: int, hit: int) -> None:
+    """Count a draw, or a hit, of the level number ``place``; -1 for the prior."""
+    if place < 0:
+        hits.prior, hits.prior_hits = hits.prior + 1 - hit, hits.prior_hits + hit
+        return
+    hits.around, hits.around_hits = hits.around + 1 - hit, hits.around_hits + hit
+    hits.tried[place] += 1 - hit
+    hits.yielded[place] += hit
 
 
 def draw_near(
-    codec: Codec, molecules: Sequence[str], seed: int, number: int, filters: Filters
+    codec: Codec,
+    molecules: Sequence[str],
+    choice: NDArray[np.int64],
+    seed: int,
+    number: int,
+    filters: Filters,
 ) -> Sequence[Sample | str]:
-    """A round of draws around molecules, each in turn, at the levels in turn."""
+    """A round of draws around molecules, each in turn, at the levels of their numbers ``choice``
+    ``(B,)``."""
     readings = [one for one in read_all(codec.reader, molecules, 1) if isinstance(one, Reading)]
     if not readings:
         return []
-    means = np.resize(codec.encode_readings(readings), (ROUND, codec.latent))
-    levels = highest_level(codec) * np.repeat(np.array(LEVELS), ROUND // len(LEVELS))
+    means = np.resize(codec.encode_readings(readings), (len(choice), codec.latent))
+    levels = highest_level(codec) * np.array(LEVELS)[choice]
     return draw_around(codec, means, levels, seed, number * ROUND, filters.known)

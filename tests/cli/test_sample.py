@@ -192,3 +192,22 @@ def test_a_missing_level_is_refused_before_writing(molvae: Any, tiny_run: Path) 
     code, out, err = molvae("sample", "-m", tiny_run, "--level", "0.999")
     assert (code, out) == (2, "")
     assert "noise level" in err
+
+
+def test_windows_are_kept_to_and_their_rates_are_said(molvae: Any, memorised_run: Path) -> None:
+    options = ("--with", "molwt=:320", "--with", "logp=1:", "--keep", "[#6]", "--scores", "molwt")
+    outcome = molvae("sample", "-m", memorised_run, "-n", 4, *options)
+    assert outcome.code == 0
+    header, *rows = outcome.rows
+    assert header == ["smiles", "selfies", "log_likelihood", "MolWt"]
+    assert len(rows) == 4
+    assert all(float(row[3]) <= 320 for row in rows)
+    assert "4 written; new molecules that meet the conditions: " in outcome.err
+    for wrong, said in (
+        (("--with", "logp=3:2"), "is no condition"),
+        (("--with", "logp=1:", "--raw"), "go with neither"),
+        (("--keep", "C("), "is no SMARTS"),
+    ):
+        code, out, err = molvae("sample", "-m", memorised_run, *wrong)
+        assert (code, out) == (2, "")
+        assert said in err
