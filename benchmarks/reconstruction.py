@@ -5,7 +5,7 @@
 
 Molecules are compared as standard SMILES, and shares are of all that are molecules, read by the
 model or not. `greedy` takes the likeliest symbol at every step; `rebuilt` is what `molvae decode`
-does, `told` the share of those that it says encode back, and `slips` the molecules that it says
+does, `told` the share of those that it says encode back, and `wrong` the molecules that it says
 encode back and that are others. Small ones have at most 35 heavy atoms."""
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from molvae.storage import pretrained
 
 TOGETHER = 2_000
 SMALL = 35
-HEADER = "| file | model | molecules | read | greedy | rebuilt | 95 % | small | told | slips | ms |"
+HEADER = "| file | model | molecules | read | greedy | rebuilt | 95 % | small | told | wrong | ms |"
 
 
 def molecules_of_file(path: str, count: int, seed: int) -> list[str]:
@@ -57,7 +57,7 @@ def count_rebuilt(codec: Codec, molecules: list[str], width: int) -> Counter[str
         counts["greedy"] += first.smiles == reading.smiles
         counts["rebuilt"] += exact
         counts["told"] += exact and one.encodes_back
-        counts["slips"] += one.encodes_back and not exact
+        counts["wrong"] += one.encodes_back and not exact
         counts["small rebuilt"] += exact and is_small(reading.smiles)
     counts["small"] = sum(map(is_small, molecules))
     return counts
@@ -95,7 +95,7 @@ def main(
                 *(f"{exact.value:.2%}", f"{exact.low:.2%} to {exact.high:.2%}"),
                 f"{counts['small rebuilt'] / max(1, counts['small']):.2%}",
                 f"{counts['told'] / max(1, counts['rebuilt']):.2%}",
-                *(str(counts["slips"]), f"{spent:.1f}"),
+                *(str(counts["wrong"]), f"{spent:.1f}"),
             ]
             print(f"| {' | '.join(cells)} |", flush=True)
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from rdkit import Chem
 
 from ..chem.fingerprints import packed_fingerprint, similarity
@@ -23,7 +22,7 @@ from ..errors import UsageError
 from ..storage.known_molecules import KnownMolecules
 from .codec import Codec
 from .reader import Reading
-from .sampling import draw_around, highest_level
+from .sampling import draw_around, highest_level, shares
 
 ROUND = 512
 """Draws of a round. Part of what a seed means: changing it changes the analogs."""
@@ -127,16 +126,3 @@ def analogs(
             break
     order = sorted(found.values(), key=lambda one: (-one.tanimoto, one.smiles))
     return order, count
-
-
-def shares(hits: NDArray[np.float64], tried: NDArray[np.float64], count: int) -> NDArray[np.int64]:
-    """The level of each of ``count`` draws, ``(B,)``: in proportion to the square of what each
-    level has yielded, so that most go where most was found and none is given up.
-
-    >>> shares(np.zeros(4), np.zeros(4), 4).tolist()
-    [0, 1, 2, 3]
-    """
-    rate = (hits + 0.5) / (tried + 1.0)
-    weight = np.cumsum(rate**2 / (rate**2).sum())
-    places: NDArray[np.int64] = np.searchsorted(weight, (np.arange(count) + 0.5) / count)
-    return np.minimum(places, len(hits) - 1)

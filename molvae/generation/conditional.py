@@ -17,7 +17,6 @@ from rdkit import Chem
 
 from ..chem.properties import PROPERTIES
 from ..errors import MoleculeError, UsageError
-from .analogs import shares
 from .codec import Codec
 from .reader import Reading, read_all
 from .sampling import (
@@ -29,6 +28,7 @@ from .sampling import (
     draw_samples,
     highest_level,
     resolved,
+    shares,
 )
 
 ROUND = 768

@@ -28,7 +28,7 @@ REFUSED = [
     ("CC\nO", molecule.SPACE),
     ("CC\tO", molecule.SPACE),
     ("CCO ethanol", molecule.SPACE),
-    ("CC |^1:0|", molecule.SPACE),
+    ("CC |^1:0|", molecule.EXTENDED),
     ("C" * 100_000, molecule.TOO_LONG),
     ("C" * 201, molecule.TOO_LARGE),
     ("C1" + "C" * 300 + "1", molecule.TOO_LARGE),

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pytest
 from rdkit import Chem
 
 from molvae.chem.properties import scaffold
 from molvae.errors import UsageError
-from molvae.generation.analogs import LEVELS, ROUND, Wanted, analogs, shares
+from molvae.generation.analogs import ROUND, Wanted, analogs
 from molvae.generation.interpolation import tanimoto
 
 EVERYTHING = Wanted(0.0, 1.0)
@@ -63,13 +62,3 @@ def test_what_cannot_be_asked_is_refused(memorised: Any) -> None:
             Wanted(low, high)
     with pytest.raises(UsageError, match="at least 1"):
         analogs(memorised, lead, 0)
-
-
-def test_draws_go_where_most_was_found_and_everywhere_else_too() -> None:
-    first = shares(np.zeros(len(LEVELS)), np.zeros(len(LEVELS)), 512)
-    assert np.bincount(first).tolist() == [64] * 8
-    hits = np.array([0.0, 0, 30, 10, 0, 0, 0, 0])
-    later = np.bincount(shares(hits, np.full(8, 64.0), 512), minlength=8)
-    assert later.sum() == 512
-    assert later.argmax() == 2
-    assert later[2] > 4 * later[3] > 0

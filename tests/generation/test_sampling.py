@@ -20,6 +20,7 @@ from molvae.generation.sampling import (
     draw_around,
     highest_level,
     sample,
+    shares,
 )
 from molvae.language.selfies_codec import to_smiles
 from molvae.language.smiles_to_ids import is_canonical
@@ -220,3 +221,13 @@ def test_a_draw_depends_on_seed_and_number_alone(memorised: Any, few: list[str])
     assert draw_around(memorised, means, levels, 5, 1024) == drawn
     assert draw_around(memorised, means[:150], levels[:150], 5, 1024) == drawn[:150]
     assert draw_around(memorised, means, levels, 6, 1024) != drawn
+
+
+def test_draws_go_where_most_was_found_and_everywhere_else_too() -> None:
+    first = shares(np.zeros(8), np.zeros(8), 512)
+    assert np.bincount(first).tolist() == [64] * 8
+    hits = np.array([0.0, 0, 30, 10, 0, 0, 0, 0])
+    later = np.bincount(shares(hits, np.full(8, 64.0), 512), minlength=8)
+    assert later.sum() == 512
+    assert later.argmax() == 2
+    assert later[2] > 4 * later[3] > 0

@@ -37,7 +37,7 @@ MARKED = [
     r"[2H]C([2H])([2H])O[13CH2]C#N",
     r"O=C1NC23NC(=O)NC2(N1)c1ccccc1-c1ccccc13",
     r"CCCCCCCCCCCCCCCCCCCC(CCCCCCCCCCCCCCCCCCCCCCCC)(c1ccccc1)C1CCCCCCCCCCCCCCCCCCCCC1",
-    r"C[Fe+2]",
+    r"C[Te+2]",
     "C",
 ]
 """Charges, chirality with and without rings at the atom, double-bond stereo in chains and at ring

@@ -1,7 +1,7 @@
 """Where a model slips: which molecules it does not rebuild greedily, at which symbol, which draws
 are not canonical.
 
-    python benchmarks/slips.py heldout.smi -m druglike
+    python benchmarks/mistakes.py heldout.smi -m druglike
 
 A molecule is rebuilt if, given each true prefix and the mean of its posterior, the true symbol is
 the likeliest at every step. The first symbol that is not is where it slips."""
