@@ -50,7 +50,7 @@ if os.environ.get("MOLVAE_KERNELS") == "off":
     TINY["model"]["prefix_features"] = "none"
 
 SLOW_IN_PYTHON = (
-    *("cli", "evaluation", "generation", "storage", "training"),
+    *("cli", "evaluation", "generation", "optimisation", "storage", "training"),
     *("test_api.py", "test_examples.py", "test_levels.py", "test_portability.py"),
 )
 """Tests of whole commands and shipped models, which take far too long without kernels."""
