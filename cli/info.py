@@ -14,7 +14,7 @@ from .options import chosen_model
     epilog="""\b
 Examples:
   molvae info model/
-  molvae info moses
+  molvae info druglike
   molvae info model/ --json"""
 )
 @click.argument("model", required=False, callback=chosen_model)

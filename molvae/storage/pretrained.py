@@ -13,7 +13,7 @@ from pathlib import Path
 from ..errors import UsageError
 from ..runtime.atomic_folder import MANIFEST
 
-DEFAULT = "moses"
+DEFAULT = "druglike"
 """The model to use where none is named."""
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -56,7 +56,7 @@ def find(model: str | Path | None = None) -> Path:
     there is none.
 
     A text that is the name of a shipped model means that model everywhere; a folder of the
-    same name is meant by a path with a separator, such as ``./moses``, or by a ``Path``. Whether
+    same name is meant by a path with a separator, such as ``./druglike``, or by a ``Path``. Whether
     other folders exist is not looked at."""
     if model is None:
         if default() is None:

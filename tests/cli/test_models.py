@@ -20,7 +20,7 @@ from molvae.storage.export import export_model
 def two(tiny_run: Path, memorised_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of two models as they are shipped."""
     folder = tmp_path_factory.mktemp("models")
-    export_model(tiny_run, folder / "moses", licence="MIT")
+    export_model(tiny_run, folder / "druglike", licence="MIT")
     export_model(memorised_run, folder / "other")
     return folder
 
@@ -41,7 +41,7 @@ def no_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_shipped_models_are_listed_with_their_facts(molvae: Any, two_models: Path) -> None:
     code, out, err = molvae("models")
     assert (code, err) == (0, "")
-    header, moses, other = out.splitlines()
+    header, druglike, other = out.splitlines()
     assert header.split() == [
         "name",
         "molecules",
@@ -52,15 +52,15 @@ def test_the_shipped_models_are_listed_with_their_facts(molvae: Any, two_models:
         "trained",
         "on",
     ]
-    assert moses.startswith("moses  270  ")
-    assert moses.endswith("MIT      molecules.csv (300 rows)")
+    assert druglike.startswith("druglike  270  ")
+    assert druglike.endswith("MIT      molecules.csv (300 rows)")
     assert other.startswith("other  ")
     listed = json.loads(molvae("models", "--json").out)
-    assert list(listed) == ["moses", "other"]
-    assert listed["moses"]["molecules"] == 270
-    assert listed["moses"]["licence"] == "MIT"
-    assert f"{listed['moses']['exact']:.1%}" in moses
-    assert f"{listed['moses']['weights']:,}" in moses
+    assert list(listed) == ["druglike", "other"]
+    assert listed["druglike"]["molecules"] == 270
+    assert listed["druglike"]["licence"] == "MIT"
+    assert f"{listed['druglike']['exact']:.1%}" in druglike
+    assert f"{listed['druglike']['weights']:,}" in druglike
     assert listed["other"]["exact"] is None
 
 
@@ -79,14 +79,14 @@ def test_a_newcomer_names_no_model_at_all(molvae: Any, few: list[str], tmp_path:
     assert "20 written" in err
     assert (
         out
-        == molvae("sample", "-m", "moses", "-n", 20).out
+        == molvae("sample", "-m", "druglike", "-n", 20).out
         != molvae("sample", "-m", "other", "-n", 20).out
     )
     (tmp_path / "in.csv").write_text("smiles\n" + "\n".join(few))
     assert molvae("encode", tmp_path / "in.csv", "-o", tmp_path / "z.csv").code == 0
     assert molvae("decode", tmp_path / "z.csv").code == 0
     assert molvae("interpolate", few[0], few[3], "--steps", 3).code == 0
-    assert molvae("info").out == molvae("info", "moses").out != molvae("info", "other").out
+    assert molvae("info").out == molvae("info", "druglike").out != molvae("info", "other").out
 
 
 @pytest.mark.usefixtures("two_models")
@@ -107,7 +107,7 @@ def test_novelty_of_a_shipped_model_is_never_by_a_filter(
         "-",
     )
     args = (*args, "--workers", 1)
-    report = json.loads(molvae("evaluate", "-m", "moses", *args).out)
+    report = json.loads(molvae("evaluate", "-m", "druglike", *args).out)
     assert report["samples"]["rows"]["samples"]["novelty"]["value"] is None
     assert "takes one molecule in" in " ".join(report["samples"]["remarks"])
     assert report["latent_space"]["in_training_data"] is None
@@ -140,7 +140,7 @@ def test_where_none_is_shipped_it_is_said_how_to_get_one(molvae: Any, args: list
 def test_a_wrong_name_is_answered_with_those_there_are(molvae: Any) -> None:
     code, out, err = molvae("sample", "-m", "chembl")
     assert (code, out) == (1, "")
-    assert "chembl: there is no such model folder; shipped with molvae: moses, other" in err
+    assert "chembl: there is no such model folder; shipped with molvae: druglike, other" in err
 
 
 def test_a_folder_hidden_by_a_shipped_model_gets_a_note(
@@ -152,20 +152,20 @@ def test_a_folder_hidden_by_a_shipped_model_gets_a_note(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     args = ("sample", "-n", 3, "-m")
-    alone = molvae(*args, "moses")
-    Path("moses").symlink_to(memorised_run)
-    hiding = molvae(*args, "moses")
+    alone = molvae(*args, "druglike")
+    Path("druglike").symlink_to(memorised_run)
+    hiding = molvae(*args, "druglike")
     assert hiding.out == alone.out
     assert (
-        "moses is the model shipped with molvae; for the folder of that name write ./moses"
+        "druglike is the model shipped with molvae; for the folder of that name write ./druglike"
         in hiding.err
     )
-    assert "./moses" not in alone.err
-    for path in ("./moses", "moses/", tmp_path / "moses"):
+    assert "./druglike" not in alone.err
+    for path in ("./druglike", "druglike/", tmp_path / "druglike"):
         given = molvae(*args, path)
         assert given.out == molvae(*args, memorised_run).out != alone.out
         assert "shipped" not in given.err
-    assert "./moses" not in molvae("sample", "-n", 3).err, "nobody named it"
+    assert "./druglike" not in molvae("sample", "-n", 3).err, "nobody named it"
 
 
 def test_a_model_tells_of_itself_without_torch(two: Path) -> None:
@@ -177,7 +177,7 @@ def test_a_model_tells_of_itself_without_torch(two: Path) -> None:
         "assert not loaded, loaded"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, str(two / "moses")], capture_output=True, text=True
+        [sys.executable, "-c", code, str(two / "druglike")], capture_output=True, text=True
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert "# moses" in done.stdout
+    assert "# druglike" in done.stdout

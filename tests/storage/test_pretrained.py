@@ -39,7 +39,7 @@ def home(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     no model.
     """
     folder = tmp_path_factory.mktemp("models")
-    for name in ("moses", "another"):
+    for name in ("druglike", "another"):
         export_model(tiny_run, folder / name, licence="MIT")
     (folder / "empty").mkdir()
     (folder / "A name").mkdir()
@@ -58,7 +58,7 @@ def two_models(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(params=[pytest.param("", id="tiny"), *pretrained.names()])
 def folder(request: pytest.FixtureRequest, home: Path) -> Path:
     """The folder of each model that is really shipped, and of a tiny one."""
-    return real_home() / request.param if request.param else home / "moses"
+    return real_home() / request.param if request.param else home / "druglike"
 
 
 @pytest.fixture
@@ -100,11 +100,11 @@ def test_another_molecule_and_another_likelihood_are_noticed(folder: Path, writt
 def test_changed_weights_are_noticed(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    golden.write(tmp_path / "tiny.csv", golden.draw(home / "moses"))
-    saved = checkpoint.load(home / "moses")
+    golden.write(tmp_path / "tiny.csv", golden.draw(home / "druglike"))
+    saved = checkpoint.load(home / "druglike")
     saved.model.output.weight[3:] *= 1.5
     monkeypatch.setattr(checkpoint, "load", lambda *_: saved)
-    assert golden.differences(tmp_path / "tiny.csv", golden.draw(home / "moses"))
+    assert golden.differences(tmp_path / "tiny.csv", golden.draw(home / "druglike"))
 
 
 def test_every_file_of_golden_molecules_has_its_model() -> None:
@@ -141,7 +141,7 @@ def test_a_model_of_moses_knows_the_bundled_molecules(home: Path, molecules: lis
     from molvae.chem.standardise import standard_smiles
 
     for folder in (
-        home / "moses",
+        home / "druglike",
         *(real_home() / name for name in pretrained.names() if name == "moses"),
     ):
         known = model_folder.load_known(folder)
@@ -155,8 +155,8 @@ def test_the_wheel_takes_every_file_of_a_model(home: Path) -> None:
         "setuptools"
     ]
     patterns = settings["package-data"]["molvae_data"]
-    for path in (home / "moses").iterdir():
-        packaged = f"models/moses/{path.name}"
+    for path in (home / "druglike").iterdir():
+        packaged = f"models/druglike/{path.name}"
         # One star is one level here, as it is to setuptools.
         assert any(
             pattern.count("/") == packaged.count("/") and fnmatch(packaged, pattern)
@@ -165,11 +165,11 @@ def test_the_wheel_takes_every_file_of_a_model(home: Path) -> None:
 
 
 def test_models_are_found_by_their_names_the_default_first(two_models: Path) -> None:
-    assert pretrained.names() == ("moses", "another")
-    assert pretrained.default() == "moses"
+    assert pretrained.names() == ("druglike", "another")
+    assert pretrained.default() == "druglike"
     assert pretrained.folder_of("another") == two_models / "another"
-    assert pretrained.find() == pretrained.find("moses") == two_models / "moses"
-    with pytest.raises(UsageError, match=r"chembl: .*shipped with molvae: moses, another"):
+    assert pretrained.find() == pretrained.find("druglike") == two_models / "druglike"
+    with pytest.raises(UsageError, match=r"chembl: .*shipped with molvae: druglike, another"):
         pretrained.folder_of("chembl")
     with pytest.raises(UsageError, match=r"empty: there is no shipped model"):
         pretrained.folder_of("empty")
@@ -182,15 +182,15 @@ def test_a_name_and_a_path_are_never_confused(
     monkeypatch.chdir(tmp_path)
     for there in (False, True):
         assert (
-            pretrained.find("./moses")
-            == pretrained.find("moses/")
-            == pretrained.find(Path("moses"))
-            == Path("moses")
+            pretrained.find("./druglike")
+            == pretrained.find("druglike/")
+            == pretrained.find(Path("druglike"))
+            == Path("druglike")
         )
         assert pretrained.find("mine") == Path("mine")
-        assert pretrained.find("moses").is_absolute()
+        assert pretrained.find("druglike").is_absolute()
         if not there:
-            (tmp_path / "moses").mkdir()
+            (tmp_path / "druglike").mkdir()
 
 
 def test_where_none_is_shipped_a_model_must_be_named(
@@ -202,7 +202,7 @@ def test_where_none_is_shipped_a_model_must_be_named(
     for nothing in (lambda: tmp_path, lambda: tmp_path / "missing", no_data):
         monkeypatch.setattr(pretrained, "home", nothing)
         assert pretrained.names() == ()
-        assert pretrained.find("moses") == Path("moses")
+        assert pretrained.find("druglike") == Path("druglike")
         with pytest.raises(UsageError, match=r"none is shipped .* train one \(molvae train"):
             pretrained.find()
 
@@ -226,15 +226,15 @@ def test_the_models_live_in_the_data_package() -> None:
 def test_python_loads_a_model_by_name_or_by_path(
     two_models: Path, tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert molvae.load().path == molvae.load("moses").path == two_models / "moses"
+    assert molvae.load().path == molvae.load("druglike").path == two_models / "druglike"
     assert molvae.load("another").path == two_models / "another"
     monkeypatch.chdir(tmp_path)
-    shutil.copytree(tiny_run, "moses")
-    for path in ("./moses", Path("moses")):
-        assert molvae.load(path).path.parent == Path("moses")
+    shutil.copytree(tiny_run, "druglike")
+    for path in ("./druglike", Path("druglike")):
+        assert molvae.load(path).path.parent == Path("druglike")
     with pytest.raises(
         ModelError,
-        match=r"mozes: there is no such model folder; shipped with molvae: moses, another",
+        match=r"mozes: there is no such model folder; shipped with molvae: druglike, another",
     ):
         molvae.load("mozes")
 
@@ -251,7 +251,7 @@ def test_a_training_in_a_folder_of_that_name_gives_its_own_model(
         "latent": 3,
         "vocabulary": 64,
     }
-    model = molvae.train(molecules_csv, "moses", epochs=1, batch_size=150, **dials)
+    model = molvae.train(molecules_csv, "druglike", epochs=1, batch_size=150, **dials)
     assert model.config.model.latent == 3
     info = json.loads((model.path / "info.json").read_text())
     assert info["molecules"] == 285, "what a card says"
