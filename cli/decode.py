@@ -76,7 +76,7 @@ def decode(
             for number, one in zip(table.ids[part], rebuilt, strict=True):
                 empty += not one.smiles
                 back += one.encodes_back
-                write([number, one.smiles, one.selfies, *map(cell, one[2:])])
+                write([number, one.smiles, one.selfies, *map(cell, one[2:4])])
                 advance(1)
     note(
         f"{len(table.ids):,} decoded, {back:,} of which encode to their vector again"
