@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
+from rdkit.rdBase import BlockLogs
 
 BITS = 2048
 LEVELS = 4
@@ -31,8 +32,9 @@ def count_features(smiles: Sequence[str]) -> Features:
     """Features of molecules, ``(N, D)``: 1 where a substructure is there at least once, at least
     twice, and so on up to :data:`LEVELS` times, so that the least of two counts is a product."""
     counts = np.zeros((len(smiles), BITS), np.int64)
-    for row, text in enumerate(smiles):
-        counts[row] = _generator().GetCountFingerprintAsNumPy(Chem.MolFromSmiles(text))
+    with BlockLogs():
+        for row, text in enumerate(smiles):
+            counts[row] = _generator().GetCountFingerprintAsNumPy(Chem.MolFromSmiles(text))
     steps = [counts >= level for level in range(1, LEVELS + 1)]
     return np.concatenate(steps, axis=1).astype(np.float32)
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 from rdkit import Chem
+from rdkit.rdBase import BlockLogs
 
 from ..chem.fingerprints import packed_fingerprint, similarity
 from ..chem.properties import scaffold
@@ -115,7 +116,8 @@ def analogs(
             if isinstance(one, str) or one.smiles in seen:
                 continue
             seen.add(one.smiles)
-            alike = test(Chem.MolFromSmiles(one.smiles))
+            with BlockLogs():
+                alike = test(Chem.MolFromSmiles(one.smiles))
             if alike is None:
                 continue
             hits[place] += 1

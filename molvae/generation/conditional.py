@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
+from rdkit.rdBase import BlockLogs
 
 from ..chem.properties import PROPERTIES
 from ..errors import MoleculeError, UsageError
@@ -96,7 +97,8 @@ class Conditions:
 
     def hold(self, smiles: str) -> bool:
         """True for a molecule that meets all of them."""
-        mol = Chem.MolFromSmiles(smiles)
+        with BlockLogs():
+            mol = Chem.MolFromSmiles(smiles)
         if self.keep and not mol.HasSubstructMatch(Chem.MolFromSmarts(self.keep)):
             return False
         return all(one.holds(mol) for one in self.windows)

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
+from rdkit.rdBase import BlockLogs
 
 from ..chem.fingerprints import Fingerprints, packed_fingerprint, similarity
 from ..errors import UsageError
@@ -197,4 +198,5 @@ def tanimoto(first: str, second: str) -> float:
 @lru_cache(maxsize=4096)
 def fingerprint(smiles: str) -> Fingerprints:
     """The fingerprint of a molecule, as a set of one."""
-    return packed_fingerprint(Chem.MolFromSmiles(smiles), BITS)[None]
+    with BlockLogs():
+        return packed_fingerprint(Chem.MolFromSmiles(smiles), BITS)[None]
