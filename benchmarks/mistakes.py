@@ -25,7 +25,7 @@ from molvae.generation.reader import Reading, read_all
 from molvae.language.vocabulary import END
 from molvae.storage import pretrained
 
-SIZES = (15, 20, 25, 30, 35, 45, 60, 101)
+SIZES = (15, 20, 25, 30, 35, 45, 60, 1001)
 KINDS = {
     "end of the molecule": re.compile(r"$"),
     "ring closure": re.compile(r"\[.?Ring"),
@@ -88,7 +88,7 @@ def print_shares(title: str, pairs: Iterable[tuple[str, bool]]) -> None:
         every[group] += 1
         right[group] += holds
     print(f"| {title} | share | of |\n|---|---|---|")
-    for group in sorted(every, key=lambda one: [int(n) if n.isdigit() else n for n in one.split()]):
+    for group in sorted(every, key=lambda one: (int((re.match(r"\d*", one) or [0])[0] or 0), one)):
         print(f"| {group} | {right[group] / every[group]:.3f} | {every[group]:,} |")
     print()
 
@@ -114,7 +114,7 @@ def main(molecules: str, model: str, count: int, draws: int, seed: int) -> None:
         for mol, kind in zip(mols, kinds, strict=True)
         for group in ("all", *groups_of(mol))
     ]
-    for title, pattern in (("size", "heavy"), ("rings", r" rings$"), ("kind", r"^a")):
+    for title, pattern in (("size", "heavy"), ("rings", r"^\d.* rings$"), ("kind", r"^a")):
         some = [pair for pair in pairs if re.search(pattern, pair[0])]
         print_shares(f"rebuilt greedily, by {title}", some)
     counts = Counter(filter(None, kinds))
