@@ -101,9 +101,9 @@ def interpolate(
                     f"{value:.4f}" if isinstance(value, float) else str(value) for value in point
                 ]
                 write([str(number), *cells] if pairs else cells)
-            for text, reading in zip(given, codec.read(given), strict=True):
+            for text in given:
                 if "." in text:
-                    note(f"{text}: is walked to as its parent, {reading.smiles}")
+                    note(f"{text}: is walked to as its parent, {codec.reader.read(text).smiles}")
             for point in points:
                 if point.reproduced == "no":
                     note(f"{point.smiles}: {NOT_REPRODUCED}")

@@ -6,13 +6,13 @@ N molecules, D features
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
+
+from .fingerprints import morgan_generator
 
 BITS = 2048
 LEVELS = 4
@@ -21,20 +21,13 @@ LEVELS = 4
 Features = NDArray[np.float32]
 
 
-@cache
-def _generator() -> Any:
-    from rdkit.Chem import rdFingerprintGenerator
-
-    return rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=BITS)
-
-
 def count_features(smiles: Sequence[str]) -> Features:
     """Features of molecules, ``(N, D)``: 1 where a substructure is there at least once, at least
     twice, and so on up to :data:`LEVELS` times, so that the least of two counts is a product."""
-    counts = np.zeros((len(smiles), BITS), np.int64)
+    counts, generator = np.zeros((len(smiles), BITS), np.int64), morgan_generator(BITS)
     with BlockLogs():
         for row, text in enumerate(smiles):
-            counts[row] = _generator().GetCountFingerprintAsNumPy(Chem.MolFromSmiles(text))
+            counts[row] = generator.GetCountFingerprintAsNumPy(Chem.MolFromSmiles(text))
     steps = [counts >= level for level in range(1, LEVELS + 1)]
     return np.concatenate(steps, axis=1).astype(np.float32)
 

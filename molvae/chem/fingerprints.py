@@ -34,12 +34,13 @@ def packed_fingerprint(mol: Chem.Mol, bits: int = BITS) -> Fingerprints:
     >>> int(np.bitwise_count(packed_fingerprint(Chem.MolFromSmiles("CCO"))).sum())
     6
     """
-    text = DataStructs.BitVectToBinaryText(_generator(bits).GetFingerprint(mol))
+    text = DataStructs.BitVectToBinaryText(morgan_generator(bits).GetFingerprint(mol))
     return np.frombuffer(text, dtype=np.uint64)
 
 
 @cache
-def _generator(bits: int) -> Any:
+def morgan_generator(bits: int) -> Any:
+    """RDKit's generator of Morgan fingerprints, radius 2."""
     from rdkit.Chem import rdFingerprintGenerator
 
     return rdFingerprintGenerator.GetMorganGenerator(radius=RADIUS, fpSize=bits)

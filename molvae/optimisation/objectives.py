@@ -17,8 +17,8 @@ Floats = NDArray[np.float64]
 
 
 class Goal(NamedTuple):
-    """A column of scores that is to be as large or small as may be, or near ``target``: within
-    ``tolerance`` it is as good as at it half."""
+    """A column of scores that is to be as large or small as may be, or near ``target``, from which
+    it is measured in units of ``tolerance``."""
 
     name: str
     way: Literal["maximize", "minimize", "target"]
@@ -74,16 +74,17 @@ class Objective:
                     table[number, place] = float(value)
         return table
 
+    def good(self, values: Floats) -> Floats:
+        """How good values ``(N, G)`` are for their goals, ``(N, G)``: the larger, the better."""
+        columns = zip(self.goals, values.T, strict=True)
+        return np.stack([goal.good(column) for goal, column in columns], 1)
+
     def scores(self, values: Floats, reference: Floats) -> Floats:
         """One number a molecule ``(N,)`` from values ``(N, G)``; ``reference`` are values of the
         first draws. -inf where a value is missing."""
-        good = np.stack(
-            [goal.good(column) for goal, column in zip(self.goals, values.T, strict=True)], 1
-        )
+        good = self.good(values)
         if len(self.goals) > 1:
-            first = np.stack(
-                [goal.good(column) for goal, column in zip(self.goals, reference.T, strict=True)], 1
-            )
+            first = self.good(reference)
             first = first[np.isfinite(first).all(1)]
             if len(first):
                 good = (good - first.mean(0)) / np.maximum(first.std(0), 1e-9)
@@ -92,9 +93,7 @@ class Objective:
 
     def front(self, values: Floats) -> NDArray[np.bool_]:
         """Mask of the molecules that no other one beats in every goal, ``(N,)``."""
-        good = np.stack(
-            [goal.good(column) for goal, column in zip(self.goals, values.T, strict=True)], 1
-        )
+        good = self.good(values)
         good = np.where(np.isfinite(good), good, -np.inf)
         beaten = [
             bool(((good >= one).all(1) & (good > one).any(1)).any()) or not np.isfinite(one).all()

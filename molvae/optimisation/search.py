@@ -29,6 +29,7 @@ from ..generation.sampling import (
     draw_around,
     draw_samples,
     highest_level,
+    resolved,
 )
 from .gaussian_process import fit
 from .objectives import Floats, Objective
@@ -129,10 +130,10 @@ def optimise(
         room = min(batch, calls - len(search.calls))
         known = {call.smiles for call in search.calls}
         if number == 0:
-            proposals = dict.fromkeys(start, "start")
-            proposals = dict(list(proposals.items())[:room])
-            more = from_prior(search, number)
-            proposals |= {one: "prior" for one in more if one not in proposals}
+            proposals = dict.fromkeys(from_prior(search, number), "prior")
+            proposals = dict.fromkeys(start, "start") | {
+                one: source for one, source in proposals.items() if one not in start
+            }
             proposals = dict(list(proposals.items())[:room])
         else:
             proposals = {
@@ -157,8 +158,7 @@ def allowed(search: Search, drawn: Sequence[Sample | str]) -> list[str]:
 
 def from_prior(search: Search, number: int) -> list[str]:
     """Molecules of the prior, of a block of their own for each round."""
-    level = min(0.21, highest_level(search.codec)) if search.codec.levels else None
-    params = SamplingParams(search.seed, level=level)
+    params = resolved(search.codec, SamplingParams(search.seed))
     return allowed(search, draw_samples(search.codec, params, Filters(), [number]))
 
 
