@@ -28,7 +28,7 @@ Examples:
   molvae optimize --maximize qed --calls 2000 -o best.csv
   molvae optimize --maximize qed --minimize sa --with molwt=:450 -o best.csv
   molvae optimize --target logp=2.5:0.5 --start leads.csv --keep 'c1ccncc1' -o best.csv
-  molvae optimize --scorer mine.py:activity --calls 1e4 --history calls.csv -o best.csv"""
+  molvae optimize --scorer mine.py:activity --mutate --calls 1e4 --history calls.csv -o best.csv"""
 )
 @model_option
 @click.option("--maximize", multiple=True, metavar="NAME", help="A property (molvae score --list).")
@@ -53,6 +53,12 @@ Examples:
     help="Only molecules with this property inside the window.",
 )
 @click.option("--keep", default="", metavar="SMARTS", help="Only molecules with this substructure.")
+@click.option(
+    "--mutate",
+    is_flag=True,
+    help="Also try mutations and crossover of graphs, which need the extra: pip install "
+    "'molvae[ga]'.",
+)
 @click.option("--calls", type=Count(), default=1000, metavar="N", help="Molecules to score in all.")
 @click.option("-n", "--number", type=Count(), default=100, metavar="N", help="Molecules to write.")
 @click.option(
@@ -76,6 +82,7 @@ def optimize(
     start: str | None,
     windows: tuple[str, ...],
     keep: str,
+    mutate: bool,
     calls: int,
     number: int,
     history: str | None,
@@ -112,7 +119,7 @@ def optimize(
         check_output(history, force)
     codec = Codec.load(model, chosen_device(device))
     leads = read_start(codec, start, column, conditions) if start else []
-    search = Search(codec, objective, conditions, seed, workers, before)
+    search = Search(codec, objective, conditions, seed, workers, mutate, before)
     if history:
         write_history(history, objective, before)
     with progress("calls", calls) as advance:

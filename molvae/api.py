@@ -98,6 +98,7 @@ class Model:
         start: Sequence[str] = (),
         within: Sequence[str] = (),
         keep: str = "",
+        mutate: bool = False,
         calls: int = 1000,
         seed: int = 0,
     ) -> pandas.DataFrame:
@@ -107,15 +108,15 @@ class Model:
         ``maximize`` and ``minimize`` are names of properties, the former also functions ``Mol ->
         float`` or texts ``file.py:function``; ``target`` are texts such as ``logp=2.5:0.5``.
         ``start`` are molecules to begin with; ``within``, such as ``molwt=:450``, and ``keep``, a
-        SMARTS pattern, are conditions. Columns: smiles, the goals, score, pareto, source, round,
-        status."""
+        SMARTS pattern, are conditions; ``mutate`` also tries mutations of graphs (extra ``ga``).
+        Columns: smiles, the goals, score, pareto, source, round, status."""
         import pandas
 
         names = [one for one in maximize if isinstance(one, str) and ".py:" not in one]
         scorers = [one for one in maximize if not isinstance(one, str) or ".py:" in one]
         objective = objective_of(names, minimize, target, scorers)
         conditions = Conditions(tuple(map(condition_of, within)), keep)
-        search = Search(self._codec, objective, conditions, seed)
+        search = Search(self._codec, objective, conditions, seed, mutate=mutate)
         leads = [one.smiles for one in self._codec.read(start)]
         for _ in optimise(search, calls, leads):
             pass

@@ -35,7 +35,8 @@ def count_features(smiles: Sequence[str]) -> Features:
 def count_similarity(first: Features, second: Features) -> NDArray[np.float64]:
     """Tanimoto similarity of counts, sum of minima over sum of maxima, ``(N, M)``; 1 for two
     molecules without any (Ralaivola et al., Neural Networks 18 (2005) 1093)."""
-    common = (first @ second.T).astype(np.float64)
+    both = first.any(0) & second.any(0)  # most substructures are in one set only
+    common = (first[:, both] @ second[:, both].T).astype(np.float64)
     sums = first.sum(1)[:, None] + second.sum(1)[None] - common
     similarity: NDArray[np.float64] = np.where(sums > 0, common / np.maximum(sums, 1.0), 1.0)
     return similarity

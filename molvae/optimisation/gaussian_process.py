@@ -9,9 +9,11 @@ length scale, and its amplitude and noise follow from the data (Tripp et al., ar
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ..chem.count_features import Features, count_similarity
@@ -27,14 +29,14 @@ class GaussianProcess(NamedTuple):
 
     features: Features
     weights: Floats  # (N,) (K + noise I)^-1 (y - mean)
-    inverse: Floats  # (N, N) (K + noise I)^-1
+    inverse: Floats  # (N, N) of the triangle L with L L^T = K + noise I
     mean: float
     amplitude: float
 
     def predict(self, features: Features) -> tuple[Floats, Floats]:
         """Mean and standard deviation of molecules by their features ``(M, D)``, each ``(M,)``."""
         shared = count_similarity(features, self.features)  # (M, N)
-        explained = ((shared @ self.inverse) * shared).sum(1)
+        explained = ((shared @ self.inverse.T) ** 2).sum(1)
         deviation = np.sqrt(self.amplitude * np.maximum(1.0 - explained, 1e-9))
         return self.mean + shared @ self.weights, deviation
 
@@ -42,15 +44,18 @@ class GaussianProcess(NamedTuple):
 def fit(features: Features, y: Floats) -> GaussianProcess:
     """The process of molecules ``(N, D)`` and their values ``(N,)``, with the noise under which the
     values are likeliest."""
-    values, vectors = np.linalg.eigh(count_similarity(features, features))
-    mean = float(y.mean())
-    turned = vectors.T @ (y - mean)
-    best: tuple[float, float, float] = (-np.inf, NOISES[0], 1.0)
+    kernel = torch.from_numpy(count_similarity(features, features))
+    mean, one = float(y.mean()), torch.eye(len(y), dtype=torch.float64)
+    values = torch.from_numpy(y - mean)
+    best: tuple[float, Floats, float] | None = None
     for noise in NOISES:
-        spread = np.maximum(values, 0.0) + noise
-        amplitude = max(float((turned**2 / spread).mean()), 1e-12)
-        likelihood = -0.5 * (np.log(spread).sum() + len(y) * np.log(amplitude))
-        best = max(best, (float(likelihood), noise, amplitude))
-    _, noise, amplitude = best
-    inverse = (vectors / (np.maximum(values, 0.0) + noise)) @ vectors.T
-    return GaussianProcess(features, inverse @ (y - mean), inverse, mean, amplitude)
+        triangle = torch.linalg.cholesky(kernel + noise * one)
+        inverse = torch.linalg.solve_triangular(triangle, one, upper=False)
+        # The amplitude that fits best, in closed form: the mean square of the whitened values.
+        amplitude = max(float(((inverse @ values) ** 2).mean()), 1e-12)
+        likelihood = -float(triangle.diagonal().log().sum()) - 0.5 * len(y) * math.log(amplitude)
+        if best is None or likelihood > best[0]:
+            best = likelihood, inverse.numpy(), amplitude
+    assert best is not None
+    _, root, amplitude = best
+    return GaussianProcess(features, root.T @ (root @ (y - mean)), root, mean, amplitude)

@@ -32,6 +32,7 @@ from ..generation.sampling import (
     resolved,
 )
 from .gaussian_process import fit
+from .graph_mutations import check_extra, offspring
 from .objectives import Floats, Objective
 
 if TYPE_CHECKING:
@@ -50,6 +51,12 @@ NEAR_LEVELS = (0.5, 0.65, 0.75, 0.85)
 BETWEEN_LEVELS = (0.75, 0.9)
 """Noise levels of these draws, as shares of the model's highest."""
 
+OFFSPRING = 512
+"""Offspring of graphs in a generation."""
+
+GENERATIONS = 3
+"""Times that molecules are proposed in a round: around those scored, then around those proposed."""
+
 LEARNED = 600
 """Molecules that the process sees of the best, of the last, and of a random choice."""
 
@@ -59,7 +66,7 @@ PATIENCE = 5
 
 class Call(NamedTuple):
     """A molecule that was scored: its round, SMILES, the values of the goals, and where it came
-    from: start, prior, near or between. ``status`` says what kept a value from it, or ok."""
+    from: start, prior, near, between or graph. ``status`` says what kept a value from it, or ok."""
 
     round: int
     smiles: str
@@ -70,14 +77,20 @@ class Call(NamedTuple):
 
 @dataclass
 class Search:
-    """What is sought and what has been scored, in order."""
+    """What is sought and what has been scored, in order; ``mutate`` adds offspring of graphs to
+    the model's proposals."""
 
     codec: Codec
     objective: Objective
     conditions: Conditions
     seed: int = 0
     workers: int | None = None
+    mutate: bool = False
     calls: list[Call] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.mutate:
+            check_extra()
 
     @property
     def values(self) -> Floats:
@@ -90,9 +103,9 @@ class Search:
         first = [place for place, call in enumerate(self.calls) if call.round == 0]
         return self.objective.scores(values, values[first])
 
-    def rng(self, number: int) -> np.random.Generator:
-        """The random numbers of a round."""
-        return np.random.default_rng([self.seed, number])
+    def rng(self, number: int, generation: int) -> np.random.Generator:
+        """The random numbers of a generation of proposals in a round."""
+        return np.random.default_rng([self.seed, number, generation])
 
     def score(self, number: int, proposals: dict[str, str]) -> list[Call]:
         """Call the scorers for molecules, given with their sources, and keep what they say."""
@@ -126,25 +139,16 @@ def optimise(
     number = 1 + max((call.round for call in search.calls), default=-1)
     idle = 0
     while len(search.calls) < calls and idle < PATIENCE:
-        batch = max(BATCH, len(start)) if number == 0 else BATCH
-        room = min(batch, calls - len(search.calls))
-        known = {call.smiles for call in search.calls}
+        room = calls - len(search.calls)
         if number == 0:
-            proposals = dict.fromkeys(from_prior(search, number), "prior")
-            proposals = dict.fromkeys(start, "start") | {
-                one: source for one, source in proposals.items() if one not in start
-            }
-            proposals = dict(list(proposals.items())[:room])
+            chosen = dict.fromkeys(start, "start") | dict.fromkeys(from_prior(search, 0), "prior")
+            chosen |= dict.fromkeys(start, "start")
+            chosen = dict(list(chosen.items())[: min(room, max(BATCH, len(start)))])
         else:
-            proposals = {
-                smiles: source
-                for smiles, source in propose(search, number).items()
-                if smiles not in known
-            }
-            proposals = promising(search, number, proposals, room)
-        idle = 0 if proposals else idle + 1
-        if proposals:
-            yield search.score(number, proposals)
+            chosen = promising(search, number, min(room, BATCH))
+        idle = 0 if chosen else idle + 1
+        if chosen:
+            yield search.score(number, chosen)
         number += 1
     if idle:
         said(f"the model proposes nothing new after {len(search.calls):,} calls")
@@ -162,55 +166,71 @@ def from_prior(search: Search, number: int) -> list[str]:
     return allowed(search, draw_samples(search.codec, params, Filters(), [number]))
 
 
-def propose(search: Search, number: int) -> dict[str, str]:
-    """Molecules of the model, each with its source: around the best ones scored, between them, and
-    from the prior."""
-    order = np.argsort(-search.scores(), kind="stable")
-    best = [search.calls[place].smiles for place in order[: 2 * ELITE]]
-    readings = [one for one in read_all(search.codec.reader, best, 1) if isinstance(one, Reading)][
-        :ELITE
+def propose(search: Search, number: int, generation: int, parents: Sequence[str]) -> dict[str, str]:
+    """Molecules of the model, each with its source: around ``parents``, between them, and offspring
+    of their graphs if the search wants these."""
+    readings = [
+        one for one in read_all(search.codec.reader, parents, 1) if isinstance(one, Reading)
     ]
     proposals: dict[str, str] = {}
+    rng, place = search.rng(number, generation), number * GENERATIONS + generation
     if readings:
-        codec, rng = search.codec, search.rng(number)
-        means, highest = codec.encode_readings(readings), highest_level(search.codec)
+        codec = search.codec
+        means, highest = codec.encode_readings(readings), highest_level(codec)
         near = np.resize(means, (NEAR, codec.latent))
         levels = highest * rng.choice(NEAR_LEVELS, NEAR)
-        drawn = draw_around(codec, near, levels, search.seed, 2 * number * NEAR)
+        drawn = draw_around(codec, near, levels, search.seed, 2 * place * NEAR)
         proposals |= dict.fromkeys(allowed(search, drawn), "near")
         pairs = rng.integers(len(means), size=(BETWEEN, 2))
         middle = np.array([slerp(means[a], means[b], float(rng.random())) for a, b in pairs])
         levels = highest * rng.choice(BETWEEN_LEVELS, BETWEEN)
-        drawn = draw_around(codec, middle, levels, search.seed, (2 * number + 1) * NEAR)
-        proposals |= {one: "between" for one in allowed(search, drawn) if one not in proposals}
-    if number % 4 == 0 or len(proposals) < BATCH:
-        proposals |= {one: "prior" for one in from_prior(search, number) if one not in proposals}
+        drawn = draw_around(codec, middle, levels, search.seed, (2 * place + 1) * NEAR)
+        proposals = dict.fromkeys(allowed(search, drawn), "between") | proposals
+    if search.mutate and parents:
+        children = offspring(parents, OFFSPRING, int(rng.integers(2**31)))
+        children = [one for one in children if search.conditions.hold(one)]
+        proposals = dict.fromkeys(children, "graph") | proposals
     return proposals
 
 
-def promising(search: Search, number: int, proposals: dict[str, str], count: int) -> dict[str, str]:
-    """The proposals to score: those with the highest upper bounds, each by a width of its own.
+def promising(search: Search, number: int, count: int) -> dict[str, str]:
+    """``count`` molecules to score, each with its source.
 
-    Widths from 0 to 2 standard deviations make a batch of some that are surely good and some that
-    may be the best."""
-    names = list(proposals)
-    scores = search.scores()
-    learned = sample_of(scores, search.rng(number + 10**6))
-    if len(names) <= count or len(learned) < 10:
-        return {name: proposals[name] for name in names[:count]}
-    process = fit(
-        count_features([search.calls[place].smiles for place in learned]), scores[learned]
-    )
-    mean, deviation = process.predict(count_features(names))
-    widths = np.linspace(0.0, 2.0, count)
-    free = np.ones(len(names), dtype=bool)
-    chosen = []
-    for width in widths:
-        bound = np.where(free, mean + width * deviation, -np.inf)
-        place = int(bound.argmax())
-        free[place] = False
-        chosen.append(names[place])
-    return {name: proposals[name] for name in chosen}
+    The model proposes molecules around the best ones scored, the process judges them, and the model
+    proposes more around those that promise most, for several generations. Then those with the
+    highest upper bounds are chosen, each by a width of its own: widths from 0 to 2 standard
+    deviations make a batch of some that are surely good and some that may be the best."""
+    scores, known = search.scores(), {call.smiles for call in search.calls}
+    order = np.argsort(-scores, kind="stable")[:ELITE]
+    parents = [search.calls[place].smiles for place in order if np.isfinite(scores[place])]
+    learned = sample_of(scores, search.rng(number, GENERATIONS))
+    process = None
+    if len(learned) >= 10:
+        smiles = [search.calls[place].smiles for place in learned]
+        process = fit(count_features(smiles), scores[learned])
+    pool: dict[str, str] = {}
+    judged: list[tuple[Floats, Floats]] = []
+    for generation in range(GENERATIONS):
+        fresh = propose(search, number, generation, parents)
+        if generation == 0 and (number % 4 == 0 or len(fresh) < BATCH):
+            fresh |= dict.fromkeys(from_prior(search, number), "prior")
+        fresh = {one: fresh[one] for one in fresh if one not in known and one not in pool}
+        pool |= fresh
+        if process is None or not pool:
+            return dict(list(pool.items())[:count])
+        if fresh:
+            judged.append(process.predict(count_features(list(fresh))))
+        mean, deviation = (np.concatenate(part) for part in zip(*judged, strict=True))
+        names = list(pool)
+        likely = np.argsort(-(mean + deviation), kind="stable")[:ELITE]
+        parents = [names[place] for place in likely]
+    # Each width takes the best that is left.
+    free, chosen = np.ones(len(names), dtype=bool), []
+    for width in np.linspace(0.0, 2.0, min(count, len(names))):
+        best = int(np.where(free, mean + width * deviation, -np.inf).argmax())
+        free[best] = False
+        chosen.append(names[best])
+    return {name: pool[name] for name in chosen}
 
 
 def sample_of(scores: Floats, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -9,11 +9,13 @@ import pytest
 
 from molvae.optimisation import search as searching
 
+SMALL = {"BATCH": 4, "NEAR": 64, "BETWEEN": 16, "ELITE": 10, "OFFSPRING": 20, "GENERATIONS": 2}
+
 
 @pytest.fixture(autouse=True)
 def small_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rounds of 4 calls."""
-    for name, value in {"BATCH": 4, "NEAR": 64, "BETWEEN": 16, "ELITE": 10}.items():
+    for name, value in SMALL.items():
         monkeypatch.setattr(searching, name, value)
 
 

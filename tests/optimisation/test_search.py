@@ -12,11 +12,13 @@ from molvae.optimisation import search as searching
 from molvae.optimisation.objectives import objective_of
 from molvae.optimisation.search import Search, optimise, sample_of
 
+SMALL = {"BATCH": 4, "NEAR": 64, "BETWEEN": 16, "ELITE": 10, "OFFSPRING": 20, "GENERATIONS": 2}
+
 
 @pytest.fixture(autouse=True)
 def small_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rounds of 4 calls."""
-    for name, value in {"BATCH": 4, "NEAR": 64, "BETWEEN": 16, "ELITE": 10}.items():
+    for name, value in SMALL.items():
         monkeypatch.setattr(searching, name, value)
 
 
@@ -55,6 +57,15 @@ def test_the_start_comes_first_and_conditions_hold(memorised: Any, few: list[str
     assert [call.smiles for call in search.calls[:3]] == few[:3]
     assert [call.source for call in search.calls[:3]] == ["start"] * 3
     assert all(conditions.hold(call.smiles) for call in search.calls[3:])
+
+
+def test_offspring_of_graphs_are_proposed_if_wanted(memorised: Any) -> None:
+    whole = search_of(memorised, "qed", mutate=True)
+    list(optimise(whole, 16))
+    assert "graph" in {call.source for call in whole.calls}
+    again = search_of(memorised, "qed", mutate=True, calls=whole.calls[:8])
+    list(optimise(again, 16))
+    assert repr(again.calls) == repr(whole.calls)  # nan, of a molecule without QED, is not nan
 
 
 def test_the_process_learns_from_the_best_the_last_and_others() -> None:

@@ -1,0 +1,31 @@
+"""Offspring of graphs are canonical, distinct, and the same for the same seed."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from molvae.chem.molecule import canonical, parse
+from molvae.errors import UsageError
+from molvae.optimisation.graph_mutations import check_extra, offspring
+
+PARENTS = ["CC(=O)Nc1ccc(O)cc1", "CC(C)Cc1ccc(C(C)C(=O)O)cc1", "CN1C=NC2=C1C(=O)N(C)C(=O)N2C"]
+
+
+def test_offspring_are_distinct_canonical_molecules() -> None:
+    found = offspring(PARENTS, 40, 3)
+    assert len(set(found)) == len(found) > 10
+    assert [canonical(parse(one)) for one in found] == found
+    assert not {"."} & set("".join(found))
+
+
+def test_offspring_follow_from_parents_and_seed() -> None:
+    assert offspring(PARENTS, 40, 3) == offspring(PARENTS, 40, 3)
+    assert offspring(PARENTS, 40, 3) != offspring(PARENTS, 40, 4)
+
+
+def test_without_the_extra_its_name_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mol_ga.graph_ga.gen_candidates", None)
+    with pytest.raises(UsageError, match=r"molvae\[ga\]"):
+        check_extra()
