@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
-from .fingerprints import morgan_generator
+from .fingerprints import LEAD_BITS, morgan_generator
 
-BITS = 2048
 LEVELS = 4
 """Counts above this are taken as this."""
 
@@ -24,7 +23,7 @@ Features = NDArray[np.float32]
 def count_features(smiles: Sequence[str]) -> Features:
     """Features of molecules, ``(N, D)``: 1 where a substructure is there at least once, at least
     twice, and so on up to :data:`LEVELS` times, so that the least of two counts is a product."""
-    counts, generator = np.zeros((len(smiles), BITS), np.int64), morgan_generator(BITS)
+    counts, generator = np.zeros((len(smiles), LEAD_BITS), np.int64), morgan_generator(LEAD_BITS)
     with BlockLogs():
         for row, text in enumerate(smiles):
             counts[row] = generator.GetCountFingerprintAsNumPy(Chem.MolFromSmiles(text))

@@ -18,6 +18,10 @@ from rdkit import Chem, DataStructs
 
 RADIUS = 2
 BITS = 1024
+"""Bits where sets are compared, as in MOSES."""
+
+LEAD_BITS = 2048
+"""Bits where a few molecules are compared: a lead and its analogs, those of a path."""
 
 Fingerprints = NDArray[np.uint64]
 Floats = NDArray[np.float64]
@@ -80,6 +84,14 @@ def nearest_other_similarity(fingerprints: Fingerprints) -> Floats:
         block[inside, places[inside] - start] = 0.0
         nearest[rows] = np.maximum(nearest[rows], block.max(1))
     return nearest.astype(np.float64)
+
+
+def all_similarities(fingerprints: Fingerprints) -> NDArray[np.float32]:
+    """Tanimoto similarity of every pair, ``(n, n)``."""
+    table = np.zeros((len(fingerprints), len(fingerprints)), np.float32)
+    for rows, start, block in _blocks(fingerprints, fingerprints):
+        table[rows, start : start + block.shape[1]] = block
+    return table
 
 
 def mean_similarities(fingerprints: Fingerprints) -> tuple[Floats, Floats]:

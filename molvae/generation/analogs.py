@@ -17,7 +17,7 @@ import numpy as np
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
-from ..chem.fingerprints import packed_fingerprint, similarity
+from ..chem.fingerprints import LEAD_BITS, packed_fingerprint, similarity
 from ..chem.properties import scaffold
 from ..errors import UsageError
 from ..storage.known_molecules import KnownMolecules
@@ -33,9 +33,6 @@ DRAWS = 20 * ROUND
 
 LEVELS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
 """Noise levels tried, as shares of the model's highest."""
-
-BITS = 2048
-"""Bits of the fingerprints, as of a path's."""
 
 
 class Analog(NamedTuple):
@@ -71,14 +68,14 @@ class Wanted:
     def test_for(self, lead: Chem.Mol) -> Callable[[Chem.Mol], float | None]:
         """The function that gives the similarity of a molecule to ``lead``; None if it is none of
         those wanted. UsageError for the scaffold of a lead without a ring."""
-        bits = packed_fingerprint(lead, BITS)[None]
+        bits = packed_fingerprint(lead, LEAD_BITS)[None]
         kept = scaffold(lead) if self.keep_scaffold else ""
         if self.keep_scaffold and not kept:
             raise UsageError(f"{Chem.MolToSmiles(lead)}: has no ring, and so no scaffold to keep")
         pattern = Chem.MolFromSmarts(self.keep) if self.keep else None
 
         def test(mol: Chem.Mol) -> float | None:
-            alike = float(similarity(packed_fingerprint(mol, BITS)[None], bits)[0])
+            alike = float(similarity(packed_fingerprint(mol, LEAD_BITS)[None], bits)[0])
             if not self.low <= alike <= self.high:
                 return None
             if pattern is not None and not mol.HasSubstructMatch(pattern):

@@ -21,7 +21,13 @@ from numpy.typing import NDArray
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
-from ..chem.fingerprints import Fingerprints, packed_fingerprint, similarity
+from ..chem.fingerprints import (
+    LEAD_BITS,
+    Fingerprints,
+    all_similarities,
+    packed_fingerprint,
+    similarity,
+)
 from ..errors import UsageError
 from .beam_search import beam_search
 from .codec import Codec, Latents, lerp, slerp
@@ -49,9 +55,6 @@ BETWEEN = (0.25, 0.5, 0.75)
 """Places between the two molecules of such a step, at which they are drawn."""
 
 GAP_LEVELS = tuple(np.linspace(0.6, 0.95, 28).tolist())
-
-BITS = 2048
-"""Bits of the fingerprints that similarities on a path are taken of."""
 
 
 class Point(NamedTuple):
@@ -154,11 +157,7 @@ def around(codec: Codec, means: Latents, levels: Sequence[float], seed: int) -> 
 
 def similarities(molecules: Iterable[str]) -> NDArray[np.float64]:
     """Tanimoto similarities of all pairs, ``(N, N)``."""
-    bits = np.concatenate([fingerprint(one) for one in molecules])
-    marks = np.unpackbits(bits.view(np.uint8), axis=1).astype(np.float32)
-    common = (marks @ marks.T).astype(np.float64)
-    count = np.diag(common)
-    return common / np.maximum(count[:, None] + count - common, 1.0)
+    return all_similarities(np.concatenate([fingerprint(one) for one in molecules])).astype(float)
 
 
 def best_chain(alike: NDArray[np.float64], steps: int) -> list[int]:
@@ -199,4 +198,4 @@ def tanimoto(first: str, second: str) -> float:
 def fingerprint(smiles: str) -> Fingerprints:
     """The fingerprint of a molecule, as a set of one."""
     with BlockLogs():
-        return packed_fingerprint(Chem.MolFromSmiles(smiles), BITS)[None]
+        return packed_fingerprint(Chem.MolFromSmiles(smiles), LEAD_BITS)[None]
