@@ -6,10 +6,13 @@ Paths have eleven points, the ends included. Neighbour similarity is Tanimoto of
 (radius 2, 2048 bits) of molecules that follow each other; worst is that of the largest step of each
 path, averaged over paths; Spearman is of the place on the path and the similarity to its start
 (median). Analogs: leads for which as many as asked for were found inside the window, and seconds a
-lead once the model is loaded."""
+lead once the model is loaded. Windows: of molecules with canonical SELFIES, the share that is new
+and inside a window that holds a twentieth of those of the prior, as `molvae sample --with` draws
+them and from the prior."""
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from itertools import pairwise
@@ -21,9 +24,21 @@ from molvae.datasets.table_reader import open_table
 from molvae.errors import UsageError
 from molvae.generation.analogs import Wanted, analogs
 from molvae.generation.codec import Codec
+from molvae.generation.conditional import Condition, Conditions, Hits, sample_within
 from molvae.generation.interpolation import interpolate, tanimoto
 from molvae.generation.reader import Reading, read_all
+from molvae.generation.sampling import Filters, SamplingParams, sample
 from molvae.storage import pretrained
+
+PLACES = (
+    ("qed", 0.95, 1.0),
+    ("logp", 0.95, 1.0),
+    ("logp", 0.475, 0.525),
+    ("molwt", 0.0, 0.05),
+    ("tpsa", 0.95, 1.0),
+    ("fsp3", 0.95, 1.0),
+)
+"""Properties and the quantiles of their windows."""
 
 
 def ranks(values: list[float]) -> np.ndarray:
@@ -81,21 +96,51 @@ def leads(codec: Codec, readings: list[Reading], wanted: Wanted, n: int, title: 
     )
 
 
+def windows(codec: Codec, n: int, seed: int) -> None:
+    """Draw inside windows of several properties and print how many of the molecules hit."""
+    some = list(sample(codec, 4096, SamplingParams(seed + 1), Filters(), workers=1))
+    print("| window | the prior's molecules | of chosen latents | draws | found | seconds |")
+    print("|---|---|---|---|---|---|")
+    for name, low, high in PLACES:
+        every = Conditions((Condition(name, -math.inf, math.inf),))
+        values = [every.values(one.smiles)[0] for one in some]
+        bounds = [float(np.nanquantile(values, place)) for place in (low, high)]
+        window = Condition(
+            name, bounds[0] if low > 0 else -math.inf, bounds[1] if high < 1 else math.inf
+        )
+        hits, began = Hits(), time.perf_counter()
+        conditions, params = Conditions((window,)), SamplingParams(seed)
+        found = list(sample_within(codec, n, conditions, params, hits=hits))
+        spent = time.perf_counter() - began
+        print(
+            f"| {name} {window.low:.4g} to {window.high:.4g} | "
+            f"{hits.prior_hits / hits.prior:.1%} | {hits.chosen_hits / max(1, hits.chosen):.1%} | "
+            f"{hits.draws:,} | {len(found)} | {spent:.1f} |",
+            flush=True,
+        )
+    print()
+
+
 @click.command(help=__doc__)
 @click.argument("molecules")
 @click.option("-m", "--model", required=True, metavar="MODEL")
 @click.option("--pairs", type=int, default=200, show_default=True)
 @click.option("--leads", "count", type=int, default=200, show_default=True)
+@click.option(
+    "--windows", "inside", type=int, default=500, show_default=True, help="Molecules a window."
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the choice of molecules.")
-def main(molecules: str, model: str, pairs: int, count: int, seed: int) -> None:
-    """Measure both and print the tables."""
+def main(molecules: str, model: str, pairs: int, count: int, inside: int, seed: int) -> None:
+    """Measure all and print the tables."""
     codec = Codec.load(str(pretrained.find(model)))
     with open_table(molecules) as table:
         rows = [record.smiles for record in table]
     random.Random(seed).shuffle(rows)
-    found = read_all(codec.reader, rows[: 3 * max(2 * pairs, count)])
+    found = read_all(codec.reader, rows[: 3 * max(2 * pairs, count, 10)])
     readings = [one for one in found if isinstance(one, Reading)]
     interpolate(codec, readings[-1].smiles, readings[-2].smiles)  # compiled before it is timed
+    if inside:
+        windows(codec, inside, seed)
     if pairs:
         paths(codec, readings, pairs)
     if count:

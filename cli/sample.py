@@ -285,10 +285,10 @@ def write_within(
             written += 1
             advance(1)
     rates = [
-        f"{met / drawn:.1%} of {drawn:,} draws {where}"
+        f"{met / drawn:.1%} of {drawn:,} molecules {where}"
         for met, drawn, where in (
-            (hits.prior_hits, hits.prior, "from the prior"),
-            (hits.around_hits, hits.around, "around those found"),
+            (hits.prior_hits, hits.prior, "of the prior"),
+            (hits.chosen_hits, hits.chosen, "of chosen latents"),
         )
         if drawn
     ]

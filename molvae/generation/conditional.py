@@ -1,48 +1,73 @@
-"""Samples whose properties lie inside windows: draws around those of the prior that do.
+"""Samples whose properties lie inside windows, by linear regression of properties on latents.
 
-A draw of the prior that meets the conditions has neighbours in latent space that often meet them
-too. So the first draws are the prior's; later ones are drawn around the molecules found so far, at
-noise levels at which most new ones are found, and some go on coming from the prior.
+The first draws are the prior's. Properties are then regressed on the latents of the molecules that
+were drawn, at every noise level, and of many latents those are decoded for which the regression
+gives the conditions the highest probability. Latents come from the prior and from around molecules
+that met the conditions, at levels at which most new ones are found; some draws go on coming from
+the prior alone.
+
+    N molecules, C conditions, Z latent
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
 from ..chem.properties import PROPERTIES
 from ..errors import MoleculeError, UsageError
-from .codec import Codec
+from .codec import Codec, Latents
 from .reader import Reading, read_all
 from .sampling import (
     DEFAULT_PARAMS,
     Filters,
     Sample,
     SamplingParams,
-    draw_around,
+    draw_at,
     draw_samples,
     highest_level,
+    noised,
     resolved,
     shares,
 )
 
-ROUND = 768
-"""Draws of a round around what was found. Part of what a seed means."""
+Floats = NDArray[np.float64]
 
-PRIOR_ROUNDS = 4
+ROUND = 768
+"""Draws of a round of chosen latents. Part of what a seed means."""
+
+PRIOR_ROUNDS = 8
 """One block of the prior is drawn in every so many rounds, so that new regions are found."""
+
+FIRST = 1024
+"""Molecules of the prior that come before the regression, and at most so many times two in it."""
+
+LEAST = 32
+"""Molecules without which there is no regression."""
+
+MOST_BLOCKS = 8
+"""Blocks of the prior, at most, that come before the regression."""
 
 SEEDS = 256
 """Molecules, at most, that a round draws around: those found last."""
 
 LEVELS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-"""Noise levels of these draws, as shares of the model's highest."""
+"""Noise levels of chosen latents, as shares of the model's highest. Each is an arm twice: latents
+of the prior, then latents around molecules."""
+
+CANDIDATES = 32
+"""Latents of which one is chosen."""
+
+RIDGES = (1.0, 10.0, 100.0, 1000.0)
+"""Penalties of the regression, of which the best is taken by leaving one out."""
 
 PATIENCE = 200
 """Draws, for every molecule asked for, after which the search ends."""
@@ -55,13 +80,17 @@ class Condition(NamedTuple):
     low: float
     high: float
 
-    def holds(self, mol: Chem.Mol) -> bool:
-        """True for a molecule whose property has a value inside the window."""
+    def value(self, mol: Chem.Mol) -> float:
+        """The property of a molecule, nan where it has none."""
         try:
             value = PROPERTIES[self.name].function(mol)
         except MoleculeError:
-            return False
-        return not isinstance(value, str) and self.low <= value <= self.high
+            return math.nan
+        return math.nan if isinstance(value, str) else float(value)
+
+    def holds(self, mol: Chem.Mol) -> bool:
+        """True for a molecule whose property has a value inside the window."""
+        return self.low <= self.value(mol) <= self.high
 
 
 def condition_of(text: str) -> Condition:
@@ -95,6 +124,12 @@ class Conditions:
         if self.keep and Chem.MolFromSmarts(self.keep) is None:
             raise UsageError(f"{self.keep}: is no SMARTS pattern")
 
+    def values(self, smiles: str) -> list[float]:
+        """The properties of a molecule, one a window; nan where there is none."""
+        with BlockLogs():
+            mol = Chem.MolFromSmiles(smiles)
+        return [one.value(mol) for one in self.windows]
+
     def hold(self, smiles: str) -> bool:
         """True for a molecule that meets all of them."""
         with BlockLogs():
@@ -106,20 +141,93 @@ class Conditions:
 
 @dataclass
 class Hits:
-    """Draws, and those of them that were new molecules that met the conditions, of the prior and
-    around what was found; the latter also by level."""
+    """Molecules drawn (canonical SELFIES), and those of them that were new and met the conditions:
+    of the prior, and of chosen latents; the latter also by arm. ``draws`` are all draws."""
 
+    draws: int = 0
     prior: int = 0
     prior_hits: int = 0
-    around: int = 0
-    around_hits: int = 0
-    tried: NDArray[np.float64] = field(default_factory=lambda: np.zeros(len(LEVELS)))
-    yielded: NDArray[np.float64] = field(default_factory=lambda: np.zeros(len(LEVELS)))
+    chosen: int = 0
+    chosen_hits: int = 0
+    tried: Floats = field(default_factory=lambda: np.zeros(2 * len(LEVELS)))
+    yielded: Floats = field(default_factory=lambda: np.zeros(2 * len(LEVELS)))
 
-    @property
-    def draws(self) -> int:
-        """All draws."""
-        return self.prior + self.around
+
+class Regression(NamedTuple):
+    """Linear regression of C properties on latents of one level, with Gaussian residuals."""
+
+    mean: Floats  # (C,)
+    weights: Floats  # (Z, C)
+    deviation: Floats  # (C,)
+
+    def log_probability(self, z: Latents, windows: Sequence[Condition]) -> Floats:
+        """Log probability that all properties lie inside their windows, ``(N,)`` from ``(N, Z)``,
+        as if independent."""
+        expected = self.mean + z @ self.weights
+        total = np.zeros(len(z))
+        for place, window in enumerate(windows):
+            # A window of one value, such as rings=3, has no width of its own.
+            slack = 0.1 * self.deviation[place]
+            below, above = (
+                torch.from_numpy((bound - expected[:, place]) / self.deviation[place])
+                for bound in (window.low - slack, window.high + slack)
+            )
+            # Both bounds on the left, where the logarithm of the distribution is exact.
+            right = below > 0
+            below, above = torch.where(right, -above, below), torch.where(right, -below, above)
+            lower, upper = torch.special.log_ndtr(below), torch.special.log_ndtr(above)
+            total += (upper + torch.log1p(-torch.exp(lower - upper))).numpy()
+        return total
+
+
+def regress(z: Latents, values: Floats) -> Regression:
+    """The regression of values ``(N, C)`` on latents ``(N, Z)``; nan is no value."""
+    parts = []
+    for column in values.T:
+        there = np.isfinite(column)
+        if not there.any():
+            parts.append((0.0, np.zeros(z.shape[1]), 1.0))
+            continue
+        x, y = z[there].astype(np.float64), column[there]
+        mean = float(y.mean())
+        left, singular, right = np.linalg.svd(x, full_matrices=False)
+        turned = left.T @ (y - mean)
+        best: tuple[float, Floats] | None = None
+        for ridge in RIDGES:
+            kept = singular**2 / (singular**2 + ridge)
+            # What is left of y when each molecule is left out of its own fit.
+            rest = (y - mean - left @ (kept * turned)) / (1.0 - (left**2 @ kept).clip(max=0.99))
+            error = float(np.sqrt((rest**2).mean()))
+            if best is None or error < best[0]:
+                best = error, right.T @ (singular / (singular**2 + ridge) * turned)
+        assert best is not None
+        parts.append((mean, best[1], max(best[0], 1e-9)))
+    means, weights, errors = zip(*parts, strict=True)
+    return Regression(np.array(means), np.stack(weights, 1), np.array(errors))
+
+
+@dataclass
+class Learned:
+    """Posterior means of molecules ``(N, Z)``, and values of the conditions' properties ``(N,
+    C)``."""
+
+    means: Latents
+    values: Floats
+
+    def add(self, codec: Codec, molecules: Sequence[str], conditions: Conditions) -> None:
+        """Add molecules that the model reads."""
+        readings = [one for one in read_all(codec.reader, molecules, 1) if isinstance(one, Reading)]
+        values = [conditions.values(one.smiles) for one in readings]
+        self.means = np.concatenate([self.means, codec.encode_readings(readings)])
+        self.values = np.concatenate(
+            [self.values, np.array(values).reshape(-1, self.values.shape[1])]
+        )
+
+    def regression(self, codec: Codec, level: float, rng: np.random.Generator) -> Regression:
+        """The regression on latents at a noise level."""
+        noise = rng.standard_normal(self.means.shape, np.float32)
+        z = noised(codec, self.means, np.full(len(self.means), level), noise)
+        return regress(z, self.values)
 
 
 def sample_within(
@@ -134,56 +242,84 @@ def sample_within(
     :data:`PATIENCE` draws for each have not found them. ``hits`` counts draws."""
     params, filters = resolved(codec, params), Filters() if filters is None else filters
     hits = Hits() if hits is None else hits
+    columns = len(conditions.windows)
+    learned = Learned(np.zeros((0, codec.latent), np.float32), np.zeros((0, columns)))
     found: dict[str, Sample] = {}
     seen: set[str] = set()
     number = block = 0
     while len(found) < n and hits.draws < PATIENCE * n + ROUND:
-        choice = np.full(ROUND, -1)
-        if not found or number % PRIOR_ROUNDS == 0:
+        early = columns and len(learned.means) < FIRST and block < MOST_BLOCKS
+        regressed = columns and len(learned.means) >= LEAST
+        if early or number % PRIOR_ROUNDS == 0 or not (regressed or found):
             drawn: Sequence[Sample | str] = draw_samples(codec, params, filters, [block])
-            choice, block = np.full(len(drawn), -1), block + 1
+            arms, block = np.full(len(drawn), -1), block + 1
+            if columns and len(learned.means) < 2 * FIRST:
+                fresh = dict.fromkeys(one.smiles for one in drawn if isinstance(one, Sample))
+                learned.add(codec, [one for one in fresh if one not in seen], conditions)
         else:
-            choice = np.random.default_rng([params.seed, number]).permutation(
-                shares(hits.yielded, hits.tried, ROUND)
-            )
-            drawn = draw_near(codec, list(found)[-SEEDS:], choice, params.seed, number, filters)
+            arms = arms_of(hits, bool(regressed), bool(found))
+            rng = np.random.default_rng([params.seed, number])
+            windows = conditions.windows if regressed else ()
+            z = choose(codec, learned, arms, list(found)[-SEEDS:], windows, rng)
+            levels = highest_level(codec) * np.array(LEVELS)[arms % len(LEVELS)]
+            drawn = draw_at(codec, z, levels, params.seed, number * ROUND, filters.known)
         number += 1
-        for one, place in zip(drawn, choice.tolist(), strict=False):
-            count(hits, place, 0)
-            if isinstance(one, str) or one.smiles in seen:
+        hits.draws += len(drawn)
+        for one, arm in zip(drawn, arms.tolist(), strict=True):
+            if isinstance(one, str):
                 continue
+            hit = one.smiles not in seen and conditions.hold(one.smiles)
             seen.add(one.smiles)
-            if not conditions.hold(one.smiles):
-                continue
-            count(hits, place, 1)
-            if len(found) < n:
+            count(hits, arm, hit)
+            if hit and len(found) < n:
                 found[one.smiles] = one
                 yield one
 
 
-def count(hits: Hits, place: int, hit: int) -> None:
-    """Count a draw, or a hit, of the level number ``place``; -1 for the prior."""
-    if place < 0:
-        hits.prior, hits.prior_hits = hits.prior + 1 - hit, hits.prior_hits + hit
+def count(hits: Hits, arm: int, hit: bool) -> None:
+    """Count a molecule of an arm; -1 for the prior."""
+    if arm < 0:
+        hits.prior, hits.prior_hits = hits.prior + 1, hits.prior_hits + hit
         return
-    hits.around, hits.around_hits = hits.around + 1 - hit, hits.around_hits + hit
-    hits.tried[place] += 1 - hit
-    hits.yielded[place] += hit
+    hits.chosen, hits.chosen_hits = hits.chosen + 1, hits.chosen_hits + hit
+    hits.tried[arm] += 1
+    hits.yielded[arm] += hit
 
 
-def draw_near(
+def arms_of(hits: Hits, from_prior: bool, around: bool) -> NDArray[np.int64]:
+    """The arm of each draw of a round, ``(ROUND,)``: those that have yielded most, most often."""
+    half = len(LEVELS)
+    arms = np.arange(0 if from_prior else half, 2 * half if around else half)
+    picked: NDArray[np.int64] = arms[shares(hits.yielded[arms], hits.tried[arms], ROUND)]
+    return picked
+
+
+def choose(
     codec: Codec,
+    learned: Learned,
+    arms: NDArray[np.int64],
     molecules: Sequence[str],
-    choice: NDArray[np.int64],
-    seed: int,
-    number: int,
-    filters: Filters,
-) -> Sequence[Sample | str]:
-    """A round of draws around molecules, each in turn, at the levels of their numbers ``choice``
-    ``(B,)``."""
+    windows: Sequence[Condition],
+    rng: np.random.Generator,
+) -> Latents:
+    """A latent for each arm ``(B,)``, ``(B, Z)``: of the prior, or around ``molecules``, those for
+    which the regression gives ``windows`` the highest probability."""
     readings = [one for one in read_all(codec.reader, molecules, 1) if isinstance(one, Reading)]
-    if not readings:
-        return []
-    means = np.resize(codec.encode_readings(readings), (len(choice), codec.latent))
-    levels = highest_level(codec) * np.array(LEVELS)[choice]
-    return draw_around(codec, means, levels, seed, number * ROUND, filters.known)
+    means = codec.encode_readings(readings)
+    z = np.zeros((len(arms), codec.latent), np.float32)
+    for arm in np.unique(arms):
+        rows = np.flatnonzero(arms == arm)
+        level = highest_level(codec) * LEVELS[arm % len(LEVELS)]
+        size = len(rows) * (CANDIDATES if windows else 1)
+        candidates = rng.standard_normal((size, codec.latent), np.float32)
+        if arm >= len(LEVELS) and len(means):
+            around = means[rng.integers(len(means), size=size)]
+            candidates = noised(codec, around, np.full(size, level), candidates)
+        if windows:
+            regression = learned.regression(codec, level, rng)
+            good = regression.log_probability(candidates, windows)
+            # Gumbel noise makes it a draw without replacement, in proportion to probability.
+            order = np.argsort(-(good + rng.gumbel(size=size)), kind="stable")
+            candidates = candidates[order[: len(rows)]]
+        z[rows] = candidates
+    return z

@@ -300,7 +300,6 @@ def highest_level(codec: Codec) -> float:
     return codec.saved.config.model.max_signal if codec.levels else 1.0
 
 
-@torch.no_grad()
 def draw_around(
     codec: Codec,
     means: Latents,
@@ -309,16 +308,39 @@ def draw_around(
     first: int = 0,
     known: KnownMolecules | None = None,
 ) -> Sequence[Sample | str]:
-    """Draw a molecule around each posterior mean ``(B, Z)``, at its noise level ``(B,)``.
+    """Draw a molecule around each posterior mean ``(B, Z)``, at its noise level ``(B,)``; see
+    :func:`draw_at`.
+
+    Means are as :meth:`Codec.encode` gives them, at the highest level; z = a mu + sqrt(1 - a²)
+    noise at level a, from N(0, I) at 0 to the posterior at the highest."""
+    noise = standard_normal((len(means), codec.latent), generator_of(seed, first)).numpy()
+    return draw_at(codec, noised(codec, means, levels, noise), levels, seed, first, known)
+
+
+def noised(codec: Codec, means: Latents, levels: NDArray[np.float64], noise: Latents) -> Latents:
+    """Latents at noise levels ``(B,)`` from posterior means and standard normal noise ``(B, Z)``,
+    the former those of the highest level."""
+    directions = codec.check_latents(means).cpu().numpy() / highest_level(codec)
+    level = levels.astype(np.float32)[:, None]
+    z: Latents = level * directions + np.sqrt(1.0 - level**2) * noise
+    return z
+
+
+@torch.no_grad()
+def draw_at(
+    codec: Codec,
+    latents: Latents,
+    levels: NDArray[np.float64],
+    seed: int,
+    first: int = 0,
+    known: KnownMolecules | None = None,
+) -> Sequence[Sample | str]:
+    """Draw a molecule from each latent ``(B, Z)``, at its noise level ``(B,)``.
 
     Each is a sample, or the reason why it is left out: its SELFIES is not canonical, or it is
-    ``known``. A draw depends on the seed and on its number alone, from ``first`` on. Means are as
-    :meth:`Codec.encode` gives them, at the highest level; z = a mu + sqrt(1 - a²) noise at level a,
-    from N(0, I) at 0 to the posterior at the highest."""
-    directions = codec.check_latents(means) / highest_level(codec)
-    noise = standard_normal((len(means), codec.latent), generator_of(seed, first)).to(directions)
-    level = torch.from_numpy(levels).to(directions)[:, None]
-    z = level * directions + (1.0 - level**2).sqrt() * noise
+    ``known``. A draw depends on the seed and on its number alone, from ``first`` on."""
+    z = codec.check_latents(latents)
+    level = torch.from_numpy(levels).to(z)[:, None]
 
     def draw(start: int) -> list[Sample | str]:
         part = slice(start, start + PART)
