@@ -1,4 +1,4 @@
-"""Samples whose properties lie inside windows, by linear regression of properties on latents.
+"""Samples whose properties lie inside windows, by regression of properties on latents.
 
 The first draws are the prior's. Properties are then regressed on the latents of the molecules that
 were drawn, at every noise level, and of many latents those are decoded for which the regression
@@ -48,7 +48,7 @@ PRIOR_ROUNDS = 8
 """One block of the prior is drawn in every so many rounds, so that new regions are found."""
 
 FIRST = 1024
-"""Molecules of the prior that come before the regression, and at most so many times two in it."""
+"""Molecules of the prior that the regression is of."""
 
 LEAST = 32
 """Molecules without which there is no regression."""
@@ -63,11 +63,11 @@ LEVELS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """Noise levels of chosen latents, as shares of the model's highest. Each is an arm twice: latents
 of the prior, then latents around molecules."""
 
-CANDIDATES = 32
+CANDIDATES = 64
 """Latents of which one is chosen."""
 
-RIDGES = (1.0, 10.0, 100.0, 1000.0)
-"""Penalties of the regression, of which the best is taken by leaving one out."""
+WIDTHS, PENALTIES = (0.7, 1.0, 1.5), (0.01, 0.1, 0.5)
+"""Widths of the kernel, and penalties, that are tried."""
 
 PATIENCE = 200
 """Draws, for every molecule asked for, after which the search ends."""
@@ -154,16 +154,20 @@ class Hits:
 
 
 class Regression(NamedTuple):
-    """Linear regression of C properties on latents of one level, with Gaussian residuals."""
+    """Kernel ridge regression of C properties on latents of one level, with Gaussian residuals.
 
+    The kernel of two latents is exp(-d² / (2 w² Z)), d their distance."""
+
+    latents: Latents  # (N, Z)
+    width: float
     mean: Floats  # (C,)
-    weights: Floats  # (Z, C)
+    weights: Floats  # (N, C)
     deviation: Floats  # (C,)
 
     def log_probability(self, z: Latents, windows: Sequence[Condition]) -> Floats:
         """Log probability that all properties lie inside their windows, ``(N,)`` from ``(N, Z)``,
         as if independent."""
-        expected = self.mean + z @ self.weights
+        expected = self.mean + kernel(z, self.latents, self.width) @ self.weights
         total = np.zeros(len(z))
         for place, window in enumerate(windows):
             # A window of one value, such as rings=3, has no width of its own.
@@ -180,30 +184,34 @@ class Regression(NamedTuple):
         return total
 
 
+def kernel(z: Latents, others: Latents, width: float) -> Floats:
+    """The kernel of all pairs, ``(N, M)``, see :class:`Regression`."""
+    squares = (z**2).sum(1)[:, None] + (others**2).sum(1) - 2.0 * (z @ others.T)
+    table: Floats = np.exp(squares / (-2.0 * width**2 * z.shape[1]))
+    return table
+
+
 def regress(z: Latents, values: Floats) -> Regression:
-    """The regression of values ``(N, C)`` on latents ``(N, Z)``; nan is no value."""
-    parts = []
-    for column in values.T:
-        there = np.isfinite(column)
-        if not there.any():
-            parts.append((0.0, np.zeros(z.shape[1]), 1.0))
-            continue
-        x, y = z[there].astype(np.float64), column[there]
-        mean = float(y.mean())
-        left, singular, right = np.linalg.svd(x, full_matrices=False)
-        turned = left.T @ (y - mean)
-        best: tuple[float, Floats] | None = None
-        for ridge in RIDGES:
-            kept = singular**2 / (singular**2 + ridge)
-            # What is left of y when each molecule is left out of its own fit.
-            rest = (y - mean - left @ (kept * turned)) / (1.0 - (left**2 @ kept).clip(max=0.99))
-            error = float(np.sqrt((rest**2).mean()))
+    """The regression of values ``(N, C)`` on latents ``(N, Z)``; nan, which is no value, is taken
+    as the mean. Width and penalty are those with the least error when each molecule is left out."""
+    there = np.isfinite(values)
+    count = np.maximum(there.sum(0), 1)
+    mean = np.where(there, values, 0.0).sum(0) / count
+    y = np.where(there, values - mean, 0.0)
+    scale = np.maximum(np.sqrt((y**2).mean(0)), 1e-9)
+    best: tuple[float, Regression] | None = None
+    for width in WIDTHS:
+        table = kernel(z, z, width)
+        for penalty in PENALTIES:
+            inverse = np.linalg.inv(table + penalty * np.eye(len(z)))
+            weights = inverse @ y
+            errors = np.sqrt(((weights / np.diag(inverse)[:, None]) ** 2).mean(0))
+            error = float((errors / scale).sum())
             if best is None or error < best[0]:
-                best = error, right.T @ (singular / (singular**2 + ridge) * turned)
-        assert best is not None
-        parts.append((mean, best[1], max(best[0], 1e-9)))
-    means, weights, errors = zip(*parts, strict=True)
-    return Regression(np.array(means), np.stack(weights, 1), np.array(errors))
+                deviation = np.maximum(errors, 1e-9)
+                best = error, Regression(z, width, mean, weights, deviation)
+    assert best is not None
+    return best[1]
 
 
 @dataclass
@@ -213,21 +221,26 @@ class Learned:
 
     means: Latents
     values: Floats
+    regressions: dict[float, Regression] = field(default_factory=dict)
 
     def add(self, codec: Codec, molecules: Sequence[str], conditions: Conditions) -> None:
-        """Add molecules that the model reads."""
+        """Add molecules that the model reads, up to :data:`FIRST` in all."""
         readings = [one for one in read_all(codec.reader, molecules, 1) if isinstance(one, Reading)]
+        readings = readings[: FIRST - len(self.means)]
         values = [conditions.values(one.smiles) for one in readings]
         self.means = np.concatenate([self.means, codec.encode_readings(readings)])
         self.values = np.concatenate(
             [self.values, np.array(values).reshape(-1, self.values.shape[1])]
         )
+        self.regressions = {}
 
-    def regression(self, codec: Codec, level: float, rng: np.random.Generator) -> Regression:
+    def regression(self, codec: Codec, level: float) -> Regression:
         """The regression on latents at a noise level."""
-        noise = rng.standard_normal(self.means.shape, np.float32)
-        z = noised(codec, self.means, np.full(len(self.means), level), noise)
-        return regress(z, self.values)
+        if level not in self.regressions:
+            noise = np.random.default_rng(0).standard_normal(self.means.shape, np.float32)
+            z = noised(codec, self.means, np.full(len(self.means), level), noise)
+            self.regressions[level] = regress(z, self.values)
+        return self.regressions[level]
 
 
 def sample_within(
@@ -253,7 +266,7 @@ def sample_within(
         if early or number % PRIOR_ROUNDS == 0 or not (regressed or found):
             drawn: Sequence[Sample | str] = draw_samples(codec, params, filters, [block])
             arms, block = np.full(len(drawn), -1), block + 1
-            if columns and len(learned.means) < 2 * FIRST:
+            if columns and len(learned.means) < FIRST:
                 fresh = dict.fromkeys(one.smiles for one in drawn if isinstance(one, Sample))
                 learned.add(codec, [one for one in fresh if one not in seen], conditions)
         else:
@@ -316,7 +329,7 @@ def choose(
             around = means[rng.integers(len(means), size=size)]
             candidates = noised(codec, around, np.full(size, level), candidates)
         if windows:
-            regression = learned.regression(codec, level, rng)
+            regression = learned.regression(codec, level)
             good = regression.log_probability(candidates, windows)
             # Gumbel noise makes it a draw without replacement, in proportion to probability.
             order = np.argsort(-(good + rng.gumbel(size=size)), kind="stable")
