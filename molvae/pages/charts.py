@@ -33,14 +33,16 @@ class Series(NamedTuple):
 
 
 def histogram(values: Sequence[float], reference: Sequence[float] = ()) -> Markup:
-    """Bars of finite values, and over them the outline of a reference, both as densities. Empty
-    without values."""
+    """Bars of finite values, and over them the outline of a reference, both as shares. Empty
+    without values. What lies far outside is in the first and the last bar."""
     own, other = (np.asarray([v for v in one if math.isfinite(v)]) for one in (values, reference))
     if not len(own):
         return Markup("")
-    edges = bin_edges(np.concatenate([own, other]))
-    counts = [np.histogram(one, edges)[0] / np.diff(edges) for one in (own, other)]
-    shares = [count / max(1, len(one)) for count, one in zip(counts, (own, other), strict=True)]
+    edges = bin_edges(np.concatenate([own, other]), len(own))
+    shares = [
+        np.histogram(one.clip(edges[0], edges[-1]), edges)[0] / max(1, len(one))
+        for one in (own, other)
+    ]
     top = max(float(share.max()) for share in shares)
     width, height = 200.0, 48.0
     left = (edges - edges[0]) / (edges[-1] - edges[0]) * width
@@ -62,25 +64,26 @@ def histogram(values: Sequence[float], reference: Sequence[float] = ()) -> Marku
     )
 
 
-def bin_edges(values: Floats) -> Floats:
-    """Edges of bins over finite values ``(N,)``, one for each of few whole numbers.
-
-    Of few values there are few bins. What lies far outside the middle 98 % widens the last bins
-    alone."""
+def bin_edges(values: Floats, count: int) -> Floats:
+    """Edges of bins over finite values ``(N,)``: a bin for each of few whole numbers, else as many
+    as suit ``count`` values. More than three times the middle half beyond it they do not reach."""
     low, high = float(values.min()), float(values.max())
     if low == high:
         return np.array([low - 0.5, low + 0.5])
     if high - low < BINS and (values == values.round()).all():
         return np.arange(low - 0.5, high + 1.0)
-    first, last = np.quantile(values, (0.01, 0.99))
-    count = min(BINS, max(6, round(2.5 * len(values) ** (1 / 3))))
-    edges = np.linspace(*((first, last) if last > first else (low, high)), count + 1)
-    edges[0], edges[-1] = min(edges[0], low), max(edges[-1], high)
-    return np.asarray(edges, dtype=np.float64)
+    quarter, three_quarters = np.quantile(values, (0.25, 0.75))
+    room = 3.0 * (three_quarters - quarter)
+    first, last = max(low, quarter - room), min(high, three_quarters + room)
+    bins = min(BINS, max(6, round(2.5 * count ** (1 / 3))))
+    if first == last:
+        first, last = low, high
+    return np.linspace(first, last, bins + 1)
 
 
 def curves(series: Sequence[Series], x_name: str, y_name: str) -> Markup:
-    """Curves over one another, with axes; a gap where a value is missing."""
+    """Curves over one another, with axes; a gap where a value is missing. A kind of dots is drawn
+    as points."""
     return _plot(series, x_name, y_name, _line)
 
 
@@ -137,7 +140,9 @@ def _plot(
         parts.append(f"{text}</text>")
     for one in series:
         spots = [place(x, y) for x, y in zip(one.x, one.y, strict=True)]
-        parts.append(Markup('<path class="{}" d="{}"/>').format(*mark(one, spots)))
+        alone = sum(math.isfinite(y) for y in one.y) == 1
+        drawn = _dots(one, spots) if alone or "dots" in one.kind else mark(one, spots)
+        parts.append(Markup('<path class="{}" d="{}"/>').format(*drawn))
     names = Markup('<text x="{}" y="{}" class="end quiet">{}</text>').format(
         WIDTH - RIGHT, HEIGHT - 6, x_name
     )

@@ -22,11 +22,10 @@ from ..chem.properties import scaffold
 SIZE = (240, 170)
 """Width and height in pixels."""
 
-BOND = 22.0
+BOND = 25.0
 """Length of a bond in pixels, at most: a large molecule is drawn smaller."""
 
 BOND_UNITS = 1.5  # length of a bond in RDKit's coordinates
-MARK = 0.62  # diameter of a mark in bonds
 
 CLASSES = {
     7: "n",
@@ -79,11 +78,11 @@ def svg_of(
 ) -> Markup:
     """A molecule that is laid out, as an ``<svg>`` of class ``mol``, some atoms marked."""
     drawer = rdMolDraw2D.MolDraw2DSVG(*size)
-    options = drawer.drawOptions()
+    options: Any = drawer.drawOptions()
     options.prepareMolsBeforeDrawing = False
     options.fixedBondLength = bond / BOND_UNITS
     options.padding = 0.04
-    options.minFontSize, options.maxFontSize = 8, 13
+    options.minFontSize, options.maxFontSize = 9, 15
     options.bondLineWidth = 1
     # An element's colour says which it is: no page is drawn in these.
     options.setAtomPalette({-1: (0.0, 0.0, 0.0)} | {z: (0.0, 0.0, z / 255) for z in CLASSES})
