@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from numpy.typing import NDArray
 
 BINS = 24
@@ -131,34 +131,32 @@ def _plot(
     parts = []
     for value in ticks(*y_range):
         _, y = place(x_range[0], value)
-        parts.append(f'<path class="grid" d="M{LEFT},{y:.1f}H{WIDTH - RIGHT}"/>')
-        parts.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" class="end">{_number(value)}</text>')
+        line = f'<path class="grid" d="M{LEFT},{y:.1f}H{WIDTH - RIGHT}"/>'
+        parts.append(line + _text(LEFT - 6, y + 4, "end", _number(value)))
     for value in ticks(*x_range):
         x, _ = place(value, y_range[0])
-        parts.append(f'<path class="grid" d="M{x:.1f},{HEIGHT - BOTTOM}v4"/>')
-        text = f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 17}" class="middle">{_number(value)}'
-        parts.append(f"{text}</text>")
+        line = f'<path class="grid" d="M{x:.1f},{HEIGHT - BOTTOM}v4"/>'
+        parts.append(line + _text(x, HEIGHT - BOTTOM + 17, "middle", _number(value)))
     for one in series:
         spots = [place(x, y) for x, y in zip(one.x, one.y, strict=True)]
         alone = sum(math.isfinite(y) for y in one.y) == 1
-        drawn = _dots(one, spots) if alone or "dots" in one.kind else mark(one, spots)
-        parts.append(Markup('<path class="{}" d="{}"/>').format(*drawn))
-    names = Markup('<text x="{}" y="{}" class="end quiet">{}</text>').format(
-        WIDTH - RIGHT, HEIGHT - 6, x_name
-    )
-    label = Markup(' role="img" aria-label="{}: {}"').format(
-        y_name, ", ".join(one.name for one in series)
-    )
-    chart = f'<svg class="chart plot" viewBox="0 0 {WIDTH} {HEIGHT}"{label}>'
+        kind, d = _dots(one, spots) if alone or "dots" in one.kind else mark(one, spots)
+        parts.append(f'<path class="{kind}" d="{d}"/>')
+    parts.append(_text(WIDTH - RIGHT, HEIGHT - 6, "end", x_name))
     keys = Markup("").join(
-        Markup('<span class="{}">{}</span>').format(f"key {one.kind}", one.name)
+        Markup('<span class="key {}">{}</span>').format(one.kind, one.name)
         for one in series
         if one.name
     )
-    head = Markup('<figcaption><b>{}</b> {}</figcaption>').format(y_name, keys)  # fmt: skip
-    return Markup("<figure>{}{}</figure>").format(
-        head, Markup(chart + "".join(parts) + names + "</svg>")
-    )
+    return Markup(
+        "<figure><figcaption><b>{}</b> {}</figcaption>"
+        '<svg class="chart plot" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg></figure>'
+    ).format(y_name, keys, WIDTH, HEIGHT, f"{y_name} against {x_name}", Markup("".join(parts)))
+
+
+def _text(x: float, y: float, anchor: str, text: str) -> str:
+    """Text in a chart, escaped."""
+    return f'<text x="{x:.1f}" y="{y:.1f}" class="{anchor}">{escape(text)}</text>'
 
 
 def _range(values: Floats) -> tuple[float, float]:
@@ -189,4 +187,5 @@ def _line(one: Series, spots: Sequence[tuple[float, float]]) -> tuple[str, str]:
 def _dots(one: Series, spots: Sequence[tuple[float, float]]) -> tuple[str, str]:
     """Class and path of points: lines of no length with round ends."""
     found = (spot for spot in spots if all(map(math.isfinite, spot)))
-    return f"dots {one.kind}", "".join(f"M{x:.1f},{y:.1f}h0" for x, y in found)
+    d = "".join(f"M{x:.1f},{y:.1f}h0" for x, y in found)
+    return f"dots {one.kind.removeprefix('dots ')}", d

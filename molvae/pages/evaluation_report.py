@@ -58,13 +58,13 @@ def latent_sections(space: Mapping[str, Any]) -> list[Section]:
         for place, (heading, figures) in enumerate(space["figures"].items())
     ]
     if space["locality"]["radii"]:
-        sections.append(locality(space["locality"]))
+        sections.append(locality_section(space["locality"]))
     if space["by_noise_level"]:
-        sections.append(by_level(space["by_noise_level"]))
+        sections.append(level_section(space["by_noise_level"]))
     return sections
 
 
-def locality(found: Mapping[str, Any]) -> Section:
+def locality_section(found: Mapping[str, Any]) -> Section:
     """Similarity of molecules to the seed whose latent theirs is near, by distance."""
     radii, chance = found["radii"], found["random_pairs"]
     x = [one["radius"] for one in radii]
@@ -73,12 +73,9 @@ def locality(found: Mapping[str, Any]) -> Section:
         Series("unchanged", x, [_value(one["unchanged"]) for one in radii], "second"),
         Series("Tanimoto to the seed", x, [_value(one["similarity"]) for one in radii], "first"),
     ]
+    names = ("similarity", "unchanged")
     rows = [
-        [
-            f"{one['radius']:g}",
-            *(number(one[name]["value"]) for name in ("similarity", "unchanged")),
-        ]
-        for one in radii
+        [f"{one['radius']:g}", *(number(one[name]["value"]) for name in names)] for one in radii
     ]
     rows.append(["pairs of different molecules", number(chance["value"]), ""])
     radius = "radius, prior standard deviations"
@@ -87,7 +84,7 @@ def locality(found: Mapping[str, Any]) -> Section:
     return Section("Locality", header, rows, (), [chart])
 
 
-def by_level(levels: Sequence[Mapping[str, Any]]) -> Section:
+def level_section(levels: Sequence[Mapping[str, Any]]) -> Section:
     """Figures at each noise level."""
     names = [name for name in levels[0] if name != "level"]
     x = [one["level"] for one in levels]

@@ -143,7 +143,7 @@ def numbers_of(cells: Sequence[str]) -> list[float | None] | None:
     numbers: list[float | None] = []
     for cell in cells:
         try:
-            number = float(cell or "nan")
+            number = float(cell.strip() or "nan")
         except ValueError:
             return None
         if "_" in cell:
