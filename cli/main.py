@@ -137,11 +137,11 @@ def main(args: list[str] | None = None) -> NoReturn:
 
 
 class Notes(logging.Handler):
-    """Log messages of the library, shown on a terminal."""
+    """Log messages of the library: warnings, and on a terminal all."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """One line on stderr."""
-        if on_terminal():
+        if record.levelno >= logging.WARNING or on_terminal():
             note(record.getMessage())
 
 

@@ -161,7 +161,7 @@ def _without_comments(lines: Lines, head: list[str]) -> list[str]:
     for _ in range(skipped):
         next(line for line in lines if line.strip())
     if skipped:
-        LOG.info("%s: %d lines before the header skipped", lines.name, skipped)
+        LOG.warning("%s: %d lines before the header skipped", lines.name, skipped)
     return head
 
 
