@@ -6,7 +6,14 @@ from collections.abc import Sequence
 
 import click
 
-from .options import column_option, excel_safe_option, force_option, output_option, workers_option
+from .options import (
+    column_option,
+    excel_safe_option,
+    force_option,
+    output_option,
+    scorer_timeout_option,
+    workers_option,
+)
 
 EXAMPLES = """
 \b
@@ -58,6 +65,7 @@ def print_list(context: click.Context, _: click.Parameter, wanted: bool) -> None
     help="Score the parent, without salts and solvents and neutralised, in place of the molecule "
     "as it is written; a column `parent` says what that is.",
 )
+@scorer_timeout_option
 @excel_safe_option
 @column_option
 @workers_option
@@ -68,6 +76,7 @@ def score(
     scores: str | None,
     scorers: tuple[str, ...],
     parent: bool,
+    scorer_timeout: float,
     excel_safe: bool,
     column: str | None,
     workers: int | None,
@@ -84,7 +93,7 @@ def score(
 
     from .output import check_table, delimiter_of, note, note_terminal, open_output, progress
 
-    plan = plan_scores(scores, scorers, parent)
+    plan = plan_scores(scores, scorers, parent, scorer_timeout)
     check_table(output, force, inputs=[molecules])
     note_terminal(molecules)
     counts = Counts()

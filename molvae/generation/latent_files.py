@@ -6,10 +6,9 @@ Nothing is unpickled.
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 from zipfile import BadZipFile, ZipFile
@@ -17,7 +16,7 @@ from zipfile import BadZipFile, ZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from ..datasets.text_files import row_writer
+from ..datasets.text_files import Lines, row_writer
 from ..errors import InputError, UsageError
 from .deduplication import arrow
 
@@ -33,7 +32,8 @@ EXPANSION = 20
 LONGEST_ID = 1000
 """Characters: an array of texts takes the length of the longest for every one."""
 
-PIECE = 1 << 16
+PART = 4096
+"""Rows read together."""
 
 UNREADABLE = (
     *(OSError, TypeError, ValueError, KeyError, EOFError, csv.Error, BadZipFile, zlib.error),
@@ -101,43 +101,63 @@ def write_latents(handle: BinaryIO, table: Latents, format: str) -> None:
     text.detach()
 
 
-@np.errstate(over="ignore")  # what float32 cannot hold becomes infinite, and is refused as such
-def read_latents(path: str, handle: BinaryIO) -> Latents:
-    """Latent vectors from a file of :func:`write_latents`, or any table whose columns z1, z2, …
-    hold them.
+def read_latents(path: str) -> Latents:
+    """All latent vectors of a file, see :func:`latent_parts`."""
+    parts = list(latent_parts(path, PART))
+    return Latents(
+        [number for part in parts for number in part.ids],
+        [smiles for part in parts for smiles in part.smiles],
+        np.concatenate([part.z for part in parts]),
+    )
 
-    gzip is recognised by its first bytes, not by name. Raises InputError naming the row and column
-    of what is not a number, and for a file that would unpack to far more than its size."""
+
+def latent_parts(path: str, size: int) -> Iterator[Latents]:
+    """Latent vectors, ``size`` rows at a time and at least one part, from a file of
+    :func:`write_latents` or any table whose columns z1, z2, … hold them; ``-`` is standard input.
+
+    A CSV is read as it comes, and may have no end. gzip is recognised by its first bytes, not by
+    name. Raises InputError naming the row and column of what is not a number, and for a file that
+    would unpack to far more than its size."""
     format = format_of(path)
-    path = "standard input" if path == "-" else path
+    if format == "csv":
+        lines = Lines(path)
+        try:
+            yield from _parts_of_csv(lines, size)
+        except csv.Error as error:
+            raise InputError(f"{lines.name}, line {lines.number}: {error}") from None
+        finally:
+            lines.close()
+        return
+    if not Path(path).is_file():
+        raise InputError(f"{path}: there is no such file")
+    limit = max(UNPACKED, EXPANSION * Path(path).stat().st_size)
     try:
-        content = handle.read()
-        limit = max(UNPACKED, EXPANSION * len(content))
-        if content.startswith(b"\x1f\x8b"):
-            content = unzipped(path, content, limit)
-        if format == "npz":
-            return from_arrays(path, content, limit)
-        if format == "parquet":
-            return from_parquet(path, content, limit)
-        rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")))
+        whole = from_arrays(path, limit) if format == "npz" else from_parquet(path, limit)
     except UNREADABLE as error:
         why = str(error) or type(error).__name__
         raise InputError(
             f"{path}: not a readable {format} file of latent vectors ({why})"
         ) from error
-    if not rows:
-        raise InputError(f"{path}: is empty")
-    return from_rows(path, rows[0], rows[1:])
+    for start in range(0, max(1, len(whole.ids)), size):
+        rows = slice(start, start + size)
+        yield Latents(whole.ids[rows], whole.smiles[rows], whole.z[rows])
 
 
-def unzipped(path: str, content: bytes, limit: int) -> bytes:
-    """Unpack gzip a piece at a time; InputError as soon as it is more than ``limit`` bytes."""
-    unpacked = bytearray()
-    with gzip.GzipFile(fileobj=io.BytesIO(content)) as packed:
-        while piece := packed.read(PIECE):
-            unpacked += piece
-            check_size(path, len(unpacked), limit)
-    return bytes(unpacked)
+def _parts_of_csv(lines: Lines, size: int) -> Iterator[Latents]:
+    """Latents from the lines of a CSV file, an empty part where it has no rows."""
+    table = csv.reader(lines, strict=True)
+    header = next(table, None)
+    if header is None:
+        raise InputError(f"{lines.name}: is empty")
+    rows: list[list[str]] = []
+    done = 0
+    for row in table:
+        rows.append(row)
+        if len(rows) == size:
+            yield from_rows(lines.name, header, rows, done)
+            done, rows = done + size, []
+    if rows or not done:
+        yield from_rows(lines.name, header, rows, done)
 
 
 def check_size(path: str, size: int, limit: int) -> None:
@@ -145,20 +165,21 @@ def check_size(path: str, size: int, limit: int) -> None:
     if size > limit:
         raise InputError(
             f"{path}: unpacks to more than {limit >> 20:,} MB, over {EXPANSION} times its size; "
-            "if that is meant, give it unpacked, or in parts"
+            "if that is meant, give it as CSV, or in parts"
         )
 
 
-def from_arrays(path: str, content: bytes, limit: int) -> Latents:
+def from_arrays(path: str, limit: int) -> Latents:
     """Latents from an npz file; without ids the rows are numbered from 1."""
-    with ZipFile(io.BytesIO(content)) as archive:
+    with ZipFile(path) as archive:
         check_size(path, sum(member.file_size for member in archive.infolist()), limit)
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+    with np.load(path, allow_pickle=False) as arrays:
         if "z" not in arrays:
             raise InputError(
                 f"{path}: holds no array called z, but {', '.join(arrays) or 'nothing'}"
             )
-        z = np.atleast_2d(np.asarray(arrays["z"], dtype=np.float32))
+        with np.errstate(over="ignore"):
+            z = np.atleast_2d(np.asarray(arrays["z"], dtype=np.float32))
         ids = list(map(str, arrays.get("id", range(1, len(z) + 1))))
         smiles = list(map(str, arrays.get("smiles", [""] * len(z))))
     if not len(ids) == len(smiles) == len(z):
@@ -166,12 +187,12 @@ def from_arrays(path: str, content: bytes, limit: int) -> Latents:
     return Latents(ids, smiles, z)
 
 
-def from_parquet(path: str, content: bytes, limit: int) -> Latents:
+def from_parquet(path: str, limit: int) -> Latents:
     """Latents from a parquet file; a value that is missing is an empty cell."""
     _, parquet = arrow()
-    file = parquet.ParquetFile(io.BytesIO(content))
+    file = parquet.ParquetFile(path)
     check_size(path, 4 * file.metadata.num_rows * file.metadata.num_columns, limit)
-    table = file.read()
+    table = parquet.read_table(path)
     columns = (
         ["" if value is None else str(value) for value in column.to_pylist()]
         for column in table.columns
@@ -179,8 +200,13 @@ def from_parquet(path: str, content: bytes, limit: int) -> Latents:
     return from_rows(path, table.column_names, list(zip(*columns, strict=True)))
 
 
-def from_rows(path: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Latents:
-    """Latents from the cells of a table with columns z1, z2, … and perhaps id and smiles."""
+@np.errstate(over="ignore")  # what float32 cannot hold becomes infinite, and is refused as such
+def from_rows(
+    path: str, header: Sequence[str], rows: Sequence[Sequence[str]], done: int = 0
+) -> Latents:
+    """Latents from the cells of a table with columns z1, z2, … and perhaps id and smiles, after
+    ``done`` rows of it.
+    """
     index = {name.strip().lower(): place for place, name in enumerate(header)}
     wanted: list[int] = []
     while f"z{len(wanted) + 1}" in index:
@@ -189,7 +215,8 @@ def from_rows(path: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -
         raise InputError(f"{path}: has no columns z1, z2, …, but {', '.join(header[:8])}")
     z = np.empty((len(rows), len(wanted)), dtype=np.float32)
     ids, smiles = [], []
-    for number, row in enumerate(rows):
+    for place_of_row, row in enumerate(rows):
+        number = done + place_of_row
         if len(row) != len(header):
             raise InputError(
                 f"{path}, row {number + 1}: has {len(row)} fields, its header {len(header)}"
@@ -198,7 +225,7 @@ def from_rows(path: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -
         smiles.append(row[index["smiles"]] if "smiles" in index else "")
         for place, column in enumerate(wanted):
             try:
-                z[number, place] = float(row[column])
+                z[place_of_row, place] = float(row[column])
             except ValueError as error:
                 raise InputError(
                     f"{path}, row {number + 1}, z{place + 1}: {row[column]!r} is not a number"
