@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import csv
 import io
+import shutil
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from tempfile import TemporaryFile
+from typing import IO, Any, BinaryIO, NamedTuple
 from zipfile import BadZipFile, ZipFile
 
 import numpy as np
@@ -74,31 +78,89 @@ def format_of(path: str) -> str:
 
 def write_latents(handle: BinaryIO, table: Latents, format: str) -> None:
     """Write latent vectors as arrays id, smiles and z (npz) or columns id, smiles, z1, z2, …"""
-    if format == "npz":
-        np.savez(
-            handle,
-            id=np.array(table.ids, dtype=np.str_),
-            smiles=np.array(table.smiles, dtype=np.str_),
-            z=table.z,
-        )
-        return
-    names = [f"z{i}" for i in range(1, 1 + table.z.shape[1])]
-    if format == "parquet":
-        arrow()
-        import pandas
+    with latent_writer(handle, table.z.shape[1], format) as write:
+        write(table)
 
-        columns = {"id": table.ids, "smiles": table.smiles} | dict(
-            zip(names, table.z.T, strict=True)
+
+@contextmanager
+def latent_writer(
+    handle: BinaryIO, width: int, format: str
+) -> Iterator[Callable[[Latents], object]]:
+    """Yield the function that writes some rows of ``width`` dimensions; memory does not grow with
+    their number. The file is whole at the end.
+    """
+    names = ["id", "smiles", *(f"z{i}" for i in range(1, 1 + width))]
+    if format == "npz":
+        with TemporaryFile() as vectors, TemporaryFile("w+", encoding="utf-8", newline="") as texts:
+            spool = _Spool(vectors, texts, width)
+            yield spool.add
+            spool.write(handle)
+    elif format == "parquet":
+        pa, parquet = arrow()
+        kinds = [pa.string(), pa.string(), *[pa.float32()] * width]
+        schema = pa.schema(list(zip(names, kinds, strict=True)))
+        with parquet.ParquetWriter(handle, schema) as file:
+            yield lambda part: file.write_table(
+                pa.table([part.ids, part.smiles, *part.z.T], schema=schema)
+            )
+    else:
+        text = io.TextIOWrapper(handle, encoding="utf-8", newline="")
+        write = row_writer(text)
+        write(names)
+
+        def write_rows(part: Latents) -> None:
+            for number, smiles, vector in zip(*part, strict=True):
+                write([number, smiles, *(f"{value:.9g}" for value in vector)])
+
+        try:
+            yield write_rows
+            text.flush()
+        finally:
+            text.detach()
+
+
+class _Spool:
+    """Rows of an npz file, kept in temporary files until their number and longest text is known."""
+
+    def __init__(self, vectors: IO[bytes], texts: IO[str], width: int) -> None:
+        self.vectors, self.texts, self.width = vectors, texts, width
+        self.rows, self.longest = 0, [1, 1]
+
+    def add(self, part: Latents) -> None:
+        """Keep some rows."""
+        self.vectors.write(np.ascontiguousarray(part.z, dtype=np.float32).tobytes())
+        csv.writer(self.texts, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows(
+            zip(part.ids, part.smiles, strict=True)
         )
-        pandas.DataFrame(columns).to_parquet(handle, index=False)
-        return
-    text = io.TextIOWrapper(handle, encoding="utf-8", newline="")
-    write = row_writer(text)
-    write(["id", "smiles", *names])
-    for number, smiles, vector in zip(table.ids, table.smiles, table.z, strict=True):
-        write([number, smiles, *(f"{value:.9g}" for value in vector)])
-    text.flush()
-    text.detach()
+        self.rows += len(part.ids)
+        for place, column in enumerate((part.ids, part.smiles)):
+            self.longest[place] = max([self.longest[place], *map(len, column)])
+
+    def write(self, handle: BinaryIO) -> None:
+        """Write all rows as the arrays of an npz file."""
+        with ZipFile(handle, "w") as archive:
+            for place, name in enumerate(("id", "smiles")):
+                kind = np.dtype(f"<U{self.longest[place]}")
+                with self._array(archive, name, kind, (self.rows,)) as array:
+                    self.texts.seek(0)
+                    rows = csv.reader(self.texts)
+                    while block := [row[place] for row in islice(rows, PART)]:
+                        array.write(np.array(block, dtype=kind).tobytes())
+            with self._array(archive, "z", np.dtype("<f4"), (self.rows, self.width)) as array:
+                self.vectors.seek(0)
+                shutil.copyfileobj(self.vectors, array)
+
+    @staticmethod
+    @contextmanager
+    def _array(
+        archive: ZipFile, name: str, kind: np.dtype[Any], shape: tuple[int, ...]
+    ) -> Iterator[IO[bytes]]:
+        """A file in the archive, its header as numpy writes it."""
+        with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+            described = np.lib.format.dtype_to_descr(kind)
+            header = {"descr": described, "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, header)
+            yield file
 
 
 def read_latents(path: str) -> Latents:

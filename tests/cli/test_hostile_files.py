@@ -103,7 +103,7 @@ def test_a_stream_of_vectors_without_end_is_decoded_as_it_comes(
     import subprocess
 
     endless_rows = "echo z1,z2,z3,z4,z5,z6,z7,z8; yes 0,0,0,0,0,0,0,1"
-    line = command("decode", "-", "-m", tiny_run)
+    line = command("decode", "-", "-m", tiny_run, "--greedy")
     run = subprocess.run(
         ["sh", "-c", f'({endless_rows}) | "$@" | head -3', "sh", *line],
         capture_output=True,
@@ -117,7 +117,7 @@ def test_a_stream_of_vectors_without_end_is_decoded_as_it_comes(
 def test_vectors_without_a_header_are_refused_at_once(command: Any, tiny_run: Path) -> None:
     import subprocess
 
-    line = command("decode", "-", "-m", tiny_run)
+    line = command("decode", "-", "-m", tiny_run, "--greedy")
     run = subprocess.run(
         ["sh", "-c", 'yes 0,0,0 | "$@"', "sh", *line], capture_output=True, text=True, timeout=200
     )
