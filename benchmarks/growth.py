@@ -1,13 +1,14 @@
-"""Whether time and memory grow with the number of molecules: prepare, sample and score at powers of
-ten.
+"""Whether time and memory grow with the number of molecules: every verb that takes many, at powers
+of ten.
 
     python benchmarks/growth.py molecules.csv.gz -m model/ --largest 1e6
 
 Every size is a run of the installed command in a process of its own. A molecule's time is that of
 the molecules beyond the size before, so starting is not in it; memory is what is resident at its
 highest, of the process itself and together with its workers (what they share is counted in each).
-The goal is one time per molecule at every size, and for sample and score one memory. A file that is
-too short is repeated: prepare then counts most rows as seen before."""
+The goal is one time per molecule at every size, and one memory, for all but prepare and optimize;
+optimize is measured in calls of its score. A file that is too short is repeated: prepare then
+counts most rows as seen before."""
 
 from __future__ import annotations
 
@@ -30,7 +31,11 @@ from molvae.runtime.process_pool import default_workers
 
 COMMAND = str(Path(sys.executable).with_name("molvae"))
 CORES = default_workers()
-VERBS = ("prepare", "sample", "sample --all", "score")
+VERBS = (
+    *("prepare", "sample", "sample --all", "score", "encode", "decode --greedy", "analogs"),
+    *("likelihood", "optimize"),
+)
+OF_MODELS = ("sample", "encode", "decode", "analogs", "likelihood", "optimize")
 SMALLEST = 1_000
 LOOKS = 0.05  # seconds between two looks at the memory
 
@@ -97,6 +102,14 @@ def write_rows(source: list[str], count: int, path: Path) -> None:
         rows.writerows([one] for one in itertools.islice(itertools.cycle(source), count))
 
 
+def repeat_rows(path: Path, count: int) -> None:
+    """Repeat the rows of a CSV file until there are ``count``."""
+    header, *rows = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    with open(path, "w", encoding="utf-8") as handle:
+        handle.write(header)
+        handle.writelines(itertools.islice(itertools.cycle(rows), count))
+
+
 def cost_of(
     verb: str, count: int, source: list[str], model: str, scores: str, folder: Path
 ) -> Cost:
@@ -104,7 +117,19 @@ def cost_of(
     if verb.startswith("sample"):
         return measured(*verb.split(), "-m", model, "-n", str(count), "-o", "/dev/null")
     path = folder / "molecules.csv"
+    of_model = ("-m", model, "-o", "/dev/null")
+    if verb == "analogs":
+        return measured("analogs", source[0], "-n", str(count), *of_model)
+    if verb == "optimize":
+        return measured("optimize", "--maximize", "qed", "--calls", str(count), *of_model)
+    if verb.startswith("decode"):
+        write_rows(source, min(count, 1000), path)
+        measured("encode", str(path), "-m", model, "-o", str(folder / "latents.csv"))
+        repeat_rows(folder / "latents.csv", count)
+        return measured(*verb.split(), str(folder / "latents.csv"), *of_model)
     write_rows(source, count, path)
+    if verb in OF_MODELS:
+        return measured(verb, str(path), *of_model)
     if verb == "score":
         return measured("score", str(path), "--scores", scores, "-o", "/dev/null")
     return measured("prepare", str(path), "-o", str(folder / f"prepared{count}"))
@@ -144,10 +169,8 @@ def main(
 ) -> None:
     """Run everything and print the table as it grows."""
     verbs = chosen or VERBS
-    if model is None and any(verb.startswith("sample") for verb in verbs):
-        raise click.UsageError(
-            "--model is needed for sampling; --only prepare --only score do without"
-        )
+    if model is None and any(verb.startswith(OF_MODELS) for verb in verbs):
+        raise click.UsageError("--model is needed; --only prepare --only score do without")
     with open_table(molecules) as table:
         source = [record.smiles for record in itertools.islice(table, int(largest))]
     versions = ", ".join(

@@ -1,1 +1,27 @@
 """The command line: one file a verb, options in, library calls, rows out."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any, NoReturn
+
+
+def start() -> NoReturn:
+    """Run the command line; this is the installed ``molvae``.
+
+    While it is imported nothing is open that would have to be cleared away, so a signal ends it at
+    once; an exception raised inside an import could end up anywhere."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, end)
+    from .main import main
+
+    main()
+
+
+def end(number: int, _: Any) -> NoReturn:
+    """End at once, with a word."""
+    os.write(2, b"Interrupted.\n" if number == signal.SIGINT else b"Terminated.\n")
+    os._exit(128 + number)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+from itertools import chain
 
 import click
 
@@ -47,39 +47,31 @@ def decode(
     whether its SELFIES is the one that the molecule is written in; one that is not is often a slip.
     A vector that decodes to no atoms has an empty SMILES."""
     from molvae.datasets.text_files import cell, row_writer
-    from molvae.errors import InputError
     from molvae.generation.codec import BATCH, Codec
-    from molvae.generation.latent_files import read_latents
+    from molvae.generation.latent_files import latent_parts
     from molvae.generation.rebuilding import WIDTH, rebuild
 
     check_table(output, force, [latents])
     note_terminal(latents)
-    if latents == "-":
-        if sys.stdin is None:
-            raise InputError("standard input is closed; nothing can be read from -")
-        table = read_latents(latents, sys.stdin.buffer)
-    else:
-        try:
-            with open(latents, "rb") as handle:
-                table = read_latents(latents, handle)
-        except OSError as error:
-            raise InputError(f"{latents}: cannot be read ({error.strerror})") from error
+    parts = latent_parts(latents, BATCH)
+    first = next(parts)  # what is wrong with the file is said before a model is loaded
     codec = Codec.load(model, chosen_device(device))
-    codec.check_latents(table.z)
-    empty = back = 0
-    with open_output(output, force) as out, progress("vectors", len(table.ids)) as advance:
+    codec.check_latents(first.z)
+    rows = empty = back = 0
+    with open_output(output, force) as out, progress("vectors", None) as advance:
         write = row_writer(out, delimiter_of(output), excel_safe)
         write(["id", "smiles", "selfies", "encodes_back", "canonical"])
-        for start in range(0, len(table.ids), BATCH):
-            part = slice(start, start + BATCH)
-            rebuilt = rebuild(codec, table.z[part], 1 if greedy else WIDTH)
-            for number, one in zip(table.ids[part], rebuilt, strict=True):
+        for part in chain([first], parts):
+            codec.check_latents(part.z, rows)
+            rebuilt = rebuild(codec, part.z, 1 if greedy else WIDTH)
+            for number, one in zip(part.ids, rebuilt, strict=True):
                 empty += not one.smiles
                 back += one.encodes_back
                 write([number, one.smiles, one.selfies, *map(cell, one[2:4])])
                 advance(1)
+            rows += len(part.ids)
     note(
-        f"{len(table.ids):,} decoded, {back:,} of which encode to their vector again"
+        f"{rows:,} decoded, {back:,} of which encode to their vector again"
         + (f", {empty:,} without atoms" if empty else "")
     )
     return 0

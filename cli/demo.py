@@ -67,7 +67,11 @@ def demo(output: str, force: bool) -> int:
 def is_demo(folder: Path) -> bool:
     """True if an earlier demo made ``folder``, so that nobody's own files are in it."""
     readme = folder / "README.txt"
-    return readme.is_file() and readme.read_bytes().startswith(CONTENTS.splitlines()[0].encode())
+    if not readme.is_file():
+        return False
+    first = CONTENTS.splitlines()[0].encode()
+    with open(readme, "rb") as handle:
+        return handle.read(len(first)) == first
 
 
 def step(title: str, *arguments: object) -> None:

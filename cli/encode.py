@@ -58,12 +58,10 @@ def encode(
 
     Writes npz, csv, csv.gz or parquet by the extension, with an id for every row. Rows that cannot
     be encoded are named on stderr and left out."""
-    import numpy as np
-
     from molvae.datasets.table_reader import open_table
-    from molvae.errors import MoleculeError, UsageError
+    from molvae.errors import MoleculeError
     from molvae.generation.codec import Codec
-    from molvae.generation.latent_files import Latents, format_of, write_latents
+    from molvae.generation.latent_files import Latents, format_of, latent_writer
     from molvae.generation.reader import Reading
     from molvae.runtime.process_pool import chunked
 
@@ -71,41 +69,53 @@ def encode(
     format = format_of(output)
     note_terminal(molecules)
     codec = Codec.load(model, chosen_device(device))
-    ids: list[str] = []
-    smiles: list[str] = []
-    parts, dropped = [np.zeros((0, codec.latent), np.float32)], Counter[str]()
-    with open_table(molecules, column) as table, progress("molecules", None) as advance:
+    encoded, dropped = 0, Counter[str]()
+    with open_table(molecules, column) as table:
         note(f"{table.name}: SMILES in column {table.smiles_column!r} (chosen {table.chosen_by})")
-        names = [name.strip().lower() for name in table.columns]
-        wanted = [id_column.lower()] if id_column else ["id", "name"]
-        place = next((names.index(name) for name in wanted if name in names), None)
-        if id_column and place is None:
-            raise UsageError(
-                f"--id-column: {table.name} has no column {id_column!r}, but "
-                f"{', '.join(table.columns)}"
-            )
-        for records in chunked(table, 2048):
-            readings: list[Reading] = []
-            for record in records:
-                try:
-                    if record.problem:
-                        raise MoleculeError(record.problem, record.smiles)
-                    readings.append(codec.reader.read(record.smiles))
-                except MoleculeError as error:
-                    dropped[error.reason] += 1
-                    note(f"{table.name}, line {record.line}: {error}")
-                    continue
-                ids.append(id_of(record, place, table.name))
-            parts.append(codec.encode_readings(readings, refine))
-            smiles += [reading.smiles for reading in readings]
-            advance(len(records))
-    with open_bytes(output, force) as handle:
-        write_latents(handle, Latents(ids, smiles, np.concatenate(parts)), format)
+        place = id_place(table, id_column)
+        with (
+            open_bytes(output, force) as handle,
+            latent_writer(handle, codec.latent, format) as write,
+            progress("molecules", None) as advance,
+        ):
+            for records in chunked(table, 2048):
+                readings: list[Reading] = []
+                ids: list[str] = []
+                for record in records:
+                    try:
+                        if record.problem:
+                            raise MoleculeError(record.problem, record.smiles)
+                        readings.append(codec.reader.read(record.smiles))
+                    except MoleculeError as error:
+                        dropped[error.reason] += 1
+                        note(f"{table.name}, line {record.line}: {error}")
+                        continue
+                    ids.append(id_of(record, place, table.name))
+                smiles = [reading.smiles for reading in readings]
+                write(Latents(ids, smiles, codec.encode_readings(readings, refine)))
+                encoded += len(ids)
+                advance(len(records))
     note(
-        f"{len(ids):,} encoded"
+        f"{encoded:,} encoded"
         + "".join(f", {count:,} left out ({reason})" for reason, count in dropped.most_common())
     )
-    return 0 if ids or not dropped else 1
+    return 0 if encoded or not dropped else 1
+
+
+def id_place(table: Any, id_column: str | None) -> int | None:
+    """The place of the column of ids, None if there is none; UsageError if the one named is not
+    there.
+    """
+    from molvae.errors import UsageError
+
+    names = [name.strip().lower() for name in table.columns]
+    wanted = [id_column.lower()] if id_column else ["id", "name"]
+    place = next((names.index(name) for name in wanted if name in names), None)
+    if id_column and place is None:
+        raise UsageError(
+            f"--id-column: {table.name} has no column {id_column!r}, but {', '.join(table.columns)}"
+        )
+    return place
 
 
 def id_of(record: Any, place: int | None, table: str) -> str:

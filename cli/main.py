@@ -11,12 +11,14 @@ import logging
 import shlex
 import signal
 import sys
+import time
 from importlib import import_module
 from typing import Any, NoReturn
 
 import click
 
 from molvae.errors import MolvaeError
+from molvae.runtime.signals import Stopped, answered
 
 from .output import mend_streams, note, on_terminal, silence
 
@@ -129,26 +131,33 @@ def cli() -> None:
 
 
 def main(args: list[str] | None = None) -> NoReturn:
-    """Run the command line; this is the installed ``molvae``."""
+    """Run the command line and exit."""
     mend_streams()
-    before, limits = signal.signal(signal.SIGTERM, end), gc.get_threshold()
+    stop, limits = Stop(), gc.get_threshold()
     # Objects made at the start stay: collecting among them often is in vain.
     gc.set_threshold(10_000, *limits[1:])
+    code = 0
     try:
-        sys.exit(run(args))
-    except Terminated as stop:
-        sys.exit(stop.code)
+        with answered(stop.answer):
+            code = run(args)
+    except BaseException:
+        # A library that is being imported may turn the exception of a signal into one of its own.
+        if stop.number is None:
+            raise
     finally:
-        signal.signal(signal.SIGTERM, before)
         gc.set_threshold(*limits)
+    if stop.number is not None:
+        note("Interrupted." if stop.number == signal.SIGINT else "Terminated.")
+        code = 128 + stop.number
+    sys.exit(code)
 
 
 class Notes(logging.Handler):
-    """Log messages of the library, shown on a terminal."""
+    """Log messages of the library: warnings, and on a terminal all."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """One line on stderr."""
-        if on_terminal():
+        if record.levelno >= logging.WARNING or on_terminal():
             note(record.getMessage())
 
 
@@ -188,12 +197,19 @@ def run(args: list[str] | None) -> int:
     return result if isinstance(result, int) else 0
 
 
-class Terminated(BaseException):
-    """SIGTERM came. No SystemExit: that of a user's scorer is caught."""
+class Stop:
+    """Answers a signal by unwinding, so that no half-written file and no worker stays behind."""
 
-    code = 128 + signal.SIGTERM
+    PATIENCE = 1.0
+    """Seconds of unwinding that no further signal disturbs."""
 
+    def __init__(self) -> None:
+        self.number: int | None = None
+        self.last = float("-inf")
 
-def end(*_: Any) -> NoReturn:
-    """Answer SIGTERM by unwinding, so that no half-written file and no worker stays behind."""
-    raise Terminated
+    def answer(self, number: int, _: Any) -> None:
+        """Raise Stopped; again for a later signal, in case the first one was swallowed."""
+        self.number = self.number or number
+        if time.monotonic() - self.last > self.PATIENCE:
+            self.last = time.monotonic()
+            raise Stopped(number)

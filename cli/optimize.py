@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from .options import (
     model_option,
     output_option,
     report_option,
+    scorer_timeout_option,
     seed_option,
     workers_option,
 )
@@ -46,6 +49,7 @@ Examples:
     help="A score of your own: a Python function that takes an RDKit molecule and returns a "
     "number. It is maximised, unless --minimize or --target names the function.",
 )
+@scorer_timeout_option
 @click.option("--start", metavar="FILE", help="Molecules to begin with, such as leads.")
 @click.option(
     "--with",
@@ -82,6 +86,7 @@ def optimize(
     minimize: tuple[str, ...],
     target: tuple[str, ...],
     scorers: tuple[str, ...],
+    scorer_timeout: float,
     start: str | None,
     windows: tuple[str, ...],
     keep: str,
@@ -118,6 +123,7 @@ def optimize(
     if resume and history is None:
         raise UsageError("--resume goes on with a --history: name its file")
     objective = objective_of(maximize, minimize, target, scorers)
+    objective = replace(objective, plan=replace(objective.plan, timeout=scorer_timeout))
     conditions = Conditions(tuple(map(condition_of, windows)), keep)
     before = read_history(history, objective) if resume and history else []
     if history and not resume:
@@ -206,14 +212,15 @@ def write_history(path: str, objective: Any, calls: Any, append: bool = False) -
 
 def read_history(path: str, objective: Any) -> list[Any]:
     """The calls in a history, but for those of its last round, which may not be whole."""
+    from molvae.datasets.text_files import Lines
     from molvae.errors import InputError
     from molvae.optimisation.search import Call
 
     if not Path(path).is_file():
         return []
     calls = []
-    with open(path, encoding="utf-8", newline="") as handle:
-        rows = csv.reader(handle)
+    with closing(Lines(path)) as lines:
+        rows = csv.reader(lines)
         if next(rows, None) != ["round", "smiles", *objective.columns, "source", "status"]:
             raise InputError(f"{path}: is no history of a search with these goals")
         for line, row in enumerate(rows, start=2):

@@ -164,6 +164,20 @@ def workers_option(command: Command) -> Command:
     )(command)
 
 
+def scorer_timeout_option(command: Command) -> Command:
+    """``--scorer-timeout``."""
+    return click.option(
+        "--scorer-timeout",
+        type=Number(0.0, 1e6, open_low=True),
+        default=None,
+        metavar="SECONDS",
+        help="Give up a molecule whose scores take longer, and end the processes that they have "
+        "started.  [default: no limit]",
+        # Without a limit, too, a scorer runs in a process of its own, which it may kill.
+        callback=lambda ctx, _, value: value or (math.inf if ctx.params["scorers"] else 0.0),
+    )(command)
+
+
 def seed_option(command: Command) -> Command:
     """``--seed``: randomness."""
     return click.option(

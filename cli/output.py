@@ -205,9 +205,13 @@ def open_plain(path: str, force: bool) -> Iterator[BinaryIO]:
 
 @contextmanager
 def open_output(path: str, force: bool = False) -> Iterator[TextIO]:
-    """A text stream to ``path`` in UTF-8, otherwise as :func:`open_bytes`."""
+    """A text stream to ``path`` in UTF-8, otherwise as :func:`open_bytes`.
+
+    Names of files that are not UTF-8 are written escaped, as ``\\udcff``."""
     with open_bytes(path, force) as binary:
-        text = io.TextIOWrapper(binary, encoding="utf-8", newline="", write_through=path == "-")
+        text = io.TextIOWrapper(
+            binary, "utf-8", "backslashreplace", newline="", write_through=path == "-"
+        )
         try:
             yield text
             text.flush()

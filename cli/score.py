@@ -12,6 +12,7 @@ from .options import (
     force_option,
     output_option,
     report_option,
+    scorer_timeout_option,
     workers_option,
 )
 
@@ -65,6 +66,7 @@ def print_list(context: click.Context, _: click.Parameter, wanted: bool) -> None
     help="Score the parent, without salts and solvents and neutralised, in place of the molecule "
     "as it is written; a column `parent` says what that is.",
 )
+@scorer_timeout_option
 @excel_safe_option
 @column_option
 @report_option
@@ -76,6 +78,7 @@ def score(
     scores: str | None,
     scorers: tuple[str, ...],
     parent: bool,
+    scorer_timeout: float,
     excel_safe: bool,
     column: str | None,
     page: str | None,
@@ -94,7 +97,7 @@ def score(
     from .output import check_table, delimiter_of, note, note_terminal, open_output, progress
     from .pages import check_page, facts_of, kept_rows, write_table_page
 
-    plan = plan_scores(scores, scorers, parent)
+    plan = plan_scores(scores, scorers, parent, scorer_timeout)
     check_table(output, force, inputs=[molecules])
     check_page(page, force, [molecules, output])
     note_terminal(molecules)

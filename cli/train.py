@@ -319,9 +319,11 @@ def report(record: Any) -> None:
 
 @contextmanager
 def stop_on_signal() -> Iterator[list[int]]:
-    """Note SIGINT and SIGTERM in the list instead of dying of the first; a second SIGINT ends at
-    once.
+    """Note signals that stop in the list instead of dying of the first; a second SIGINT ends at
+    once. SIGUSR1 is what schedulers send before the end of a job's time.
     """
+    from molvae.runtime.signals import STOPS, answered
+
     caught: list[int] = []
 
     def note_signal(number: int, _: Any) -> None:
@@ -329,11 +331,6 @@ def stop_on_signal() -> Iterator[list[int]]:
             raise KeyboardInterrupt
         caught.append(number)
 
-    before = {
-        number: signal.signal(number, note_signal) for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
+    more = (signal.SIGUSR1,) if hasattr(signal, "SIGUSR1") else ()
+    with answered(note_signal, STOPS + more):
         yield caught
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -22,6 +22,9 @@ gap is over 5 nats); samples are nearly as good as at level 0 (benchmarks/LOG.md
 MAX_TEMPERATURE = 100.0
 """Highest sampling temperature: far below it symbols are already drawn almost uniformly."""
 
+LARGEST_RECIPE = 1_000_000
+"""Bytes of a file of options; its name may lead to a device that never ends."""
+
 OLD_KEYS = {
     "sharpest": "max_signal",
     "grammar": "prefix_features",
@@ -298,7 +301,11 @@ def read_toml(
     A recipe without any ``[[stage]]`` has one; sections outside the stages hold for all of them.
     ``said`` gets a note on every key that has another name now. UsageError if it cannot be read."""
     try:
-        values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        with open(path, "rb") as handle:
+            content = handle.read(LARGEST_RECIPE + 1)
+        if len(content) > LARGEST_RECIPE:
+            raise ValueError(f"larger than {LARGEST_RECIPE:,} bytes")
+        values = tomllib.loads(content.decode("utf-8").replace("\r\n", "\n"))
     # ValueError: what tomllib raises, and a number of 5,000 digits; RecursionError: deep nesting.
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{path}: not a readable TOML file ({error})") from error

@@ -337,3 +337,17 @@ def test_the_installed_packages_are_those_of_the_tree() -> None:
 def test_no_module_has_a_name_without_meaning() -> None:
     wrong = {"utils", "util", "common", "core", "helpers", "misc", "base"}
     assert not wrong & {path.stem for path in [*layout.sources(), *layout.sources("cli")]}
+
+
+def test_no_file_is_read_without_a_bound() -> None:
+    """Whole files go through ``runtime.bounded_files``, or say how many bytes they take at most."""
+    unbounded = []
+    for path in [*layout.sources("molvae"), *layout.sources("cli")]:
+        for node in ast.walk(layout.tree_of(path)):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+                continue
+            if node.func.attr in ("read_text", "read_bytes", "readlines") or (
+                node.func.attr in ("read", "readline") and not node.args and not node.keywords
+            ):
+                unbounded.append(f"{path.name}:{node.lineno}")
+    assert unbounded == []

@@ -21,6 +21,8 @@ from typing import Any
 from rdkit import Chem
 
 from ..errors import UsageError
+from ..runtime.bounded_files import SMALL, read_bounded
+from ..runtime.signals import is_stop
 
 Scorer = Callable[[Chem.Mol], float]
 
@@ -84,6 +86,10 @@ def _load(scorer: str) -> Scorer:
 @cache
 def _run_file(path: str) -> Any:
     """The module that a Python file makes when it is run."""
+    try:
+        read_bounded(path, SMALL)  # Python itself would read on for ever
+    except OSError as error:
+        raise UsageError(f"the scorer file {path!r} {error.strerror}") from error
     specification = importlib.util.spec_from_file_location(f"molvae_scorer_{Path(path).stem}", path)
     if specification is None or specification.loader is None:
         raise UsageError(f"the scorer file {path!r} is not Python: its name must end in .py")
@@ -93,7 +99,9 @@ def _run_file(path: str) -> Any:
     try:
         with redirect_stdout(sys.stderr):
             specification.loader.exec_module(module)
-    except (Exception, SystemExit) as error:  # whatever a file of the user's raises when it is run
+    except BaseException as error:  # whatever a file of the user's raises when it is run
+        if is_stop(error):
+            raise
         raise UsageError(f"the scorer file {path!r} cannot be loaded: {one_line(error)}") from error
     return module
 
@@ -108,12 +116,19 @@ def call_scorer(function: Scorer, mol: Chem.Mol) -> tuple[float | None, str]:
         if value is None or isinstance(value, str | bytes):
             return None, f"returned {value!r:.60}, not a number"
         number = float(value)
-    except (Exception, SystemExit) as error:  # of one scorer on one molecule: anything at all
+    except BaseException as error:  # of one scorer on one molecule: anything at all
+        if is_stop(error):
+            raise
         return None, one_line(error)
     return (number, "") if math.isfinite(number) else (None, f"returned {number}")
 
 
 def one_line(error: BaseException) -> str:
     """The kind of an error and what it says, fit for a cell."""
-    text = " ".join(str(error).split())
+    try:
+        text = " ".join(str(error).split())
+    except BaseException as another:  # what it says is the user's code as well
+        if is_stop(another):
+            raise
+        text = ""
     return f"{type(error).__name__}: {text:.200}" if text else type(error).__name__

@@ -56,6 +56,8 @@ _ODD = re.compile(r"[^BCNOSFlr()=#0-9%]")
 
 A plain text has none of them but [NH1]. The decoder writes l and r in Cl and Br alone."""
 
+_MAP = re.compile(r":\d+\]")
+
 # All that the canonical SMILES of a plain text depends on: valences, aromaticity, and the hydrogens
 # of aromatic nitrogen.
 _PLAIN_CHECKS = int(
@@ -89,7 +91,8 @@ def parse(smiles: str, limits: Limits = DEFAULT_LIMITS, read: Reader = Chem.MolF
     """Read one SMILES into a sanitised molecule by ``read``, or raise MoleculeError saying why it
     cannot be used.
 
-    Plain spaces around the SMILES are ignored; nothing inside it is.
+    Plain spaces around the SMILES are ignored, and so are atom maps, which are names of atoms in a
+    reaction and no part of the molecule; nothing else inside it is.
 
     >>> parse("OCC").GetNumAtoms()
     3
@@ -114,7 +117,7 @@ def parse(smiles: str, limits: Limits = DEFAULT_LIMITS, read: Reader = Chem.MolF
         raise MoleculeError(UNREADABLE, smiles, _why_unreadable(text))
     if mol.HasQuery():
         raise MoleculeError(QUERY, smiles)
-    return mol
+    return _without_maps(mol, read) if _MAP.search(text) else mol
 
 
 def canonical(mol: Mol) -> str:
@@ -222,6 +225,14 @@ def _check_size(text: str, limits: Limits) -> None:
     rings = mol.GetNumBonds() - mol.GetNumAtoms() + len(Chem.GetMolFrags(mol))
     if rings > limits.max_rings:
         raise MoleculeError(TOO_LARGE, text, f"{rings} rings, at most {limits.max_rings}")
+
+
+def _without_maps(mol: Mol, read: Reader) -> Mol:
+    """The molecule read anew without atom maps, on which neither stereo nor order may depend."""
+    for atom in mol.GetAtoms():
+        atom.SetAtomMapNum(0)
+    with BlockLogs():
+        return read(Chem.MolToSmiles(mol)) or mol
 
 
 def _why_unreadable(text: str) -> str:

@@ -6,13 +6,14 @@ Adding a property is adding a line to ``PROPERTIES``. A property either has a va
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
+import math
 import os
-import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 from rdkit import Chem
@@ -54,10 +55,21 @@ def synthetic_accessibility(mol: Chem.Mol) -> float:
     """SA score, 1 (easy to make) to 10 (hard), as RDKit's contributed implementation has it.
 
     Ertl and Schuffenhauer, J. Cheminformatics 1 (2009) 8; RDKit's fingerprints have moved a little
-    since, so values differ slightly from the paper's. Raises ``MoleculeError`` as ``qed`` does.
+    since, so values differ slightly from the paper's. Isotopes do not count, as no label makes a
+    molecule harder by the score's own fragments. Raises ``MoleculeError`` as ``qed`` does.
     """
     _refuse_unfitted(mol)
-    return float(sa_scorer()(mol))
+    return float(sa_scorer()(_without_isotopes(mol)))
+
+
+def _without_isotopes(mol: Chem.Mol) -> Chem.Mol:
+    """The molecule of natural isotopes: deuterium is then a hydrogen as any other."""
+    if not any(atom.GetIsotope() for atom in mol.GetAtoms()):
+        return mol
+    natural = Chem.Mol(mol)
+    for atom in natural.GetAtoms():
+        atom.SetIsotope(0)
+    return Chem.RemoveHs(natural)
 
 
 def lipinski_violations(mol: Chem.Mol) -> int:
@@ -120,23 +132,38 @@ def _catalog(name: str) -> Any:
 
 @cache
 def sa_scorer() -> Callable[[Chem.Mol], float]:
-    """The SA score that RDKit ships, loaded from where this build of RDKit keeps it."""
-    try:
-        from rdkit.Contrib.SA_Score import sascorer
-    except ImportError:  # some builds of RDKit keep Contrib beside the package
-        from rdkit.Chem import RDConfig
+    """The SA score that RDKit ships, without the pole of its formula.
 
-        sys.path.append(os.path.join(RDConfig.RDContribDir, "SA_Score"))
-        try:
-            sascorer = importlib.import_module("sascorer")
-        finally:
-            sys.path.pop()
+    RDKit smooths raw scores above 8 to 8 + log(raw - 8), which falls to minus infinity at 8 and
+    comes back to 8 at 9; in between it is 8 here, so that harder is never a smaller number.
+    """
+    sascorer = _sa_module()
+    # Its other logarithm is of a ratio above 1, so this changes nothing but the pole.
+    sascorer.math = SimpleNamespace(log=lambda x: max(0.0, math.log(x)), log10=math.log10)
     with warnings.catch_warnings():
         # it leaves the file of its fragment scores to the garbage collector
         warnings.simplefilter("ignore", ResourceWarning)
         sascorer.readFragmentScores()
     score: Callable[[Chem.Mol], float] = sascorer.calculateScore
     return score
+
+
+def _sa_module() -> Any:
+    """A copy of RDKit's module for molvae alone, from where this build of RDKit keeps it."""
+    try:
+        found = importlib.util.find_spec("rdkit.Contrib.SA_Score.sascorer")
+    except ModuleNotFoundError:  # some builds of RDKit keep Contrib beside the package
+        found = None
+    if found is None or found.origin is None:
+        from rdkit.Chem import RDConfig
+
+        path = os.path.join(RDConfig.RDContribDir, "SA_Score", "sascorer.py")
+        found = importlib.util.spec_from_file_location("sascorer", path)
+    if found is None or found.loader is None:
+        raise ModuleNotFoundError("this build of RDKit lacks Contrib/SA_Score/sascorer.py")
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
 
 
 def _refuse_unfitted(mol: Chem.Mol) -> None:

@@ -18,6 +18,7 @@ from itertools import chain, count
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from rdkit import Chem
+from rdkit.rdBase import BlockLogs
 
 from ..errors import MoleculeError, UsageError
 from ..runtime.process_pool import chunked, default_workers, forks_workers, map_chunks
@@ -37,6 +38,7 @@ FEW = 4 * CHUNK_SIZE
 
 OK = "ok"
 CRASHED = "crashed"
+TIMED_OUT = "timed out"
 NOT_TEXT = "not text"
 
 Extra = TypeVar("Extra")
@@ -47,12 +49,15 @@ class Plan:
     """Names of properties to compute for every molecule, then scorers; see :func:`plan_scores`.
 
     With ``parent`` the parent (see :mod:`.standardise`) is scored in place of the molecule as
-    written, and the first column is its SMILES.
+    written, and the first column is its SMILES. A molecule whose scores take longer than
+    ``timeout`` seconds is given up; infinity is no limit, but has scorers run in another process
+    than this one, which they may end; 0 is neither.
     """
 
     names: tuple[str, ...]
     scorers: tuple[str | Scorer, ...] = ()
     parent: bool = False
+    timeout: float = 0.0
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -105,7 +110,10 @@ class Counts:
 
 
 def plan_scores(
-    names: Sequence[str] | None = None, scorers: Sequence[str | Scorer] = (), parent: bool = False
+    names: Sequence[str] | None = None,
+    scorers: Sequence[str | Scorer] = (),
+    parent: bool = False,
+    timeout: float = 0.0,
 ) -> Plan:
     """Check what is asked for: ``names`` of properties (None is the default ones) and ``scorers``.
 
@@ -129,7 +137,7 @@ def plan_scores(
     settled = tuple(map(settle_scorer, scorers))
     if not chosen and not settled:
         raise UsageError("no scores are asked for; `molvae score --list` shows what there is")
-    return Plan(chosen, settled, parent)
+    return Plan(chosen, settled, parent, timeout)
 
 
 def score(
@@ -183,12 +191,19 @@ def stream(
     if workers < 1:
         raise UsageError(f"`workers` (={workers}) must be at least 1")
     if not _travels(plan):
+        if plan.timeout:
+            raise UsageError(
+                "a scorer that cannot be sent to another process cannot be timed: give it as "
+                "'file.py:function'"
+            )
         workers = 1
     # Tables are loaded once, here, and shared with the workers; scorers of others run where rows
     # do.
     measure(Plan(plan.names), Chem.MolFromSmiles("Cc1ccccc1"))
-    chunks = chunked(smiles_of_items(), CHUNK_SIZE)
-    for rows in map_chunks(partial(score_chunk, plan), chunks, workers, partial(_crashed, plan)):
+    limit = plan.timeout or None
+    chunks = chunked(smiles_of_items(), 1 if limit and limit < math.inf else CHUNK_SIZE)
+    work, crashed, late = (partial(one, plan) for one in (score_chunk, _crashed, _timed_out))
+    for rows in map_chunks(work, chunks, workers, crashed, limit, late):
         for row in rows:
             yield waiting.popleft(), row
 
@@ -198,9 +213,15 @@ def _crashed(plan: Plan, smiles: str) -> list[Scored]:
     return [_empty(plan, CRASHED, "the process that scored it died")]
 
 
+def _timed_out(plan: Plan, smiles: str) -> list[Scored]:
+    """The row of a molecule whose scores take too long."""
+    return [_empty(plan, TIMED_OUT, f"no answer within {plan.timeout:g} s")]
+
+
 def score_chunk(plan: Plan, smiles: Sequence[str]) -> list[Scored]:
-    """Score some molecules in this process."""
-    return [score_one(plan, text) for text in smiles]
+    """Score some molecules in this process; RDKit's own words on them are not shown."""
+    with BlockLogs():
+        return [score_one(plan, text) for text in smiles]
 
 
 def score_one(plan: Plan, smiles: str) -> Scored:

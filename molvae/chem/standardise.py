@@ -89,7 +89,6 @@ _METAL = Chem.MolFromSmarts(
     "!#54]"
 )
 _CHARGED = rdqueries.FormalChargeEqualsQueryAtom(0, negate=True)
-_MAPPED = rdqueries.HasPropQueryAtom("molAtomMapNumber")
 # Hydrogen ions alone are added and taken away: RDKit would make cycloheptatriene of tropylium.
 _UNCHARGER = rdMolStandardize.Uncharger(canonicalOrder=True, force=False, protonationOnly=True)
 _ALKALI_BONDS = rdMolStandardize.MetalDisconnector()
@@ -107,7 +106,7 @@ _DOUBLE_BONDS = rdMolStandardize.NormalizerFromData(
 
 
 def standardise(mol: Mol, neutralise: bool = True) -> Mol:
-    """Return the parent: one organic fragment, neutral where that is possible, without atom maps.
+    """Return the parent: one organic fragment, neutral where that is possible.
 
     Stereo, isotopes and charges that cannot be removed (nitro groups, quaternary nitrogen) are
     kept; a pair of charges that a double bond replaces, as in S+-O-, becomes that bond. Among
@@ -148,10 +147,6 @@ def standard_smiles(smiles: str, limits: Limits = DEFAULT_LIMITS, neutralise: bo
 def _standardised(mol: Mol, neutralise: bool) -> tuple[Mol, str]:
     """Return the parent, and the SMILES that it was read from if it was read anew."""
     mol, changed = _parent(mol)
-    if mol.GetAtomsMatchingQuery(_MAPPED):
-        mol, changed = Chem.Mol(mol), True
-        for atom in mol.GetAtoms():
-            atom.SetAtomMapNum(0)
     if mol.GetAtomsMatchingQuery(_CHARGED):
         before = _charges(mol)
         with BlockLogs():
@@ -237,7 +232,6 @@ def _flat(piece: Mol) -> str:
     Chem.RemoveStereochemistry(flat)
     for atom in flat.GetAtoms():
         atom.SetIsotope(0)
-        atom.SetAtomMapNum(0)
     with BlockLogs():
         return str(Chem.MolToSmiles(_UNCHARGER.uncharge(flat)))
 

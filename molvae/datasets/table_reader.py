@@ -43,6 +43,8 @@ _FORMATS = {
     ".sd": "sdf",
 }
 _SAMPLE = 100
+_LONGEST_HEAD = 100_000
+"""Lines within which the first one with content must be."""
 _COMMENT = re.compile(r"[#!]|sep=.\s*$", re.IGNORECASE)
 """How a line before the header begins; Excel reads and writes sep=; there."""
 
@@ -129,7 +131,7 @@ def _format_by_name(path: str | Path) -> str | None:
 
 def _read_head(lines: Lines, format: str | None, column: str | None, whole: bool) -> Table:
     count, head = _SAMPLE, lines.peek(_SAMPLE)
-    while len(head) == count and not any(line.strip() for line in head):
+    while len(head) == count < _LONGEST_HEAD and not any(map(_is_content, head)):
         count *= 10
         head = lines.peek(count)
     what = "holds nothing but blank lines" if head else "is empty"
@@ -149,20 +151,21 @@ def _read_head(lines: Lines, format: str | None, column: str | None, whole: bool
     return _delimited_table(lines, format, delimiter, column)
 
 
+def _is_content(line: str) -> bool:
+    return bool(line.strip()) and (not _COMMENT.match(line) or _names_smiles(line))
+
+
 def _without_comments(lines: Lines, head: list[str]) -> list[str]:
     """Take the lines before the header, those that begin with # or !, and Excel's sep=; not a
     header that begins so."""
-    skipped = 0
-    while head and _COMMENT.match(head[0]) and not _names_smiles(head[0]):
-        head = head[1:]
-        skipped += 1
-    if not head:
+    skipped = next((at for at, line in enumerate(head) if _is_content(line)), len(head))
+    if skipped == len(head):
         raise InputError(f"{lines.name} holds nothing but comments.")
     for _ in range(skipped):
         next(line for line in lines if line.strip())
     if skipped:
-        LOG.info("%s: %d lines before the header skipped", lines.name, skipped)
-    return head
+        LOG.warning("%s: %d lines before the header skipped", lines.name, skipped)
+    return head[skipped:]
 
 
 def _names_smiles(line: str) -> bool:

@@ -38,6 +38,9 @@ width.
 """
 
 LONGEST_LINE = 1 << 20
+MOST_BLANK = 1 << 20
+"""Characters of blank lines in a row; a file of nothing else would keep its reader busy in silence.
+"""
 _BOM = b"\xef\xbb\xbf"
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|\Z)")
 
@@ -59,7 +62,7 @@ class Lines:
         except BaseException:
             self.close()
             raise
-        self._offset = 0
+        self._offset = self._blank = 0
         self._carry = b""
         self._ahead: deque[str] = deque()
 
@@ -103,6 +106,12 @@ class Lines:
             block, self._carry = block[:cut], block[cut:]
         if not block:
             return False
+        self._blank = self._blank + len(block) if block.isspace() else 0
+        if self._blank > MOST_BLANK:
+            raise InputError(
+                f"{self.name}, line {self._next}: more than {MOST_BLANK:,} characters of blank "
+                "lines up to here; take them out."
+            )
         start = len(_BOM) if self._offset == 0 and block.startswith(_BOM) else 0
         self._ahead.extend(self._split(block[start:], start))
         self._offset += len(block)

@@ -126,8 +126,10 @@ class Codec:
             optimiser.step()
         return Gaussian(q.mean.detach(), q.log_variance.detach())
 
-    def check_latents(self, z: ArrayLike) -> Tensor:
-        """``z`` as a tensor ``(B, Z)`` on the model's device; InputError names a bad row."""
+    def check_latents(self, z: ArrayLike, before: int = 0) -> Tensor:
+        """``z`` as a tensor ``(B, Z)`` on the model's device; InputError names a bad row, counted
+        from the ``before`` rows before it.
+        """
         try:
             array = np.asarray(z, dtype=np.float32)
         except (TypeError, ValueError) as error:
@@ -138,7 +140,8 @@ class Codec:
             )
         bad = np.flatnonzero(~np.isfinite(array).all(axis=1))
         if len(bad):
-            raise InputError(f"latent vector {bad[0] + 1} holds a number that is not finite")
+            row = before + bad[0] + 1
+            raise InputError(f"latent vector {row} holds a number that is not finite")
         return torch.from_numpy(array).to(self.model.device)
 
     @property

@@ -6,18 +6,21 @@ Nothing is unpickled.
 from __future__ import annotations
 
 import csv
-import gzip
 import io
+import shutil
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from tempfile import TemporaryFile
+from typing import IO, Any, BinaryIO, NamedTuple
 from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..datasets.text_files import row_writer
+from ..datasets.text_files import Lines, row_writer
 from ..errors import InputError, UsageError
 from .deduplication import arrow
 
@@ -33,7 +36,8 @@ EXPANSION = 20
 LONGEST_ID = 1000
 """Characters: an array of texts takes the length of the longest for every one."""
 
-PIECE = 1 << 16
+PART = 4096
+"""Rows read together."""
 
 UNREADABLE = (
     *(OSError, TypeError, ValueError, KeyError, EOFError, csv.Error, BadZipFile, zlib.error),
@@ -74,70 +78,148 @@ def format_of(path: str) -> str:
 
 def write_latents(handle: BinaryIO, table: Latents, format: str) -> None:
     """Write latent vectors as arrays id, smiles and z (npz) or columns id, smiles, z1, z2, …"""
+    with latent_writer(handle, table.z.shape[1], format) as write:
+        write(table)
+
+
+@contextmanager
+def latent_writer(
+    handle: BinaryIO, width: int, format: str
+) -> Iterator[Callable[[Latents], object]]:
+    """Yield the function that writes some rows of ``width`` dimensions; memory does not grow with
+    their number. The file is whole at the end.
+    """
+    names = ["id", "smiles", *(f"z{i}" for i in range(1, 1 + width))]
     if format == "npz":
-        np.savez(
-            handle,
-            id=np.array(table.ids, dtype=np.str_),
-            smiles=np.array(table.smiles, dtype=np.str_),
-            z=table.z,
+        with TemporaryFile() as vectors, TemporaryFile("w+", encoding="utf-8", newline="") as texts:
+            spool = _Spool(vectors, texts, width)
+            yield spool.add
+            spool.write(handle)
+    elif format == "parquet":
+        pa, parquet = arrow()
+        kinds = [pa.string(), pa.string(), *[pa.float32()] * width]
+        schema = pa.schema(list(zip(names, kinds, strict=True)))
+        with parquet.ParquetWriter(handle, schema) as file:
+            yield lambda part: file.write_table(
+                pa.table([part.ids, part.smiles, *part.z.T], schema=schema)
+            )
+    else:
+        text = io.TextIOWrapper(handle, encoding="utf-8", newline="")
+        write = row_writer(text)
+        write(names)
+
+        def write_rows(part: Latents) -> None:
+            for number, smiles, vector in zip(*part, strict=True):
+                write([number, smiles, *(f"{value:.9g}" for value in vector)])
+
+        try:
+            yield write_rows
+            text.flush()
+        finally:
+            text.detach()
+
+
+class _Spool:
+    """Rows of an npz file, kept in temporary files until their number and longest text is known."""
+
+    def __init__(self, vectors: IO[bytes], texts: IO[str], width: int) -> None:
+        self.vectors, self.texts, self.width = vectors, texts, width
+        self.rows, self.longest = 0, [1, 1]
+
+    def add(self, part: Latents) -> None:
+        """Keep some rows."""
+        self.vectors.write(np.ascontiguousarray(part.z, dtype=np.float32).tobytes())
+        csv.writer(self.texts, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows(
+            zip(part.ids, part.smiles, strict=True)
         )
-        return
-    names = [f"z{i}" for i in range(1, 1 + table.z.shape[1])]
-    if format == "parquet":
-        arrow()
-        import pandas
+        self.rows += len(part.ids)
+        for place, column in enumerate((part.ids, part.smiles)):
+            self.longest[place] = max([self.longest[place], *map(len, column)])
 
-        columns = {"id": table.ids, "smiles": table.smiles} | dict(
-            zip(names, table.z.T, strict=True)
-        )
-        pandas.DataFrame(columns).to_parquet(handle, index=False)
-        return
-    text = io.TextIOWrapper(handle, encoding="utf-8", newline="")
-    write = row_writer(text)
-    write(["id", "smiles", *names])
-    for number, smiles, vector in zip(table.ids, table.smiles, table.z, strict=True):
-        write([number, smiles, *(f"{value:.9g}" for value in vector)])
-    text.flush()
-    text.detach()
+    def write(self, handle: BinaryIO) -> None:
+        """Write all rows as the arrays of an npz file."""
+        with ZipFile(handle, "w") as archive:
+            for place, name in enumerate(("id", "smiles")):
+                kind = np.dtype(f"<U{self.longest[place]}")
+                with self._array(archive, name, kind, (self.rows,)) as array:
+                    self.texts.seek(0)
+                    rows = csv.reader(self.texts)
+                    while block := [row[place] for row in islice(rows, PART)]:
+                        array.write(np.array(block, dtype=kind).tobytes())
+            with self._array(archive, "z", np.dtype("<f4"), (self.rows, self.width)) as array:
+                self.vectors.seek(0)
+                shutil.copyfileobj(self.vectors, array)
+
+    @staticmethod
+    @contextmanager
+    def _array(
+        archive: ZipFile, name: str, kind: np.dtype[Any], shape: tuple[int, ...]
+    ) -> Iterator[IO[bytes]]:
+        """A file in the archive, its header as numpy writes it."""
+        with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+            described = np.lib.format.dtype_to_descr(kind)
+            header = {"descr": described, "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, header)
+            yield file
 
 
-@np.errstate(over="ignore")  # what float32 cannot hold becomes infinite, and is refused as such
-def read_latents(path: str, handle: BinaryIO) -> Latents:
-    """Latent vectors from a file of :func:`write_latents`, or any table whose columns z1, z2, …
-    hold them.
+def read_latents(path: str) -> Latents:
+    """All latent vectors of a file, see :func:`latent_parts`."""
+    parts = list(latent_parts(path, PART))
+    return Latents(
+        [number for part in parts for number in part.ids],
+        [smiles for part in parts for smiles in part.smiles],
+        np.concatenate([part.z for part in parts]),
+    )
 
-    gzip is recognised by its first bytes, not by name. Raises InputError naming the row and column
-    of what is not a number, and for a file that would unpack to far more than its size."""
+
+def latent_parts(path: str, size: int) -> Iterator[Latents]:
+    """Latent vectors, ``size`` rows at a time and at least one part, from a file of
+    :func:`write_latents` or any table whose columns z1, z2, … hold them; ``-`` is standard input.
+
+    A CSV is read as it comes, and may have no end. gzip is recognised by its first bytes, not by
+    name. Raises InputError naming the row and column of what is not a number, and for a file that
+    would unpack to far more than its size."""
     format = format_of(path)
-    path = "standard input" if path == "-" else path
+    if format == "csv":
+        lines = Lines(path)
+        try:
+            yield from _parts_of_csv(lines, size)
+        except csv.Error as error:
+            raise InputError(f"{lines.name}, line {lines.number}: {error}") from None
+        finally:
+            lines.close()
+        return
+    if not Path(path).is_file():
+        raise InputError(f"{path}: there is no such file")
+    limit = max(UNPACKED, EXPANSION * Path(path).stat().st_size)
     try:
-        content = handle.read()
-        limit = max(UNPACKED, EXPANSION * len(content))
-        if content.startswith(b"\x1f\x8b"):
-            content = unzipped(path, content, limit)
-        if format == "npz":
-            return from_arrays(path, content, limit)
-        if format == "parquet":
-            return from_parquet(path, content, limit)
-        rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")))
+        whole = from_arrays(path, limit) if format == "npz" else from_parquet(path, limit)
     except UNREADABLE as error:
         why = str(error) or type(error).__name__
         raise InputError(
             f"{path}: not a readable {format} file of latent vectors ({why})"
         ) from error
-    if not rows:
-        raise InputError(f"{path}: is empty")
-    return from_rows(path, rows[0], rows[1:])
+    for start in range(0, max(1, len(whole.ids)), size):
+        rows = slice(start, start + size)
+        yield Latents(whole.ids[rows], whole.smiles[rows], whole.z[rows])
 
 
-def unzipped(path: str, content: bytes, limit: int) -> bytes:
-    """Unpack gzip a piece at a time; InputError as soon as it is more than ``limit`` bytes."""
-    unpacked = bytearray()
-    with gzip.GzipFile(fileobj=io.BytesIO(content)) as packed:
-        while piece := packed.read(PIECE):
-            unpacked += piece
-            check_size(path, len(unpacked), limit)
-    return bytes(unpacked)
+def _parts_of_csv(lines: Lines, size: int) -> Iterator[Latents]:
+    """Latents from the lines of a CSV file, an empty part where it has no rows."""
+    table = csv.reader(lines, strict=True)
+    header = next(table, None)
+    if header is None:
+        raise InputError(f"{lines.name}: is empty")
+    rows: list[list[str]] = []
+    done = 0
+    for row in table:
+        rows.append(row)
+        if len(rows) == size:
+            yield from_rows(lines.name, header, rows, done)
+            done, rows = done + size, []
+    if rows or not done:
+        yield from_rows(lines.name, header, rows, done)
 
 
 def check_size(path: str, size: int, limit: int) -> None:
@@ -145,20 +227,21 @@ def check_size(path: str, size: int, limit: int) -> None:
     if size > limit:
         raise InputError(
             f"{path}: unpacks to more than {limit >> 20:,} MB, over {EXPANSION} times its size; "
-            "if that is meant, give it unpacked, or in parts"
+            "if that is meant, give it as CSV, or in parts"
         )
 
 
-def from_arrays(path: str, content: bytes, limit: int) -> Latents:
+def from_arrays(path: str, limit: int) -> Latents:
     """Latents from an npz file; without ids the rows are numbered from 1."""
-    with ZipFile(io.BytesIO(content)) as archive:
+    with ZipFile(path) as archive:
         check_size(path, sum(member.file_size for member in archive.infolist()), limit)
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+    with np.load(path, allow_pickle=False) as arrays:
         if "z" not in arrays:
             raise InputError(
                 f"{path}: holds no array called z, but {', '.join(arrays) or 'nothing'}"
             )
-        z = np.atleast_2d(np.asarray(arrays["z"], dtype=np.float32))
+        with np.errstate(over="ignore"):
+            z = np.atleast_2d(np.asarray(arrays["z"], dtype=np.float32))
         ids = list(map(str, arrays.get("id", range(1, len(z) + 1))))
         smiles = list(map(str, arrays.get("smiles", [""] * len(z))))
     if not len(ids) == len(smiles) == len(z):
@@ -166,12 +249,12 @@ def from_arrays(path: str, content: bytes, limit: int) -> Latents:
     return Latents(ids, smiles, z)
 
 
-def from_parquet(path: str, content: bytes, limit: int) -> Latents:
+def from_parquet(path: str, limit: int) -> Latents:
     """Latents from a parquet file; a value that is missing is an empty cell."""
     _, parquet = arrow()
-    file = parquet.ParquetFile(io.BytesIO(content))
+    file = parquet.ParquetFile(path)
     check_size(path, 4 * file.metadata.num_rows * file.metadata.num_columns, limit)
-    table = file.read()
+    table = parquet.read_table(path)
     columns = (
         ["" if value is None else str(value) for value in column.to_pylist()]
         for column in table.columns
@@ -179,8 +262,13 @@ def from_parquet(path: str, content: bytes, limit: int) -> Latents:
     return from_rows(path, table.column_names, list(zip(*columns, strict=True)))
 
 
-def from_rows(path: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Latents:
-    """Latents from the cells of a table with columns z1, z2, … and perhaps id and smiles."""
+@np.errstate(over="ignore")  # what float32 cannot hold becomes infinite, and is refused as such
+def from_rows(
+    path: str, header: Sequence[str], rows: Sequence[Sequence[str]], done: int = 0
+) -> Latents:
+    """Latents from the cells of a table with columns z1, z2, … and perhaps id and smiles, after
+    ``done`` rows of it.
+    """
     index = {name.strip().lower(): place for place, name in enumerate(header)}
     wanted: list[int] = []
     while f"z{len(wanted) + 1}" in index:
@@ -189,7 +277,8 @@ def from_rows(path: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -
         raise InputError(f"{path}: has no columns z1, z2, …, but {', '.join(header[:8])}")
     z = np.empty((len(rows), len(wanted)), dtype=np.float32)
     ids, smiles = [], []
-    for number, row in enumerate(rows):
+    for place_of_row, row in enumerate(rows):
+        number = done + place_of_row
         if len(row) != len(header):
             raise InputError(
                 f"{path}, row {number + 1}: has {len(row)} fields, its header {len(header)}"
@@ -198,7 +287,7 @@ def from_rows(path: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -
         smiles.append(row[index["smiles"]] if "smiles" in index else "")
         for place, column in enumerate(wanted):
             try:
-                z[number, place] = float(row[column])
+                z[place_of_row, place] = float(row[column])
             except ValueError as error:
                 raise InputError(
                     f"{path}, row {number + 1}, z{place + 1}: {row[column]!r} is not a number"

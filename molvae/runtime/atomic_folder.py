@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
 import os
 import re
@@ -18,6 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ModelError
+from .bounded_files import read_bounded
+
+LOG = logging.getLogger(__name__)
 
 MANIFEST = "MANIFEST.json"
 PLAIN_NAME = re.compile(r"[a-z]+\.[a-z]+")
@@ -41,7 +45,7 @@ def replace_file(path: Path, content: bytes) -> None:
     """Put ``content`` under ``path`` in one step: a reader sees the old file or the new one, never
     a part.
     """
-    aside = path.with_name(f".tmp-{os.getpid()}-{secrets.token_hex(4)}-{path.name}")
+    aside = _aside(path)
     try:
         write_file(aside, content)
         _replace(aside, path)
@@ -79,7 +83,7 @@ def sync_folder(path: Path) -> None:
 def commit_folder(path: Path, files: Mapping[str, bytes], *, kind: str, version: int) -> None:
     """Write ``files`` as the new folder ``path``, which must not exist yet, in one rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".tmp-{os.getpid()}-{secrets.token_hex(4)}-{path.name}")
+    aside = _aside(path)
     aside.mkdir()
     try:
         sums = {}
@@ -94,6 +98,26 @@ def commit_folder(path: Path, files: Mapping[str, bytes], *, kind: str, version:
         shutil.rmtree(aside, ignore_errors=True)
         raise
     sync_folder(path.parent)
+
+
+def remove_folder(path: Path) -> None:
+    """Remove a folder, or a file, from its name at once; a warning where the system refuses.
+
+    It is renamed first, so that a process killed meanwhile leaves no half of a folder under its
+    name, and what is left begins with .tmp-."""
+    try:
+        if not path.name.startswith(".tmp-"):
+            path = path.rename(_aside(path))
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        LOG.warning("%s cannot be removed now (%s)", path, error.strerror)
+
+
+def _aside(path: Path) -> Path:
+    """A name beside ``path`` for what is half written or half removed."""
+    return path.with_name(f".tmp-{os.getpid()}-{secrets.token_hex(4)}-{path.name}")
 
 
 def read_json(content: bytes, name: str) -> Any:
@@ -120,10 +144,11 @@ def read_json(content: bytes, name: str) -> Any:
 def manifest_of(path: Path, *, kind: str, version: int) -> dict[str, Any]:
     """The ``files`` part of a folder's manifest; ModelError if it is no folder of this kind."""
     try:
-        with open(path / MANIFEST, "rb") as handle:
-            content = handle.read(JSON_LIMIT)
-    except OSError as error:
+        content = read_bounded(path / MANIFEST, JSON_LIMIT)
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise ModelError(f"{path}: not a molvae {kind}: no {MANIFEST} in it") from error
+    except OSError as error:
+        raise ModelError(f"{path}: its {MANIFEST} cannot be read ({error.strerror})") from error
     manifest = read_json(content, f"{path / MANIFEST}")
     if not isinstance(manifest, dict) or manifest.get("kind") != f"molvae {kind}":
         raise ModelError(f"{path}: not a molvae {kind}")
@@ -141,9 +166,11 @@ def manifest_of(path: Path, *, kind: str, version: int) -> dict[str, Any]:
     return files
 
 
-def read_folder(path: Path, names: Iterable[str], *, kind: str, version: int) -> dict[str, bytes]:
+def read_folder(
+    path: Path, names: Iterable[str], *, kind: str, version: int, largest: int | None = None
+) -> dict[str, bytes]:
     """The contents of the files ``names`` of a committed folder, each checked against the
-    manifest.
+    manifest before memory is taken for it; none may have more than ``largest`` bytes, if given.
     """
     listed = manifest_of(path, kind=kind, version=version)
     contents: dict[str, bytes] = {}
@@ -151,10 +178,13 @@ def read_folder(path: Path, names: Iterable[str], *, kind: str, version: int) ->
         entry = listed.get(name)
         if not isinstance(entry, dict):
             raise ModelError(f"{path}: {name} is missing from its manifest")
+        size = entry.get("bytes")
+        if largest is not None and isinstance(size, int) and size > largest:
+            raise ModelError(f"{path / name}: larger than what belongs in it, {largest:,} bytes")
         try:
-            if (path / name).stat().st_size != entry.get("bytes"):
+            if (path / name).stat().st_size != size:
                 raise ModelError(f"{path / name}: damaged: not of the size it was written with")
-            contents[name] = (path / name).read_bytes()
+            contents[name] = read_bounded(path / name, size)
         except OSError as error:
             raise ModelError(f"{path / name}: cannot be read ({error.strerror})") from error
         if hashlib.sha256(contents[name]).hexdigest() != entry.get("sha256"):

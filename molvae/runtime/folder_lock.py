@@ -9,6 +9,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from .bounded_files import read_bounded
+
 LOCK = "run.lock"
 HOLDER = "run.pid"
 """Names the process that holds the lock: on Windows nobody else can read the locked file itself."""
@@ -38,6 +40,6 @@ def locked_folder(path: Path) -> Iterator[None]:
 
 def _holder(path: Path) -> str:
     try:
-        return (path / HOLDER).read_text(encoding="utf-8", errors="replace").strip()
+        return read_bounded(path / HOLDER, 1000).decode("utf-8", errors="replace").strip()
     except OSError:  # it has taken the lock and not yet written its name
         return "a process"

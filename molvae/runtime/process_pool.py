@@ -15,7 +15,9 @@ Workers are forked on Linux, which shares what is already imported and takes mil
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import math
 import multiprocessing
 import os
 import pickle
@@ -31,6 +33,7 @@ from threading import Event
 from typing import Any, Generic, NoReturn, TypeVar
 
 from ..errors import MolvaeError
+from .signals import STOPS
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -75,25 +78,32 @@ def map_chunks(
     chunks: Iterable[list[T]],
     workers: int,
     on_crash: Callable[[T], R] | None = None,
+    limit: float | None = None,
+    on_timeout: Callable[[T], R] | None = None,
 ) -> Iterator[R]:
     """Yield ``function(chunk)`` for each chunk, in order, computed on ``workers`` processes.
 
     ``function`` goes to each worker once and must be picklable (a function of a module, or a
     ``functools.partial`` of one); chunks and results are pickled. An exception of the function is
-    raised here, at its chunk. With ``workers=1`` everything runs in this process, which a crash
-    then ends.
+    raised here, at its chunk. With ``workers=1`` and no ``limit`` everything runs in this process,
+    which a crash then ends.
 
     A chunk whose worker died is run again in pieces and yields one result per piece, in order; for
     the single item whose worker dies every time, ``on_crash(item)``, called in a thread of this
     process, takes the place of a result. Without ``on_crash`` it raises MolvaeError. So R is best
     something that adds up: a list of rows, a count.
+
+    With ``limit``, in seconds, a chunk may take as long for each of its items. A worker that takes
+    longer is killed, with all processes that it has started, and treated as one that died, but for
+    a single item, which is not run again: ``on_timeout`` takes the place of ``on_crash``. Infinity
+    is no limit, but keeps the function out of this process.
     """
     if workers < 1:
         raise ValueError(f"at least one worker is needed, not {workers}")
-    if workers == 1:
+    if workers == 1 and limit is None:
         yield from map(function, chunks)
         return
-    pool = _Pool(function, workers, on_crash or _refuse)
+    pool = _Pool(function, workers, on_crash or _refuse, limit, on_timeout or _refuse)
     try:
         stream = iter(chunks)
         waiting: deque[Future[list[R]]] = deque()
@@ -108,20 +118,30 @@ def map_chunks(
 
 
 def _refuse(item: object) -> NoReturn:
-    raise MolvaeError(f"A worker process died, twice, on one row: {str(item)[:200]!r}.")
+    raise MolvaeError(f"A worker process died, or had no end, on one row: {str(item)[:200]!r}.")
 
 
 class _WorkerDiedError(Exception):
     """A worker process ended before it answered."""
 
 
+class _TimeoutError(_WorkerDiedError):
+    """A worker process was ended because it took too long."""
+
+
 class _Pool(Generic[T, R]):
     """Worker processes, and one thread for each that feeds it and replaces it when it dies."""
 
     def __init__(
-        self, function: Callable[[list[T]], R], workers: int, on_crash: Callable[[T], R]
+        self,
+        function: Callable[[list[T]], R],
+        workers: int,
+        on_crash: Callable[[T], R],
+        limit: float | None,
+        on_timeout: Callable[[T], R],
     ) -> None:
         self._function, self._on_crash = function, on_crash
+        self._limit, self._on_timeout = limit, on_timeout
         self._stopping = Event()
         self._all: list[_Worker] = []
         self._idle: SimpleQueue[_Worker] = SimpleQueue()
@@ -147,7 +167,7 @@ class _Pool(Generic[T, R]):
             worker.join()
 
     def _start_worker(self) -> _Worker:
-        worker = _Worker(self._function, list(self._all))
+        worker = _Worker(self._function, list(self._all), self._limit)
         self._all.append(worker)
         return worker
 
@@ -155,9 +175,10 @@ class _Pool(Generic[T, R]):
         worker = self._idle.get()
         try:
             return [worker.apply(chunk)]
-        except _WorkerDiedError:
+        except _WorkerDiedError as error:
             if self._stopping.is_set():
                 return []
+            late = isinstance(error, _TimeoutError)
             worker.join()
             self._all.remove(worker)
             worker = self._start_worker()
@@ -166,6 +187,8 @@ class _Pool(Generic[T, R]):
         if len(chunk) > 1:
             middle = len(chunk) // 2
             return self._run(chunk[:middle]) + self._run(chunk[middle:])
+        if late:
+            return [self._on_timeout(chunk[0])]
         # A single item gets a second worker: the first may have been killed for another reason.
         return [self._on_crash(chunk[0])] if last_try else self._run(chunk, last_try=True)
 
@@ -173,12 +196,16 @@ class _Pool(Generic[T, R]):
 class _Worker:
     """One process and the pipe to it."""
 
-    def __init__(self, function: Callable[[list[Any]], Any], others: list[_Worker]) -> None:
+    def __init__(
+        self, function: Callable[[list[Any]], Any], others: list[_Worker], limit: float | None
+    ) -> None:
         forking = forks_workers()
+        self._limit = math.inf if limit is None else limit
+        self._own_group = limit is not None and hasattr(os, "killpg")
         context: Any = multiprocessing.get_context("fork" if forking else "spawn")
         self._pipe, far_end = context.Pipe()
         inherited = [self._pipe, *(worker._pipe for worker in others)] if forking else []
-        work = (function, far_end, inherited, os.getpid(), not forking)
+        work = (function, far_end, inherited, os.getpid(), not forking, self._own_group)
         self._process = context.Process(target=_work, args=work, daemon=True)
         with warnings.catch_warnings():
             # What workers run, RDKit, selfies and torch on one thread, holds no lock over the fork.
@@ -201,6 +228,9 @@ class _Worker:
             if not self._started:
                 self._wait_for_start()
             self._pipe.send(chunk)
+            if self._limit < math.inf and not self._pipe.poll(self._limit * len(chunk)):
+                self.kill()
+                raise _TimeoutError
             done, answer = self._pipe.recv()
         except (EOFError, OSError):
             raise _WorkerDiedError from None
@@ -220,6 +250,9 @@ class _Worker:
 
     def kill(self) -> None:
         self._killed = True
+        if self._own_group and self._process.is_alive():
+            with contextlib.suppress(OSError):  # it may not have made its group yet
+                os.killpg(self._process.pid or 0, signal.SIGKILL)
         self._process.kill()
 
     def join(self) -> None:
@@ -233,13 +266,16 @@ def _work(
     inherited: list[Connection],
     parent: int,
     started_afresh: bool,
+    own_group: bool,
 ) -> None:
     for near_end in inherited:
         # Held open here, it would keep a worker writing to a parent that is long dead.
         near_end.close()
     # Ctrl-C reaches the whole process group; the parent alone answers it, and ends its workers.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for number in STOPS:
+        signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.SIG_IGN)
+    if own_group:
+        os.setpgid(0, 0)  # so that what a scorer has started ends with it
     if torch := sys.modules.get("torch"):
         # Of the threads that torch had in the parent none came along: the first operation on
         # several waits for ever.

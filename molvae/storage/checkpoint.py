@@ -23,7 +23,10 @@ from ..errors import ModelError
 from ..language.vocabulary import Vocabulary
 from ..nn.model import MoleculeVAE
 from ..runtime.atomic_folder import read_folder
-from .model_folder import FORMAT, MODEL_FILES, locate, parsed
+from .model_folder import FORMAT, load_info, locate
+
+HEADER = 1_000_000
+"""Bytes that names and shapes of tensors may take in a file of weights."""
 
 LARGEST_MODEL = 4_000_000_000
 """Weights, in numbers, that a folder may ask for."""
@@ -49,24 +52,29 @@ def versions() -> dict[str, str]:
 def load(path: str | Path, device: torch.device | None = None) -> Saved:
     """The model in a folder, or the best one of a run; ModelError says what is wrong with it."""
     folder = locate(path)
-    files = read_folder(folder, MODEL_FILES, kind="model", version=FORMAT)
-    config, vocabulary, info = parsed(files, folder)
+    config, vocabulary, info = load_info(folder)
     with torch.device("meta"), SkipInitialisation():
         model = MoleculeVAE(config.model, len(vocabulary), info["max_steps"])
     if model.weight_count > LARGEST_MODEL:
         raise ModelError(
             f"{folder}: its configuration asks for more weights than any model may have"
         )
+    content = read_weights(folder, "weights.safetensors", model)
     compare_shapes(folder / "weights.safetensors", model)
-    weights = {
-        name: tensor.float() for name, tensor in load_tensors(files["weights.safetensors"]).items()
-    }
+    weights = {name: tensor.float() for name, tensor in load_tensors(content).items()}
     for name, tensor in weights.items():
         if not bool(torch.isfinite(tensor).all()):
             raise ModelError(f"{folder}: the weight {name} holds numbers that are not finite")
     model.load_state_dict(weights, assign=True)
     model.requires_grad_(False).eval()
     return Saved(folder, model.to(device or torch.device("cpu")), vocabulary, config, info)
+
+
+def read_weights(folder: Path, name: str, model: MoleculeVAE, copies: int = 1) -> bytes:
+    """A verified file of at most ``copies`` numbers of 32 bits for each of a model's weights."""
+    numbers = sum(tensor.numel() for tensor in model.state_dict().values())
+    largest = 4 * copies * numbers + HEADER
+    return read_folder(folder, (name,), kind="model", version=FORMAT, largest=largest)[name]
 
 
 class SkipInitialisation(TorchFunctionMode):

@@ -59,7 +59,7 @@ def export_model(run: str | Path, folder: str | Path, *, licence: str = "", text
         "weights.safetensors": save_tensors(weights),
         **model_folder.metadata_files(saved.config, saved.vocabulary, info),
         KNOWN: known_molecules.to_bytes(molecules),
-        CARD: card.encode(),
+        CARD: card.encode("utf-8", "backslashreplace"),
     }
     commit_folder(target, files, kind="model", version=FORMAT)
     return target

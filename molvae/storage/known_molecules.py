@@ -125,12 +125,14 @@ def from_bytes(content: bytes, name: str) -> KnownMolecules:
     flat = all(array.ndim == 1 for array in arrays.values())
     if flat and kinds == {"hashes": np.int64}:
         hashes = arrays["hashes"].view(np.uint64)
+        if not len(hashes):
+            raise ModelError(f"{name}: holds no molecule, and every model was trained on some")
         if not (hashes[:-1] <= hashes[1:]).all():
             raise ModelError(f"{name}: its hashes are not in order")
         return SortedHashes(hashes)
     if flat and kinds == {"bloom": np.uint8, "probes": np.int64, "molecules": np.int64}:
         bits, probes, molecules = arrays["bloom"], arrays["probes"], arrays["molecules"]
         alone = len(probes) == len(molecules) == 1
-        if len(bits) and alone and 1 <= probes[0] <= 64 and molecules[0] >= 0:
+        if bits.any() and alone and 1 <= probes[0] <= 64 and molecules[0] > 0:
             return BloomFilter(bits, int(probes[0]), int(molecules[0]))
     raise ModelError(f"{name}: holds neither the hashes of molecules nor a filter of them")

@@ -22,6 +22,7 @@ Free of torch, so that ``molvae info`` answers at once.
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Iterable
 from functools import cache
@@ -32,9 +33,12 @@ from .. import config as configuration
 from ..config import Config
 from ..errors import ModelError, UsageError
 from ..language.vocabulary import Vocabulary
-from ..runtime.atomic_folder import MANIFEST, manifest_of, read_folder, read_json
+from ..runtime.atomic_folder import JSON_LIMIT, MANIFEST, manifest_of, read_folder, read_json
+from ..runtime.bounded_files import read_bounded
 from . import known_molecules, pretrained
 from .known_molecules import Hashes, KnownMolecules, SortedHashes
+
+LOG = logging.getLogger(__name__)
 
 FORMAT = 1
 MODEL_FILES = ("weights.safetensors", "config.json", "vocabulary.json", "info.json")
@@ -60,15 +64,54 @@ def stage_folders(run: Path, count: int) -> list[Path]:
 def best_name(run: Path) -> str:
     """The name in BEST, or nothing if there is none or it is not a step's name."""
     try:
-        name = (run / "BEST").read_text(encoding="ascii").strip()
+        name = read_bounded(run / "BEST", 100).decode("ascii").strip()
     except (OSError, UnicodeDecodeError):
         return ""
     return name if STEP_NAME.fullmatch(name) else ""
 
 
+def is_best(step: Path) -> bool:
+    """True for a step that was the best one when it was saved, as its own figures say."""
+    try:
+        return bool(load_info(step)[2].get("metrics", {}).get("best") == "1")
+    except ModelError:
+        return False
+
+
+def best_step(run: Path) -> tuple[Path | None, str]:
+    """The best step of a run that can be read, and what is wrong where it is not the one in BEST.
+
+    Without a BEST that can be read it is the newest step that was the best one when it was saved,
+    or just the newest."""
+    named = best_name(run)
+    problem = f"{run / 'BEST'}: missing or damaged" if not named else ""
+    if named:
+        try:
+            manifest_of(run / named, kind="model", version=FORMAT)
+            return run / named, ""
+        except ModelError as error:
+            problem = str(error)
+    sound = [step for step in steps_of(run) if step.name != named and _has_manifest(step)]
+    best = next(filter(is_best, sound), next(iter(sound), None))
+    return best, f"{problem}; {best.name} is taken for the best step" if best else problem
+
+
+def _has_manifest(step: Path) -> bool:
+    try:
+        return bool(manifest_of(step, kind="model", version=FORMAT))
+    except ModelError:
+        return False
+
+
+@cache
+def _warn(text: str) -> None:
+    """Say something once, however often a folder is looked at."""
+    LOG.warning(text)
+
+
 def locate(path: str | Path) -> Path:
     """The model folder itself: ``path`` if it is one, else the best step of the run that ``path``
-    is.
+    is, with a warning where that is not the one that it names.
     """
     path = Path(path)
     if (path / MANIFEST).is_file():
@@ -77,12 +120,10 @@ def locate(path: str | Path) -> Path:
         raise ModelError(f"{path}: there is no such model folder; {pretrained.listing()}")
     stages = sorted(path.glob("stage-*"), key=lambda one: (len(one.name), one.name), reverse=True)
     for run in [path, *stages]:  # the last stage that has been saved
-        candidates = [run / best_name(run)] if best_name(run) else []
-        for folder in [*candidates, *steps_of(run)]:
-            try:
-                manifest_of(folder, kind="model", version=FORMAT)
-            except ModelError:
-                continue
+        folder, problem = best_step(run)
+        if folder is not None:
+            if problem:
+                _warn(problem)
             return folder
     raise ModelError(
         f"{path}: not a molvae model: it holds neither a {MANIFEST} nor a step of a training"
@@ -91,7 +132,10 @@ def locate(path: str | Path) -> Path:
 
 def load_info(path: str | Path) -> tuple[Config, Vocabulary, dict[str, Any]]:
     """Configuration, vocabulary and info of a model, without reading its weights."""
-    return parsed(read_folder(locate(path), MODEL_FILES[1:], kind="model", version=FORMAT), path)
+    files = read_folder(
+        locate(path), MODEL_FILES[1:], kind="model", version=FORMAT, largest=JSON_LIMIT
+    )
+    return parsed(files, path)
 
 
 @cache
@@ -156,7 +200,7 @@ def figure(metrics: dict[str, Any], name: str) -> float | None:
     """A figure of the last validation, which ``info.json`` holds as text; None if it has none."""
     try:
         return float(metrics.get(name, ""))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import secrets
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,20 +20,30 @@ from ..config import Config
 from ..datasets.dataset import Dataset
 from ..errors import ModelError, TrainingError, UsageError
 from ..language.vocabulary import Vocabulary
-from ..runtime.atomic_folder import commit_folder, read_folder, read_json, replace_file
+from ..runtime.atomic_folder import (
+    JSON_LIMIT,
+    commit_folder,
+    read_folder,
+    read_json,
+    remove_folder,
+    replace_file,
+)
 from ..storage import known_molecules
-from ..storage.checkpoint import Saved, load, versions
+from ..storage.checkpoint import Saved, load, read_weights, versions
 from ..storage.model_folder import (
     FORMAT,
     KNOWN,
     STATE_FILES,
     best_name,
+    best_step,
+    is_best,
     load_info,
     metadata_files,
     steps_of,
 )
 from .loop import TrainingState, assemble_state
 
+TENSORS, STATE = STATE_FILES
 COUNTERS = (
     "fingerprint",
     "step",
@@ -80,11 +89,26 @@ def save(
         commit_folder(folder, files, kind="model", version=FORMAT)
     if best:
         name_best(run, folder)
-    keep = {folder.name, best_name(run)}
+    prune(run, folder)
+    return folder
+
+
+def prune(run: Path, newest: Path) -> None:
+    """Remove all steps but the best one and ``newest``, and what removing has left behind before.
+
+    One that cannot be removed is named in a warning, and tried again at the next save."""
+    best, _ = best_step(run)
+    keep = {newest.name, best_name(run), best.name if best else ""}
     for other in steps_of(run):
         if other.name not in keep:
-            shutil.rmtree(other, ignore_errors=True)
-    return folder
+            remove_folder(other)
+    clear_leftovers(run)
+
+
+def clear_leftovers(run: Path) -> None:
+    """Remove what a process that was killed had half written or half removed."""
+    for path in run.glob(".tmp-*"):
+        remove_folder(path)
 
 
 def name_best(run: Path, folder: Path) -> None:
@@ -142,8 +166,13 @@ def resume(
         for other, problem in damaged.items():
             other.rename(run / f"damaged-{secrets.token_hex(4)}-{other.name}")
             said(f"{problem}; {folder.name} before it is sound")
-        if load_info(folder)[2].get("metrics", {}).get("best") == "1":
-            name_best(run, folder)  # the process that saved it may have ended before it did so
+        best, problem = best_step(run)
+        if is_best(folder):
+            best = folder  # the process that saved it may have ended before it did so
+        elif problem:
+            said(problem)
+        if best is not None and (problem or best == folder):
+            name_best(run, best)
         return state
     found = f" ({'; '.join(damaged.values())})" if damaged else ""
     raise TrainingError(f"{run}: holds no training to resume{found}")
@@ -163,14 +192,40 @@ def newest_info(run: Path) -> tuple[Config, Vocabulary, dict[str, Any]]:
 def read_state(folder: Path, device: torch.device) -> TrainingState:
     """The training state in a step folder; ModelError names what is wrong with it."""
     saved = load(folder, device)
-    files = read_folder(folder, STATE_FILES, kind="model", version=FORMAT)
-    counters = read_json(files["state.json"], "state.json")
+    # Raw weights and two moments, and a number for the steps of each.
+    content = read_weights(folder, TENSORS, saved.model, copies=4)
+    state = read_folder(folder, (STATE,), kind="model", version=FORMAT, largest=JSON_LIMIT)
+    counters = read_json(state[STATE], STATE)
+    check_counters(counters)
     try:
-        return restore(saved, counters, load_tensors(files["training.safetensors"]))
+        return restore(saved, counters, load_tensors(content))
     except (SafetensorError, KeyError, TypeError, RuntimeError) as error:
         raise ModelError(
             f"{folder}: its training state does not fit its model ({error})"
         ) from error
+
+
+def check_counters(counters: Any) -> None:
+    """ModelError unless all counters of a training are there and can be what they count."""
+    if not isinstance(counters, dict) or set(counters) != set(COUNTERS):
+        raise ModelError(f"{STATE}: must hold exactly {', '.join(COUNTERS)}")
+    for name, value in counters.items():
+        if name == "fingerprint":
+            sound = isinstance(value, str)
+        elif name == "sums":
+            sound = isinstance(value, list) and len(value) == 3 and all(map(_is_number, value))
+        elif name == "best":
+            sound = value is None or _is_number(value)
+        else:
+            whole = name not in ("seconds", "measured_seconds")
+            sound = _is_number(value, whole) and 0 <= value < 1e15
+        if not sound:
+            raise ModelError(f"{STATE}: {name} cannot be {value!r:.60}")
+
+
+def _is_number(value: Any, whole: bool = False) -> bool:
+    kinds = (int,) if whole else (int, float)
+    return isinstance(value, kinds) and not isinstance(value, bool) and abs(value) < 1e300
 
 
 def restore(saved: Saved, counters: dict[str, Any], tensors: dict[str, Tensor]) -> TrainingState:

@@ -21,9 +21,11 @@ from ..config import SECTIONS, Config, DataConfig, to_toml
 from ..datasets.dataset import FORMAT as DATASET_FORMAT
 from ..datasets.dataset import Dataset
 from ..datasets.prepare import prepare
+from ..datasets.table_reader import open_table
 from ..errors import InputError, TrainingError, UsageError
 from ..language.vocabulary import Vocabulary
 from ..runtime.atomic_folder import MANIFEST, replace_file
+from ..runtime.bounded_files import read_bounded
 from ..runtime.cache_folder import user_cache_folder
 from ..runtime.folder_lock import HOLDER, LOCK, FolderInUseError, locked_folder
 from ..storage import checkpoint, model_folder
@@ -37,6 +39,8 @@ SAVE_SECONDS = 300.0
 """A training is saved at least this often, besides at every epoch and every stop."""
 
 OURS = ("BEST", "metrics.csv", "training.html", "config.toml", "rejected.csv", LOCK, HOLDER)
+LARGEST_METRICS = 100_000_000
+"""Bytes of metrics.csv, some 200 for an epoch."""
 METRICS = ("epoch", "step", "seconds", "beta", "elbo", "reconstruction", "kl")
 COLUMNS = (*METRICS, *(f"validation_{name}" for name in Validation._fields), "best")
 
@@ -59,7 +63,7 @@ def cache_key(
     if base is not None:
         digest.update(json.dumps(base.to_json(), sort_keys=True).encode())
     for path in paths:
-        digest.update(Path(path).name.encode() + b"\0")
+        digest.update(os.fsencode(Path(path).name) + b"\0")
         with open(path, "rb") as handle:
             file_digest(handle, lambda: digest)  # goes on with the hash so far
     return digest.hexdigest()[:32]
@@ -92,6 +96,9 @@ def open_dataset(
             raise UsageError(f"{path}: a prepared folder must be the only input")
     # A stream cannot be read twice.
     lasting = all(str(path) != "-" and Path(path).is_file() for path in paths)
+    for path in paths if lasting else ():
+        with open_table(path, column):  # what is no table is refused before all of it is hashed
+            pass
     folder = user_cache_folder("prepared") if cached and lasting else None
     kept = folder and folder / cache_key(paths, config, column, base)
     if kept is not None and (before := read_cache(kept)):
@@ -121,7 +128,8 @@ def read_cache(kept: Path) -> tuple[Dataset, str] | None:
 
 def read_prepared(path: Path) -> tuple[Dataset, str]:
     """A prepared folder and its rejected rows."""
-    return Dataset.load(path), (path / "rejected.csv").read_text(encoding="utf-8", errors="replace")
+    rejected = read_bounded(path / "rejected.csv").decode("utf-8", errors="replace")
+    return Dataset.load(path), rejected
 
 
 def check_new(run: Path, force: bool = False) -> None:
@@ -172,12 +180,6 @@ def clear(run: Path, config: Config, force: bool) -> None:
             if path.name not in (LOCK, HOLDER):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
         replace_file(run / "config.toml", to_toml(config).encode())
-
-
-def clear_leftovers(run: Path) -> None:
-    """Remove half-written files of a process that was killed while it saved."""
-    for path in run.glob(".tmp-*"):
-        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def is_ours(run: Path) -> bool:
@@ -238,7 +240,7 @@ def run_training(
     of them is to stop."""
     with locked(run) if group.leads else nullcontext():
         if group.leads:
-            clear_leftovers(run)
+            checkpoints.clear_leftovers(run)
         if group.leads and rejected:
             replace_file(run / "rejected.csv", rejected.encode("utf-8", errors="replace"))
         metrics = [row for row in read_metrics(run) if int(row["step"]) <= state.validated_step]
@@ -283,8 +285,8 @@ def metrics_row(record: Epoch) -> dict[str, str]:
 def read_metrics(run: Path) -> list[dict[str, str]]:
     """The rows of a run's ``metrics.csv``; none if it has none."""
     try:
-        with open(run / "metrics.csv", newline="", encoding="utf-8") as handle:
-            rows = list(csv.DictReader(handle))
-    except OSError:
+        text = read_bounded(run / "metrics.csv", LARGEST_METRICS).decode("utf-8")
+        rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    except (OSError, UnicodeDecodeError, csv.Error):
         return []
     return [row for row in rows if set(row) == set(COLUMNS)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from rdkit import Chem
 
 from molvae.chem.custom_scorers import call_scorer, load_scorer, scorer_name, settle_scorer
 from molvae.errors import UsageError
+from molvae.runtime.signals import Stopped, answered
 
 ETHANOL = Chem.MolFromSmiles("CCO")
 
@@ -61,6 +63,49 @@ def test_a_file_that_cannot_be_run_is_refused_by_its_error(tmp_path: Path) -> No
 
 def fails(mol: Any) -> float:
     raise RuntimeError("  broken\n model ")
+
+
+class UnprintableError(Exception):
+    """An error that says nothing but another error."""
+
+    def __str__(self) -> str:
+        raise SystemExit("while printing")
+
+    __repr__ = __str__
+
+
+def raising(error: BaseException) -> Any:
+    """A scorer that raises ``error``."""
+
+    def scorer(mol: Any) -> float:
+        raise error
+
+    return scorer
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (SystemExit(3), "SystemExit: 3"),
+        (KeyboardInterrupt(), "KeyboardInterrupt"),
+        (GeneratorExit(), "GeneratorExit"),
+        (BaseException("odd"), "BaseException: odd"),
+        (UnprintableError(), "UnprintableError"),
+    ],
+)
+def test_whatever_a_scorer_raises_is_a_reason(error: BaseException, said: str) -> None:
+    with answered(lambda *_: None):
+        assert call_scorer(raising(error), ETHANOL) == (None, said)
+
+
+@pytest.mark.parametrize("error", [Stopped(signal.SIGTERM), KeyboardInterrupt()])
+def test_what_stops_the_command_is_no_reason(error: BaseException) -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(type(error)):
+            call_scorer(raising(error), ETHANOL)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize(

@@ -217,3 +217,16 @@ def test_many_molecules_have_the_hashes_that_each_has_alone() -> None:
         map(molecule.smiles_hash, molecules)
     )
     assert molecule.smiles_hashes([]).tolist() == []
+
+
+@pytest.mark.parametrize(
+    ("mapped", "plain"),
+    [
+        ("[cH:1]1[cH:2][cH:3][cH:4][cH:5][c:6]1[CH2:7][NH2:8]", "NCc1ccccc1"),
+        ("[CH3:1][C@H:2]([F:3])[CH3:4]", "CC(C)F"),
+        ("[CH3:9][CH:8]=[N:7][OH:1]", "CC=NO"),
+    ],
+)
+def test_atom_maps_are_no_part_of_a_molecule(mapped: str, plain: str) -> None:
+    assert canonical(parse(mapped)) == canonical(parse(plain)) == plain
+    assert standard_smiles(mapped) == plain

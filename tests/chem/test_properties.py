@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rdkit import Chem
 from rdkit.Chem import QED, Descriptors, Lipinski
 from rdkit.Chem.Scaffolds import MurckoScaffold
+from rdkit.Contrib.SA_Score import sascorer
 
 from molvae.chem.properties import (
     DEFAULT_SCORES,
@@ -78,6 +79,20 @@ def test_sa_is_lower_for_a_drug_than_for_a_stereo_cage() -> None:
     assert isinstance(easy, float)
     assert isinstance(hard, float)
     assert 1 <= easy < 3 < hard <= 10
+
+
+def test_a_harder_molecule_never_has_a_smaller_sa() -> None:
+    """RDKit smooths a raw score r above 8 to 8 + log(r - 8), which falls below 8 until 9."""
+    raw_of_8_and_a_little = "C#C[Si]12C[Si]3(CC(=O)C1C3)C1CCCC2S1(=O)=O"
+    assert value("sa", raw_of_8_and_a_little) == 8.0
+    assert sascorer.calculateScore(Chem.MolFromSmiles(raw_of_8_and_a_little)) < 3, "RDKit's own"
+    for smiles in MOLECULES[:4]:
+        assert value("sa", smiles) == sascorer.calculateScore(Chem.MolFromSmiles(smiles))
+
+
+@pytest.mark.parametrize("label", ["[2H]C([2H])([2H])Oc1ccccc1", "[13CH3]Oc1cccc[14cH]1"])
+def test_isotopes_make_no_molecule_harder_to_make(label: str) -> None:
+    assert value("sa", label) == value("sa", "COc1ccccc1") == 1.0
 
 
 @pytest.mark.parametrize("name", ["qed", "sa"])

@@ -10,6 +10,7 @@ import pickle
 import tracemalloc
 import zipfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -33,11 +34,17 @@ def table(z: Any) -> Latents:
     return Latents([f"mol,\r{i}" for i in range(rows)], ["C" * (i + 1) for i in range(rows)], z)
 
 
+def read(ending: str, content: bytes) -> Latents:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / f"latents.{ending}"
+        path.write_bytes(content)
+        return read_latents(str(path))
+
+
 def through(format: str, latents: Latents) -> Latents:
     handle = io.BytesIO()
     write_latents(handle, latents, format)
-    handle.seek(0)
-    return read_latents(f"latents.{format}", handle)
+    return read(format, handle.getvalue())
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -77,7 +84,7 @@ def test_the_format_is_the_ending() -> None:
 
 
 def read_csv(text: str) -> Latents:
-    return read_latents("latents.csv", io.BytesIO(text.encode()))
+    return read("csv", text.encode())
 
 
 def test_columns_may_stand_in_any_order_among_others() -> None:
@@ -93,28 +100,27 @@ def test_rows_without_ids_are_numbered() -> None:
     assert latents.smiles == ["", ""]
     handle = io.BytesIO()
     np.savez(handle, z=np.ones((2, 3)))
-    handle.seek(0)
-    assert read_latents("latents.npz", handle).ids == ["1", "2"]
+    assert read("npz", handle.getvalue()).ids == ["1", "2"]
 
 
 def test_what_is_missing_in_parquet_is_an_empty_cell() -> None:
     pa = pytest.importorskip("pyarrow")
     from pyarrow import parquet
 
-    def read(z: list[float | None]) -> Latents:
+    def latents(z: list[float | None]) -> Latents:
         handle = io.BytesIO()
         parquet.write_table(
             pa.table({"id": ["a", None, "b"], "number": [1, None, 3], "z1": z}), handle
         )
-        return read_latents("latents.parquet", io.BytesIO(handle.getvalue()))
+        return read("parquet", handle.getvalue())
 
-    assert read([1.0, 2.0, 0.1]) == (
+    assert latents([1.0, 2.0, 0.1]) == (
         ["a", "", "b"],
         ["", "", ""],
         pytest.approx(np.array([[1], [2], [0.1]])),
     )
     with pytest.raises(InputError, match="row 2, z1: '' is not a number"):
-        read([1.0, None, 3.0])
+        latents([1.0, None, 3.0])
 
 
 @pytest.mark.parametrize(
@@ -125,7 +131,7 @@ def test_what_is_missing_in_parquet_is_an_empty_cell() -> None:
         ("z1,z2\n1,two\n", "row 1, z2: 'two' is not a number"),
         ("z1,z2\n1,2\n1\n", "row 2: has 1 fields, its header 2"),
         ("z1,z2\n1,2,3\n", "row 1: has 3 fields, its header 2"),
-        ('z1\n"' + "1" * 2_000_000 + '"\n', "not a readable csv"),
+        ('z1\n"' + "1" * 2_000_000 + '"\n', "line 2: longer than"),
     ],
 )
 def test_a_bad_table_is_refused_with_row_and_column(text: str, words: str) -> None:
@@ -183,7 +189,7 @@ def test_what_is_no_array_file_is_refused_and_never_run(tmp_path: Path, kind: st
         "bytes": lambda: b"PK\x03\x04" + bytes(50),
     }[kind]()
     with pytest.raises(InputError, match=r"latents\.npz"):
-        read_latents("latents.npz", io.BytesIO(content))
+        read("npz", content)
     assert not touched.exists()
 
 
@@ -198,10 +204,10 @@ def bomb(kind: str, rows: int = 60_000) -> bytes:
         handle.write(",".join(f"z{i}" for i in range(1, 129)).encode() + b"\n")
         handle.write((b"0," * 127 + b"0\n") * rows)
     content = handle.getvalue()
-    return gzip.compress(content) if kind.endswith("gz") or kind.startswith("gz") else content
+    return gzip.compress(content) if kind.endswith("gz") else content
 
 
-@pytest.mark.parametrize("kind", ["npz", "csv.gz", "gz.npz", "parquet"])
+@pytest.mark.parametrize("kind", ["npz", "parquet"])
 def test_a_file_that_unpacks_far_too_large_is_refused(
     monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
@@ -215,7 +221,7 @@ def test_a_file_that_unpacks_far_too_large_is_refused(
         with pytest.raises(
             InputError, match=r"latents.*: unpacks to more than \d+ MB, over 20 times its size"
         ):
-            read_latents(f"latents.{kind}", io.BytesIO(content))
+            read(kind, content)
         assert tracemalloc.get_traced_memory()[1] < 6 << 20, (
             "of the 15 MB and more that it unpacks to"
         )
@@ -223,9 +229,19 @@ def test_a_file_that_unpacks_far_too_large_is_refused(
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("kind", ["npz", "csv.gz", "gz.npz"])
+@pytest.mark.parametrize("kind", ["npz", "csv.gz"])
 def test_a_small_file_may_shrink_as_far_as_it_does(kind: str) -> None:
-    assert read_latents(f"latents.{kind}", io.BytesIO(bomb(kind, rows=300))).z.shape == (300, 128)
+    assert read(kind, bomb(kind, rows=300)).z.shape == (300, 128)
+
+
+def test_a_csv_is_read_a_part_at_a_time(tmp_path: Path) -> None:
+    (tmp_path / "latents.csv").write_text("z1\n" + "".join(f"{i}\n" for i in range(5)))
+    parts = latents_module.latent_parts(str(tmp_path / "latents.csv"), 2)
+    assert [(part.ids, part.z[:, 0].tolist()) for part in parts] == [
+        (["1", "2"], [0, 1]),
+        (["3", "4"], [2, 3]),
+        (["5"], [4]),
+    ]
 
 
 def archive(array: bytes) -> bytes:
@@ -243,7 +259,7 @@ def test_an_array_claimed_larger_than_its_file_is_refused(rows: int) -> None:
     )
     array = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + bytes(4096)
     with pytest.raises(InputError, match="not a readable npz file"):
-        read_latents("latents.npz", io.BytesIO(archive(array)))
+        read("npz", archive(array))
 
 
 def test_an_archive_with_a_password_is_refused_in_words() -> None:
@@ -251,7 +267,7 @@ def test_an_archive_with_a_password_is_refused_in_words() -> None:
     for place in (content.index(b"PK\x03\x04") + 6, content.index(b"PK\x01\x02") + 8):
         content = content[:place] + b"\x01" + content[place + 1 :]
     with pytest.raises(InputError, match="encrypted"):
-        read_latents("latents.npz", io.BytesIO(content))
+        read("npz", content)
 
 
 def test_without_pyarrow_parquet_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import multiprocessing
 import os
 import signal
@@ -60,6 +61,14 @@ def name_process(chunk: list[int]) -> int:
     return os.getpid()
 
 
+def double_or_hang(chunk: list[int], mark: Path) -> list[int]:
+    if 5 in chunk:
+        started = subprocess.Popen(["sleep", "1000"])
+        mark.write_text(str(started.pid))
+        started.wait()
+    return double(chunk)
+
+
 def no_workers_left() -> bool:
     return not multiprocessing.active_children()
 
@@ -107,6 +116,24 @@ def test_a_worker_killed_by_chance_costs_nothing(tmp_path: Path) -> None:
     function = functools.partial(die_once, mark=tmp_path / "died")
     results = map_chunks(function, [[n] for n in range(20)], 2)
     assert [n for result in results for n in result] == [2 * n for n in range(20)]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_row_that_hangs_costs_that_row_alone(tmp_path: Path, workers: int) -> None:
+    function = functools.partial(double_or_hang, mark=tmp_path / "pid")
+    chunks = ([n] for n in range(8))
+    results = map_chunks(function, chunks, workers, limit=1.0, on_timeout=lambda n: [-n])
+    assert [n for result in results for n in result] == [-5 if n == 5 else 2 * n for n in range(8)]
+    assert no_workers_left()
+    grandchild = Path("/proc", (tmp_path / "pid").read_text(), "status")
+    state = grandchild.read_text().partition("State:")[2].split()[0] if grandchild.exists() else "Z"
+    assert state in "ZX", "what the row had started has ended with it"
+
+
+def test_without_a_limit_the_function_may_still_run_elsewhere() -> None:
+    (found,) = map_chunks(name_process, [[1]], 1, limit=math.inf)
+    assert found != os.getpid()
 
 
 def test_a_crash_without_on_crash_is_an_error_with_the_row() -> None:

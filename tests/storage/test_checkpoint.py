@@ -78,9 +78,34 @@ def test_steps_are_ordered_by_number_not_by_time(tiny_run: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     "content", [b"", b"step-99999999", b"../../etc", b"\xff\xfe", b"/etc/passwd"]
 )
-def test_a_wrong_best_is_passed_over(copied_run: Path, content: bytes) -> None:
+def test_a_wrong_best_is_said_and_found_by_its_figures(
+    copied_run: Path, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    best = model_folder.locate(copied_run)
+    assert best.name == (copied_run / "BEST").read_text()
+    assert not caplog.records
     (copied_run / "BEST").write_bytes(content)
-    assert model_folder.locate(copied_run) == model_folder.steps_of(copied_run)[0]
+    assert model_folder.locate(copied_run) == model_folder.locate(copied_run) == best
+    (record,) = caplog.records
+    assert f"{best.name} is taken for the best step" in record.message
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{"])
+def test_a_best_step_that_is_damaged_is_said(
+    copied_run: Path, content: bytes | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    best = model_folder.locate(copied_run)
+    other = copied_run / "step-00000001"
+    shutil.copytree(best, other)
+    if content is None:
+        (best / MANIFEST).unlink()
+    else:
+        (best / MANIFEST).write_bytes(content)
+    found = model_folder.locate(copied_run)
+    assert found != best
+    (record,) = caplog.records
+    assert str(best) in record.message
+    assert f"{found.name} is taken for the best step" in record.message
 
 
 def test_the_training_molecules_are_known_by_their_hashes(

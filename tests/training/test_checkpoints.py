@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import errno
+import json
+import os
 import pickle
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -206,3 +209,87 @@ def test_resuming_names_a_best_step_that_was_only_saved(
     assert model_folder.best_name(run) != saved
     checkpoints.resume(run, tiny_dataset, CPU)
     assert model_folder.best_name(run) == saved
+
+
+def test_an_absurd_step_keeps_no_training_from_going_on(
+    copied_run: Path, tiny_dataset: Dataset
+) -> None:
+    """An empty folder of a number that no training reaches, beside the real ones."""
+    newest = model_folder.steps_of(copied_run)[0]
+    best = model_folder.locate(copied_run)
+    (copied_run / "step-99999999999").mkdir()
+    (copied_run / f"step-{10**30}").mkdir()  # no step's name
+    assert model_folder.locate(copied_run) == best
+    said: list[str] = []
+    state = checkpoints.resume(copied_run, tiny_dataset, CPU, said=said.append)
+    assert checkpoints.step_name(state.step) == newest.name
+    assert "step-99999999999" in said[0]
+    assert model_folder.steps_of(copied_run)[0] == newest
+    assert (copied_run / f"step-{10**30}").is_dir()
+
+
+@pytest.mark.parametrize("number", [errno.EBUSY, errno.EPERM])
+def test_a_step_that_cannot_be_removed_is_no_step_and_goes_later(
+    copied_run: Path,
+    tiny_dataset: Dataset,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    number: int,
+) -> None:
+    newest, best = model_folder.steps_of(copied_run)[0], model_folder.locate(copied_run)
+    old = copied_run / "step-00000001"
+    shutil.copytree(best, old)
+    before, calls = os.unlink, 0
+
+    def unlink(*args: Any, **named: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise OSError(number, os.strerror(number))
+        before(*args, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", unlink)
+        checkpoints.prune(copied_run, newest)
+    assert "cannot be removed now" in caplog.text
+    assert not old.exists()
+    assert set(model_folder.steps_of(copied_run)) == {newest, best}
+    assert run_folder.is_ours(copied_run)
+    checkpoints.prune(copied_run, newest)
+    assert not list(copied_run.glob(".tmp-*"))
+
+
+def test_a_best_that_is_lost_costs_no_step(copied_run: Path, tiny_dataset: Dataset) -> None:
+    best = model_folder.locate(copied_run)
+    (copied_run / "BEST").write_bytes(b"step-0000000\x11")
+    checkpoints.prune(copied_run, model_folder.steps_of(copied_run)[0])
+    assert best.is_dir()
+    said: list[str] = []
+    checkpoints.resume(copied_run, tiny_dataset, CPU, said=said.append)
+    assert (copied_run / "BEST").read_text() == best.name
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("step", -1),
+        ("step", "9"),
+        ("step", True),
+        ("total_steps", 1.5),
+        ("best", "good"),
+        ("sums", [0.0]),
+        ("sums", None),
+        ("seconds", -1.0),
+        ("fingerprint", 3),
+        ("since_best", 10**400),
+    ],
+)
+def test_a_counter_that_cannot_be_is_refused(
+    tiny_run: Path, rebuilt: Any, name: str, value: Any
+) -> None:
+    def change(content: bytes) -> bytes:
+        return json.dumps(json.loads(content) | {name: value}).encode()
+
+    model = rebuilt(model_folder.locate(tiny_run), state=change)
+    with pytest.raises(ModelError, match=f"{name} cannot be"):
+        checkpoints.read_state(model, CPU)
