@@ -214,6 +214,7 @@ def test_a_bar_shows_progress_where_it_is_asked_for(
     molvae.score(["CCO"] * 3, ["tpsa"], workers=1, progress=True)
     assert "3/3" in capsys.readouterr().err
     monkeypatch.setattr(progress, "bars_are_seen", lambda: True)
+    monkeypatch.setattr(progress, "DELAY", 0.0)
     model.analogs(["CCO", "CCN"], 1, draws=10)
     assert "2/2" in capsys.readouterr().err
     model.optimize(maximize=["qed"], calls=12)
