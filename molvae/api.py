@@ -218,7 +218,8 @@ def load(model: str | Path | None = None, device: str = "cpu") -> Model:
     """The model in a folder, the best one of a training, or a shipped one by its name.
 
     Without a name the shipped ``druglike``. A text that names a shipped model means that one;
-    ``"./druglike"`` or a ``Path`` means the folder. ModelError names what is wrong with a folder,
+    ``"./druglike"`` or a ``Path`` means the folder. ``"hf:owner/name"`` is fetched from the Hugging
+    Face Hub, by the extra ``hub``; nothing else reaches for the network. ModelError names what is wrong with a folder,
     UsageError comes where no model is shipped."""
     return Model(Codec.load(str(pretrained.find(model)), device))
 

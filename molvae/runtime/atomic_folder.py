@@ -20,7 +20,7 @@ from typing import Any
 from ..errors import ModelError
 
 MANIFEST = "MANIFEST.json"
-PLAIN_NAME = re.compile(r"[a-z]+\.[a-z]+")
+PLAIN_NAME = re.compile(r"[A-Za-z]+\.[a-z]+")
 JSON_LIMIT = 50_000_000
 _REPLACE_TRIES = 20
 

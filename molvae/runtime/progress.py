@@ -6,7 +6,6 @@ import sys
 import warnings
 from typing import Any, Self
 
-
 DELAY = 2.0
 """Seconds after which a bar appears that nobody asked for."""
 

@@ -22,8 +22,7 @@ from ..config import Config
 from ..errors import ModelError
 from ..language.vocabulary import Vocabulary
 from ..nn.model import MoleculeVAE
-from ..runtime.atomic_folder import read_folder
-from .model_folder import FORMAT, MODEL_FILES, locate, parsed
+from .model_folder import MODEL_FILES, WEIGHTS, locate, name_in, parsed, read_files
 
 LARGEST_MODEL = 4_000_000_000
 """Weights, in numbers, that a folder may ask for."""
@@ -49,7 +48,7 @@ def versions() -> dict[str, str]:
 def load(path: str | Path, device: torch.device | None = None) -> Saved:
     """The model in a folder, or the best one of a run; ModelError says what is wrong with it."""
     folder = locate(path)
-    files = read_folder(folder, MODEL_FILES, kind="model", version=FORMAT)
+    files = read_files(folder, MODEL_FILES)
     config, vocabulary, info = parsed(files, folder)
     with torch.device("meta"), SkipInitialisation():
         model = MoleculeVAE(config.model, len(vocabulary), info["max_steps"])
@@ -57,10 +56,8 @@ def load(path: str | Path, device: torch.device | None = None) -> Saved:
         raise ModelError(
             f"{folder}: its configuration asks for more weights than any model may have"
         )
-    compare_shapes(folder / "weights.safetensors", model)
-    weights = {
-        name: tensor.float() for name, tensor in load_tensors(files["weights.safetensors"]).items()
-    }
+    compare_shapes(folder / name_in(folder, WEIGHTS), model)
+    weights = {name: tensor.float() for name, tensor in load_tensors(files[WEIGHTS]).items()}
     for name, tensor in weights.items():
         if not bool(torch.isfinite(tensor).all()):
             raise ModelError(f"{folder}: the weight {name} holds numbers that are not finite")
