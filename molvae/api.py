@@ -219,8 +219,8 @@ def load(model: str | Path | None = None, device: str = "cpu") -> Model:
 
     Without a name the shipped ``druglike``. A text that names a shipped model means that one;
     ``"./druglike"`` or a ``Path`` means the folder. ``"hf:owner/name"`` is fetched from the Hugging
-    Face Hub, by the extra ``hub``; nothing else reaches for the network. ModelError names what is wrong with a folder,
-    UsageError comes where no model is shipped."""
+    Face Hub, by the extra ``hub``; nothing else reaches for the network. ModelError names what is
+    wrong with a folder, UsageError comes where no model is shipped."""
     return Model(Codec.load(str(pretrained.find(model)), device))
 
 

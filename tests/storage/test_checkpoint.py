@@ -185,7 +185,7 @@ def test_what_is_no_tensor_file_is_refused_and_never_run(
         "lying header": header_of(10**12),
     }[kind]
     model = rebuilt(folder, model=lambda _: content)
-    with pytest.raises(ModelError, match=r"weights\.safetensors: not readable"):
+    with pytest.raises(ModelError, match=r"model\.safetensors: not readable"):
         checkpoint.load(model)
     assert not touched.exists()
 
