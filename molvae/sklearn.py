@@ -16,14 +16,13 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from .api import load
 from .errors import UsageError
-from .generation.codec import Latents
+from .generation.codec import Codec, Latents
+from .generation.rebuilding import rebuild
+from .storage import pretrained
 
 
-class LatentTransformer(  # type: ignore[misc, unused-ignore]
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
-):
+class LatentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc, unused-ignore]
     """Posterior means of molecules as features, by the model that :func:`molvae.load` finds.
 
     It learns nothing from the molecules it is fitted to; ``fit`` loads the model. Features are
@@ -36,8 +35,8 @@ class LatentTransformer(  # type: ignore[misc, unused-ignore]
     def fit(self, X: Any, y: Any = None) -> Self:
         """Load the model; ``X`` is looked at for its form alone, ``y`` not at all."""
         smiles_of(X)
-        self.model_ = load(self.model, self.device)
-        self._n_features_out = self.model_.config.model.latent
+        self.codec_ = Codec.load(str(pretrained.find(self.model)), self.device)
+        self._n_features_out = self.codec_.latent
         return self
 
     def transform(self, X: Any) -> Latents:
@@ -45,12 +44,12 @@ class LatentTransformer(  # type: ignore[misc, unused-ignore]
 
         MoleculeError for a molecule that the model cannot read."""
         check_is_fitted(self)
-        return self.model_.encode(smiles_of(X))
+        return self.codec_.encode(smiles_of(X))
 
     def inverse_transform(self, X: ArrayLike) -> NDArray[np.object_]:
         """Canonical SMILES ``(B,)`` of the molecules that encode to vectors ``(B, Z)``."""
         check_is_fitted(self)
-        return np.array(self.model_.decode(X), dtype=object)
+        return np.array([one.smiles for one in rebuild(self.codec_, X)], dtype=object)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

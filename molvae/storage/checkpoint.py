@@ -22,7 +22,7 @@ from ..config import Config
 from ..errors import ModelError
 from ..language.vocabulary import Vocabulary
 from ..nn.model import MoleculeVAE
-from .model_folder import MODEL_FILES, WEIGHTS, locate, name_in, parsed, read_files
+from .model_folder import MODEL_FILES, WEIGHTS, locate, name_in, parsed, verified_files
 
 LARGEST_MODEL = 4_000_000_000
 """Weights, in numbers, that a folder may ask for."""
@@ -48,7 +48,7 @@ def versions() -> dict[str, str]:
 def load(path: str | Path, device: torch.device | None = None) -> Saved:
     """The model in a folder, or the best one of a run; ModelError says what is wrong with it."""
     folder = locate(path)
-    files = read_files(folder, MODEL_FILES)
+    files = verified_files(folder, MODEL_FILES)
     config, vocabulary, info = parsed(files, folder)
     with torch.device("meta"), SkipInitialisation():
         model = MoleculeVAE(config.model, len(vocabulary), info["max_steps"])

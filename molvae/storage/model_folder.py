@@ -99,7 +99,7 @@ def locate(path: str | Path) -> Path:
 
 def load_info(path: str | Path) -> tuple[Config, Vocabulary, dict[str, Any]]:
     """Configuration, vocabulary and info of a model, without reading its weights."""
-    return parsed(read_files(locate(path), MODEL_FILES[1:]), path)
+    return parsed(verified_files(locate(path), MODEL_FILES[1:]), path)
 
 
 def name_in(folder: Path, name: str) -> str:
@@ -109,7 +109,7 @@ def name_in(folder: Path, name: str) -> str:
     return earlier if earlier in listed and name not in listed else name
 
 
-def read_files(folder: Path, names: Iterable[str]) -> dict[str, bytes]:
+def verified_files(folder: Path, names: Iterable[str]) -> dict[str, bytes]:
     """The contents of files of a model folder, verified, by the names of today."""
     there = {name: name_in(folder, name) for name in names}
     contents = read_folder(folder, there.values(), kind="model", version=FORMAT)
@@ -195,7 +195,7 @@ def load_card(path: str | Path) -> str:
     if name_in(folder, CARD) not in manifest_of(folder, kind="model", version=FORMAT):
         return ""
     try:
-        text = read_files(folder, (CARD,))[CARD].decode("utf-8")
+        text = verified_files(folder, (CARD,))[CARD].decode("utf-8")
     except UnicodeDecodeError as error:
         raise ModelError(f"{folder / name_in(folder, CARD)}: is not text in UTF-8") from error
     head = FRONT_MATTER.match(text)
@@ -205,7 +205,7 @@ def load_card(path: str | Path) -> str:
 def load_known(path: str | Path) -> KnownMolecules:
     """Training molecules of a model, by their hashes; ModelError if its folder lacks them."""
     folder = locate(path)
-    content = read_files(folder, (KNOWN,))[KNOWN]
+    content = verified_files(folder, (KNOWN,))[KNOWN]
     return known_molecules.from_bytes(content, str(folder / KNOWN))
 
 
