@@ -25,7 +25,8 @@ def export(model: str, output: str, licence: str, card: str | None) -> None:
 
     Weights go to half precision, the training molecules to a Bloom filter (sample --novel then
     drops one novel molecule in a hundred by mistake), and what only resuming needs stays behind.
-    card.md says what the model is."""
+    README.md says what the model is. The folder is also a repository of the Hugging Face Hub as it
+    is: for a model uploaded there, -m takes hf:owner/name."""
     from molvae.storage.export import export_model
     from molvae.storage.model_card import read_words
 

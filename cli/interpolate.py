@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +75,7 @@ def interpolate(
     to the end than the one before, all with canonical SELFIES (see molvae sample -h). Tanimoto
     similarities are of Morgan fingerprints, radius 2: to the start, to the end and to the row
     before. Writes CSV or, to a file named .tsv, TSV."""
+    from molvae.chem.drawing import save_picture
     from molvae.datasets.text_files import row_writer
     from molvae.errors import MoleculeError, UsageError
     from molvae.generation.codec import Codec
@@ -108,7 +108,7 @@ def interpolate(
                 continue
             walked[str(number)] = points
             if image:  # before the table, which a reader may close early
-                picture(points, image)
+                save_picture(points.picture(), image)
                 image = None
             for point in points:
                 cells = [
@@ -174,20 +174,3 @@ def read_pairs(path: str) -> Iterator[tuple[int, tuple[str, ...], str]]:
                 else (record.fields[a], record.fields[b])
             )
             yield record.line, fields, record.problem
-
-
-def picture(points: list, path: str) -> None:  # type: ignore[type-arg]
-    """Draw a path as a strip of molecules; runs of the same molecule are drawn once."""
-    from molvae.chem.drawing import draw_strip, save_picture
-
-    runs = [list(run) for _, run in groupby(points, key=lambda point: point.smiles)]
-    shown = [points[0], *(run[0] for run in runs[1:-1]), points[-1]]
-    legends = [
-        f"{point.step}: to start {point.tanimoto_start:.2f}, to end {point.tanimoto_end:.2f}"
-        for point in shown
-    ]
-    curves = (
-        ("Tanimoto similarity to the start", [point.tanimoto_start for point in points]),
-        ("to the end", [point.tanimoto_end for point in points]),
-    )
-    save_picture(draw_strip([point.smiles for point in shown], legends, curves=curves), path)

@@ -81,7 +81,7 @@ def plain_float(value: Any) -> float:
 
 def model_option(command: Command) -> Command:
     """``-m``: the model, by default the shipped one."""
-    text = "Folder of a trained model, or the name of a shipped one (see molvae models)."
+    text = "Folder of a trained model, name of a shipped one (molvae models), or hf:owner/name."
     shown = f"{text} [default: {pretrained.DEFAULT}]" if pretrained.default() else text
     return click.option("-m", "--model", callback=chosen_model, metavar="MODEL", help=shown)(
         command

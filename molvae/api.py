@@ -18,13 +18,14 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from .chem.custom_scorers import Scorer
+from .chem.molecule_list import MoleculeList
 from .config import SECTION_OF, Config, from_dict, nearest
 from .errors import UsageError
 from .generation import interpolation, sampling
 from .generation.analogs import DRAWS, Analog, Wanted, analogs
 from .generation.codec import Codec, Latents
 from .generation.conditional import Conditions, condition_of
-from .generation.interpolation import Point
+from .generation.interpolation import Points
 from .generation.likelihoods import Likelihood, likelihoods
 from .generation.rebuilding import WIDTH, Rebuilt, rebuild
 from .generation.sampling import Filters, Sample, SamplingParams
@@ -37,7 +38,7 @@ from .training import fine_tuning, run_folder
 from .training.loop import Epoch
 
 if TYPE_CHECKING:
-    import pandas
+    from .chem.molecule_frame import MoleculeFrame
 
 
 class Model:
@@ -76,12 +77,12 @@ class Model:
         Those of :meth:`decode_with_notes`."""
         return [one.smiles for one in self.decode_with_notes(z, greedy=greedy)]
 
-    def decode_with_notes(self, z: ArrayLike, *, greedy: bool = False) -> list[Rebuilt]:
+    def decode_with_notes(self, z: ArrayLike, *, greedy: bool = False) -> MoleculeList[Rebuilt]:
         """The molecule of each latent ``(B, Z)``, and whether it encodes to that latent again.
 
         Where the likeliest symbols spell one that does not, a beam offers others, and the one that
         encodes nearest is taken; with ``greedy`` it stays at the likeliest symbols."""
-        return rebuild(self._codec, z, 1 if greedy else WIDTH)
+        return MoleculeList(rebuild(self._codec, z, 1 if greedy else WIDTH), Rebuilt._fields)
 
     def log_likelihood(
         self, smiles: Sequence[str], samples: int = 64, seed: int = 0
@@ -103,7 +104,7 @@ class Model:
         mutate: bool = False,
         calls: int = 1000,
         seed: int = 0,
-    ) -> pandas.DataFrame:
+    ) -> MoleculeFrame:
         """Look for molecules with better properties; every one that was scored is a row, the best
         first.
 
@@ -112,7 +113,7 @@ class Model:
         ``start`` are molecules to begin with; ``within``, such as ``molwt=:450``, and ``keep``, a
         SMARTS pattern, are conditions; ``mutate`` also tries mutations of graphs (extra ``ga``).
         Columns: smiles, the goals, score, pareto, source, round, status."""
-        import pandas
+        from .chem.molecule_frame import MoleculeFrame
 
         names = [one for one in maximize if isinstance(one, str) and ".py:" not in one]
         scorers = [one for one in maximize if not isinstance(one, str) or ".py:" in one]
@@ -120,25 +121,29 @@ class Model:
         conditions = Conditions(tuple(map(condition_of, within)), keep)
         search = Search(self._codec, objective, conditions, seed, mutate=mutate)
         leads = [one.smiles for one in self._codec.read(start)]
-        for _ in optimise(search, calls, leads):
-            pass
-        table = pandas.DataFrame(search.values, columns=list(objective.columns))
+        with Progress("optimize", calls, "calls") as bar:
+            for made in optimise(search, calls, leads):
+                bar.advance(len(made))
+        table = MoleculeFrame(search.values, columns=list(objective.columns))
         table.insert(0, "smiles", [call.smiles for call in search.calls])
         table["score"], table["pareto"] = search.scores(), objective.front(search.values)
         for name in ("source", "round", "status"):
             table[name] = [getattr(call, name) for call in search.calls]
-        return table.sort_values("score", ascending=False, kind="stable", ignore_index=True)
+        best: MoleculeFrame = table.sort_values(
+            "score", ascending=False, kind="stable", ignore_index=True
+        )
+        return best
 
-    def likelihood(self, smiles: Sequence[str], seed: int = 0) -> pandas.DataFrame:
+    def likelihood(self, smiles: Sequence[str], seed: int = 0) -> MoleculeFrame:
         """What the model makes of molecules, a row each: log p(x) and, at the posterior's mean, log
         p(x|z), in nats, and whether :meth:`decode` rebuilds them.
 
         Columns: smiles (as the model reads it), log_p, reconstruction, rebuilt. MoleculeError for a
         molecule that cannot be read."""
-        import pandas
+        from .chem.molecule_frame import MoleculeFrame
 
         rows = likelihoods(self._codec, self._codec.read(smiles), seed)
-        return pandas.DataFrame(rows, columns=list(Likelihood._fields))
+        return MoleculeFrame(rows, columns=list(Likelihood._fields))
 
     def sample(
         self,
@@ -151,8 +156,9 @@ class Model:
         novel: bool = False,
         keep: Literal["canonical", "raw", "all"] = "canonical",
         progress: bool | None = None,
-    ) -> list[Sample]:
-        """``n`` distinct valid molecules from the prior.
+    ) -> MoleculeList[Sample]:
+        """``n`` distinct valid molecules from the prior, as a list that a notebook draws and that
+        ``to_frame()`` makes a DataFrame of.
 
         ``level`` is for models with several noise levels; ``learned`` draws z from the Gaussian
         fitted to the posteriors in training. ``novel`` leaves out the molecules that the model was
@@ -166,7 +172,7 @@ class Model:
         if keep not in ("canonical", "raw", "all"):
             raise UsageError(f"`keep` (={keep!r}) must be canonical, raw or all")
         filters = None if keep == "all" else Filters(keep == "canonical", known)
-        samples: list[Sample] = []
+        samples = MoleculeList[Sample]([], Sample._fields)
         with Progress("sample", n, "molecules", progress) as bar:
             for one in sampling.sample(self._codec, n, params, filters, workers=1):
                 samples.append(one)
@@ -184,26 +190,28 @@ class Model:
         novel: bool = False,
         draws: int = DRAWS,
         seed: int = 0,
-    ) -> pandas.DataFrame:
+    ) -> MoleculeFrame:
         """At most ``n`` distinct molecules around each lead, inside a window of ``similarity``.
 
         Tanimoto of Morgan fingerprints; ``keep_scaffold`` keeps the lead's Murcko scaffold,
         ``keep`` a SMARTS pattern; ``novel`` as in :meth:`sample`; the search around a lead ends
         after ``draws``. Columns: lead, smiles, tanimoto, level, log_likelihood."""
-        import pandas
+        from .chem.molecule_frame import MoleculeFrame
 
         known = model_folder.load_known(self.path) if novel else None
         wanted = Wanted(*similarity, keep_scaffold, keep, known)
-        rows = [
-            (lead.smiles, *one)
-            for lead in self._codec.read([leads] if isinstance(leads, str) else leads)
-            for one in analogs(self._codec, lead, n, wanted, seed, draws)[0]
-        ]
-        return pandas.DataFrame(rows, columns=["lead", *Analog._fields])
+        readings = self._codec.read([leads] if isinstance(leads, str) else leads)
+        rows: list[tuple[str | float, ...]] = []
+        with Progress("analogs", len(readings), "leads") as bar:
+            for lead in readings:
+                found, _ = analogs(self._codec, lead, n, wanted, seed, draws)
+                rows += [(lead.smiles, *one) for one in found]
+                bar.advance()
+        return MoleculeFrame(rows, columns=["lead", *Analog._fields])
 
-    def interpolate(self, *molecules: str, steps: int = 11, path: str = "slerp") -> list[Point]:
+    def interpolate(self, *molecules: str, steps: int = 11, path: str = "slerp") -> Points:
         """The molecules from the first of some to the last, by way of the others; ``steps`` from
-        each to the next, both included.
+        each to the next, both included; a list as that of :meth:`sample`, drawn as a strip.
 
         ``path`` is an arc ("slerp") or a straight line ("lerp") in latent space."""
         return interpolation.interpolate(self._codec, *molecules, steps=steps, path=path)
@@ -213,8 +221,9 @@ def load(model: str | Path | None = None, device: str = "cpu") -> Model:
     """The model in a folder, the best one of a training, or a shipped one by its name.
 
     Without a name the shipped ``druglike``. A text that names a shipped model means that one;
-    ``"./druglike"`` or a ``Path`` means the folder. ModelError names what is wrong with a folder,
-    UsageError comes where no model is shipped."""
+    ``"./druglike"`` or a ``Path`` means the folder. ``"hf:owner/name"`` is fetched from the Hugging
+    Face Hub, by the extra ``hub``; nothing else reaches for the network. ModelError names what is
+    wrong with a folder, UsageError comes where no model is shipped."""
     return Model(Codec.load(str(pretrained.find(model)), device))
 
 

@@ -51,7 +51,8 @@ if os.environ.get("MOLVAE_KERNELS") == "off":
 
 SLOW_IN_PYTHON = (
     *("cli", "evaluation", "generation", "optimisation", "storage", "training"),
-    *("test_api.py", "test_examples.py", "test_levels.py", "test_portability.py"),
+    *("test_api.py", "test_examples.py", "test_levels.py", "test_notebooks.py"),
+    *("test_portability.py", "test_sklearn.py"),
 )
 """Tests of whole commands and shipped models, which take far too long without kernels."""
 

@@ -13,6 +13,7 @@ import pytest
 import molvae
 from molvae.errors import ModelError, UsageError
 from molvae.generation import sampling
+from molvae.runtime import progress
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +115,22 @@ def test_a_path_has_the_two_molecules_at_its_ends(memorised_run: Path, few: list
     points = molvae.load(memorised_run).interpolate(few[0], few[3], steps=4, path="lerp")
     assert len(points) == 4
     assert (points[0].smiles, points[-1].smiles) == (few[0], few[3])
+    assert points.to_frame()["step"].tolist() == [0, 1, 2, 3]
+    assert points._repr_html_().startswith("<img")
+
+
+def test_results_are_tables_that_a_notebook_draws(memorised_run: Path, few: list[str]) -> None:
+    model = molvae.load(memorised_run)
+    table = model.sample(5).to_frame()
+    assert list(table.columns) == ["smiles", "selfies", "log_likelihood", "canonical"]
+    notes = model.decode_with_notes(model.encode(few[:2])).to_frame()
+    assert notes["smiles"].tolist() == few[:2]
+    made = [table, notes, molvae.score(few, ["tpsa"], workers=1), model.likelihood(few[:2])]
+    made.append(model.analogs(few[0], 2, similarity=(0.0, 1.0), draws=50))
+    made.append(model.optimize(maximize=["qed"], start=few, calls=15))
+    for one in made:
+        assert len(one) > 0
+        assert "<img" in one._repr_html_()
 
 
 @pytest.mark.parametrize(
@@ -187,7 +204,7 @@ def test_a_training_begins_with_a_model_and_keeps_its_symbols(
 
 
 def test_a_bar_shows_progress_where_it_is_asked_for(
-    model: molvae.Model, capsys: pytest.CaptureFixture[str]
+    model: molvae.Model, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert len(model.sample(5, seed=1)) == 5
     assert molvae.score(["CCO"] * 3, ["tpsa"], workers=1).shape == (3, 3)
@@ -196,3 +213,9 @@ def test_a_bar_shows_progress_where_it_is_asked_for(
     assert "5/5" in capsys.readouterr().err
     molvae.score(["CCO"] * 3, ["tpsa"], workers=1, progress=True)
     assert "3/3" in capsys.readouterr().err
+    monkeypatch.setattr(progress, "bars_are_seen", lambda: True)
+    monkeypatch.setattr(progress, "DELAY", 0.0)
+    model.analogs(["CCO", "CCN"], 1, draws=10)
+    assert "2/2" in capsys.readouterr().err
+    model.optimize(maximize=["qed"], calls=12)
+    assert "12/12" in capsys.readouterr().err

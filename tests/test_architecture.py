@@ -20,7 +20,7 @@ ORDER = (
     *("errors", "config"),
     *("runtime", "chem", "language", "datasets", "nn", "storage"),
     *("training", "generation", "optimisation", "evaluation", "pages"),
-    *("api", "molvae", "__main__"),
+    *("api", "sklearn", "molvae", "__main__"),
 )
 """Packages and top modules, lowest first: each imports those before it and itself alone."""
 

@@ -6,11 +6,12 @@ over its neighbour, so that their common core stays in place. Needs nothing but 
 from __future__ import annotations
 
 import os
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +50,15 @@ PALETTE = {
 }
 
 
+class Html(NamedTuple):
+    """A piece of a page, as notebooks take it."""
+
+    page: str
+
+    def _repr_html_(self) -> str:
+        return self.page
+
+
 @dataclass(frozen=True)
 class Cell:
     """One place in a picture: a molecule with 2-D coordinates, or None, its legend, a frame or not,
@@ -78,6 +88,14 @@ class Picture:
         """
         text = str(self._drawn(rdMolDraw2D.MolDraw2DSVG, 1.0))
         return text[text.index("<svg") :]
+
+    def html(self) -> str:
+        """The picture as one ``<img>`` element, in which no script of a page's text can run."""
+        source = b64encode(self.svg().encode()).decode("ascii")
+        return f'<img alt="" src="data:image/svg+xml;base64,{source}">'
+
+    def _repr_svg_(self) -> str:
+        return self.svg()
 
     def png(self, scale: float = 2.0) -> bytes:
         """The picture as PNG, each pixel of ``size`` given ``scale`` pixels in width and height.

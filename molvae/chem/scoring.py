@@ -29,7 +29,7 @@ from .properties import DEFAULT_SCORES, PROPERTIES, Property, Value
 from .standardise import standardise
 
 if TYPE_CHECKING:
-    import pandas
+    from .molecule_frame import MoleculeFrame
 
 CHUNK_SIZE = 64
 """Molecules: at some ms each, large against the cost of sending them, and evenly spread."""
@@ -147,7 +147,7 @@ def score(
     workers: int | None = None,
     parent: bool = False,
     progress: bool | None = None,
-) -> pandas.DataFrame:
+) -> MoleculeFrame:
     """Score molecules: a table with columns ``smiles``, the scores and ``status``.
 
     ``names`` picks properties as ``molvae score --list`` names them, None is all that are computed
@@ -156,7 +156,7 @@ def score(
     are run in this one); ``progress`` shows a bar, by default on a terminal and in a notebook.
     Raises ``UsageError`` as :func:`plan_scores` does; a molecule that cannot be scored is only a
     row."""
-    import pandas
+    from .molecule_frame import MoleculeFrame
 
     if isinstance(smiles, str):
         raise UsageError("`smiles` is one text; give a list of SMILES, of one if need be")
@@ -169,7 +169,7 @@ def score(
             rows.append((text, *row.values, row.status))
             bar.advance()
     inner = free_names(plan.columns, taken=("smiles", "status"))
-    return pandas.DataFrame(rows, columns=["smiles", *inner, "status"])
+    return MoleculeFrame(rows, columns=["smiles", *inner, "status"])
 
 
 def stream(

@@ -91,18 +91,19 @@ _METAL = Chem.MolFromSmarts(
 _CHARGED = rdqueries.FormalChargeEqualsQueryAtom(0, negate=True)
 # Hydrogen ions alone are added and taken away: RDKit would make cycloheptatriene of tropylium.
 _UNCHARGER = rdMolStandardize.Uncharger(canonicalOrder=True, force=False, protonationOnly=True)
-_ALKALI_BONDS = rdMolStandardize.MetalDisconnector()
-_ALKALI_BONDS.SetMetalNof(Chem.MolFromSmarts("[#3,#11,#19,#37,#55]-[#7,#8,#16,#34]"))
-_ALKALI_BONDS.SetMetalNon(Chem.MolFromSmarts("[#3,#11,#19,#37,#55]-[#9,#17,#35,#53]"))
-# RDKit's default rules do the opposite to sulfoxides; nitro groups and N-oxides are in neither.
-_DOUBLE_BONDS = rdMolStandardize.NormalizerFromData(
-    "//\tName\tSMIRKS\n"
-    "oxides of S+\t[S,P,Se,As,Te;+:1]-[O-,S-,N-:2]>>[*+0:1]=[*+0:2]\n"
-    "oxides of S2+\t[S,P,Se,As,Te;+2:1]-[O-,S-,N-:2]>>[*+1:1]=[*+0:2]\n"
-    "oxides of S3+\t[S,P,Se,As,Te;+3:1]-[O-,S-,N-:2]>>[*+2:1]=[*+0:2]\n"
-    "amides\t[N+:1]=[C:2]-[O-,S-,N-:3]>>[N+0:1]-[C:2]=[*+0:3]\n",
-    rdMolStandardize.CleanupParameters(),
-)
+with BlockLogs():  # in a notebook RDKit reports on each of them
+    _ALKALI_BONDS = rdMolStandardize.MetalDisconnector()
+    _ALKALI_BONDS.SetMetalNof(Chem.MolFromSmarts("[#3,#11,#19,#37,#55]-[#7,#8,#16,#34]"))
+    _ALKALI_BONDS.SetMetalNon(Chem.MolFromSmarts("[#3,#11,#19,#37,#55]-[#9,#17,#35,#53]"))
+    # RDKit's default rules do the opposite to sulfoxides; nitro groups and N-oxides are in neither.
+    _DOUBLE_BONDS = rdMolStandardize.NormalizerFromData(
+        "//\tName\tSMIRKS\n"
+        "oxides of S+\t[S,P,Se,As,Te;+:1]-[O-,S-,N-:2]>>[*+0:1]=[*+0:2]\n"
+        "oxides of S2+\t[S,P,Se,As,Te;+2:1]-[O-,S-,N-:2]>>[*+1:1]=[*+0:2]\n"
+        "oxides of S3+\t[S,P,Se,As,Te;+3:1]-[O-,S-,N-:2]>>[*+2:1]=[*+0:2]\n"
+        "amides\t[N+:1]=[C:2]-[O-,S-,N-:3]>>[N+0:1]-[C:2]=[*+0:3]\n",
+        rdMolStandardize.CleanupParameters(),
+    )
 
 
 def standardise(mol: Mol, neutralise: bool = True) -> Mol:

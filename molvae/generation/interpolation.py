@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
+from ..chem.drawing import Picture, draw_strip
 from ..chem.fingerprints import (
     LEAD_BITS,
     Fingerprints,
@@ -28,6 +29,7 @@ from ..chem.fingerprints import (
     packed_fingerprint,
     similarity,
 )
+from ..chem.molecule_list import MoleculeList
 from ..errors import UsageError
 from .beam_search import beam_search
 from .codec import Codec, Latents, lerp, slerp
@@ -73,10 +75,28 @@ class Point(NamedTuple):
     reproduced: str
 
 
+class Points(MoleculeList[Point]):
+    """The molecules of a path, from its start to its end."""
+
+    def picture(self) -> Picture:
+        """The path as a strip, with its similarities; runs of one molecule are drawn once."""
+        runs = [next(run) for _, run in groupby(self, key=lambda point: point.smiles)]
+        shown = [self[0], *runs[1:-1], self[-1]]
+        legends = [
+            f"{point.step}: to start {point.tanimoto_start:.2f}, to end {point.tanimoto_end:.2f}"
+            for point in shown
+        ]
+        curves = (
+            ("Tanimoto similarity to the start", [point.tanimoto_start for point in self]),
+            ("to the end", [point.tanimoto_end for point in self]),
+        )
+        return draw_strip([point.smiles for point in shown], legends, curves=curves)
+
+
 PATHS = {"slerp": slerp, "lerp": lerp}
 
 
-def interpolate(codec: Codec, *molecules: str, steps: int = 11, path: str = "slerp") -> list[Point]:
+def interpolate(codec: Codec, *molecules: str, steps: int = 11, path: str = "slerp") -> Points:
     """The molecules from the first to the last of those given, by way of the others: ``steps`` of
     them from each to the next, both included. MoleculeError for one that the model cannot read."""
     if len(molecules) < 2:
@@ -95,7 +115,7 @@ def interpolate(codec: Codec, *molecules: str, steps: int = 11, path: str = "sle
         chain += walk(codec, one.smiles, other.smiles, curve, steps)[1:]
         said += [*[""] * (steps - 2), _said(other, written[number + 1])]
     last = len(chain) - 1
-    return [
+    points = [
         Point(
             step,
             step / last,
@@ -107,6 +127,7 @@ def interpolate(codec: Codec, *molecules: str, steps: int = 11, path: str = "sle
         )
         for step, (smiles, word) in enumerate(zip(chain, said, strict=True))
     ]
+    return Points(points, Point._fields)
 
 
 def _said(reading: Reading, written: str) -> str:

@@ -25,7 +25,7 @@ from ..errors import InputError
 from ..runtime.atomic_folder import manifest_of, replace_file
 from ..runtime.ranks import World
 from ..storage.known_molecules import KnownMolecules
-from ..storage.model_folder import FORMAT, MODEL_FILES
+from ..storage.model_folder import FORMAT, MODEL_FILES, name_in
 from . import sampling
 from .codec import Codec
 from .deduplication import COLUMNS, FLAG, KEY, Settings, arrow, differences, notes_of, parts_of
@@ -56,7 +56,8 @@ def settings_of(
 
     ModelError if the model's folder is gone, UsageError if it has no such level."""
     listed = manifest_of(codec.saved.path, kind="model", version=FORMAT)
-    sums = "".join(str(listed[name]["sha256"]) for name in MODEL_FILES)
+    names = [name_in(codec.saved.path, name) for name in MODEL_FILES]
+    sums = "".join(str(listed[name]["sha256"]) for name in names)
     return Settings(
         model=hashlib.sha256(sums.encode()).hexdigest()[:16],
         seed=params.seed,

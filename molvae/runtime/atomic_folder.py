@@ -24,7 +24,7 @@ from .bounded_files import read_bounded
 LOG = logging.getLogger(__name__)
 
 MANIFEST = "MANIFEST.json"
-PLAIN_NAME = re.compile(r"[a-z]+\.[a-z]+")
+PLAIN_NAME = re.compile(r"[A-Za-z]+\.[a-z]+")
 JSON_LIMIT = 50_000_000
 _REPLACE_TRIES = 20
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from typing import Any, Self
+
+DELAY = 2.0
+"""Seconds after which a bar appears that nobody asked for."""
 
 
 def bars_are_seen() -> bool:
@@ -22,9 +26,14 @@ class Progress:
     ) -> None:
         self._bar: Any = None
         if bars_are_seen() if shown is None else shown:
-            from tqdm.auto import tqdm
+            with warnings.catch_warnings():
+                # Without ipywidgets a notebook gets a bar of text, which needs no advice.
+                warnings.simplefilter("ignore")
+                from tqdm.auto import tqdm
 
-            self._bar = tqdm(desc=label, total=total, unit=f" {unit}", dynamic_ncols=True)
+            delay = DELAY if shown is None else 0.0
+            unit = f" {unit}"
+            self._bar = tqdm(desc=label, total=total, unit=unit, dynamic_ncols=True, delay=delay)
 
     def __enter__(self) -> Self:
         return self

@@ -22,8 +22,7 @@ from ..config import Config
 from ..errors import ModelError
 from ..language.vocabulary import Vocabulary
 from ..nn.model import MoleculeVAE
-from ..runtime.atomic_folder import read_folder
-from .model_folder import FORMAT, load_info, locate
+from .model_folder import WEIGHTS, load_info, locate, name_in, verified_files
 
 HEADER = 1_000_000
 """Bytes that names and shapes of tensors may take in a file of weights."""
@@ -59,8 +58,8 @@ def load(path: str | Path, device: torch.device | None = None) -> Saved:
         raise ModelError(
             f"{folder}: its configuration asks for more weights than any model may have"
         )
-    content = read_weights(folder, "weights.safetensors", model)
-    compare_shapes(folder / "weights.safetensors", model)
+    content = read_weights(folder, WEIGHTS, model)
+    compare_shapes(folder / name_in(folder, WEIGHTS), model)
     weights = {name: tensor.float() for name, tensor in load_tensors(content).items()}
     for name, tensor in weights.items():
         if not bool(torch.isfinite(tensor).all()):
@@ -74,7 +73,7 @@ def read_weights(folder: Path, name: str, model: MoleculeVAE, copies: int = 1) -
     """A verified file of at most ``copies`` numbers of 32 bits for each of a model's weights."""
     numbers = sum(tensor.numel() for tensor in model.state_dict().values())
     largest = 4 * copies * numbers + HEADER
-    return read_folder(folder, (name,), kind="model", version=FORMAT, largest=largest)[name]
+    return verified_files(folder, (name,), largest)[name]
 
 
 class SkipInitialisation(TorchFunctionMode):

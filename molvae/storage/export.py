@@ -19,7 +19,7 @@ from ..runtime.atomic_folder import commit_folder
 from . import checkpoint, known_molecules, model_folder
 from .known_molecules import BloomFilter, SortedHashes
 from .model_card import write_card
-from .model_folder import CARD, FORMAT, KNOWN
+from .model_folder import CARD, FORMAT, KNOWN, WEIGHTS
 
 HALF = torch.float16
 """Type that weights are stored in: an eighth of bfloat16's rounding error, and no trained weight
@@ -56,7 +56,7 @@ def export_model(run: str | Path, folder: str | Path, *, licence: str = "", text
     }
     card = write_card(target.absolute().name, saved.config, saved.vocabulary, info, molecules, text)
     files = {
-        "weights.safetensors": save_tensors(weights),
+        WEIGHTS: save_tensors(weights),
         **model_folder.metadata_files(saved.config, saved.vocabulary, info),
         KNOWN: known_molecules.to_bytes(molecules),
         CARD: card.encode("utf-8", "backslashreplace"),

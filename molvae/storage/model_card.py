@@ -1,10 +1,14 @@
 """The card of an exported model, in Markdown: sizes, training data, figures of the validation.
 
-Made from the model's own files and a text of whoever exports it. Free of torch.
+Made from the model's own files and a text of whoever exports it; at its head is what model hubs
+read, in YAML. Free of torch.
 """
 
 from __future__ import annotations
 
+import json
+import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +31,13 @@ FIGURES = {
     "validation_active_units": ("active latent dimensions", "{:.0f}"),
 }
 """Name and format in the card of the last validation's figures, by column of ``metrics.csv``."""
+
+TAGS = ("chemistry", "molecule-generation", "selfies", "variational-autoencoder")
+LICENCES = {
+    *("mit", "apache-2.0", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0"),
+    *("cc-by-nc-4.0", "cc-by-nc-sa-4.0", "cc-by-nd-4.0", "cc-by-nc-nd-4.0"),
+}
+"""Licences as hubs spell them; any other is "other" there, with its name."""
 
 
 def read_words(path: str | Path) -> str:
@@ -65,6 +76,10 @@ def write_card(
         | {"known training molecules": novel}
     )
     lines = [
+        "---",
+        *(f"{key}: {json.dumps(value)}" for key, value in front_matter(name, info).items()),
+        "---",
+        "",
         f"# {name}",
         "",
         "A molvae model: a variational autoencoder of molecules, written in SELFIES.",
@@ -78,6 +93,46 @@ def write_card(
         "possible to make.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def front_matter(name: str, info: dict[str, Any]) -> dict[str, Any]:
+    """The head of the card, as model hubs read it; in JSON each value is YAML too."""
+    data = [one["name"] for one in info.get("data", {}).get("sources", [])]
+    figures = {key: figure(info["metrics"], key) for key in FIGURES}
+    metrics = [
+        {"type": key, "value": value, "name": FIGURES[key][0]}
+        for key, value in figures.items()
+        if value is not None and math.isfinite(value)
+    ]
+    result = {
+        "task": {"type": "molecule-generation"},
+        "dataset": {"type": "smiles", "name": ", ".join(data) or "unknown"},
+        "metrics": metrics,
+    }
+    head = {
+        **hub_licence(" ".join(info["exported"]["licence"].split())),
+        "library_name": "molvae",
+        "tags": list(TAGS),
+        "datasets": data,
+        "metrics": [one["type"] for one in metrics],
+        "model-index": [{"name": name, "results": [result]}] if metrics else [],
+    }
+    return {key: value for key, value in head.items() if value}
+
+
+def hub_licence(licence: str) -> dict[str, str]:
+    """A licence as hubs name it.
+
+    >>> hub_licence("CC BY-SA 4.0")
+    {'license': 'cc-by-sa-4.0'}
+    >>> hub_licence("for my friends")
+    {'license': 'other', 'license_name': 'for my friends'}
+    """
+    name = re.sub(r"[^a-z0-9.]+", "-", licence.lower()).strip("-")
+    name = {"cc0": "cc0-1.0"}.get(name, name)
+    if not name:
+        return {}
+    return {"license": name} if name in LICENCES else {"license": "other", "license_name": licence}
 
 
 def origin(info: dict[str, Any]) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
     run/                      made by ``molvae train -o run/``
       step-00001234/          committed whole with its manifest; the best step and the last one stay
-        weights.safetensors   the averaged weights: this is the model
+        model.safetensors     the averaged weights: this is the model
         config.json  vocabulary.json  info.json
         training.safetensors  raw weights, optimiser moments      ⎫ only needed to resume;
         state.json            counters of the training            ⎭ an exported model lacks them
@@ -11,11 +11,12 @@
       stage-1/ stage-2/ ...   instead of all these, of a recipe with several stages: a run each
 
     model/                    made of the best step by ``molvae export run/ -o model/``
-      weights.safetensors     in half precision, the table of atom environments in eight bits
+      model.safetensors       in half precision, the table of atom environments in eight bits
       config.json  vocabulary.json  info.json
       known.safetensors       a Bloom filter of the training molecules
-      card.md                 a description, for people
+      README.md               a description, for people and, at its head in YAML, for model hubs
 
+Folders of earlier versions hold ``weights.safetensors`` and ``card.md`` instead.
 Free of torch, so that ``molvae info`` answers at once.
 """
 
@@ -41,10 +42,17 @@ from .known_molecules import Hashes, KnownMolecules, SortedHashes
 LOG = logging.getLogger(__name__)
 
 FORMAT = 1
-MODEL_FILES = ("weights.safetensors", "config.json", "vocabulary.json", "info.json")
+WEIGHTS = "model.safetensors"
+MODEL_FILES = (WEIGHTS, "config.json", "vocabulary.json", "info.json")
 STATE_FILES = ("training.safetensors", "state.json")
 KNOWN = "known.safetensors"
-CARD = "card.md"
+CARD = "README.md"
+EARLIER = {WEIGHTS: "weights.safetensors", CARD: "card.md"}
+"""Names of files in folders that earlier versions wrote."""
+
+FRONT_MATTER = re.compile(r"---\n.*?\n---\n+", re.DOTALL)
+"""YAML at the head of a card."""
+
 STEP_NAME = re.compile(r"step-\d{8,12}")
 WRITTEN = re.compile(r"(damaged-[0-9a-f]{8}-)?" + STEP_NAME.pattern)
 """Names of folders that only a training makes."""
@@ -132,10 +140,25 @@ def locate(path: str | Path) -> Path:
 
 def load_info(path: str | Path) -> tuple[Config, Vocabulary, dict[str, Any]]:
     """Configuration, vocabulary and info of a model, without reading its weights."""
-    files = read_folder(
-        locate(path), MODEL_FILES[1:], kind="model", version=FORMAT, largest=JSON_LIMIT
-    )
+    files = verified_files(locate(path), MODEL_FILES[1:], JSON_LIMIT)
     return parsed(files, path)
+
+
+def name_in(folder: Path, name: str) -> str:
+    """The name that a file has in a model folder: an earlier one where that is there alone."""
+    listed = manifest_of(folder, kind="model", version=FORMAT)
+    earlier = EARLIER.get(name, name)
+    return earlier if earlier in listed and name not in listed else name
+
+
+def verified_files(
+    folder: Path, names: Iterable[str], largest: int | None = None
+) -> dict[str, bytes]:
+    """The contents of files of a model folder, verified, by the names of today; none may have more
+    than ``largest`` bytes, if given."""
+    there = {name: name_in(folder, name) for name in names}
+    contents = read_folder(folder, there.values(), kind="model", version=FORMAT, largest=largest)
+    return {name: contents[written] for name, written in there.items()}
 
 
 @cache
@@ -212,20 +235,22 @@ def sources_of(info: dict[str, Any]) -> str:
 
 
 def load_card(path: str | Path) -> str:
-    """The card of an exported model, in Markdown; empty if it has none."""
+    """The card of an exported model, in Markdown without its head in YAML; empty if it has none."""
     folder = locate(path)
-    if CARD not in manifest_of(folder, kind="model", version=FORMAT):
+    if name_in(folder, CARD) not in manifest_of(folder, kind="model", version=FORMAT):
         return ""
     try:
-        return read_folder(folder, (CARD,), kind="model", version=FORMAT)[CARD].decode("utf-8")
+        text = verified_files(folder, (CARD,))[CARD].decode("utf-8")
     except UnicodeDecodeError as error:
-        raise ModelError(f"{folder / CARD}: is not text in UTF-8") from error
+        raise ModelError(f"{folder / name_in(folder, CARD)}: is not text in UTF-8") from error
+    head = FRONT_MATTER.match(text)
+    return text[head.end() :] if head else text
 
 
 def load_known(path: str | Path) -> KnownMolecules:
     """Training molecules of a model, by their hashes; ModelError if its folder lacks them."""
     folder = locate(path)
-    content = read_folder(folder, (KNOWN,), kind="model", version=FORMAT)[KNOWN]
+    content = verified_files(folder, (KNOWN,))[KNOWN]
     return known_molecules.from_bytes(content, str(folder / KNOWN))
 
 

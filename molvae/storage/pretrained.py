@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..errors import UsageError
 from ..runtime.atomic_folder import MANIFEST
+from . import hub
 
 DEFAULT = "druglike"
 """The model to use where none is named."""
@@ -57,7 +58,8 @@ def find(model: str | Path | None = None) -> Path:
 
     A text that is the name of a shipped model means that model everywhere; a folder of the
     same name is meant by a path with a separator, such as ``./druglike``, or by a ``Path``. Whether
-    other folders exist is not looked at."""
+    other folders exist is not looked at. A text ``hf:owner/name`` is the only one that reaches for
+    the network (:mod:`molvae.storage.hub`)."""
     if model is None:
         if default() is None:
             raise UsageError(
@@ -65,6 +67,8 @@ def find(model: str | Path | None = None) -> Path:
                 "train one (molvae train molecules.csv -o model/) and name its folder"
             )
         return folder_of(DEFAULT)
+    if isinstance(model, str) and model.startswith(hub.PREFIX):
+        return hub.fetch(model)
     return folder_of(model) if isinstance(model, str) and model in names() else Path(model)
 
 

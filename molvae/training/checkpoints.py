@@ -34,6 +34,7 @@ from ..storage.model_folder import (
     FORMAT,
     KNOWN,
     STATE_FILES,
+    WEIGHTS,
     best_name,
     best_step,
     is_best,
@@ -80,7 +81,7 @@ def save(
         counters = {name: getattr(state, name) for name in COUNTERS}
         counters["best"] = None if math.isinf(state.best) else state.best
         files = {
-            "weights.safetensors": save_tensors(finite(state.average.state_dict())),
+            WEIGHTS: save_tensors(finite(state.average.state_dict())),
             **metadata_files(state.config, dataset.vocabulary, info),
             "training.safetensors": save_tensors(finite(training_tensors(state))),
             "state.json": json.dumps(counters, indent=1).encode(),

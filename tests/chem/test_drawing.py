@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from IPython.core.formatters import DisplayFormatter
 from rdkit.Chem import rdFMCS
 
 from molvae.chem.drawing import (
@@ -166,3 +167,10 @@ def test_what_a_neighbour_lacks_is_marked_and_curves_stand_below() -> None:
     curved = draw_strip(path, curves=[("to the start", [1.0, 0.7, 0.7])])
     heights = [float(re.findall(r"height='(\d+)px'", one.svg())[0]) for one in (strip, curved)]
     assert heights[1] == heights[0] + CURVE_HEIGHT
+
+
+def test_a_notebook_and_a_page_take_a_picture() -> None:
+    picture = draw_grid(["CCO"], ["<script>"])
+    assert DisplayFormatter().format(picture)[0]["image/svg+xml"] == picture.svg()
+    page = picture.html()
+    assert re.fullmatch(r'<img alt="" src="data:image/svg\+xml;base64,[\w+/=]+">', page)

@@ -142,7 +142,7 @@ def result() -> Callable[[Path], dict[str, bytes]]:
         newest = max(path for path in run.iterdir() if path.name.startswith("step-"))
         return {
             name: (newest / name).read_bytes()
-            for name in ("weights.safetensors", "training.safetensors")
+            for name in ("model.safetensors", "training.safetensors")
         }
 
     return ended

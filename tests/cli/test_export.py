@@ -25,10 +25,11 @@ def test_what_is_exported_is_a_model_and_tells_what_it_is(
     assert f"Done: {folder}, {size / 1e6:.1f} MB (molvae info {folder}/)" in err
     code, text, err = molvae("info", folder)
     assert (code, err) == (0, "")
-    assert text.endswith((folder / "card.md").read_text())
+    card = (folder / "README.md").read_text().split("---\n\n", 1)[1]
+    assert text.endswith(card)
     assert "\nexported\n  licence                CC0\n" in text
     described = json.loads(molvae("info", folder, "--json").out)
-    assert described["card"] == (folder / "card.md").read_text()
+    assert described["card"] == card
     assert "Words of *mine*." in described["card"]
     assert len(molvae("sample", "-m", folder, "-n", 5).rows) == 6
 

@@ -174,7 +174,7 @@ def whole_numbers(tensors: dict[str, torch.Tensor]) -> None:
 def test_weights_that_do_not_fit_are_named(
     folder: Path, rebuilt: Any, change: Any, words: str
 ) -> None:
-    model = rebuilt(folder, weights=in_tensors(change))
+    model = rebuilt(folder, model=in_tensors(change))
     with pytest.raises(ModelError, match=words):
         checkpoint.load(model)
 
@@ -209,8 +209,8 @@ def test_what_is_no_tensor_file_is_refused_and_never_run(
         "zip": b"PK\x03\x04" + bytes(100),
         "lying header": header_of(10**12),
     }[kind]
-    model = rebuilt(folder, weights=lambda _: content)
-    with pytest.raises(ModelError, match=r"weights\.safetensors: not readable"):
+    model = rebuilt(folder, model=lambda _: content)
+    with pytest.raises(ModelError, match=r"model\.safetensors: not readable"):
         checkpoint.load(model)
     assert not touched.exists()
 

@@ -12,24 +12,27 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
+from huggingface_hub import ModelCard
 
 from molvae.chem.molecule import smiles_hashes
 from molvae.datasets.dataset import Dataset
 from molvae.errors import InputError, ModelError, UsageError
 from molvae.generation.codec import Codec
-from molvae.runtime.atomic_folder import MANIFEST
+from molvae.runtime.atomic_folder import MANIFEST, commit_folder
 from molvae.storage import checkpoint, model_folder
 from molvae.storage.export import EIGHT_BITS, HALF, export_model, rounded
 from molvae.storage.known_molecules import BloomFilter
+from molvae.storage.model_card import front_matter
 from molvae.training import checkpoints
 
 FILES = {
-    "weights.safetensors",
+    "model.safetensors",
     "config.json",
     "vocabulary.json",
     "info.json",
     "known.safetensors",
-    "card.md",
+    "README.md",
     MANIFEST,
 }
 
@@ -150,6 +153,51 @@ def test_the_card_says_what_the_model_is(exported: Path) -> None:
     assert "one novel molecule in 1" in card
 
 
+def test_the_head_of_the_card_is_what_hubs_read(exported: Path) -> None:
+    text = (exported / "README.md").read_text()
+    head = yaml.safe_load(text.split("---\n")[1])
+    card = ModelCard(text).data
+    assert head["license"] == card.license == "mit"
+    assert head["library_name"] == "molvae"
+    assert {"chemistry", "selfies"} <= set(head["tags"])
+    assert head["datasets"] == ["molecules.csv"]
+    assert "validation_exact" in head["metrics"]
+    (exact,) = [one for one in card.eval_results if one.metric_type == "validation_exact"]
+    assert 0 <= exact.metric_value <= 1
+    assert card.model_name == "tiny"
+
+
+@pytest.mark.parametrize(
+    "words", ['a: "b"', "---\n# x", "'\n---\nlicense: gpl", "caf\u00e9 \u2028", ""]
+)
+def test_no_name_or_licence_breaks_the_head(words: str) -> None:
+    info = {
+        "data": {"sources": [{"name": words, "rows": 3}]},
+        "metrics": {"validation_exact": "0.5", "validation_elbo": "nan"},
+        "exported": {"licence": words},
+    }
+    lines = [f"{key}: {json.dumps(one)}" for key, one in front_matter(words, info).items()]
+    read = yaml.safe_load("\n".join(lines))
+    assert read["datasets"] == [words]
+    assert read["metrics"] == ["validation_exact"]
+    assert read["model-index"][0]["name"] == words
+    assert read.get("license") == ("other" if words else None)
+    assert read.get("license_name", "") == " ".join(words.split())
+
+
+def test_folders_of_earlier_versions_are_read(exported: Path, tmp_path: Path) -> None:
+    earlier = {"model.safetensors": "weights.safetensors", "README.md": "card.md"}
+    files = {earlier.get(name, name): (exported / name).read_bytes() for name in FILES}
+    del files[MANIFEST]
+    commit_folder(tmp_path / "old", files, kind="model", version=model_folder.FORMAT)
+    before, after = checkpoint.load(exported), checkpoint.load(tmp_path / "old")
+    for name, tensor in before.model.state_dict().items():
+        assert torch.equal(after.model.state_dict()[name], tensor)
+    assert model_folder.load_card(tmp_path / "old") == model_folder.load_card(exported)
+    again = export_model(tmp_path / "old", tmp_path / "tiny")
+    assert {path.name for path in again.iterdir()} == FILES
+
+
 def test_a_model_without_a_card_has_none(tiny_run: Path) -> None:
     assert model_folder.load_card(tiny_run) == ""
 
@@ -173,7 +221,7 @@ def test_exporting_anew_changes_the_card_alone(exported: Path, tmp_path: Path) -
     changed = {
         name for name in FILES if (again / name).read_bytes() != (exported / name).read_bytes()
     }
-    assert changed == {"card.md", MANIFEST}
+    assert changed == {"README.md", MANIFEST}
     assert "| licence | MIT |" in model_folder.load_card(again)
 
 
@@ -183,7 +231,7 @@ def test_a_damaged_file_is_refused(exported: Path, tmp_path: Path, name: str) ->
     content = bytearray((copy / name).read_bytes())
     content[len(content) // 2] ^= 1
     (copy / name).write_bytes(content)
-    read: Any = {"card.md": model_folder.load_card, "known.safetensors": model_folder.load_known}
+    read: Any = {"README.md": model_folder.load_card, "known.safetensors": model_folder.load_known}
     with pytest.raises(ModelError, match=f"{name}: damaged"):
         read.get(name, checkpoint.load)(copy)
 

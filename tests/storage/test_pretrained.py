@@ -115,12 +115,8 @@ def test_every_file_of_golden_molecules_has_its_model() -> None:
 def test_a_model_is_whole_and_holds_nothing_else(folder: Path) -> None:
     saved = checkpoint.load(folder)
     assert all(bool(torch.isfinite(tensor).all()) for tensor in saved.model.state_dict().values())
-    assert set(os.listdir(folder)) == {
-        *model_folder.MODEL_FILES,
-        "known.safetensors",
-        "card.md",
-        MANIFEST,
-    }
+    files = (*model_folder.MODEL_FILES, model_folder.KNOWN, model_folder.CARD)
+    assert set(os.listdir(folder)) == {MANIFEST, *(model_folder.name_in(folder, n) for n in files)}
     assert sum(path.stat().st_size for path in folder.iterdir()) < LARGEST
     assert len(model_folder.load_known(folder)) >= 270
 

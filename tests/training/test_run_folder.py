@@ -41,8 +41,7 @@ def weights(run: Path) -> dict[str, bytes]:
     """What the newest step of a run holds: its weights and its training state."""
     newest = model_folder.steps_of(run)[0]
     return {
-        name: (newest / name).read_bytes()
-        for name in ("weights.safetensors", "training.safetensors")
+        name: (newest / name).read_bytes() for name in ("model.safetensors", "training.safetensors")
     }
 
 
