@@ -16,9 +16,11 @@ from .options import (
     force_option,
     model_option,
     output_option,
+    report_option,
     seed_option,
 )
 from .output import check_table, delimiter_of, note, note_terminal, open_output, progress
+from .pages import check_page, facts_of, kept_rows, write_table_page
 
 TABLES = {".csv", ".tsv", ".smi", ".sdf", ".txt", ".gz"}
 """Ends of names that no SMILES has."""
@@ -80,6 +82,7 @@ Examples:
 @seed_option
 @column_option
 @output_option
+@report_option
 @force_option
 @device_option
 def analogs(
@@ -95,6 +98,7 @@ def analogs(
     seed: int,
     column: str | None,
     output: str,
+    page: str | None,
     force: bool,
     device: str,
 ) -> int:
@@ -114,6 +118,7 @@ def analogs(
 
     files = [lead for lead in leads if is_file(lead)]
     check_table(output, force, files)
+    check_page(page, force, [*files, output])
     for path in files:
         if path != "-" and not Path(path).is_file():
             raise UsageError(f"{path}: there is no such file")
@@ -124,7 +129,7 @@ def analogs(
     codec = Codec.load(model, chosen_device(device))
     failed = count = 0
     with open_output(output, force) as handle, progress("leads", None) as advance:
-        write = row_writer(handle, delimiter_of(output))
+        write = kept_rows(row_writer(handle, delimiter_of(output)), page)
         columns = plan.columns if plan else ()
         write(["lead", "smiles", "tanimoto", "level", "log_likelihood", *columns])
         for where, smiles, problem in every_lead(leads, column):
@@ -152,6 +157,9 @@ def analogs(
                 + ("" if len(found) == number else "; a wider window or more --draws finds more")
             )
             advance(1)
+    if page and write.rows:
+        title = f"Analogs of {write.rows[0][0] if count == 1 else f'{count} leads'}"
+        write_table_page(page, write, title, facts_of(model, seed), smiles_at=1, lead_at=0)
     if failed:
         note(f"{failed} of {count} leads could not be read")
     return 1 if failed == count else 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import logging
+import shlex
 import signal
 import sys
 from importlib import import_module
@@ -34,6 +35,7 @@ VERBS = {
     "score": "Add properties and alerts to a table of molecules.",
     "evaluate": "Measure a model on held-out molecules, or judge molecules from anywhere.",
     "draw": "Draw the first molecules of a table.",
+    "report": "Make a page of a table, to look at, sort and filter.",
     "info": "Describe a model, from its files alone.",
     "models": "List the trained models that come with molvae.",
     "export": "Make a trained model ready to give away.",
@@ -53,6 +55,11 @@ class Verbs(click.Group):
             return None
         command: click.Command = getattr(import_module(f".{name}", __package__), name)
         return command
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Keep the command line as it was given, for the foot of pages."""
+        ctx.obj = shlex.join(["molvae", *args])
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the verb; a reader that has had enough, such as head, ends it quietly."""

@@ -125,6 +125,16 @@ def force_option(command: Command) -> Command:
     return click.option("--force", is_flag=True, help="Overwrite what is already there.")(command)
 
 
+def report_option(command: Command) -> Command:
+    """``--report``: a page beside the table."""
+    return click.option(
+        "--report",
+        "page",
+        metavar="PATH",
+        help="Page to write too, .html: one file to look at, without a network.",
+    )(command)
+
+
 def excel_safe_option(command: Command) -> Command:
     """``--excel-safe``, for verbs that write text of the user's: molvae's own is no formula."""
     return click.option(

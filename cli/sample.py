@@ -17,10 +17,12 @@ from .options import (
     force_option,
     model_option,
     old_option,
+    report_option,
     seed_option,
     workers_option,
 )
 from .output import check_table, check_writable, delimiter_of, note, open_output, progress
+from .pages import check_page, facts_of, kept_rows, write_table_page
 
 
 @click.command(
@@ -106,6 +108,7 @@ Examples:
     help="File to write, - for stdout: CSV, or TSV if named .tsv, compressed if it ends in .gz; or "
     "a folder, / at its end, for parquet parts.",
 )
+@report_option
 @force_option
 @workers_option
 @device_option
@@ -130,6 +133,7 @@ def sample(
     keep: str,
     scores: str | None,
     output: str,
+    page: str | None,
     force: bool,
     workers: int | None,
     device: str,
@@ -144,6 +148,7 @@ def sample(
     removed. A second start writes only the parts that are missing, and under torchrun the processes
     share them; molvae distinct removes the repeats of all parts."""
     from molvae.chem.scoring import plan_scores
+    from molvae.datasets.text_files import row_writer
     from molvae.errors import UsageError
     from molvae.generation.codec import Codec
     from molvae.generation.conditional import Conditions, condition_of
@@ -161,6 +166,8 @@ def sample(
     conditions = Conditions(tuple(map(condition_of, windows)), keep)
     if (windows or keep) and (parts or keep_all or canonical is False):
         raise UsageError("--with and --keep go with neither --all, --raw nor a folder of parts")
+    if parts and page:
+        raise UsageError("--report goes with a table, not with a folder of parts")
     if parts:
         check_parts(output)
     elif here.size > 1:
@@ -169,6 +176,7 @@ def sample(
         )
     else:
         check_table(output, force)
+        check_page(page, force, [output])
     plan = None if scores is None else plan_scores(scores)
     chosen = chosen_device(device)
     if chosen == "cuda" and here.size > 1:
@@ -179,9 +187,16 @@ def sample(
     filters = None if keep_all else Filters(canonical is not False, known)
     if parts:
         return write_parts(codec, number, Path(output), force, params, filters, plan, workers)
-    if windows or keep:
-        return write_within(codec, number, output, force, params, filters, plan, conditions)
-    return write_table(codec, number, output, force, params, filters, plan, workers)
+    codec.check_level(level)  # before anything is written
+    with open_output(output, force) as handle:
+        write = kept_rows(row_writer(handle, delimiter_of(output)), page)
+        if windows or keep:
+            code = write_within(codec, number, write, params, filters, plan, conditions)
+        else:
+            code = write_table(codec, number, write, params, filters, plan, workers)
+    if page and write.rows:
+        write_table_page(page, write, f"Samples of {Path(model).name}", facts_of(model, seed))
+    return code
 
 
 def is_for_parts(output: str) -> bool:
@@ -213,26 +228,17 @@ def check_parts(output: str) -> None:
 
 
 def write_table(
-    codec: Any,
-    number: int,
-    output: str,
-    force: bool,
-    params: Any,
-    filters: Any,
-    plan: Any,
-    workers: Any,
+    codec: Any, number: int, write: Any, params: Any, filters: Any, plan: Any, workers: Any
 ) -> int:
     """Write ``number`` molecules as a table, and report the draws and drops."""
     from molvae.chem.scoring import stream
-    from molvae.datasets.text_files import cell, row_writer
+    from molvae.datasets.text_files import cell
     from molvae.generation import sampling
 
-    codec.check_level(params.level)  # before anything is written
     tally = sampling.Tally()
     flagged = filters is None or not filters.canonical
     names = sampling.Sample._fields if flagged else sampling.Sample._fields[:-1]
-    with open_output(output, force) as handle, progress("molecules", number) as advance:
-        write = row_writer(handle, delimiter_of(output))
+    with progress("molecules", number) as advance:
         write([*names, *(plan.columns if plan else ())])
         found = sampling.sample(
             codec, number, params, filters, workers=workers, tally=tally, progress=advance
@@ -259,25 +265,16 @@ def write_table(
 
 
 def write_within(
-    codec: Any,
-    number: int,
-    output: str,
-    force: bool,
-    params: Any,
-    filters: Any,
-    plan: Any,
-    conditions: Any,
+    codec: Any, number: int, write: Any, params: Any, filters: Any, plan: Any, conditions: Any
 ) -> int:
     """Write ``number`` molecules that meet conditions, and report how often draws did."""
     from molvae.chem.scoring import score_chunk
-    from molvae.datasets.text_files import cell, row_writer
+    from molvae.datasets.text_files import cell
     from molvae.generation.conditional import Hits, sample_within
     from molvae.generation.sampling import Sample
 
-    codec.check_level(params.level)  # before anything is written
     hits, written = Hits(), 0
-    with open_output(output, force) as handle, progress("molecules", number) as advance:
-        write = row_writer(handle, delimiter_of(output))
+    with progress("molecules", number) as advance:
         write([*Sample._fields[:-1], *(plan.columns if plan else ())])
         for one in sample_within(codec, number, conditions, params, filters, hits):
             scores = score_chunk(plan, [one.smiles])[0].values if plan else ()

@@ -6,7 +6,14 @@ from collections.abc import Sequence
 
 import click
 
-from .options import column_option, excel_safe_option, force_option, output_option, workers_option
+from .options import (
+    column_option,
+    excel_safe_option,
+    force_option,
+    output_option,
+    report_option,
+    workers_option,
+)
 
 EXAMPLES = """
 \b
@@ -60,6 +67,7 @@ def print_list(context: click.Context, _: click.Parameter, wanted: bool) -> None
 )
 @excel_safe_option
 @column_option
+@report_option
 @workers_option
 @force_option
 def score(
@@ -70,6 +78,7 @@ def score(
     parent: bool,
     excel_safe: bool,
     column: str | None,
+    page: str | None,
     workers: int | None,
     force: bool,
 ) -> int:
@@ -83,14 +92,16 @@ def score(
     from molvae.datasets.text_files import cell, row_writer
 
     from .output import check_table, delimiter_of, note, note_terminal, open_output, progress
+    from .pages import check_page, facts_of, kept_rows, write_table_page
 
     plan = plan_scores(scores, scorers, parent)
     check_table(output, force, inputs=[molecules])
+    check_page(page, force, [molecules, output])
     note_terminal(molecules)
     counts = Counts()
     with open_table(molecules, column, whole=True) as table, open_output(output, force) as out:
         note(f"{table.name}: SMILES in column {table.smiles_column!r} (chosen {table.chosen_by})")
-        write = row_writer(out, delimiter_of(output), excel_safe)
+        write = kept_rows(row_writer(out, delimiter_of(output), excel_safe), page)
         write([*table.columns, *free_names([*plan.columns, "status"], taken=table.columns)])
         rows = stream(((record.smiles, record) for record in table), plan, workers)
         properties = len(plan.columns) - len(plan.scorers)
@@ -107,6 +118,9 @@ def score(
                 write([*fitted(record.fields, len(table.columns)), *scored])
                 advance(1)
     note(str(counts))
+    if page and write.rows:
+        title = f"Scores of {table.name}"
+        write_table_page(page, write, title, facts_of(), smiles_at=table.smiles_at)
     if counts.not_scored.total() < counts.rows or not counts.rows:
         return 0
     note(

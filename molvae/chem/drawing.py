@@ -199,10 +199,10 @@ def _cells(smiles: Sequence[str], legends: Sequence[str], columns: int) -> list[
             f"{len(legends)} legends for {len(smiles)} molecules: give one each, or none"
         )
     texts = legends or [""] * len(smiles)
-    return [Cell(_laid_out(one), text) for one, text in zip(smiles, texts, strict=True)]
+    return [Cell(laid_out(one), text) for one, text in zip(smiles, texts, strict=True)]
 
 
-def _laid_out(smiles: str) -> Chem.Mol | None:
+def laid_out(smiles: str) -> Chem.Mol | None:
     """The molecule with 2-D coordinates, longest side across; None where it cannot be read or laid
     out.
     """
@@ -225,7 +225,7 @@ def _lay_over_neighbours(
     runs: list[list[Chem.Mol]] = []
     before = None
     for place, mol in enumerate(mols):
-        core = None if mol is None or before is None else _lay_over(mol, before)
+        core = None if mol is None or before is None else lay_over(mol, before)
         if mol is not None and core is not None:
             runs[-1].append(mol)
             marked[place] = tuple(set(range(mol.GetNumAtoms())) - set(core))
@@ -235,7 +235,7 @@ def _lay_over_neighbours(
     return runs
 
 
-def _lay_over(mol: Chem.Mol, before: Chem.Mol) -> tuple[int, ...] | None:
+def lay_over(mol: Chem.Mol, before: Chem.Mol) -> tuple[int, ...] | None:
     """Give ``mol`` coordinates that keep in place the core shared with ``before``; the atoms of
     that core, None if there is none worth the name.
     """

@@ -1,0 +1,147 @@
+"""HTML pages that verbs write beside their tables, or as their result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import click
+
+from molvae.errors import UsageError
+
+from .output import check_output, note
+
+Write = Callable[[Sequence[str]], object]
+
+
+class Kept:
+    """Writes rows, and keeps the first of them for a page: ``columns`` are the first row."""
+
+    def __init__(self, write: Write, most: int) -> None:
+        self.write, self.most = write, most
+        self.columns: list[str] = []
+        self.rows: list[list[str]] = []
+        self.count = 0
+
+    def __call__(self, row: Sequence[str]) -> None:
+        """Write a row, and keep it while there is room."""
+        self.write(row)
+        if not self.columns:
+            self.columns = list(row)
+            return
+        self.count += 1
+        if len(self.rows) < self.most:
+            self.rows.append(list(row))
+
+
+def kept_rows(write: Write, page: str | None) -> Kept:
+    """A writer that keeps what a page can hold, or nothing without a page."""
+    if page is None:
+        return Kept(write, 0)
+    from molvae.pages.table_report import MOST
+
+    return Kept(write, MOST)
+
+
+def check_page(page: str | None, force: bool, others: Sequence[str] = ()) -> None:
+    """UsageError before any work unless the page can be written; ``others`` are files in use."""
+    if page is None:
+        return
+    if Path(page).suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"{page}: a page is written as .html; end its name so")
+    for other in others:
+        if Path(other).absolute() == Path(page).absolute():
+            raise UsageError(f"{page}: is the name of another file of this command; give two names")
+    check_output(page, force)
+
+
+def facts_of(model: str | None = None, seed: int | None = None) -> dict[str, str]:
+    """The lines at the foot of a page: command, model, seed, date, versions."""
+    import platform
+    from datetime import UTC, datetime
+    from importlib.metadata import version
+
+    from molvae.storage import pretrained
+
+    facts = {"command": str(click.get_current_context().find_root().obj)}
+    if model is not None:
+        shipped = Path(model).parent == pretrained.home()
+        facts["model"] = Path(model).name if shipped else model
+    if seed is not None:
+        facts["seed"] = str(seed)
+    facts["made"] = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    packages = ("molvae", "torch", "rdkit", "selfies", "numpy")
+    versions = [f"{name} {version(name)}" for name in packages]
+    facts["versions"] = ", ".join([*versions, f"python {platform.python_version()}"])
+    return facts
+
+
+def write_page(path: str, page: str) -> None:
+    """Write a page and say so."""
+    from molvae.pages.page import save_page
+
+    save_page(page, path)
+    note(f"{path}: {len(page.encode('utf-8', 'replace')) / 1e6:.1f} MB, opens in any browser")
+
+
+def write_table_page(
+    path: str,
+    kept: Kept,
+    title: str,
+    facts: dict[str, str],
+    *,
+    smiles_at: int = 0,
+    lead_at: int | None = None,
+    **more: Any,
+) -> None:
+    """Write the report of rows that were kept; ``smiles_at`` and ``lead_at`` are columns."""
+    from molvae.pages.table_report import Rows, table_report
+
+    rows = Rows(kept.columns, kept.rows, smiles_at, lead_at)
+    write_page(path, table_report(rows, title, facts, of=kept.count, **more))
+
+
+def reference_of(
+    path: str, column: str | None, names: Sequence[str], most: int = 2000
+) -> tuple[dict[str, list[float]], int]:
+    """Values of columns for at most ``most`` random molecules of a file, and their number.
+
+    Taken from the file's own columns, else computed if they are properties of molvae."""
+    from molvae.chem.properties import PROPERTIES
+    from molvae.chem.scoring import plan_scores, score_chunk
+    from molvae.datasets.table_reader import open_table
+    from molvae.pages.table_report import numbers_of
+
+    with open_table(path, column) as table:
+        own = {name: at for at, name in enumerate(table.columns) if name in names}
+        rows = random_rows((one for one in table if not one.problem), most)
+    found = {
+        name: [one for one in numbers_of([row.fields[at] for row in rows]) or () if one is not None]
+        for name, at in own.items()
+    }
+    wanted = {
+        entry.name: key
+        for key, entry in PROPERTIES.items()
+        if entry.name in names and not found.get(entry.name)
+    }
+    if wanted:
+        scored = score_chunk(plan_scores(list(wanted.values())), [row.smiles for row in rows])
+        columns = zip(*(row.values for row in scored), strict=True)
+        for name, values in zip(wanted, columns, strict=True):
+            found[name] = [float(one) for one in values if isinstance(one, int | float)]
+    return found, len(rows)
+
+
+def random_rows(rows: Iterator[Any], most: int) -> list[Any]:
+    """At most ``most`` of some rows, each as likely as any other, in one pass."""
+    import random
+
+    rng = random.Random(0)
+    chosen = list(islice(rows, most))
+    for place, row in enumerate(rows, start=len(chosen)):
+        other = rng.randrange(place + 1)
+        if other < most:
+            chosen[other] = row
+    return chosen
