@@ -13,14 +13,15 @@ they turned out to be.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..chem.fingerprints import packed_fingerprint, similarity
 from ..chem.molecule import parse
-from ..chem.scoring import plan_scores, score_chunk
+from ..chem.scoring import plan_scores, score_one
 from ..errors import InputError
 from ..generation.codec import Codec, Latents
 from ..generation.reader import Reading
@@ -71,9 +72,13 @@ class Moved(NamedTuple):
 
 def property_values(smiles: Sequence[str]) -> Floats:
     """The properties of molecules, ``(N, P)``; NaN where one has no value."""
-    plan = plan_scores(PROPERTIES)
-    rows = [row.values for row in score_chunk(plan, smiles)]
-    return np.array(rows, np.float64).reshape(-1, len(PROPERTIES))
+    return np.array(list(map(_values, smiles)), np.float64).reshape(-1, len(PROPERTIES))
+
+
+@lru_cache(maxsize=8192)
+def _values(smiles: str) -> tuple[Any, ...]:
+    # A slider comes by the same molecules at most of its steps.
+    return score_one(plan_scores(PROPERTIES), smiles).values
 
 
 def fit_directions(latents: Latents, values: Floats) -> Directions:

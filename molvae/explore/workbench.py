@@ -24,7 +24,7 @@ from ..generation.codec import Codec
 from ..generation.interpolation import interpolate, tanimoto
 from ..generation.reader import Reading, read_all
 from ..generation.rebuilding import rebuild
-from ..generation.sampling import SamplingParams, sample
+from ..generation.sampling import Sample, draw_around
 from ..pages.structures import strip, structures
 from .directions import PROPERTIES, Directions, fit_directions, move, property_values
 
@@ -39,6 +39,9 @@ CHUNK = 128
 
 PAUSE = 0.02
 """Seconds between chunks: a lock that is freed and taken again at once is passed to nobody."""
+
+PATIENCE = 3.0
+"""Seconds in which a chunk should end; where functions are being compiled it does not."""
 
 SIMILARITY = (0.2, 1.0)
 """Window of similarity in which the analogs of a lead are gathered."""
@@ -75,10 +78,10 @@ class Workbench:
         self._thread.start()
 
     def close(self) -> None:
-        """End the fit, if it is under way, and wait for that."""
+        """End the fit, if it is under way, and wait a little for that."""
         self._stop.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(PATIENCE)
 
     @property
     def actions(self) -> dict[str, Any]:
@@ -176,37 +179,27 @@ class Workbench:
 
     def _fit(self) -> None:
         try:
-            latents, smiles = [], []
-            for readings in self._readings():
+            latents, values = [], []
+            for first in range(0, self._samples, CHUNK):
+                readings = self._drawn(first)
+                if self._stop.is_set():
+                    return
                 with self._turn():
                     latents.append(self._codec.encode_readings(readings))
-                smiles += [one.smiles for one in readings]
-            values = []
-            for start in range(0, len(smiles), CHUNK):
-                values.append(property_values(smiles[start : start + CHUNK]))
-                if self._stop.wait(PAUSE):
-                    return
-            if latents:
-                self._directions = fit_directions(np.concatenate(latents), np.concatenate(values))
-            else:
-                self._problem = "the model's samples cannot be read back: no directions"
+                values.append(property_values([one.smiles for one in readings]))
+            self._directions = fit_directions(np.concatenate(latents), np.concatenate(values))
         except MolvaeError as error:
             self._problem = str(error)
             LOG.warning("no directions: %s", error)
 
-    def _readings(self) -> Iterator[list[Reading]]:
-        """The model's own samples, in chunks."""
+    def _drawn(self, first: int) -> list[Reading]:
+        """A chunk of the model's own samples, as it reads them: draws at noise level 0."""
+        nowhere = np.zeros((CHUNK, self._codec.latent), np.float32)
         with self._turn():
-            drawn = [
-                one.smiles
-                for one in sample(self._codec, self._samples, SamplingParams(), workers=1)
-            ]
-        for start in range(0, len(drawn), CHUNK):
-            if self._stop.is_set():
-                return
-            found = read_all(self._codec.reader, drawn[start : start + CHUNK], 1)
-            if readings := [one for one in found if isinstance(one, Reading)]:
-                yield readings
+            drawn = draw_around(self._codec, nowhere, np.zeros(CHUNK), 0, first)
+        smiles = dict.fromkeys(one.smiles for one in drawn if isinstance(one, Sample))
+        found = read_all(self._codec.reader, list(smiles), 1)
+        return [one for one in found if isinstance(one, Reading)]
 
 
 @lru_cache(maxsize=8192)
