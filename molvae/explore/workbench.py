@@ -46,7 +46,7 @@ PATIENCE = 3.0
 SIMILARITY = (0.2, 1.0)
 """Window of similarity in which the analogs of a lead are gathered."""
 
-DRAWS = 1024
+DRAWS = 1536
 """Draws for the analogs of a lead, and for more of them."""
 
 STEPS = 31
