@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import click
 
@@ -108,7 +109,7 @@ def map(
         rows,
         smiles_at,
         project(np.concatenate(parts), method, seed),
-        title=f"Map of {'molecules' if molecules == '-' else name}",
+        title=f"Map of {'molecules' if molecules == '-' else Path(name).name}",
         facts=facts_of(model, seed if method == "umap" else None),
         words=words,
         color=color,

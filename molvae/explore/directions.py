@@ -37,17 +37,18 @@ PENALTY = 0.01
 FEWEST = 32
 """Samples that a fit needs."""
 
-STRETCHES = (6.0, 12.0)
+STRETCHES = (3.0, 6.0, 12.0)
 """Multiples of the predicted step, around which molecules are drawn."""
 
 LEVELS = (0.5, 0.65)
 """Noise levels of these draws, as shares of the model's highest."""
 
-EACH = 20
+EACH = 14
 """Draws at each multiple and level."""
 
-LIKENESS = 1.0
-"""Standard deviations of a property that count as much as the whole of the similarity."""
+ASKED, KEPT, LIKENESS = 2.0, 0.5, 1.0
+"""Weights of a miss by one standard deviation, of a property that is to change and of one that is
+to stay, and of the whole of the similarity."""
 
 BITS = 2048
 
@@ -123,7 +124,7 @@ def move(
     values = property_values([lead.smiles, *smiles])
     changed = (values[1:] - values[0]) / np.maximum(directions.spreads, 1e-9)
     # Where QED is not defined, the other properties decide.
-    misses = np.nan_to_num(np.abs(changed - asked)).sum(1)
+    misses = np.nan_to_num(np.abs(changed - asked)) @ np.where(asked == 0.0, KEPT, ASKED)
     bits = np.stack([packed_fingerprint(parse(one), BITS) for one in (lead.smiles, *smiles)])
     alike = similarity(bits[1:], bits[:1])
     misses += LIKENESS * (1.0 - alike)

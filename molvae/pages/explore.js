@@ -80,8 +80,8 @@
       type: "button", onclick: () => keep(card), "aria-label": `Keep ${card.smiles}`,
     }, "Keep")];
     if (!isLead) acts.push(element("button", {
-      type: "button", onclick: () => setLead(card.smiles), "aria-label": `Make ${card.smiles} the lead`,
-    }, "Make it the lead"));
+      type: "button", onclick: () => setLead(card.smiles), "aria-label": `Use ${card.smiles} as the lead`,
+    }, "Use as lead"));
     return element("article", { class: "molecule", "data-smiles": card.smiles },
       structure(card.svg),
       element("p", { class: "smiles" }, card.smiles),
