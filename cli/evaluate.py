@@ -19,10 +19,12 @@ from .options import (
     device_option,
     force_option,
     named_model,
+    report_option,
     seed_option,
     workers_option,
 )
 from .output import check_output, live, note, open_output
+from .pages import check_page, facts_of, write_page
 
 SAMPLES = 30_000
 
@@ -101,6 +103,7 @@ Examples:
     metavar="PATH",
     help="JSON file to write; - is stdout, and the tables go to stderr.",
 )
+@report_option
 @column_option
 @force_option
 @workers_option
@@ -118,6 +121,7 @@ def evaluate(
     iwae: int,
     fcd: bool,
     output: str | None,
+    page: str | None,
     column: str | None,
     force: bool,
     workers: int | None,
@@ -136,10 +140,10 @@ def evaluate(
 
     if model is None and samples is None:
         raise UsageError("give a model with -m, or molecules with --samples")
+    inputs = [path for path in (test, test_scaffolds, train, samples) if path]
     if output:
-        check_output(
-            output, force, [path for path in (test, test_scaffolds, train, samples) if path]
-        )
+        check_output(output, force, inputs)
+    check_page(page, force, [*inputs, output or "-"])
     given = Options(seed, workers, fcd, level)
     codec: Any = None
     known: Any = None
@@ -184,6 +188,11 @@ def evaluate(
     if codec is not None:
         report["latent_space"], text = latent_table(codec, held_out, limit, iwae, known, given)
         lines += ["", "", *text]
+    if page:
+        from molvae.pages.evaluation_report import evaluation_report
+
+        live("")
+        write_page(page, evaluation_report(report, title.partition(" ")[2], facts_of(model, seed)))
     write_out(report, lines, output, force)
 
 

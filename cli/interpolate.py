@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import click
 
-from .options import Count, chosen_device, device_option, force_option, model_option, output_option
+from .options import (
+    Count,
+    chosen_device,
+    device_option,
+    force_option,
+    model_option,
+    output_option,
+    report_option,
+)
 from .output import check_output, check_table, delimiter_of, note, note_terminal, open_output
+from .pages import check_page, facts_of, write_page
 
 
 @click.command(
@@ -42,6 +52,7 @@ Examples:
     help="Arc or straight line.",
 )
 @click.option("--image", metavar="PATH", help="Picture of the (first) path, .svg or .png.")
+@report_option
 @output_option
 @force_option
 @device_option
@@ -52,6 +63,7 @@ def interpolate(
     steps: int,
     kind: str,
     image: str | None,
+    page: str | None,
     output: str,
     force: bool,
     device: str,
@@ -75,12 +87,13 @@ def interpolate(
     check_table(output, force, [pairs] if pairs else [])
     if image:
         check_image(image, output, force)
+    check_page(page, force, [one for one in (pairs, image, output) if one])
     note_terminal(pairs or "")
     paths = [(0, molecules, "")] if pairs is None else list(read_pairs(pairs))
     codec = Codec.load(model, chosen_device(device))
     if pairs is None:
         codec.read(molecules)  # one that cannot be read is an error before anything is written
-    failed = 0
+    failed, walked = 0, {}
     with open_output(output, force) as handle:
         write = row_writer(handle, delimiter_of(output))
         write(["pair", *Point._fields] if pairs else Point._fields)
@@ -93,6 +106,7 @@ def interpolate(
                 failed += 1
                 note(f"{'standard input' if pairs == '-' else pairs}, line {line}: {error}")
                 continue
+            walked[str(number)] = points
             if image:  # before the table, which a reader may close early
                 picture(points, image)
                 image = None
@@ -107,9 +121,22 @@ def interpolate(
             for point in points:
                 if point.reproduced == "no":
                     note(f"{point.smiles}: {NOT_REPRODUCED}")
+    if page and walked:
+        write_path_page(page, walked, facts_of(model))
     if failed:
         note(f"{failed} of {len(paths)} pairs could not be walked")
     return 1 if failed == len(paths) else 0
+
+
+def write_path_page(path: str, walked: dict[str, Any], facts: dict[str, str]) -> None:
+    """Write the page of paths by their numbers."""
+    from molvae.pages.path_report import Stop, path_report
+
+    paths = {name: [Stop(*point[2:]) for point in points] for name, points in walked.items()}
+    (first, *_), title = walked.values(), f"{len(walked)} paths"
+    if len(walked) == 1:
+        title = f"From {first[0].smiles} to {first[-1].smiles}"
+    write_page(path, path_report(paths, title, facts))
 
 
 def check_image(image: str, output: str, force: bool) -> None:

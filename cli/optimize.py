@@ -16,10 +16,12 @@ from .options import (
     force_option,
     model_option,
     output_option,
+    report_option,
     seed_option,
     workers_option,
 )
 from .output import check_output, check_table, delimiter_of, note, open_output, progress
+from .pages import check_page, facts_of, kept_rows, write_page
 
 
 @click.command(
@@ -64,6 +66,7 @@ Examples:
 @seed_option
 @column_option
 @output_option
+@report_option
 @workers_option
 @force_option
 @device_option
@@ -83,6 +86,7 @@ def optimize(
     seed: int,
     column: str | None,
     output: str,
+    page: str | None,
     workers: int | None,
     force: bool,
     device: str,
@@ -103,6 +107,7 @@ def optimize(
     from molvae.optimisation.search import Search, optimise
 
     check_table(output, force, [one for one in (start, history) if one])
+    check_page(page, force, [one for one in (start, history, output) if one])
     if resume and history is None:
         raise UsageError("--resume goes on with a --history: name its file")
     objective = objective_of(maximize, minimize, target, scorers)
@@ -125,12 +130,14 @@ def optimize(
     order = [place for place in (-scores).argsort(kind="stable") if scores[place] > float("-inf")]
     front = objective.front(search.values)
     with open_output(output, force) as handle:
-        write = row_writer(handle, delimiter_of(output))
+        write = kept_rows(row_writer(handle, delimiter_of(output)), page)
         write(["smiles", *objective.columns, "score", "pareto", "source", "round"])
         for place in order[:number]:
             call = search.calls[place]
             cells = (*call.values, float(scores[place]), bool(front[place]), call.source)
             write([call.smiles, *map(cell, cells), str(call.round)])
+    if page and write.rows:
+        write_search_page(page, search, write, facts_of(model, seed))
     failed = len(search.calls) - len(order)
     note(
         f"{len(search.calls):,} molecules scored"
@@ -138,6 +145,21 @@ def optimize(
         + (f"; the best: {search.calls[order[0]].smiles}" if order else "")
     )
     return 0 if order else 1
+
+
+def write_search_page(path: str, search: Any, kept: Any, facts: dict[str, str]) -> None:
+    """Write the page of a search with the rows that were written of it."""
+    import numpy as np
+
+    from molvae.pages.search_report import Scoring, search_report
+    from molvae.pages.table_report import Rows
+
+    objective, values, calls = search.objective, search.values, search.calls
+    prior = np.array([call.source == "prior" for call in calls])
+    scoring = Scoring(values, objective.columns, search.scores(), prior, objective.front(values))
+    rows = Rows(kept.columns, kept.rows, 0)
+    title = f"Search for {', '.join(f'{goal.way} {goal.name}' for goal in objective.goals)}"
+    write_page(path, search_report(rows, scoring, title, facts))
 
 
 def read_start(codec: Any, path: str, column: str | None, conditions: Any) -> list[str]:

@@ -58,24 +58,15 @@ def check_page(page: str | None, force: bool, others: Sequence[str] = ()) -> Non
 
 
 def facts_of(model: str | None = None, seed: int | None = None) -> dict[str, str]:
-    """The lines at the foot of a page: command, model, seed, date, versions."""
-    import platform
-    from datetime import UTC, datetime
-    from importlib.metadata import version
+    """The lines at the foot of a page of this command."""
+    from molvae.pages.page import foot
 
-    from molvae.storage import pretrained
+    return foot(command_line(), model, seed)
 
-    facts = {"command": str(click.get_current_context().find_root().obj)}
-    if model is not None:
-        shipped = Path(model).parent == pretrained.home()
-        facts["model"] = Path(model).name if shipped else model
-    if seed is not None:
-        facts["seed"] = str(seed)
-    facts["made"] = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    packages = ("molvae", "torch", "rdkit", "selfies", "numpy")
-    versions = [f"{name} {version(name)}" for name in packages]
-    facts["versions"] = ", ".join([*versions, f"python {platform.python_version()}"])
-    return facts
+
+def command_line() -> str:
+    """The command line as it was given."""
+    return str(click.get_current_context().find_root().obj)
 
 
 def write_page(path: str, page: str) -> None:

@@ -20,6 +20,7 @@ from .options import (
     workers_option,
 )
 from .output import clock, live, note, note_terminal, on_terminal, progress
+from .pages import command_line
 from .prepare import summary
 
 
@@ -76,9 +77,9 @@ def train(
     """Train a model on molecules.
 
     FILE is CSV, TSV, SMI or SDF, each also gzipped, several of them, or one folder that molvae
-    prepare made. The folder keeps the best and the last state, metrics.csv, config.toml and
-    rejected.csv. Ctrl-C saves and stops; --resume goes on. Nats are per molecule, summed over its
-    symbols.
+    prepare made. The folder keeps the best and the last state, metrics.csv, config.toml,
+    rejected.csv, and training.html, a page of curves that is renewed every epoch. Ctrl-C saves and
+    stops; --resume goes on. Nats are per molecule, summed over its symbols.
 
     Started by torchrun, several processes divide every batch among them, one on each GPU or on some
     of the cores."""
@@ -134,6 +135,7 @@ class Request(NamedTuple):
 
 def train_stage(request: Request, place: Any, group: Any) -> int:
     """Train in one folder to its end, or until a signal comes; the exit code."""
+    from molvae.pages.training_report import renew
     from molvae.training import run_folder
 
     say = note if group.leads else discard
@@ -164,6 +166,8 @@ def train_stage(request: Request, place: Any, group: Any) -> int:
         for record in records:
             if group.leads:
                 report(record)
+                if hasattr(record, "validation"):
+                    renew(request.run, command_line())
     if not caught and state.out_of_steps:
         return 0
     say(f"Stopped and saved at step {state.step:,}; molvae train --resume goes on")

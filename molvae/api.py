@@ -30,9 +30,11 @@ from .generation.rebuilding import WIDTH, Rebuilt, rebuild
 from .generation.sampling import Filters, Sample, SamplingParams
 from .optimisation.objectives import objective_of
 from .optimisation.search import Search, optimise
+from .pages.training_report import renew
 from .runtime.progress import Progress
 from .storage import checkpoint, model_folder, pretrained
 from .training import fine_tuning, run_folder
+from .training.loop import Epoch
 
 if TYPE_CHECKING:
     import pandas
@@ -255,6 +257,8 @@ def train(
         for record in run_folder.run_training(
             Path(output), state, dataset, info, rejected=rejected
         ):
+            if isinstance(record, Epoch):
+                renew(Path(output))
             note = f"ELBO {record.elbo:.2f} = {record.reconstruction:.2f} - KL {record.kl:.2f} nats"
             bar.reach(record.step, state.total_steps or None, note)
     return load(Path(output), device)

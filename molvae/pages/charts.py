@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from numpy.typing import NDArray
 
 BINS = 24
@@ -33,14 +33,16 @@ class Series(NamedTuple):
 
 
 def histogram(values: Sequence[float], reference: Sequence[float] = ()) -> Markup:
-    """Bars of finite values, and over them the outline of a reference, both as densities. Empty
-    without values."""
+    """Bars of finite values, and over them the outline of a reference, both as shares. Empty
+    without values. What lies far outside is in the first and the last bar."""
     own, other = (np.asarray([v for v in one if math.isfinite(v)]) for one in (values, reference))
     if not len(own):
         return Markup("")
-    edges = bin_edges(np.concatenate([own, other]))
-    counts = [np.histogram(one, edges)[0] / np.diff(edges) for one in (own, other)]
-    shares = [count / max(1, len(one)) for count, one in zip(counts, (own, other), strict=True)]
+    edges = bin_edges(np.concatenate([own, other]), len(own))
+    shares = [
+        np.histogram(one.clip(edges[0], edges[-1]), edges)[0] / max(1, len(one))
+        for one in (own, other)
+    ]
     top = max(float(share.max()) for share in shares)
     width, height = 200.0, 48.0
     left = (edges - edges[0]) / (edges[-1] - edges[0]) * width
@@ -62,25 +64,26 @@ def histogram(values: Sequence[float], reference: Sequence[float] = ()) -> Marku
     )
 
 
-def bin_edges(values: Floats) -> Floats:
-    """Edges of bins over finite values ``(N,)``, one for each of few whole numbers.
-
-    Of few values there are few bins. What lies far outside the middle 98 % widens the last bins
-    alone."""
+def bin_edges(values: Floats, count: int) -> Floats:
+    """Edges of bins over finite values ``(N,)``: a bin for each of few whole numbers, else as many
+    as suit ``count`` values. More than three times the middle half beyond it they do not reach."""
     low, high = float(values.min()), float(values.max())
     if low == high:
         return np.array([low - 0.5, low + 0.5])
     if high - low < BINS and (values == values.round()).all():
         return np.arange(low - 0.5, high + 1.0)
-    first, last = np.quantile(values, (0.01, 0.99))
-    count = min(BINS, max(6, round(2.5 * len(values) ** (1 / 3))))
-    edges = np.linspace(*((first, last) if last > first else (low, high)), count + 1)
-    edges[0], edges[-1] = min(edges[0], low), max(edges[-1], high)
-    return np.asarray(edges, dtype=np.float64)
+    quarter, three_quarters = np.quantile(values, (0.25, 0.75))
+    room = 3.0 * (three_quarters - quarter)
+    first, last = max(low, quarter - room), min(high, three_quarters + room)
+    bins = min(BINS, max(6, round(2.5 * count ** (1 / 3))))
+    if first == last:
+        first, last = low, high
+    return np.linspace(first, last, bins + 1)
 
 
 def curves(series: Sequence[Series], x_name: str, y_name: str) -> Markup:
-    """Curves over one another, with axes; a gap where a value is missing."""
+    """Curves over one another, with axes; a gap where a value is missing. A kind of dots is drawn
+    as points."""
     return _plot(series, x_name, y_name, _line)
 
 
@@ -128,32 +131,32 @@ def _plot(
     parts = []
     for value in ticks(*y_range):
         _, y = place(x_range[0], value)
-        parts.append(f'<path class="grid" d="M{LEFT},{y:.1f}H{WIDTH - RIGHT}"/>')
-        parts.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" class="end">{_number(value)}</text>')
+        line = f'<path class="grid" d="M{LEFT},{y:.1f}H{WIDTH - RIGHT}"/>'
+        parts.append(line + _text(LEFT - 6, y + 4, "end", _number(value)))
     for value in ticks(*x_range):
         x, _ = place(value, y_range[0])
-        parts.append(f'<path class="grid" d="M{x:.1f},{HEIGHT - BOTTOM}v4"/>')
-        text = f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 17}" class="middle">{_number(value)}'
-        parts.append(f"{text}</text>")
+        line = f'<path class="grid" d="M{x:.1f},{HEIGHT - BOTTOM}v4"/>'
+        parts.append(line + _text(x, HEIGHT - BOTTOM + 17, "middle", _number(value)))
     for one in series:
         spots = [place(x, y) for x, y in zip(one.x, one.y, strict=True)]
-        parts.append(Markup('<path class="{}" d="{}"/>').format(*mark(one, spots)))
-    names = Markup('<text x="{}" y="{}" class="end quiet">{}</text>').format(
-        WIDTH - RIGHT, HEIGHT - 6, x_name
-    )
-    label = Markup(' role="img" aria-label="{}: {}"').format(
-        y_name, ", ".join(one.name for one in series)
-    )
-    chart = f'<svg class="chart plot" viewBox="0 0 {WIDTH} {HEIGHT}"{label}>'
+        alone = sum(math.isfinite(y) for y in one.y) == 1
+        kind, d = _dots(one, spots) if alone or "dots" in one.kind else mark(one, spots)
+        parts.append(f'<path class="{kind}" d="{d}"/>')
+    parts.append(_text(WIDTH - RIGHT, HEIGHT - 6, "end", x_name))
     keys = Markup("").join(
-        Markup('<span class="{}">{}</span>').format(f"key {one.kind}", one.name)
+        Markup('<span class="key {}">{}</span>').format(one.kind, one.name)
         for one in series
         if one.name
     )
-    head = Markup('<figcaption><b>{}</b> {}</figcaption>').format(y_name, keys)  # fmt: skip
-    return Markup("<figure>{}{}</figure>").format(
-        head, Markup(chart + "".join(parts) + names + "</svg>")
-    )
+    return Markup(
+        "<figure><figcaption><b>{}</b> {}</figcaption>"
+        '<svg class="chart plot" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg></figure>'
+    ).format(y_name, keys, WIDTH, HEIGHT, f"{y_name} against {x_name}", Markup("".join(parts)))
+
+
+def _text(x: float, y: float, anchor: str, text: str) -> str:
+    """Text in a chart, escaped."""
+    return f'<text x="{x:.1f}" y="{y:.1f}" class="{anchor}">{escape(text)}</text>'
 
 
 def _range(values: Floats) -> tuple[float, float]:
@@ -184,4 +187,5 @@ def _line(one: Series, spots: Sequence[tuple[float, float]]) -> tuple[str, str]:
 def _dots(one: Series, spots: Sequence[tuple[float, float]]) -> tuple[str, str]:
     """Class and path of points: lines of no length with round ends."""
     found = (spot for spot in spots if all(map(math.isfinite, spot)))
-    return f"dots {one.kind}", "".join(f"M{x:.1f},{y:.1f}h0" for x, y in found)
+    d = "".join(f"M{x:.1f},{y:.1f}h0" for x, y in found)
+    return f"dots {one.kind.removeprefix('dots ')}", d

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import platform
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +20,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ..runtime.atomic_folder import replace_file
+from ..storage import pretrained
 
 HERE = Path(__file__).parent
 
@@ -74,6 +77,21 @@ def policy(styles: Sequence[str], scripts: Sequence[str], connect: str = "'none'
 def asset(name: str) -> Markup:
     """The text of a style or script of this package, as it stands in a page."""
     return Markup((HERE / name).read_text(encoding="utf-8"))
+
+
+def foot(command: str = "", model: str | None = None, seed: int | None = None) -> dict[str, str]:
+    """The lines at the foot of a page: command, model, seed, date and versions."""
+    facts = {"command": command} if command else {}
+    if model is not None:
+        shipped = Path(model).parent == pretrained.home()
+        facts["model"] = Path(model).name if shipped else model
+    if seed is not None:
+        facts["seed"] = str(seed)
+    facts["made"] = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    packages = ("molvae", "torch", "rdkit", "selfies", "numpy")
+    versions = [f"{name} {version(name)}" for name in packages]
+    facts["versions"] = ", ".join([*versions, f"python {platform.python_version()}"])
+    return facts
 
 
 def save_page(page: str, path: str | Path) -> None:

@@ -17,16 +17,16 @@ from rdkit.Chem import rdDepictor
 from rdkit.Chem.Draw import rdMolDraw2D
 
 from ..chem.drawing import Cell, draw_strip, laid_out, lay_over
+from ..chem.molecule import parse
 from ..chem.properties import scaffold
 
 SIZE = (240, 170)
 """Width and height in pixels."""
 
-BOND = 22.0
+BOND = 25.0
 """Length of a bond in pixels, at most: a large molecule is drawn smaller."""
 
 BOND_UNITS = 1.5  # length of a bond in RDKit's coordinates
-MARK = 0.62  # diameter of a mark in bonds
 
 CLASSES = {
     7: "n",
@@ -60,7 +60,7 @@ def structures(
             if mol is not None and core is not None:
                 marked[place] = tuple(set(range(mol.GetNumAtoms())) - set(core))
     else:
-        _lay_over_scaffolds(mols)
+        lay_over_scaffolds(mols, smiles)
     return [
         None if mol is None else svg_of(mol, atoms, size)
         for mol, atoms in zip(mols, marked, strict=True)
@@ -79,11 +79,11 @@ def svg_of(
 ) -> Markup:
     """A molecule that is laid out, as an ``<svg>`` of class ``mol``, some atoms marked."""
     drawer = rdMolDraw2D.MolDraw2DSVG(*size)
-    options = drawer.drawOptions()
+    options: Any = drawer.drawOptions()
     options.prepareMolsBeforeDrawing = False
     options.fixedBondLength = bond / BOND_UNITS
     options.padding = 0.04
-    options.minFontSize, options.maxFontSize = 8, 13
+    options.minFontSize, options.maxFontSize = 9, 15
     options.bondLineWidth = 1
     # An element's colour says which it is: no page is drawn in these.
     options.setAtomPalette({-1: (0.0, 0.0, 0.0)} | {z: (0.0, 0.0, z / 255) for z in CLASSES})
@@ -133,20 +133,19 @@ def _marks(mol: Chem.Mol, places: dict[int, Any]) -> str:
     return f'<path class="mark" d="{d}"/>'
 
 
-def _lay_over_scaffolds(mols: Sequence[Chem.Mol | None]) -> None:
+def lay_over_scaffolds(mols: Sequence[Chem.Mol | None], smiles: Sequence[str]) -> None:
     """Turn molecules so that a Murcko scaffold which several have lies as it does in the first."""
-    found = [None if mol is None else scaffold(mol) for mol in mols]
-    counts = Counter(one for one in found if one)
+    # Those laid out have alternating double bonds, in which no aromatic scaffold is found.
+    read = [None if mol is None else parse(one) for mol, one in zip(mols, smiles, strict=True)]
+    found = ["" if mol is None else scaffold(mol) for mol in read]
+    counts = Counter(found)
     first: dict[str, tuple[Chem.Mol, tuple[int, ...]]] = {}
-    for mol, text in zip(mols, found, strict=True):
-        if mol is None or not text or counts[text] < 2:
+    for mol, original, text in zip(mols, read, found, strict=True):
+        if mol is None or original is None or not text or counts[text] < 2:
             continue
-        atoms = mol.GetSubstructMatch(Chem.MolFromSmiles(text))
-        if text not in first:
-            first[text] = (mol, atoms)
-            continue
-        before, others = first[text]
-        if len(atoms) == len(others) > 0:
+        atoms = original.GetSubstructMatch(Chem.MolFromSmiles(text))
+        before, others = first.setdefault(text, (mol, atoms))
+        if before is not mol and len(atoms) == len(others) > 0:
             pairs = list(zip(others, atoms, strict=True))
             rdDepictor.GenerateDepictionMatching2DStructure(mol, before, pairs)
             Chem.WedgeMolBonds(mol, mol.GetConformer())

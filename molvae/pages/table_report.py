@@ -24,7 +24,7 @@ MOST = 5000
 CHOICES = 12
 """Different texts of a column that are offered as choices."""
 
-NARROW = 11
+NARROW = 10
 """Characters of a name and value that fit into half a card."""
 
 DRAWER = "vendor/smiles-drawer.min.js"
@@ -71,17 +71,21 @@ def table_report(
     of: int | None = None,
     reference: Mapping[str, Sequence[float]] | None = None,
     reference_name: str = "",
+    pictures: Sequence[Markup | None] = (),
     above: Markup = Markup(""),  # noqa: B008
 ) -> str:
     """A page of molecules. ``of`` is the number of rows that there are, if not all are given.
 
-    ``reference`` are values to lay over the histograms of columns, by their names; ``above`` is put
-    before the cards."""
+    ``reference`` are values to lay over the histograms of columns, by their names; ``pictures`` are
+    of the molecules, if they are drawn already; ``above`` is put before the cards."""
     total = of or len(rows.cells)
     rows = Rows(rows.columns, rows.cells[:MOST], rows.smiles_at, rows.lead_at)
     drawn = len(rows.cells) <= DRAWN
     leads = [] if rows.lead_at is None else [row[rows.lead_at] for row in rows.cells]
-    pictures = structures(rows.smiles, leads) if drawn else [None] * len(rows.cells)
+    if not drawn:
+        pictures = [None] * len(rows.cells)
+    elif not pictures:
+        pictures = structures(rows.smiles, leads)
     columns = columns_of(rows, reference or {})
     data: dict[str, Any] = {
         "rows": {
@@ -109,6 +113,11 @@ def table_report(
     )
 
 
+def chart_row(charts: Sequence[Markup]) -> Markup:
+    """Charts side by side, as many as there is room for."""
+    return Markup('<div class="charts">{}</div>').format(Markup("").join(charts))
+
+
 def columns_of(rows: Rows, reference: Mapping[str, Sequence[float]]) -> list[Column]:
     """Columns of the page: all but that of SMILES, and any that is empty throughout."""
     columns = []
@@ -134,7 +143,7 @@ def numbers_of(cells: Sequence[str]) -> list[float | None] | None:
     numbers: list[float | None] = []
     for cell in cells:
         try:
-            number = float(cell or "nan")
+            number = float(cell.strip() or "nan")
         except ValueError:
             return None
         if "_" in cell:
@@ -167,17 +176,19 @@ def cards_of(
 ) -> list[dict[str, Any]]:
     """The SMILES, picture and lines of every card: name, value, and whether they need the width of
     the card. What all rows have is said once, above the cards."""
-    varied = [column for column in columns if not column.constant]
-    cards = []
-    for place, (row, picture) in enumerate(zip(rows.cells, pictures, strict=True)):
-        lines = []
-        for column in varied:
-            own = column.values[place]
-            value = "" if own is None else shown(repr(own)) if column.numeric else own
-            if value:
-                lines.append((column.name, value, len(column.name) + len(value) > NARROW))
-        cards.append({"smiles": row[rows.smiles_at], "picture": picture, "lines": lines})
-    return cards
+    lines: list[list[tuple[str, str, bool]]] = [[] for _ in rows.cells]
+    for column in columns:
+        if column.constant:
+            continue
+        values = [shown(repr(one)) if column.numeric else one for one in column.values]
+        long = max(map(len, values)) + len(column.name) > NARROW
+        for own, value, line in zip(column.values, values, lines, strict=True):
+            if own not in (None, ""):
+                line.append((column.name, value, long))
+    return [
+        {"smiles": smiles, "picture": picture, "lines": line}
+        for smiles, picture, line in zip(rows.smiles, pictures, lines, strict=True)
+    ]
 
 
 def shown(text: str) -> str:

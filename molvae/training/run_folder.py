@@ -36,7 +36,7 @@ from .validation import Validation
 SAVE_SECONDS = 300.0
 """A training is saved at least this often, besides at every epoch and every stop."""
 
-OURS = ("BEST", "metrics.csv", "config.toml", "rejected.csv", LOCK, HOLDER)
+OURS = ("BEST", "metrics.csv", "training.html", "config.toml", "rejected.csv", LOCK, HOLDER)
 METRICS = ("epoch", "step", "seconds", "beta", "elbo", "reconstruction", "kl")
 COLUMNS = (*METRICS, *(f"validation_{name}" for name in Validation._fields), "best")
 

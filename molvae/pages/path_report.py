@@ -1,0 +1,79 @@
+"""The report of paths between molecules: structures with their changes, similarity, properties."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from markupsafe import Markup
+
+from ..chem.properties import PROPERTIES
+from ..chem.scoring import plan_scores, score_chunk
+from .charts import Series, curves
+from .structures import strip
+from .table_report import Rows, chart_row, table_report
+
+ALONG = ("qed", "sa", "logp", "molwt")
+"""Properties that are drawn along a single path."""
+
+CHARTS = 12
+"""Paths whose similarities are drawn."""
+
+
+class Stop(NamedTuple):
+    """A molecule of a path, its similarities to the start, to the end and to the one before, and
+    whether the model reproduces it (yes, no, or nothing for one between)."""
+
+    smiles: str
+    to_start: float
+    to_end: float
+    to_previous: float
+    reproduced: str
+
+
+def path_report(paths: Mapping[str, Sequence[Stop]], title: str, facts: Mapping[str, str]) -> str:
+    """A page of paths by their names; neighbours that are one molecule are drawn once."""
+    charts: list[Markup] = []
+    cells, pictures = [], []
+    for name, stops in paths.items():
+        numbers = range(len(stops))
+        if len(charts) < CHARTS:
+            charts.append(_similarities(stops, f"Path {name}" if len(paths) > 1 else ""))
+        shown = [
+            place
+            for place in numbers
+            if place in (0, len(stops) - 1) or stops[place].smiles != stops[place - 1].smiles
+        ]
+        pictures += strip([stops[place].smiles for place in shown])
+        for place in shown:
+            stop = stops[place]
+            similar = (f"{one:.4f}" for one in (stop.to_start, stop.to_end, stop.to_previous))
+            cells.append([stop.smiles, str(place), *similar, stop.reproduced, name])
+    columns = ["smiles", "step", "to start", "to end", "to previous", "reproduced", "path"]
+    if len(paths) == 1:
+        (stops,) = paths.values()
+        charts += _properties([stop.smiles for stop in stops])
+        columns, cells = columns[:-1], [row[:-1] for row in cells]
+    rows = Rows(columns, cells, 0)
+    return table_report(rows, title, facts, pictures=pictures, above=chart_row(charts))
+
+
+def _similarities(stops: Sequence[Stop], name: str) -> Markup:
+    steps = range(len(stops))
+    series = [
+        Series("to the one before", steps, [one.to_previous for one in stops], "faint"),
+        Series("to the start", steps, [one.to_start for one in stops], "first"),
+        Series("to the end", steps, [one.to_end for one in stops], "second"),
+    ]
+    return curves(series, "step", f"{name} Tanimoto similarity".strip())
+
+
+def _properties(smiles: Sequence[str]) -> list[Markup]:
+    """A curve of each property in :data:`ALONG`."""
+    scored = score_chunk(plan_scores(ALONG), smiles)
+    charts = []
+    for name, values in zip(ALONG, zip(*(row.values for row in scored), strict=True), strict=True):
+        numbers = [float(one) if isinstance(one, int | float) else float("nan") for one in values]
+        series = [Series("", range(len(smiles)), numbers)]
+        charts.append(curves(series, "step", PROPERTIES[name].name))
+    return charts

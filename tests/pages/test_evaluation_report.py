@@ -1,0 +1,64 @@
+"""The report of an evaluation as a page: its figures, notes and verdict."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Any
+
+from molvae.pages.evaluation_report import evaluation_report
+
+FIGURE = {"value": 0.25, "n": 1000, "low": 0.2, "high": 0.3}
+LACKING = {"value": None, "n": 0, "note": "no <b>file</b> was given"}
+SAMPLES: dict[str, Any] = {
+    "sizes": {"samples": 1000, "test": 200},
+    "rows": {
+        "samples": {"valid": FIGURE, "novel": LACKING},
+        "random training molecules": {"valid": {"value": 1.0, "n": 50}},
+    },
+    "remarks": ["drawn at noise level 0.21"],
+}
+SPACE: dict[str, Any] = {
+    "unreadable": {"does not parse": 3},
+    "in_training_data": 7,
+    "figures": {"Reconstruction": {"exact": FIGURE}},
+    "locality": {
+        "radii": [
+            {"radius": 0.1, "similarity": FIGURE, "unchanged": LACKING},
+            {"radius": 0.5, "similarity": FIGURE, "unchanged": FIGURE},
+        ],
+        "random_pairs": {"value": 0.11, "n": 100},
+    },
+    "by_noise_level": [{"level": 0.0, "KL, nats": FIGURE}, {"level": 0.5, "KL, nats": FIGURE}],
+    "verdict": "The latent space is in use.",
+}
+
+
+def text_of(page: str) -> str:
+    """The text of a page."""
+    page = re.sub(r"<(script|style).*?</\1>", "", page, flags=re.DOTALL)
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", page)).split())
+
+
+def test_figures_notes_and_remarks_are_there() -> None:
+    page = evaluation_report({"samples": SAMPLES}, "Samples of mine", {"seed": "3"})
+    text = text_of(page)
+    assert "valid 0.2500 1.0000 0.2000 to 0.3000 1,000" in text
+    assert "novel - 0" in text
+    for words in ("novel: no <b>file</b> was given", "drawn at noise level 0.21", "test 200"):
+        assert words in text
+    assert "<b>file" not in page
+
+
+def test_a_latent_space_has_curves_and_a_verdict() -> None:
+    page = evaluation_report({"samples": SAMPLES, "latent_space": SPACE}, "a", {})
+    text = text_of(page)
+    for words in ("The latent space is in use.", "3 could not be read", "7 were in the training"):
+        assert words in text
+    assert page.count("<figure>") == 2
+    assert re.findall(r"<h2>([^<]*)", page) == [
+        "Samples",
+        "Reconstruction",
+        "Locality",
+        "By noise level",
+    ]
