@@ -28,11 +28,18 @@ def explore(model: str, port: int | None, no_browser: bool, device: str) -> int:
     another molecule, more or less of a property, and a basket that downloads as CSV.
 
     The page is for this machine alone, at an address that holds a secret; Ctrl-C stops it."""
-    from molvae.explore.explore_page import open_server
+    from contextlib import closing
+    from pathlib import Path
+
+    from molvae.explore.explore_page import explore_page
+    from molvae.explore.server import Server
+    from molvae.explore.workbench import Workbench
     from molvae.generation.codec import Codec
 
-    codec = Codec.load(model, chosen_device(device))
-    with open_server(codec, port or 0) as server:
+    bench = Workbench(Codec.load(model, chosen_device(device)))
+    page = explore_page(Path(model).name)
+    with closing(bench), Server(page, bench.actions, port or 0) as server:
+        bench.start()
         click.echo(server.address)
         note("Open the address in a browser on this machine; Ctrl-C stops the page.")
         sys.stdout.flush()

@@ -1,14 +1,8 @@
-"""The explore page: a workbench behind a local server."""
+"""The explore page, to be served beside the actions of a workbench."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-from ..generation.codec import Codec
 from ..pages.page import render
-from .server import Server
-from .workbench import SAMPLES, Workbench
 
 EXAMPLES = (
     {"name": "paracetamol", "smiles": "CC(=O)Nc1ccc(O)cc1"},
@@ -17,24 +11,14 @@ EXAMPLES = (
 )
 
 
-@contextmanager
-def open_server(codec: Codec, port: int = 0, samples: int = SAMPLES) -> Iterator[Server]:
-    """A server of the explore page of a model, closed at the end; ``port`` 0 is any free one.
-
-    ``samples`` of the model are drawn to fit the directions."""
-    bench = Workbench(codec, samples)
-    page = render(
+def explore_page(model: str) -> str:
+    """The page of a model, by its name; it asks the server that it came from."""
+    return render(
         "explore.html",
         title="molvae explore",
-        facts={"model": codec.saved.path.name},
+        facts={"model": model},
         styles=["explore.css"],
         scripts=["explore.js"],
         connect="'self'",
         examples=EXAMPLES,
     )
-    with Server(page, bench.actions, port) as server:
-        bench.start()
-        try:
-            yield server
-        finally:
-            bench.close()

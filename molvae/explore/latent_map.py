@@ -84,7 +84,7 @@ def map_page(
             "smiles": smiles,
             "drawn": structures(smiles) if few else None,
             "names": [columns[place] for place in kept],
-            "cells": [[shown(row[place]) for row in rows] for place in kept],
+            "cells": [[shortened(row[place]) for row in rows] for place in kept],
             "shades": [one._asdict() | {"colours": one.colours.tolist()} for one in shades],
             "first": -1 if first is None else shades.index(first),
         }
@@ -126,7 +126,7 @@ def shade_of(name: str, cells: Sequence[str]) -> Shade | None:
     if len(counts) + (not all(cells)) < 2:
         return None
     top = [text for text, _ in counts[:CATEGORIES]]
-    legend = [f"{shown(text)} ({count:,})" for text, count in counts[:CATEGORIES]]
+    legend = [f"{shortened(text)} ({count:,})" for text, count in counts[:CATEGORIES]]
     if len(counts) > CATEGORIES:
         rest = counts[CATEGORIES:]
         legend.append(f"{len(rest):,} others ({sum(count for _, count in rest):,})")
@@ -135,7 +135,7 @@ def shade_of(name: str, cells: Sequence[str]) -> Shade | None:
     return Shade(name, np.array(found, np.int64), legend, False)
 
 
-def shown(cell: str) -> str:
+def shortened(cell: str) -> str:
     """A cell as it is shown: its beginning, if it is long."""
     return cell if len(cell) <= LONGEST else f"{cell[: LONGEST - 1]}…"
 

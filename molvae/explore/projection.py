@@ -1,12 +1,12 @@
 """Latent vectors in two dimensions: by principal components, or by UMAP.
 
-    N molecules, Z latent
+N molecules, Z latent
 """
 
 from __future__ import annotations
 
-import importlib.util
 import warnings
+from importlib.util import find_spec
 from typing import NamedTuple
 
 import numpy as np
@@ -40,7 +40,7 @@ def check_method(method: str) -> None:
     """UsageError unless a method of :data:`METHODS` is named that is installed."""
     if method not in METHODS:
         raise UsageError(f"`method` (={method!r}) must be {' or '.join(METHODS)}")
-    if method == "umap" and importlib.util.find_spec("umap") is None:
+    if method == "umap" and find_spec("umap") is None:
         raise UsageError("UMAP needs the extra: pip install 'molvae[umap]'; --method pca does not")
 
 

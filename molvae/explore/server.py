@@ -42,7 +42,7 @@ Action = Callable[[dict[str, Any]], Any]
 """A function from the JSON object of a request to what is answered as JSON."""
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """A request that gets no answer but its status and a line of words."""
 
     def __init__(self, status: int, words: str) -> None:
@@ -98,8 +98,8 @@ class Handler(BaseHTTPRequestHandler):
         """Answer with the page."""
         try:
             if self._place() != "":
-                raise Refused(404, "there is no such page here")
-        except Refused as refusal:
+                raise RefusedError(404, "there is no such page here")
+        except RefusedError as refusal:
             self._refuse(refusal)
         else:
             self._reply(200, self._of.page, "text/html; charset=utf-8")
@@ -109,9 +109,9 @@ class Handler(BaseHTTPRequestHandler):
         try:
             action = self._of.actions.get(self._place())
             if action is None:
-                raise Refused(404, "there is no such action here")
+                raise RefusedError(404, "there is no such action here")
             answer = action(self._asked())
-        except Refused as refusal:
+        except RefusedError as refusal:
             self._refuse(refusal)
         except MolvaeError as error:
             self._reply_json(422, {"error": str(error)})
@@ -126,33 +126,33 @@ class Handler(BaseHTTPRequestHandler):
         """The path after the token, once the request is known to come from the page's browser."""
         # A proxy or a page of another name that points at this machine sends its own name.
         if self.headers.get_all("Host", []) not in [[host] for host in self._of.hosts]:
-            raise Refused(403, "this server answers to its own address alone")
+            raise RefusedError(403, "this server answers to its own address alone")
         origins = self.headers.get_all("Origin", [])
         if origins not in [[], *([f"http://{host}"] for host in self._of.hosts)]:
-            raise Refused(403, "another page may not ask here")
+            raise RefusedError(403, "another page may not ask here")
         token, _, place = self.path.removeprefix("/").partition("/")
         if not hmac.compare_digest(token.encode("utf-8", "replace"), self._of.token.encode()):
-            raise Refused(403, "the address lacks its token: use the one that was written out")
+            raise RefusedError(403, "the address lacks its token: use the one that was written out")
         return place
 
     def _asked(self) -> dict[str, Any]:
         """The JSON object that was sent."""
         if self.headers.get_content_type() != "application/json":
-            raise Refused(415, "a request must be application/json")
+            raise RefusedError(415, "a request must be application/json")
         length = self.headers.get("Content-Length", "")
         if not (length.isascii() and length.isdigit()) or "Transfer-Encoding" in self.headers:
-            raise Refused(411, "a request must say its length")
+            raise RefusedError(411, "a request must say its length")
         if len(length) > 9 or int(length) > LARGEST_BODY:
-            raise Refused(413, f"a request has at most {LARGEST_BODY:,} bytes")
+            raise RefusedError(413, f"a request has at most {LARGEST_BODY:,} bytes")
         try:
             asked = json.loads(self.rfile.read(int(length)))
         except (ValueError, RecursionError):
-            raise Refused(400, "the request is no JSON") from None
+            raise RefusedError(400, "the request is no JSON") from None
         if not isinstance(asked, dict):
-            raise Refused(400, "the request is no JSON object")
+            raise RefusedError(400, "the request is no JSON object")
         return asked
 
-    def _refuse(self, refusal: Refused) -> None:
+    def _refuse(self, refusal: RefusedError) -> None:
         self.close_connection = True  # what is left of the request is not read
         self._reply_json(refusal.status, {"error": str(refusal)})
 
@@ -173,7 +173,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Answer a request that is no HTTP, or of another method, in words."""
-        self._refuse(Refused(code, (message or "this is not understood").lower()))
+        self._refuse(RefusedError(code, (message or "this is not understood").lower()))
 
     def log_message(self, format: str, *args: Any) -> None:
         """Write nothing: the terminal is for people, and addresses hold the token."""

@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from itertools import groupby
 from threading import Event, Lock, Thread
 from typing import Any
 
@@ -130,7 +131,7 @@ class Workbench:
         ends = [self._codec.reader.read(text_of(asked, name)).smiles for name in ("start", "end")]
         with self._lock:
             points = interpolate(self._codec, *ends, steps=STEPS)
-        points = [one for one, last in zip(points, [None, *points], strict=False) if one != last]
+        points = [next(run) for _, run in groupby(points, key=lambda one: one.smiles)]
         drawn = strip([one.smiles for one in points])
         return {
             "points": [

@@ -47,7 +47,7 @@ def test_unknown_methods_are_refused() -> None:
 
 
 def test_a_missing_umap_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("molvae.explore.projection.find_spec", lambda name: None)
     with pytest.raises(UsageError, match=r"pip install 'molvae\[umap\]'"):
         check_method("umap")
 
