@@ -77,7 +77,7 @@ def main() -> None:
             for one in LEADS[:3]
             for change in (steps * spread).tolist()
         ]
-        timed(f"a step of {name}, 12 structures", moves)
+        timed(f"a step of {name}", moves)
     pairs = list(pairwise(LEADS))
     bench.path({"start": LEADS[0], "end": LEADS[2]})  # compile
     timed("a path", [lambda p=p: bench.path({"start": p[0], "end": p[1]}) for p in pairs])

@@ -168,8 +168,9 @@ class Workbench:
             raise UsageError(self._problem or "the directions are still being fitted")
         with self._lock:
             found = move(self._codec, self._directions, lead, wanted, seed)
-        best = [card(one.smiles, lead.smiles) for one in found[: MOST // 4]]
-        return {"cards": best, "found": len(found)}
+        # One structure now: the page asks for the others when the slider rests.
+        best = card(found[0].smiles, lead.smiles) if found else None
+        return {"best": best, "found": [one.smiles for one in found]}
 
     @contextmanager
     def _turn(self) -> Iterator[None]:

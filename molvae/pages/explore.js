@@ -82,7 +82,9 @@
     if (!isLead) acts.push(element("button", {
       type: "button", onclick: () => setLead(card.smiles), "aria-label": `Use ${card.smiles} as the lead`,
     }, "Use as lead"));
-    return element("article", { class: "molecule", "data-smiles": card.smiles },
+    return element("article", {
+      class: "molecule", "data-smiles": card.smiles, "aria-label": card.smiles,
+    },
       structure(card.svg),
       element("p", { class: "smiles" }, card.smiles),
       element("p", { class: "numbers" }, numbers),
@@ -90,7 +92,7 @@
   }
 
   // ---- the lead
-  async function setLead(smiles) {
+  const setLead = latest(async (smiles) => {
     byId("lead-smiles").value = smiles;
     words("lead-words", "Reading…");
     try {
@@ -111,8 +113,9 @@
     words("path-words", "");
     resetChanges();
     byId("around").replaceChildren();
+    byId("lead-title").scrollIntoView();
     drawAnalogs();
-  }
+  });
 
   // ---- around it
   const drawAnalogs = latest(async () => {
@@ -257,14 +260,26 @@
     try {
       const found = await ask("move", { smiles: mine, changes: asked, seed: 0 });
       if (mine !== lead.smiles) return;
-      found.cards.forEach((card) => cards.set(card.smiles, card));
-      showMoved(found.cards);
-      words("moved-words", found.cards.length
-        ? `The nearest of ${found.found} molecules, and ${found.cards.length - 1} more.`
-        : "Nothing was found there.");
+      if (!found.best) {
+        showMoved([]);
+        return words("moved-words", "Nothing was found there.");
+      }
+      cards.set(found.best.smiles, found.best);
+      words("moved-words", `The nearest to it of ${found.found.length} molecules, and others.`);
+      const list = found.found.slice(0, SHOWN);
+      showMoved(list.filter((one) => cards.has(one)).map((one) => cards.get(one)));
+      showOthers(list);
     } catch (error) {
       words("moved-words", error.message, true);
     }
+  });
+
+  const showOthers = latest(async (list) => {
+    const own = cards;
+    try { await fetchCards(list); } catch (error) { return words("moved-words", error.message, true); }
+    const first = byId("moved").firstChild;
+    if (own !== cards || !first || first.dataset.smiles !== list[0]) return;
+    showMoved(list.map((one) => cards.get(one)));
   });
 
   const moveLead = () => { changes(); drawMoved(); };

@@ -75,10 +75,11 @@ def test_directions_are_fitted_in_the_background(bench: Workbench) -> None:
     assert [one["name"] for one in found["properties"]] == ["logp", "qed", "molwt", "rings"]
 
 
-def test_a_move_gives_cards_with_similarities(bench: Workbench, lead: str) -> None:
+def test_a_move_gives_the_best_and_names_the_others(bench: Workbench, lead: str) -> None:
     found = bench.move({"smiles": lead, "changes": {"molwt": 50.0}})
-    assert 1 <= len(found["cards"]) <= found["found"]
-    assert all(0.0 <= one["tanimoto"] <= 1.0 for one in found["cards"])
+    assert found["best"]["smiles"] == found["found"][0]
+    assert 0.0 <= found["best"]["tanimoto"] <= 1.0
+    assert len(set(found["found"])) == len(found["found"])
 
 
 def test_a_move_before_the_fit_is_said(tiny_model: Any, lead: str) -> None:
