@@ -37,6 +37,8 @@ VERBS = {
     "score": "Add properties and alerts to a table of molecules.",
     "evaluate": "Measure a model on held-out molecules, or judge molecules from anywhere.",
     "draw": "Draw the first molecules of a table.",
+    "map": "Show molecules as a map of latent space, in one HTML file.",
+    "explore": "Turn a lead into candidates, on a page in the browser.",
     "report": "Make a page of a table, to look at, sort and filter.",
     "info": "Describe a model, from its files alone.",
     "models": "List the trained models that come with molvae.",

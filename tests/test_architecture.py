@@ -19,7 +19,7 @@ layout = SimpleNamespace(**runpy.run_path(str(ROOT / "benchmarks" / "layout.py")
 ORDER = (
     *("errors", "config"),
     *("runtime", "chem", "language", "datasets", "nn", "storage"),
-    *("training", "generation", "optimisation", "evaluation", "pages"),
+    *("training", "generation", "optimisation", "evaluation", "pages", "explore"),
     *("api", "sklearn", "molvae", "__main__"),
 )
 """Packages and top modules, lowest first: each imports those before it and itself alone."""

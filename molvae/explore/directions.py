@@ -1,0 +1,143 @@
+"""Directions of properties in latent space, and molecules drawn from a lead along them.
+
+A property of the model's own samples is fitted as a linear function of their posterior means. The
+step from a lead that changes one property as asked, and leaves the others, is the shortest that the
+fits predict to do so. Decoded greedily the lead's neighbourhood is the lead: its molecules lie far
+apart, and a step that the fits find long enough is short beside that. So molecules are drawn at
+lower noise levels around points of several multiples of the step, and the best are chosen by what
+they turned out to be.
+
+    N samples, P properties, Z latent
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..chem.fingerprints import packed_fingerprint, similarity
+from ..chem.molecule import parse
+from ..chem.scoring import plan_scores, score_one
+from ..errors import InputError
+from ..generation.codec import Codec, Latents
+from ..generation.reader import Reading
+from ..generation.sampling import Sample, draw_around, highest_level
+
+Floats = NDArray[np.float64]
+
+PROPERTIES = ("logp", "qed", "molwt", "rings")
+
+PENALTY = 0.01
+"""Ridge of the fit, as a share of the variance of a latent dimension."""
+
+FEWEST = 32
+"""Samples that a fit needs."""
+
+STRETCHES = (3.0, 6.0, 12.0)
+"""Multiples of the predicted step, around which molecules are drawn."""
+
+LEVELS = (0.5, 0.65)
+"""Noise levels of these draws, as shares of the model's highest."""
+
+EACH = 14
+"""Draws at each multiple and level."""
+
+ASKED, KEPT, LIKENESS = 2.0, 0.5, 1.0
+"""Weights of a miss by one standard deviation, of a property that is to change and of one that is
+to stay, and of the whole of the similarity."""
+
+BITS = 2048
+
+
+class Directions(NamedTuple):
+    """Linear fits of properties: the step ``(Z, P)`` for one standard deviation of each, these
+    ``spreads`` ``(P,)``, and R² of each on samples left out of the fit."""
+
+    steps: Floats
+    spreads: Floats
+    explained: Floats
+
+
+class Moved(NamedTuple):
+    """A molecule for the changes asked for: SMILES, similarity to the lead, and how far it is from
+    them, the smaller the better."""
+
+    smiles: str
+    tanimoto: float
+    miss: float
+
+
+def property_values(smiles: Sequence[str]) -> Floats:
+    """The properties of molecules, ``(N, P)``; NaN where one has no value."""
+    return np.array(list(map(_values, smiles)), np.float64).reshape(-1, len(PROPERTIES))
+
+
+@lru_cache(maxsize=8192)
+def _values(smiles: str) -> tuple[Any, ...]:
+    # A slider comes by the same molecules at most of its steps.
+    return score_one(plan_scores(PROPERTIES), smiles).values
+
+
+def fit_directions(latents: Latents, values: Floats) -> Directions:
+    """The directions of properties ``(N, P)`` in latents ``(N, Z)``, by ridge regression.
+
+    A fifth of the samples measures R², then all are fitted. A property that does not vary gets no
+    direction. InputError for fewer than :data:`FEWEST` samples with all values."""
+    whole = np.isfinite(values).all(1)
+    z, y = latents[whole].astype(np.float64), values[whole]
+    if len(z) < FEWEST:
+        raise InputError(f"directions need {FEWEST} samples at least, and there are {len(z)}")
+    mean, spreads = y.mean(0), y.std(0)
+    y = (y - mean) / np.maximum(spreads, 1e-9)
+    left_out = np.arange(len(z)) % 5 == 0
+    weights, centre = _ridge(z[~left_out], y[~left_out])
+    missed = y[left_out] - (z[left_out] - z[~left_out].mean(0)) @ weights - centre
+    explained = 1.0 - (missed**2).sum(0) / np.maximum((y[left_out] ** 2).sum(0), 1e-9)
+    weights, _ = _ridge(z, y)
+    return Directions(np.linalg.pinv(weights.T, rcond=1e-6), spreads, explained)
+
+
+def _ridge(z: Floats, y: Floats) -> tuple[Floats, Floats]:
+    """Weights ``(Z, P)`` of a ridge regression, and the mean of ``y``."""
+    centred, centre = z - z.mean(0), y.mean(0)
+    penalty = PENALTY * len(z) * max(float(centred.var()), 1e-9)
+    gram = centred.T @ centred + penalty * np.eye(z.shape[1])
+    weights: Floats = np.linalg.solve(gram, centred.T @ (y - centre))
+    return weights, centre
+
+
+def move(
+    codec: Codec, directions: Directions, lead: Reading, changes: Mapping[str, float], seed: int = 0
+) -> list[Moved]:
+    """Molecules drawn from a lead towards ``changes`` of properties, in their own units; the best
+    first. A property that is not named is to stay."""
+    asked = np.array([changes.get(name, 0.0) for name in PROPERTIES])
+    asked = asked / np.maximum(directions.spreads, 1e-9)
+    found = draws_along(codec, codec.encode_readings([lead])[0], directions.steps @ asked, seed)
+    smiles = [one for one in dict.fromkeys(found) if one != lead.smiles]
+    if not smiles:
+        return []
+    values = property_values([lead.smiles, *smiles])
+    changed = (values[1:] - values[0]) / np.maximum(directions.spreads, 1e-9)
+    # Where QED is not defined, the other properties decide.
+    misses = np.nan_to_num(np.abs(changed - asked)) @ np.where(asked == 0.0, KEPT, ASKED)
+    bits = np.stack([packed_fingerprint(parse(one), BITS) for one in (lead.smiles, *smiles)])
+    alike = similarity(bits[1:], bits[:1])
+    misses += LIKENESS * (1.0 - alike)
+    rows = zip(smiles, alike.tolist(), misses.tolist(), strict=True)
+    return sorted((Moved(*row) for row in rows), key=lambda one: (one.miss, one.smiles))
+
+
+def draws_along(codec: Codec, z: Latents, step: Floats, seed: int = 0) -> list[str]:
+    """Molecules drawn around multiples of a ``step`` from the latent ``z``, each ``(Z,)``, in the
+    order drawn; the length of ``z`` is kept, as posterior means of a model with levels have one."""
+    points = z + np.array(STRETCHES)[:, None] * step
+    points *= np.linalg.norm(z) / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-9)
+    levels = highest_level(codec) * np.resize(np.array(LEVELS), EACH * len(LEVELS))
+    means = points.astype(np.float32).repeat(len(levels), axis=0)
+    drawn = draw_around(codec, means, np.tile(levels, len(points)), seed)
+    return [one.smiles for one in drawn if isinstance(one, Sample)]

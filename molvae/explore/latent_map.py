@@ -1,0 +1,182 @@
+"""The page of a map: molecules as points of latent space in two dimensions, coloured by a column.
+
+Colours are classes of the page's style, so that they are right by day and by night: sixteen even
+steps of one scale for numbers, ten and "others" for text."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..pages.page import asset, render
+from ..pages.structures import structures
+from ..pages.table_report import DRAWER, DRAWN, LICENCE, numbers_of
+from .projection import Floats, Projection
+
+POINTS = 20_000
+"""Molecules of a map."""
+
+SIDE = 1000
+"""Places of points are whole numbers from 0 to this."""
+
+MARGIN = 25
+STEPS = 16
+CATEGORIES = 10
+NO_COLOUR = -1
+COLUMNS = 24
+"""Columns that a page holds; of a wider table the first."""
+
+LONGEST = 200
+"""Characters shown of a cell."""
+
+EDGE = 0.01
+"""Share of the values on each side that gets the colour at the end of the scale."""
+
+
+class Shade(NamedTuple):
+    """A column as colours: its name, the colour of each row or :data:`NO_COLOUR`, a legend, one
+    label for each colour or the two ends of a scale, and whether it is a scale."""
+
+    name: str
+    colours: NDArray[np.int64]
+    legend: Sequence[str]
+    scale: bool
+
+
+def map_page(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    smiles_at: int,
+    projection: Projection,
+    *,
+    title: str,
+    facts: Mapping[str, str],
+    words: str = "",
+    color: str | None = None,
+) -> str:
+    """The page of the molecules in ``rows``, at the places of a projection.
+
+    It can be coloured by every column that varies; ``color`` is the one at first, else the first
+    of numbers. ``words`` come before those on the axes."""
+    smiles = [row[smiles_at] for row in rows]
+    kept = [place for place in range(len(columns)) if place != smiles_at][:COLUMNS]
+    if color is not None and (wanted := columns.index(color)) not in kept:
+        kept = [*kept[:-1], wanted]
+    shades = [
+        shade
+        for place in kept
+        if (shade := shade_of(columns[place], [row[place] for row in rows])) is not None
+    ]
+    first = next((one for one in shades if one.name == color), None)
+    if first is None and color is None:
+        first = next((one for one in shades if one.scale), None)
+    places, few = whole_places(projection.places), len(rows) <= DRAWN
+    if len(columns) - 1 > COLUMNS:
+        words += f" Of {len(columns)} columns {COLUMNS} are shown."
+    data: dict[str, Any] = {
+        "points": {
+            "x": places[:, 0].tolist(),
+            "y": places[:, 1].tolist(),
+            "smiles": smiles,
+            "drawn": structures(smiles) if few else None,
+            "names": [columns[place] for place in kept],
+            "cells": [[shortened(row[place]) for row in rows] for place in kept],
+            "shades": [one._asdict() | {"colours": one.colours.tolist()} for one in shades],
+            "first": -1 if first is None else shades.index(first),
+        }
+    }
+    if not few:
+        data["licence"] = asset(LICENCE)
+        facts = dict(facts) | {"drawing": "SmilesDrawer 2.4.1, MIT licence"}
+    return render(
+        "map.html",
+        title=title,
+        facts=facts,
+        data=data,
+        styles=["map.css"],
+        scripts=["map.js"] if few else [DRAWER, "drawn.js", "map.js"],
+        words=f"{words} {axes_in_words(projection)}".strip(),
+        shades=shades,
+        first=first,
+        paths=paths_of(places, first),
+        side=SIDE,
+    )
+
+
+def shade_of(name: str, cells: Sequence[str]) -> Shade | None:
+    """A column as colours; None for one that does not vary."""
+    cells = [one.strip() for one in cells]
+    numbers = numbers_of(cells)
+    if numbers is not None:
+        values = np.array([np.nan if one is None else one for one in numbers], np.float64)
+        known = values[np.isfinite(values)]
+        if len(np.unique(known)) < 2:
+            return None
+        low, high = np.quantile(known, [EDGE, 1.0 - EDGE])
+        if low == high:
+            low, high = known.min(), known.max()
+        steps = np.floor((values - low) / (high - low) * STEPS)
+        colours = np.where(np.isfinite(values), np.clip(steps, 0, STEPS - 1), NO_COLOUR)
+        return Shade(name, colours.astype(np.int64), (f"{low:.4g}", f"{high:.4g}"), True)
+    counts = Counter(one for one in cells if one).most_common()
+    if len(counts) + (not all(cells)) < 2:
+        return None
+    top = [text for text, _ in counts[:CATEGORIES]]
+    legend = [f"{shortened(text)} ({count:,})" for text, count in counts[:CATEGORIES]]
+    if len(counts) > CATEGORIES:
+        rest = counts[CATEGORIES:]
+        legend.append(f"{len(rest):,} others ({sum(count for _, count in rest):,})")
+    number = {text: place for place, text in enumerate(top)}
+    found = [number.get(one, CATEGORIES) if one else NO_COLOUR for one in cells]
+    return Shade(name, np.array(found, np.int64), legend, False)
+
+
+def shortened(cell: str) -> str:
+    """A cell as it is shown: its beginning, if it is long."""
+    return cell if len(cell) <= LONGEST else f"{cell[: LONGEST - 1]}…"
+
+
+def whole_places(places: Floats) -> NDArray[np.int64]:
+    """Places ``(N, 2)`` as whole numbers from 0 to :data:`SIDE` with a margin, y downwards; both
+    axes have one scale."""
+    middle = (places.max(0) + places.min(0)) / 2
+    half = max(float(np.ptp(places, axis=0).max()) / 2, 1e-9)
+    scaled = (places - middle) / half * (SIDE / 2 - MARGIN) * np.array([1.0, -1.0]) + SIDE / 2
+    return np.rint(scaled).astype(np.int64)
+
+
+def paths_of(places: NDArray[np.int64], shade: Shade | None) -> list[tuple[str, str]]:
+    """The points of each colour as one path of dots: class and outline."""
+    colours = np.full(len(places), NO_COLOUR) if shade is None else shade.colours
+    scale = shade is not None and shade.scale
+    return [
+        (
+            class_of(int(one), scale),
+            "".join(f"M{x} {y}h0" for x, y in places[colours == one].tolist()),
+        )
+        for one in np.unique(colours)
+    ]
+
+
+def class_of(colour: int, scale: bool) -> str:
+    """The class of a colour in the page's style."""
+    return "c-none" if colour == NO_COLOUR else f"{'s' if scale else 'c'}-{colour}"
+
+
+def axes_in_words(projection: Projection) -> str:
+    """A sentence on what the axes are."""
+    if projection.explained is None:
+        return (
+            "Projected by UMAP: neighbours in latent space lie together; the axes, and distances "
+            "between far groups, mean nothing."
+        )
+    one, other = (100.0 * share for share in projection.explained)
+    return (
+        f"The axes are the two principal components of the posterior means, with {one:.1f} % and "
+        f"{other:.1f} % of their variance: what lies apart here is apart in latent space; what "
+        "lies together need not be near."
+    )
