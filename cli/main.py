@@ -29,6 +29,7 @@ VERBS = {
     "sample": "Draw new molecules from a model.",
     "distinct": "Leave each molecule of a folder of samples once.",
     "analogs": "Draw molecules like a lead.",
+    "combine": "Add and take away latents: A - B + C.",
     "interpolate": "Walk from one molecule to another.",
     "optimize": "Look for molecules with better properties.",
     "encode": "Molecules to latent vectors.",

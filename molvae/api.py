@@ -22,9 +22,9 @@ from .chem.molecule_list import MoleculeList
 from .config import SECTION_OF, Config, from_dict, nearest
 from .errors import UsageError
 from .generation import interpolation, sampling
-from .generation.analogs import DRAWS, Analog, Wanted, analogs
+from .generation.analogs import DRAWS, Analog, Combined, Wanted, add_latents, analogs
 from .generation.codec import Codec, Latents
-from .generation.conditional import Conditions, condition_of
+from .generation.conditional import conditions_of
 from .generation.interpolation import Points
 from .generation.likelihoods import Likelihood, likelihoods
 from .generation.rebuilding import WIDTH, Rebuilt, rebuild
@@ -100,7 +100,6 @@ class Model:
         target: Sequence[str] = (),
         start: Sequence[str] = (),
         within: Sequence[str] = (),
-        keep: str = "",
         mutate: bool = False,
         calls: int = 1000,
         seed: int = 0,
@@ -110,15 +109,16 @@ class Model:
 
         ``maximize`` and ``minimize`` are names of properties, the former also functions ``Mol ->
         float`` or texts ``file.py:function``; ``target`` are texts such as ``logp=2.5:0.5``.
-        ``start`` are molecules to begin with; ``within``, such as ``molwt=:450``, and ``keep``, a
-        SMARTS pattern, are conditions; ``mutate`` also tries mutations of graphs (extra ``ga``).
+        ``start`` are molecules to begin with; ``within`` are conditions, such as ``molwt=:450``
+        and, for a substructure, ``keep=c1ccncc1``; ``mutate`` also tries mutations of graphs (extra
+        ``ga``).
         Columns: smiles, the goals, score, pareto, source, round, status."""
         from .chem.molecule_frame import MoleculeFrame
 
         names = [one for one in maximize if isinstance(one, str) and ".py:" not in one]
         scorers = [one for one in maximize if not isinstance(one, str) or ".py:" in one]
         objective = objective_of(names, minimize, target, scorers)
-        conditions = Conditions(tuple(map(condition_of, within)), keep)
+        conditions = conditions_of(within)
         search = Search(self._codec, objective, conditions, seed, mutate=mutate)
         leads = [one.smiles for one in self._codec.read(start)]
         with Progress("optimize", calls, "calls") as bar:
@@ -208,6 +208,24 @@ class Model:
                 rows += [(lead.smiles, *one) for one in found]
                 bar.advance()
         return MoleculeFrame(rows, columns=["lead", *Analog._fields])
+
+    def combine(
+        self,
+        molecule: str,
+        *,
+        plus: Sequence[str] = (),
+        minus: Sequence[str] = (),
+        n: int = 10,
+        seed: int = 0,
+    ) -> MoleculeFrame:
+        """The molecules nearest to a sum of latents: ``molecule`` and those ``plus``, less those
+        ``minus``. Columns: smiles, distance, tanimoto, see :class:`~.generation.analogs.Combined`.
+        """
+        from .chem.molecule_frame import MoleculeFrame
+
+        added, less = self._codec.read([molecule, *plus]), self._codec.read(minus)
+        found = add_latents(self._codec, added, less, n, seed)
+        return MoleculeFrame(found, columns=Combined._fields)
 
     def interpolate(self, *molecules: str, steps: int = 11, path: str = "slerp") -> Points:
         """The molecules from the first of some to the last, by way of the others; ``steps`` from

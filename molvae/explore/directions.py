@@ -98,7 +98,8 @@ def fit_directions(latents: Latents, values: Floats) -> Directions:
     missed = y[left_out] - (z[left_out] - z[~left_out].mean(0)) @ weights - centre
     explained = 1.0 - (missed**2).sum(0) / np.maximum((y[left_out] ** 2).sum(0), 1e-9)
     weights, _ = _ridge(z, y)
-    return Directions(np.linalg.pinv(weights.T, rcond=1e-6), spreads, explained)
+    moves = np.linalg.pinv(weights.T, rcond=1e-6).astype(np.float64)
+    return Directions(moves, spreads, explained)
 
 
 def _ridge(z: Floats, y: Floats) -> tuple[Floats, Floats]:

@@ -146,7 +146,8 @@ def whole_places(places: Floats) -> NDArray[np.int64]:
     middle = (places.max(0) + places.min(0)) / 2
     half = max(float(np.ptp(places, axis=0).max()) / 2, 1e-9)
     scaled = (places - middle) / half * (SIDE / 2 - MARGIN) * np.array([1.0, -1.0]) + SIDE / 2
-    return np.rint(scaled).astype(np.int64)
+    whole: NDArray[np.int64] = np.rint(scaled).astype(np.int64)
+    return whole
 
 
 def paths_of(places: NDArray[np.int64], shade: Shade | None) -> list[tuple[str, str]]:

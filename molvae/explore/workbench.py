@@ -131,8 +131,8 @@ class Workbench:
         ends = [self._codec.reader.read(text_of(asked, name)).smiles for name in ("start", "end")]
         with self._lock:
             points = interpolate(self._codec, *ends, steps=STEPS)
-        points = [next(run) for _, run in groupby(points, key=lambda one: one.smiles)]
-        drawn = strip([one.smiles for one in points])
+        each = [next(run) for _, run in groupby(points, key=lambda one: one.smiles)]
+        drawn = strip([one.smiles for one in each])
         return {
             "points": [
                 scores(one.smiles)
@@ -142,7 +142,7 @@ class Workbench:
                     "start": one.tanimoto_start,
                     "end": one.tanimoto_end,
                 }
-                for one, svg in zip(points, drawn, strict=True)
+                for one, svg in zip(each, drawn, strict=True)
             ]
         }
 

@@ -1,15 +1,16 @@
 """Analogs of a lead: distinct molecules inside a window of similarity, drawn around its latent.
+Latent arithmetic: molecules near a sum of latents.
 
 The noise level is the radius: draws at a high level are the lead and its nearest neighbours, draws
 at a low one are any molecules. Which levels reach the window differs from lead to lead, so a first
 round tries all of them, and later rounds draw most where most was found.
 
-    B draws of a round, Z latent
+    B draws of a round, N molecules, Z latent
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,9 +22,11 @@ from ..chem.fingerprints import LEAD_BITS, packed_fingerprint, similarity
 from ..chem.properties import scaffold
 from ..errors import UsageError
 from ..storage.known_molecules import KnownMolecules
+from .beam_search import beam_search
 from .codec import Codec
-from .reader import Reading
-from .sampling import draw_around, highest_level, shares
+from .reader import Reading, read_all
+from .rebuilding import WIDE
+from .sampling import Sample, draw_around, highest_level, shares
 
 ROUND = 512
 """Draws of a round. Part of what a seed means: changing it changes the analogs."""
@@ -125,3 +128,44 @@ def analogs(
             break
     order = sorted(found.values(), key=lambda one: (-one.tanimoto, one.smiles))
     return order, count
+
+
+class Combined(NamedTuple):
+    """A molecule near a sum of latents: its SMILES, the distance of its posterior mean to the sum
+    as a share of the sum's length, and its Tanimoto similarity to the first molecule added."""
+
+    smiles: str
+    distance: float
+    tanimoto: float
+
+
+def add_latents(
+    codec: Codec, plus: Sequence[Reading], minus: Sequence[Reading], n: int = 10, seed: int = 0
+) -> list[Combined]:
+    """At most ``n`` molecules near the sum of the latents ``plus`` less those ``minus``, the
+    nearest first.
+
+    The sum is brought to the length of one latent, as all posterior means have it. Molecules come
+    from a beam at the sum and from draws around it; UsageError where latents cancel."""
+    if n < 1 or not plus:
+        raise UsageError("give one molecule to add at least, and an `n` of at least 1")
+    means = codec.encode_readings([*plus, *minus])  # (N, Z)
+    total = means[: len(plus)].sum(0) - means[len(plus) :].sum(0)
+    length, wanted = float(np.linalg.norm(total)), float(np.linalg.norm(means, axis=1).mean())
+    if length < 1e-3 * wanted:
+        raise UsageError("the latents cancel: what is added is what is taken away")
+    target = (total * (wanted / length))[None].astype(np.float32)
+    beam = next(iter(beam_search(codec, codec.check_latents(target), WIDE)))
+    found = dict.fromkeys(one.smiles for one in beam if one.canonical)
+    levels = highest_level(codec) * np.resize(LEVELS[2:], ROUND)
+    drawn = draw_around(codec, target.repeat(ROUND, axis=0), levels, seed)
+    found |= dict.fromkeys(one.smiles for one in drawn if isinstance(one, Sample))
+    read = [one for one in read_all(codec.reader, list(found), 1) if isinstance(one, Reading)]
+    apart = np.linalg.norm(codec.encode_readings(read) - target, axis=1) / wanted
+    first = packed_fingerprint(Chem.MolFromSmiles(plus[0].smiles), LEAD_BITS)[None]
+    rows = []
+    for place in np.argsort(apart, kind="stable")[:n]:
+        bits = packed_fingerprint(Chem.MolFromSmiles(read[place].smiles), LEAD_BITS)[None]
+        alike = float(similarity(bits, first)[0])
+        rows.append(Combined(read[place].smiles, float(apart[place]), alike))
+    return rows

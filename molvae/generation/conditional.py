@@ -113,6 +113,15 @@ def condition_of(text: str) -> Condition:
     return Condition(name, *bounds)
 
 
+def conditions_of(texts: Sequence[str]) -> Conditions:
+    """The conditions in ``molwt=:400`` and, for a substructure, ``keep=c1ccncc1``; UsageError."""
+    kept = [text.partition("=")[2] for text in texts if text.startswith("keep=")]
+    if len(kept) > 1:
+        raise UsageError("one substructure can be kept; write a SMARTS pattern that has both")
+    windows = [condition_of(text) for text in texts if not text.startswith("keep=")]
+    return Conditions(tuple(windows), *kept)
+
+
 @dataclass(frozen=True)
 class Conditions:
     """Windows of properties, and a substructure (SMARTS) if one is given."""
@@ -167,7 +176,7 @@ class Regression(NamedTuple):
     def log_probability(self, z: Latents, windows: Sequence[Condition]) -> Floats:
         """Log probability that all properties lie inside their windows, ``(N,)`` from ``(N, Z)``,
         as if independent."""
-        expected = self.mean + kernel(z, self.latents, self.width) @ self.weights
+        expected = self.mean + gaussian_kernel(z, self.latents, self.width) @ self.weights
         total = np.zeros(len(z))
         for place, window in enumerate(windows):
             # A window of one value, such as rings=3, has no width of its own.
@@ -184,7 +193,7 @@ class Regression(NamedTuple):
         return total
 
 
-def kernel(z: Latents, others: Latents, width: float) -> Floats:
+def gaussian_kernel(z: Latents, others: Latents, width: float) -> Floats:
     """The kernel of all pairs, ``(N, M)``, see :class:`Regression`."""
     squares = (z**2).sum(1)[:, None] + (others**2).sum(1) - 2.0 * (z @ others.T)
     table: Floats = np.exp(squares / (-2.0 * width**2 * z.shape[1]))
@@ -201,14 +210,14 @@ def regress(z: Latents, values: Floats) -> Regression:
     scale = np.maximum(np.sqrt((y**2).mean(0)), 1e-9)
     best: tuple[float, Regression] | None = None
     for width in WIDTHS:
-        table = kernel(z, z, width)
+        table = gaussian_kernel(z, z, width)
         for penalty in PENALTIES:
             inverse = np.linalg.inv(table + penalty * np.eye(len(z)))
-            weights = inverse @ y
+            weights: Floats = inverse @ y
             errors = np.sqrt(((weights / np.diag(inverse)[:, None]) ** 2).mean(0))
             error = float((errors / scale).sum())
             if best is None or error < best[0]:
-                deviation = np.maximum(errors, 1e-9)
+                deviation: Floats = np.maximum(errors, 1e-9)
                 best = error, Regression(z, width, mean, weights, deviation)
     assert best is not None
     return best[1]

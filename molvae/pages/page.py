@@ -20,6 +20,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ..runtime.atomic_folder import replace_file
+from ..runtime.bounded_files import SMALL, read_bounded
 from ..storage import pretrained
 
 HERE = Path(__file__).parent
@@ -76,7 +77,7 @@ def policy(styles: Sequence[str], scripts: Sequence[str], connect: str = "'none'
 @cache
 def asset(name: str) -> Markup:
     """The text of a style or script of this package, as it stands in a page."""
-    return Markup((HERE / name).read_text(encoding="utf-8"))
+    return Markup(read_bounded(HERE / name, SMALL).decode())
 
 
 def foot(command: str = "", model: str | None = None, seed: int | None = None) -> dict[str, str]:

@@ -9,7 +9,7 @@ from rdkit import Chem
 
 from molvae.chem.properties import scaffold
 from molvae.errors import UsageError
-from molvae.generation.analogs import ROUND, Wanted, analogs
+from molvae.generation.analogs import ROUND, Wanted, add_latents, analogs
 from molvae.generation.interpolation import tanimoto
 
 EVERYTHING = Wanted(0.0, 1.0)
@@ -62,3 +62,14 @@ def test_what_cannot_be_asked_is_refused(memorised: Any) -> None:
             Wanted(low, high)
     with pytest.raises(UsageError, match="at least 1"):
         analogs(memorised, lead, 0)
+
+
+def test_a_sum_of_one_latent_is_its_molecule(memorised: Any, few: list[str]) -> None:
+    lead, other = memorised.read(few[1:3])
+    found = add_latents(memorised, [lead, other], [other], 5)
+    assert found[0].smiles == lead.smiles
+    assert found[0].tanimoto == 1.0
+    assert [one.distance for one in found] == sorted(one.distance for one in found)
+    assert found == add_latents(memorised, [lead, other], [other], 5)
+    with pytest.raises(UsageError, match="cancel"):
+        add_latents(memorised, [lead], [lead])

@@ -14,6 +14,7 @@ from molvae.generation.conditional import (
     Conditions,
     Hits,
     condition_of,
+    conditions_of,
     sample_within,
 )
 
@@ -69,3 +70,10 @@ def test_what_is_no_condition_is_refused(text: str) -> None:
 def test_a_pattern_that_is_none_is_refused() -> None:
     with pytest.raises(UsageError, match="is no SMARTS"):
         Conditions(keep="C(")
+
+
+def test_conditions_are_read_with_their_substructure() -> None:
+    found = conditions_of(["keep=C(=O)N", "molwt=:400"])
+    assert found == Conditions((condition_of("molwt=:400"),), "C(=O)N")
+    with pytest.raises(UsageError, match="one substructure"):
+        conditions_of(["keep=C", "keep=N"])
