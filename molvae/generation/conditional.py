@@ -213,7 +213,7 @@ def regress(z: Latents, values: Floats) -> Regression:
         table = gaussian_kernel(z, z, width)
         for penalty in PENALTIES:
             inverse = np.linalg.inv(table + penalty * np.eye(len(z)))
-            weights: Floats = inverse @ y
+            weights = np.asarray(inverse @ y, np.float64)
             errors = np.sqrt(((weights / np.diag(inverse)[:, None]) ** 2).mean(0))
             error = float((errors / scale).sum())
             if best is None or error < best[0]:
