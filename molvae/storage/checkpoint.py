@@ -52,6 +52,17 @@ def versions() -> dict[str, str]:
 def load(path: str | Path, device: torch.device | None = None) -> Saved:
     """The model in a folder, or the best one of a run; ModelError says what is wrong with it."""
     folder = locate(path)
+    try:
+        return load_step(folder, device)
+    except ModelError:
+        # A training that goes on meanwhile may have removed the step for a better one.
+        if locate(path) == folder:
+            raise
+        return load(path, device)
+
+
+def load_step(folder: Path, device: torch.device | None = None) -> Saved:
+    """The model in a folder; ModelError says what is wrong with it."""
     config, vocabulary, info = load_info(folder)
     with torch.device("meta"), SkipInitialisation():
         model = MoleculeVAE(config.model, len(vocabulary), info["max_steps"])
