@@ -243,7 +243,7 @@ def fail_at(number: int, kind: int, names: tuple[str, ...], lasting: bool) -> An
 @contextmanager
 def harness(seed: int, most: int, only: str) -> Iterator[Harness]:
     """A harness in a folder that is removed at the end; ``most`` trials of a row, 0 for all, of the
-    rows with ``only`` in their fault.
+    rows whose fault ``only`` matches.
     """
     with tempfile.TemporaryDirectory(prefix="molvae-faults-") as folder:
         yield Harness(Path(folder), seed, most, only)

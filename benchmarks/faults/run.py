@@ -39,7 +39,7 @@ def faults(lab: Harness, rounds: int) -> Iterator[Result]:
 @click.option("--seed", default=0, show_default=True, help="Of delays and places.")
 @click.option("--rounds", default=200, show_default=True, help="Kills at random moments.")
 @click.option("--most", default=0, show_default=True, help="Trials of a row, at random; 0: all.")
-@click.option("--only", metavar="WORDS", default="", help="Rows whose fault has these words.")
+@click.option("--only", metavar="REGEX", default="", help="Rows whose fault this matches.")
 def main(seed: int, rounds: int, most: int, only: str) -> None:
     """Print a row for every fault as it is done."""
     began, lost = time.monotonic(), []
