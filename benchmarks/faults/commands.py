@@ -138,7 +138,7 @@ def streams(lab: Harness) -> Iterator[Result]:
         code, said = lab.forked(work, take_a_line)
         return [] if code in (0, 141) and "Traceback" not in said else [f"{code}: {said[-300:]}"]
 
-    yield from trials(lab, "F15", "a reader that leaves (| head)", list(lines), head)
+    yield from trials(lab, "F15", "a reader that leaves, as head does", list(lines), head)
 
     def lost(one: tuple[str, str]) -> list[str]:
         verb, place = one
