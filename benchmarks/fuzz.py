@@ -38,7 +38,7 @@ from molvae.errors import MoleculeError, MolvaeError
 from molvae.generation.latent_files import Latents, read_latents, write_latents
 from molvae.generation.reader import Reader, molecules_of
 from molvae.runtime.atomic_folder import read_json
-from molvae.storage import known_molecules
+from molvae.storage import known_molecules, model_folder, pretrained
 
 SLOW = 1.0
 """Seconds of this process's time for one input."""
@@ -251,11 +251,12 @@ class Account:
 
 
 def inputs(
-    chance: random.Random, codec: Any, numbers: tuple[int, int, int], folder: Path
+    chance: random.Random, model: Path, numbers: tuple[int, int, int], folder: Path
 ) -> Iterator[tuple[str, object, Callable[[], str]]]:
     """Kind, description and work of every input."""
     strings, vectors, files = numbers
-    reader = codec.reader
+    config, vocabulary, info = model_folder.load_info(model)
+    reader = Reader(vocabulary, config.data, info["max_steps"] - 1, str(model))
     valid = sample_of_molecules()
     symbols = list(reader.vocabulary.symbols)
     sound = files_of(valid)
@@ -264,6 +265,10 @@ def inputs(
         yield kind, text, lambda text=text: problem_of_string(text, reader)
         if number % 10 == 0:
             yield "ids", number, lambda: problem_of_ids(chance, reader)
+    if vectors:
+        from molvae.generation.codec import Codec
+
+        codec = Codec.load(str(model))
     for number in range(vectors // 8):
         yield "vectors, of eight", number, lambda: problem_of_vectors(chance, codec)
     for _ in range(files):
@@ -310,15 +315,11 @@ def main(
     model: str | None, strings: float, vectors: float, files: float, seed: int, minutes: float
 ) -> None:
     """Run everything, say how far it is on stderr, and print the account."""
-    from molvae.generation.codec import Codec
-    from molvae.storage import pretrained
-
     account, began = Account(), time.monotonic()
     chance = random.Random(seed)
-    codec = Codec.load(pretrained.find(model))
     numbers = (int(strings), int(vectors), int(files))
     with tempfile.TemporaryDirectory() as folder:
-        for kind, what, work in inputs(chance, codec, numbers, Path(folder)):
+        for kind, what, work in inputs(chance, pretrained.find(model), numbers, Path(folder)):
             account.run(kind, what, work)
             done = account.counts.total()
             if done % 10_000 == 0:

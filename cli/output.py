@@ -66,8 +66,8 @@ class Closed(io.RawIOBase):
 
 
 def mend_streams() -> None:
-    """Stand in for standard streams that were closed (``>&-``), and let stdout survive a narrow
-    encoding.
+    """Stand in for standard streams that were closed (``>&-``), and let none be stopped by
+    a narrow encoding, or by the name of a file that is not UTF-8.
     """
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass  # a closed number stays taken, or the next file opened would get what a library prints
@@ -78,8 +78,9 @@ def mend_streams() -> None:
         sys.stdout = io.TextIOWrapper(
             cast(BinaryIO, Closed()), encoding="utf-8", write_through=True
         )
-    elif isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def silence(name: str) -> None:

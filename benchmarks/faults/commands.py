@@ -108,13 +108,13 @@ def interruptions(lab: Harness, rounds: int) -> Iterator[Result]:
         for name in names
         for times in (1, 2)
     ]
-    yield trials(lab, "F14", "signals to commands, once and twice", each, stopped)
+    yield from trials(lab, "F14", "signals to commands, once and twice", each, stopped)
     killed = [
         (verb, "SIGKILL", 1, round(lab.chance.uniform(0.0, 0.6), 3))
         for _ in range(4 * rounds)
         for verb in lines
     ]
-    yield trials(lab, "F3, F22", "kill -9 of a command", killed, stopped)
+    yield from trials(lab, "F3, F22", "kill -9 of a command", killed, stopped)
 
 
 def streams(lab: Harness) -> Iterator[Result]:
@@ -138,7 +138,7 @@ def streams(lab: Harness) -> Iterator[Result]:
         code, said = lab.forked(work, take_a_line)
         return [] if code in (0, 141) and "Traceback" not in said else [f"{code}: {said[-300:]}"]
 
-    yield trials(lab, "F15", "a reader that leaves (| head)", list(lines), head)
+    yield from trials(lab, "F15", "a reader that leaves, as head does", list(lines), head)
 
     def lost(one: tuple[str, str]) -> list[str]:
         verb, place = one
@@ -157,7 +157,7 @@ def streams(lab: Harness) -> Iterator[Result]:
         return [] if code == 1 and "Traceback" not in said else [f"{code}: {said[-300:]}"]
 
     each = [(verb, place) for verb in lines for place in ("closed", "full")]
-    yield trials(lab, "F16, F17", "standard output closed, or full", each, lost)
+    yield from trials(lab, "F16, F17", "standard output closed, or full", each, lost)
 
 
 SCORER = """
@@ -204,7 +204,7 @@ def scorers(lab: Harness) -> Iterator[Result]:
         shutil.rmtree(folder)
         return found
 
-    yield trials(lab, "F21", "a scorer that does anything but score", list(ACTS), odd)
+    yield from trials(lab, "F21", "a scorer that does anything but score", list(ACTS), odd)
 
 
 def folders(lab: Harness) -> Iterator[Result]:
@@ -233,7 +233,7 @@ def folders(lab: Harness) -> Iterator[Result]:
         return found + left_in(folder)
 
     each = ["train", "prepare", "sample", "score", "encode"]
-    yield trials(lab, "F18", "a folder that is read-only", each, read_only)
+    yield from trials(lab, "F18", "a folder that is read-only", each, read_only)
 
     def gone(verb: str) -> list[str]:
         folder = Path(lab.new_run()).parent
@@ -247,4 +247,4 @@ def folders(lab: Harness) -> Iterator[Result]:
         code, said = lab.forked(lab.command(*verbs(lab)[verb], "-o", folder / "new.csv"), remove)
         return [] if code == 1 and "Traceback" not in said else [f"{code}: {said[-300:]}"]
 
-    yield trials(lab, "F18", "a folder that is gone", ["sample", "score"], gone)
+    yield from trials(lab, "F18", "a folder that is gone", ["sample", "score"], gone)

@@ -1,7 +1,7 @@
 """What all faults share: a tiny training, forked trials of it, and what must hold after each.
 
-A trial is a fork of this process, which has imported everything, so that it starts in
-milliseconds. This process itself never trains: threads of torch would not survive a fork.
+A trial is a fork of this process, which has imported and compiled everything, so that it starts in
+milliseconds; it runs on one thread, because others would not survive a fork.
 
 Nothing in molvae knows of the faults: the forked process replaces functions of ``os``."""
 
@@ -36,7 +36,7 @@ OPTIONS = {
     "data": {"vocabulary": 64, "validation": 0.1},
     "model": {"embedding": 8, "encoder": 8, "decoder": 16, "latent": 4},
     "training": {
-        "epochs": 3,
+        "epochs": 2,
         "batch_size": 40,
         "learning_rate": 0.02,
         "warmup": 3,
@@ -60,9 +60,10 @@ class Result(NamedTuple):
 class Harness:
     """A tiny data set and what a training on it ends with when nothing disturbs it."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, most: int, only: str) -> None:
         torch.set_num_threads(1)
-        self.folder, self.seed, self.chance = folder, seed, random.Random(seed)
+        self.folder, self.chance = folder, random.Random(seed)
+        self.most, self.only = most, only
         os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
         self.table = folder / "molecules.csv"
         with gzip.open(ROOT / "data" / "moses_sample.csv.gz", "rt", encoding="ascii") as handle:
@@ -71,12 +72,16 @@ class Harness:
         self.config = from_dict(OPTIONS, "faults")
         self.dataset = prepare([self.table], self.config.data, workers=1).dataset
         self.whole = folder / "whole"
-        self.calls = 0
+        options: Any = (self.dataset, {"data": self.dataset.report})
+        state = run_folder.create(folder / "warm", self.dataset, self.config, CPU)
+        list(run_folder.run_training(folder / "warm", state, *options))
         code, said = self.forked(lambda: self.train(self.whole))
         if code:
             raise SystemExit(f"the undisturbed training failed: {said}")
         self.calls = int(said.split()[-1])
         self.ending = self.state_of(self.whole)
+        if self.ending != self.state_of(folder / "warm"):
+            raise SystemExit("a forked training ends elsewhere than one that is not")
 
     def train(self, run: Path, on_call: Callable[[int, str], None] | None = None) -> None:
         """Train in ``run``, from its newest step if there is one, saving at every step.
@@ -93,7 +98,7 @@ class Harness:
         for record in run_folder.run_training(
             run, state, self.dataset, {"data": self.dataset.report}
         ):
-            say(f"saved {record.step}")
+            tell(run, record.step)
         say(f"calls {calls[0]}")
 
     def state_of(self, run: Path) -> tuple[bytes, ...]:
@@ -192,6 +197,12 @@ def say(text: str) -> None:
     os.write(1, f"{text}\n".encode())
 
 
+def tell(run: Path, step: int) -> None:
+    """Say that a step is saved, if it is: not before an epoch's last one has been validated."""
+    if (run / checkpoints.step_name(step)).is_dir():
+        say(f"saved {step}")
+
+
 def watched_calls(on_call: Callable[[int, str], None]) -> list[int]:
     """Have ``on_call`` see every call of ``CALLS`` before it is made; returns their count."""
     count = [0]
@@ -230,10 +241,12 @@ def fail_at(number: int, kind: int, names: tuple[str, ...], lasting: bool) -> An
 
 
 @contextmanager
-def harness(seed: int) -> Iterator[Harness]:
-    """A harness in a folder that is removed at the end."""
+def harness(seed: int, most: int, only: str) -> Iterator[Harness]:
+    """A harness in a folder that is removed at the end; ``most`` trials of a row, 0 for all, of the
+    rows whose fault ``only`` matches.
+    """
     with tempfile.TemporaryDirectory(prefix="molvae-faults-") as folder:
-        yield Harness(Path(folder), seed)
+        yield Harness(Path(folder), seed, most, only)
 
 
 NO_SPACE, IO_ERROR, BUSY = errno.ENOSPC, errno.EIO, errno.EBUSY

@@ -1,7 +1,7 @@
 """A trained model read from its folder, verified before anything is trusted.
 
 :mod:`molvae.storage.model_folder` lists the files of the folder. Nothing is ever unpickled or
-executed, and shapes are compared with the configuration before memory is taken.
+executed, and the configuration bounds the memory that is taken.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
-from torch import nn
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from ..config import Config
@@ -23,6 +23,9 @@ from ..errors import ModelError
 from ..language.vocabulary import Vocabulary
 from ..nn.model import MoleculeVAE
 from .model_folder import WEIGHTS, load_info, locate, name_in, verified_files
+
+FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float8_e4m3fn)
+"""Types that weights are stored in."""
 
 HEADER = 1_000_000
 """Bytes that names and shapes of tensors may take in a file of weights."""
@@ -51,6 +54,17 @@ def versions() -> dict[str, str]:
 def load(path: str | Path, device: torch.device | None = None) -> Saved:
     """The model in a folder, or the best one of a run; ModelError says what is wrong with it."""
     folder = locate(path)
+    try:
+        return load_step(folder, device)
+    except ModelError:
+        # A training that goes on meanwhile may have removed the step for a better one.
+        if locate(path) == folder:
+            raise
+        return load(path, device)
+
+
+def load_step(folder: Path, device: torch.device | None = None) -> Saved:
+    """The model in a folder; ModelError says what is wrong with it."""
     config, vocabulary, info = load_info(folder)
     with torch.device("meta"), SkipInitialisation():
         model = MoleculeVAE(config.model, len(vocabulary), info["max_steps"])
@@ -58,9 +72,13 @@ def load(path: str | Path, device: torch.device | None = None) -> Saved:
         raise ModelError(
             f"{folder}: its configuration asks for more weights than any model may have"
         )
-    content = read_weights(folder, WEIGHTS, model)
-    compare_shapes(folder / name_in(folder, WEIGHTS), model)
-    weights = {name: tensor.float() for name, tensor in load_tensors(content).items()}
+    path = folder / name_in(folder, WEIGHTS)
+    try:
+        tensors = load_tensors(read_weights(folder, WEIGHTS, model))
+    except SafetensorError as error:
+        raise ModelError(f"{path}: not readable ({error})") from error
+    compare_shapes(tensors, model, str(path))
+    weights = {name: tensor.float() for name, tensor in tensors.items()}
     for name, tensor in weights.items():
         if not bool(torch.isfinite(tensor).all()):
             raise ModelError(f"{folder}: the weight {name} holds numbers that are not finite")
@@ -89,26 +107,19 @@ class SkipInitialisation(TorchFunctionMode):
         return func(*args, **named)
 
 
-def compare_shapes(weights: Path, model: MoleculeVAE) -> None:
-    """ModelError unless the file holds exactly the model's tensors, by the shapes in its header."""
-    wanted = {name: list(tensor.shape) for name, tensor in model.state_dict().items()}
-    try:
-        with safe_open(weights, framework="pt") as handle:
-            slices = {name: handle.get_slice(name) for name in handle.keys()}  # noqa: SIM118
-            found = {name: (one.get_shape(), one.get_dtype()) for name, one in slices.items()}
-    except (SafetensorError, OSError) as error:
-        raise ModelError(f"{weights}: not readable ({error})") from error
-    for name in sorted(wanted.keys() ^ found.keys()):
+def compare_shapes(tensors: dict[str, Tensor], model: MoleculeVAE, name: str) -> None:
+    """ModelError, which says ``name``, unless a file holds exactly the model's tensors."""
+    wanted = model.state_dict()
+    for key in sorted(wanted.keys() ^ tensors.keys()):
         raise ModelError(
-            f"{weights}: the weight {name} is {'missing' if name in wanted else 'one too many'}"
+            f"{name}: the weight {key} is {'missing' if key in wanted else 'one too many'}"
         )
-    for name, (shape, kind) in found.items():
-        if list(shape) != wanted[name]:
+    for key, tensor in tensors.items():
+        if tensor.shape != wanted[key].shape:
             raise ModelError(
-                f"{weights}: the weight {name} has shape {list(shape)}, "
-                f"its configuration says {wanted[name]}"
+                f"{name}: the weight {key} has shape {list(tensor.shape)}, "
+                f"its configuration says {list(wanted[key].shape)}"
             )
-        if kind not in ("F32", "F16", "BF16", "F8_E4M3"):
-            raise ModelError(
-                f"{weights}: the weight {name} is of the type {kind}, which no weight has"
-            )
+        if tensor.dtype not in FLOATS:
+            kind = str(tensor.dtype).removeprefix("torch.")
+            raise ModelError(f"{name}: the weight {key} is of the type {kind}, which no weight has")

@@ -95,7 +95,15 @@ def test_a_disk_that_is_full_is_told_of_by_the_name_of_the_file(
     assert Path("/dev/full").is_char_device()
 
 
-@pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        (signal.SIGINT, 130),
+        (signal.SIGTERM, 143),
+        (signal.SIGHUP, 129),
+        (signal.SIGQUIT, 131),
+    ],
+)
 def test_a_signal_leaves_no_half_written_file_and_its_exit_code(
     molvae: Any,
     tiny_run: Path,
@@ -119,6 +127,38 @@ def test_a_signal_leaves_no_half_written_file_and_its_exit_code(
     assert [path.name for path in tmp_path.iterdir()] == ["old.csv"]
     assert (tmp_path / "old.csv").read_text() == "precious"
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+SIGNALLED = """
+import os, sys
+from molvae_cli import start
+
+class Importing:
+    def find_spec(self, name, path=None, target=None):
+        if name == "{module}":
+            os.kill(os.getpid(), {number})
+
+sys.meta_path.insert(0, Importing())
+start()
+"""
+
+
+@pytest.mark.parametrize("module", ["click", "molvae_cli.output", "molvae_cli.score", "rdkit.Chem"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_while_importing_ends_with_a_word(
+    tmp_path: Path, module: str, number: signal.Signals
+) -> None:
+    (tmp_path / "in.csv").write_text("smiles\nCCO\n")
+    script = SIGNALLED.format(module=module, number=int(number))
+    run = subprocess.run(
+        [sys.executable, "-c", script, "score", "in.csv", "-o", "new.csv"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    word = "Interrupted.\n" if number == signal.SIGINT else "Terminated.\n"
+    assert (run.returncode, run.stdout, run.stderr) == (128 + number, "", word)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
 
 
 KILLED = (

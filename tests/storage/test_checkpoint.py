@@ -168,7 +168,7 @@ def whole_numbers(tensors: dict[str, torch.Tensor]) -> None:
         (missing, "the weight output.weight is missing"),
         (extra, "the weight output.extra is one too many"),
         (not_a_number, "the weight output.weight holds numbers that are not finite"),
-        (whole_numbers, "the weight output.weight is of the type I64"),
+        (whole_numbers, "the weight output.weight is of the type int64"),
     ],
 )
 def test_weights_that_do_not_fit_are_named(
