@@ -94,18 +94,16 @@ def write_table_page(
     write_page(path, table_report(rows, title, facts, of=kept.count, **more))
 
 
-def reference_of(
-    path: str, column: str | None, names: Sequence[str], most: int = 2000
-) -> tuple[dict[str, list[float]], int]:
-    """Values of columns for at most ``most`` random molecules of a file, and their number.
+def reference_of(path: str, names: Sequence[str], most: int = 2000) -> Any:
+    """Values of columns for at most ``most`` random molecules of a file, as a ``Reference``.
 
     Taken from the file's own columns, else computed if they are properties of molvae."""
     from molvae.chem.properties import PROPERTIES
     from molvae.chem.scoring import plan_scores, score_chunk
     from molvae.datasets.table_reader import open_table
-    from molvae.pages.table_report import numbers_of
+    from molvae.pages.table_report import Reference, numbers_of
 
-    with open_table(path, column) as table:
+    with open_table(path) as table:
         own = {name: at for at, name in enumerate(table.columns) if name in names}
         rows = random_rows((one for one in table if not one.problem), most)
     found = {
@@ -122,7 +120,7 @@ def reference_of(
         columns = zip(*(row.values for row in scored), strict=True)
         for name, values in zip(wanted, columns, strict=True):
             found[name] = [float(one) for one in values if isinstance(one, int | float)]
-    return found, len(rows)
+    return Reference(f"{len(rows):,} molecules of {path}", found)
 
 
 def random_rows(rows: Iterator[Any], most: int) -> list[Any]:

@@ -62,7 +62,6 @@ def report(
         raise InputError(f"{molecules}: there are no molecules in it")
     if kept.count > MOST:
         note(f"the page holds the first {MOST:,} of {kept.count:,} rows")
-    values, of = reference_of(reference, None, kept.columns) if reference else ({}, 0)
     write_table_page(
         output,
         kept,
@@ -70,8 +69,7 @@ def report(
         facts_of(),
         smiles_at=smiles_at,
         lead_at=lead_column(kept),
-        reference=values,
-        reference_name=f"{of:,} molecules of {reference}",
+        reference=reference_of(reference, kept.columns) if reference else None,
     )
     return 0
 

@@ -163,7 +163,7 @@ def _range(values: Floats) -> tuple[float, float]:
     """From the least value to the largest, with some room; never empty."""
     low, high = float(values.min()), float(values.max())
     if low == high:
-        return low - 0.5, high + 0.5
+        return low, low + (abs(low) or 1.0)
     room = 0.03 * (high - low)
     return low - room, high + room
 

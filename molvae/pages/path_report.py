@@ -11,7 +11,7 @@ from ..chem.properties import PROPERTIES
 from ..chem.scoring import plan_scores, score_chunk
 from .charts import Series, curves
 from .structures import strip
-from .table_report import Rows, chart_row, table_report
+from .table_report import Rows, table_report
 
 ALONG = ("qed", "sa", "logp", "molwt")
 """Properties that are drawn along a single path."""
@@ -55,7 +55,7 @@ def path_report(paths: Mapping[str, Sequence[Stop]], title: str, facts: Mapping[
         charts += _properties([stop.smiles for stop in stops])
         columns, cells = columns[:-1], [row[:-1] for row in cells]
     rows = Rows(columns, cells, 0)
-    return table_report(rows, title, facts, pictures=pictures, above=chart_row(charts))
+    return table_report(rows, title, facts, pictures=pictures, below=charts)
 
 
 def _similarities(stops: Sequence[Stop], name: str) -> Markup:

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from .charts import Series, curves, points
-from .table_report import Rows, chart_row, table_report
+from .table_report import Rows, table_report
 
 MOST_DOTS = 4000
 """Molecules of a chart; of more, every second or third is drawn, the best in any case."""
@@ -39,7 +39,7 @@ def search_report(
             for first in range(len(scoring.names))
             for second in range(first + 1, len(scoring.names))
         ][:3]
-    return table_report(rows, title, facts, of=of, above=chart_row(charts))
+    return table_report(rows, title, facts, of=of, above=charts)
 
 
 def _best_so_far(scoring: Scoring) -> Markup:

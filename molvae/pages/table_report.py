@@ -47,6 +47,13 @@ class Rows:
         return [row[self.smiles_at] for row in self.cells]
 
 
+class Reference(NamedTuple):
+    """Molecules to compare with: what they are, and values of columns by their names."""
+
+    name: str
+    values: Mapping[str, Sequence[float]]
+
+
 class Column(NamedTuple):
     """A column of the page: its name, whether it holds numbers, its values (None for a number that
     is missing), and what is shown of it: its choices, its chart, its extremes, or the text that all
@@ -69,15 +76,15 @@ def table_report(
     facts: Mapping[str, str],
     *,
     of: int | None = None,
-    reference: Mapping[str, Sequence[float]] | None = None,
-    reference_name: str = "",
+    reference: Reference | None = None,
     pictures: Sequence[Markup | None] = (),
-    above: Markup = Markup(""),  # noqa: B008
+    above: Sequence[Markup] = (),
+    below: Sequence[Markup] = (),
 ) -> str:
     """A page of molecules. ``of`` is the number of rows that there are, if not all are given.
 
-    ``reference`` are values to lay over the histograms of columns, by their names; ``pictures`` are
-    of the molecules, if they are drawn already; ``above`` is put before the cards."""
+    ``reference`` is laid over the histograms of columns; ``pictures`` are of the molecules, if they
+    are drawn already; ``above`` and ``below`` are charts before and after the cards."""
     total = of or len(rows.cells)
     rows = Rows(rows.columns, rows.cells[:MOST], rows.smiles_at, rows.lead_at)
     drawn = len(rows.cells) <= DRAWN
@@ -86,7 +93,7 @@ def table_report(
         pictures = [None] * len(rows.cells)
     elif not pictures:
         pictures = structures(rows.smiles, leads)
-    columns = columns_of(rows, reference or {})
+    columns = columns_of(rows, reference.values if reference else {})
     data: dict[str, Any] = {
         "rows": {
             "numeric": [one.numeric for one in columns],
@@ -108,14 +115,10 @@ def table_report(
         cards=cards_of(rows, columns, pictures),
         drawn=drawn,
         total=total,
-        reference_name=reference_name if reference else "",
+        reference_name=reference.name if reference and reference.values else "",
         above=above,
+        below=below,
     )
-
-
-def chart_row(charts: Sequence[Markup]) -> Markup:
-    """Charts side by side, as many as there is room for."""
-    return Markup('<div class="charts">{}</div>').format(Markup("").join(charts))
 
 
 def columns_of(rows: Rows, reference: Mapping[str, Sequence[float]]) -> list[Column]:

@@ -35,4 +35,4 @@ def test_several_paths_are_told_apart() -> None:
         "Path 1 Tanimoto similarity",
         "Path 3 Tanimoto similarity",
     ]
-    assert page.count("<article>") == 3 + 2
+    assert page.count("<article ") == 3 + 2

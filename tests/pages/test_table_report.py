@@ -9,7 +9,15 @@ import re
 import pytest
 
 from molvae.pages.page import asset
-from molvae.pages.table_report import DRAWN, LICENCE, MOST, Rows, numbers_of, table_report
+from molvae.pages.table_report import (
+    DRAWN,
+    LICENCE,
+    MOST,
+    Reference,
+    Rows,
+    numbers_of,
+    table_report,
+)
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -98,7 +106,7 @@ def test_numbers_and_texts_are_told_apart() -> None:
 def test_a_reference_is_drawn_over_its_column_alone() -> None:
     cells = [["CCO", "1.5", "2"], ["CCN", "2.5", "3"]]
     rows = rows_of(cells, "smiles", "QED", "other")
-    page = table_report(rows, "a", {}, reference={"QED": [1.0, 2.0]}, reference_name="theirs")
+    page = table_report(rows, "a", {}, reference=Reference("theirs", {"QED": [1.0, 2.0]}))
     assert page.count('<path class="outline"') == 1
     assert "outline: theirs" in text_of(page)
 
