@@ -259,7 +259,8 @@
     if (!Object.keys(asked).length) return showMoved([]);
     try {
       const found = await ask("move", { smiles: mine, changes: asked, seed: 0 });
-      if (mine !== lead.smiles) return;
+      // Meanwhile the sliders may have gone back to the lead, or to another one.
+      if (mine !== lead.smiles || !Object.keys(changes()).length) return;
       if (!found.best) {
         showMoved([]);
         return words("moved-words", "Nothing was found there.");
@@ -334,7 +335,7 @@
     });
     byId("basket").tHead.rows[0].replaceChildren(...heads, element("td"));
     byId("basket").tBodies[0].replaceChildren(...sorted().map((card) => element("tr", {},
-      element("td", {}, structure(card.svg), element("span", { class: "smiles" }, card.smiles)),
+      element("td", {}, structure(card.svg), element("span", { class: "smiles", title: card.smiles }, card.smiles)),
       ...COLUMNS.map(([key, , digits]) =>
         element("td", { class: "number" }, number(card[key], digits))),
       element("td", {}, element("button", {

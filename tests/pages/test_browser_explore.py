@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -23,14 +23,12 @@ from molvae.explore.workbench import Workbench
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
-CHROMIUM = "/usr/bin/chromium"
+CHROMIUM = shutil.which("chromium")
 PATIENCE = 120_000  # ms: molecules are drawn, and machines are busy
 HOSTILE = ("<script>document.title='hit'</script>", '"><img src=x onerror=document.title="hit">')
 PHONE = {"width": 390, "height": 844}
 
-pytestmark = pytest.mark.skipif(
-    not os.path.exists(CHROMIUM), reason="there is no Chromium to look at pages with"
-)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 
 
 @pytest.fixture(scope="module")
