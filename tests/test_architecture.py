@@ -30,6 +30,7 @@ WITHOUT_TORCH = (
     *("datasets.table_reader", "datasets.prepare", "datasets.dataset", "runtime.process_pool"),
     *("storage.known_molecules", "storage.pretrained", "storage.model_folder"),
     *("storage.model_card", "generation.deduplication", "evaluation.distribution_metrics"),
+    *("pages.page", "pages.table_report", "pages.path_report", "pages.training_report"),
 )
 HEAVY = {"torch", "rdkit", "pandas", "numba", "selfies", "safetensors", "numpy"}
 EXECUTES = {"dill", "cloudpickle", "joblib", "marshal", "shelve"}

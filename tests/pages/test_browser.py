@@ -110,22 +110,29 @@ def test_cards_are_filtered_by_every_kind_of_column(opened: Any) -> None:
     assert len(shown(page)) == 6
 
 
+def brightness(page: Any) -> int:
+    """Of the page's paper, up to 765."""
+    colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    return sum(int(one) for one in colour[4:-1].split(","))
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_theme_is_the_system_s_until_it_is_changed(opened: Any, scheme: str) -> None:
     page = opened(table(), color_scheme=scheme)
-
-    def brightness() -> int:
-        colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
-        return sum(int(one) for one in colour[4:-1].split(","))
-
-    before = brightness()
-    assert (before > 380) == (scheme == "light")
+    assert (brightness(page) > 380) == (scheme == "light")
     page.click("#theme")
-    assert (brightness() > 380) == (scheme == "dark")
-    page.reload()
-    assert brightness() != before
+    other = "dark" if scheme == "light" else "light"
+    assert (brightness(page) > 380) == (other == "light")
+    assert page.evaluate("localStorage.getItem('molvae-theme')") == other
     line = page.evaluate("getComputedStyle(document.querySelector('.mol path')).color")
     assert line == page.evaluate("getComputedStyle(document.body).color")
+
+
+def test_the_theme_that_was_chosen_is_there_again(opened: Any) -> None:
+    page = opened(table(), color_scheme="light")
+    page.add_init_script("localStorage.setItem('molvae-theme', 'dark')")
+    page.reload()
+    assert brightness(page) < 380
 
 
 @pytest.mark.parametrize("text", HOSTILE)
