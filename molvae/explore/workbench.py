@@ -21,13 +21,20 @@ import numpy as np
 from ..chem.scoring import plan_scores, score_one
 from ..errors import MolvaeError, UsageError
 from ..generation.analogs import Wanted, analogs
-from ..generation.codec import Codec
+from ..generation.codec import Codec, Latents
 from ..generation.interpolation import interpolate, tanimoto
 from ..generation.reader import Reading, read_all
 from ..generation.rebuilding import rebuild
 from ..generation.sampling import Sample, draw_around
 from ..pages.structures import strip, structures
-from .directions import PROPERTIES, Directions, fit_directions, move, property_values
+from .directions import (
+    PROPERTIES,
+    Directions,
+    Floats,
+    fit_directions,
+    move,
+    property_values,
+)
 
 SCORES = ("qed", "sa", "logp", "molwt", "rings")
 """Scores of a molecule on the page, by their names in :data:`molvae.chem.properties.PROPERTIES`."""
@@ -181,7 +188,8 @@ class Workbench:
 
     def _fit(self) -> None:
         try:
-            latents, values = [], []
+            latents: list[Latents] = []
+            values: list[Floats] = []
             for first in range(0, self._samples, CHUNK):
                 readings = self._drawn(first)
                 if self._stop.is_set():
