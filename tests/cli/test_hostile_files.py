@@ -211,7 +211,7 @@ ODD = (None, True, -1, 0, 10**400, 1e308, "", "x", "\ud800", [], {}, [[]])
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_model_that_is_wrong_and_consistent_is_refused_or_works(
+def test_a_wrong_but_consistent_model_is_refused_or_works(
     tiny_run: Path, tmp_path: Path, seed: int
 ) -> None:
     """Any value of its JSON files is replaced, under a manifest that verifies."""
