@@ -10,6 +10,7 @@ import io
 import os
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -55,8 +56,10 @@ class Outcome(NamedTuple):
 def molvae(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Outcome]:
-    """The installed command, in this process: arguments in, and perhaps bytes on stdin."""
-    main: Any = ENTRY_POINT.load()
+    """The installed command, in this process: arguments in, and perhaps bytes on stdin.
+
+    Its start, which answers signals while it is imported, is for a process of its own."""
+    main: Any = import_module(f"{ENTRY_POINT.module}.main").main
 
     def run(*args: object, stdin: bytes | None = None) -> Outcome:
         capsys.readouterr()

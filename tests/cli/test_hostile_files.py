@@ -66,7 +66,7 @@ def test_a_named_file_without_end_is_refused_in_a_line(
 
 @pytest.mark.parametrize("kind", ENDLESS)
 @pytest.mark.parametrize(
-    "name", ["config.json", "vocabulary.json", "info.json", "weights.safetensors", MANIFEST]
+    "name", ["config.json", "vocabulary.json", "info.json", "model.safetensors", MANIFEST]
 )
 def test_a_model_file_without_end_is_refused(
     molvae: Any, copied_run: Path, kind: str, name: str
@@ -143,7 +143,7 @@ def test_a_name_that_is_not_utf8_works_everywhere(
     out = molvae("info", run).out
     assert "bad\\udcff" in out
     assert molvae("export", run, "-o", tmp_path / os.fsdecode(b"small\xff")).code == 0
-    card = (tmp_path / os.fsdecode(b"small\xff") / "card.md").read_text(encoding="utf-8")
+    card = (tmp_path / os.fsdecode(b"small\xff") / "README.md").read_text(encoding="utf-8")
     assert "small\\udcff" in card
     assert "bad\\udcff" in card
 
@@ -161,7 +161,7 @@ def test_a_surrogate_in_a_model_keeps_no_command_from_its_end(
     model = rebuilt(model_folder.locate(tiny_run), info=change)
     assert "\\ud800" in molvae("info", model).out
     assert molvae("export", model, "-o", tmp_path / "small").code == 0
-    assert "\\ud800" in (tmp_path / "small" / "card.md").read_text(encoding="utf-8")
+    assert "\\ud800" in (tmp_path / "small" / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
