@@ -110,7 +110,7 @@ def table_report(
         facts=facts,
         data=data,
         styles=["report.css"],
-        scripts=["report.js"] if drawn else [DRAWER, "report.js"],
+        scripts=["report.js"] if drawn else [DRAWER, "drawn.js", "report.js"],
         columns=columns,
         cards=cards_of(rows, columns, pictures),
         drawn=drawn,
