@@ -138,7 +138,7 @@ def problem_of_vectors(chance: random.Random, codec: Any) -> str:
     if not finite:
         return "a vector that is not finite was decoded"
     with BlockLogs():
-        wrong = [one.smiles for one in decoded if Chem.MolFromSmiles(one.smiles) is None]
+        wrong = [one for one in decoded if Chem.MolFromSmiles(one) is None]
     return f"{wrong[0]} is not valid" if wrong else ""
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 
-def start() -> NoReturn:
-    """Run the command line; this is the installed ``molvae``.
+def start(args: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line, with the arguments of the process unless some are given; this is the
+    installed ``molvae``.
 
     While it is imported nothing is open that would have to be cleared away, so a signal ends it at
     once; an exception raised inside an import could end up anywhere."""
@@ -18,7 +20,7 @@ def start() -> NoReturn:
             signal.signal(number, end)
     from .main import main
 
-    main()
+    main(args)
 
 
 def end(number: int, _: Any) -> NoReturn:

@@ -104,7 +104,7 @@ class Harness:
     def state_of(self, run: Path) -> tuple[bytes, ...]:
         """What a training ended with, bit for bit."""
         newest = model_folder.steps_of(run)[0]
-        names = ("weights.safetensors", "training.safetensors")
+        names = ("model.safetensors", "training.safetensors")
         return (newest.name.encode(), *((newest / name).read_bytes() for name in names))
 
     def new_run(self) -> Path:

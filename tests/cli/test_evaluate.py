@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ Run = Callable[..., tuple[int, str, str]]
 def run(capsys: pytest.CaptureFixture[str]) -> Run:
     """The installed command, in this process: arguments in; exit code, stdout and stderr out."""
     (command,) = entry_points(group="console_scripts", name="molvae")
-    main = command.load()
+    main = import_module(f"{command.module}.main").main
 
     def call(*args: object) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as stopped:

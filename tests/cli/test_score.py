@@ -8,6 +8,7 @@ import io
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ Outcome = tuple[int, str, str]
 
 @pytest.fixture
 def molvae(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
-    main: Any = ENTRY_POINT.load()
+    main: Any = import_module(f"{ENTRY_POINT.module}.main").main
 
     def run(*args: object) -> Outcome:
         capsys.readouterr()
@@ -301,7 +302,8 @@ def test_no_property_of_an_sdf_is_lost_in_silence(
 
 def command(*args: object) -> list[str]:
     code = (
-        "from importlib.metadata import entry_points; "
+        "from importlib import import_module
+from importlib.metadata import entry_points; "
         "(e,) = entry_points(group='console_scripts', name='molvae')"
     )
     return [sys.executable, "-c", f"{code}; e.load()()", *map(str, args)]
@@ -339,7 +341,8 @@ def test_a_reader_that_leaves_early_ends_the_command_quietly(tmp_path: Path) -> 
 
 def test_scoring_from_the_command_line_loads_no_torch(molecules: Path) -> None:
     code = (
-        "import sys; from importlib.metadata import entry_points;"
+        "import sys; from importlib import import_module
+from importlib.metadata import entry_points;"
         "(e,) = entry_points(group='console_scripts', name='molvae');"
         "import atexit; "
         "atexit.register(lambda: sys.stderr.write(f\"torch: {'torch' in sys.modules}\"));"
