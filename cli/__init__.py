@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Sequence
 from typing import Any, NoReturn
 
 
-def start(args: Sequence[str] | None = None) -> NoReturn:
+def start(args: list[str] | None = None) -> NoReturn:
     """Run the command line, with the arguments of the process unless some are given; this is the
     installed ``molvae``.
 

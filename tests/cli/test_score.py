@@ -302,8 +302,7 @@ def test_no_property_of_an_sdf_is_lost_in_silence(
 
 def command(*args: object) -> list[str]:
     code = (
-        "from importlib import import_module
-from importlib.metadata import entry_points; "
+        "from importlib.metadata import entry_points; "
         "(e,) = entry_points(group='console_scripts', name='molvae')"
     )
     return [sys.executable, "-c", f"{code}; e.load()()", *map(str, args)]
@@ -341,8 +340,7 @@ def test_a_reader_that_leaves_early_ends_the_command_quietly(tmp_path: Path) -> 
 
 def test_scoring_from_the_command_line_loads_no_torch(molecules: Path) -> None:
     code = (
-        "import sys; from importlib import import_module
-from importlib.metadata import entry_points;"
+        "import sys; from importlib.metadata import entry_points;"
         "(e,) = entry_points(group='console_scripts', name='molvae');"
         "import atexit; "
         "atexit.register(lambda: sys.stderr.write(f\"torch: {'torch' in sys.modules}\"));"
