@@ -21,7 +21,10 @@ from molvae.storage import checkpoint, model_folder
 from molvae.training import checkpoints, run_folder
 
 WRITES = ("fsync", "mkdir")
-FILES = (*model_folder.MODEL_FILES, *model_folder.STATE_FILES, model_folder.KNOWN, MANIFEST)
+RESUMED = (*model_folder.MODEL_FILES, *model_folder.STATE_FILES, MANIFEST)
+"""Files that a training reads to go on; hashes of training molecules are written anew."""
+
+FILES = (*RESUMED, model_folder.KNOWN)
 
 
 def trials(
@@ -157,7 +160,7 @@ def fallbacks(lab: Harness) -> Iterator[Result]:
         shutil.rmtree(run.parent)
         return [] if ended and len(kept) == 1 else [f"{code}, {len(kept)} kept: {said[-300:]}"]
 
-    yield from trials(lab, "F6", "resuming past a newest step cut short", list(FILES), newest_cut)
+    yield from trials(lab, "F6", "resuming past a newest step cut short", list(RESUMED), newest_cut)
 
     def best_flipped(bit: int) -> list[str]:
         run = lab.copy_of(lab.whole)
@@ -181,7 +184,7 @@ def fallbacks(lab: Harness) -> Iterator[Result]:
         except MolvaeError:
             return [] if sorted(run.rglob("*")) == before else ["something was removed"]
 
-    yield from trials(lab, "F8", "all steps damaged", list(FILES), all_bad)
+    yield from trials(lab, "F8", "all steps damaged", list(RESUMED), all_bad)
 
     def old_clock(number: int) -> list[str]:
         run = stopped()
