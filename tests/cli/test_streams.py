@@ -55,7 +55,7 @@ def test_a_reader_that_leaves_early_ends_the_command_quietly(
         (["score", "IN", "-o", "new.csv"], "2>&-", 0, ""),
         (["--version"], ">&-", 1, "standard output: is closed"),
         (["--help"], ">/dev/full", 1, "No space left"),
-        (["decode", "-", "-m", "MODEL"], "<&-", 1, "standard input is closed"),
+        (["decode", "-", "-m", "MODEL"], "<&-", 1, "tandard input is closed"),
         (["score", "-"], "<&-", 1, "tandard input is closed"),
     ],
 )
