@@ -78,7 +78,7 @@ Examples:
     type=Number(0.0, 1.0),
     metavar="X",
     help="Noise level a (signal share) to draw at, for models trained with --posterior levels. "
-    f"[default: {PRIOR_LEVEL}]",
+    f"[default: {PRIOR_LEVEL}; less for more than 128 dimensions]",
 )
 @click.option(
     "--limit",

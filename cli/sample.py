@@ -57,7 +57,7 @@ Examples:
     type=Number(0.0, 1.0),
     metavar="X",
     help="Noise level a (signal share) to sample at, of models with several; at 0 a draw does not "
-    f"depend on z. [default: {PRIOR_LEVEL}]",
+    f"depend on z. [default: {PRIOR_LEVEL}; less for more than 128 dimensions]",
 )
 @click.option(
     "--prior",

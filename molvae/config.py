@@ -15,9 +15,20 @@ from typing import Any, TypeVar
 
 from .errors import UsageError
 
-PRIOR_LEVEL = 0.21
-"""Default noise level of sampling: the lowest at which a draw depends on its latent (the shuffled-z
-gap is over 5 nats); samples are nearly as good as at level 0 (benchmarks/LOG.md)."""
+PRIOR_LEVEL, PRIOR_NATS = 0.21, 3.1
+"""Default noise level of sampling, and the KL that bounds it where a latent has many dimensions."""
+
+
+def prior_level(latent: int) -> float:
+    """The default noise level of sampling for ``latent`` dimensions: the lowest at which a draw
+    depends on its latent (a shuffled-z gap of 5 nats); samples are nearly as good as at level 0
+    (benchmarks/LOG.md).
+
+    >>> prior_level(128), prior_level(256)
+    (0.21, 0.155)
+    """
+    return min(PRIOR_LEVEL, round(math.sqrt(1.0 - math.exp(-2.0 * PRIOR_NATS / latent)), 3))
+
 
 MAX_TEMPERATURE = 100.0
 """Highest sampling temperature: far below it symbols are already drawn almost uniformly."""

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..chem.molecule import smiles_hash
-from ..config import MAX_TEMPERATURE, PRIOR_LEVEL
+from ..config import MAX_TEMPERATURE, prior_level
 from ..errors import UsageError
 from ..language.smiles_to_ids import canonical_draws
 from ..language.vocabulary import Vocabulary
@@ -132,7 +132,7 @@ def resolve_level(codec: Codec, level: float | None) -> float | None:
     codec.check_level(level)
     if not codec.levels or level is not None:
         return level
-    return min(PRIOR_LEVEL, codec.saved.config.model.max_signal)
+    return min(prior_level(codec.latent), codec.saved.config.model.max_signal)
 
 
 def resolved(codec: Codec, params: SamplingParams) -> SamplingParams:
