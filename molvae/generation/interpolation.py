@@ -46,15 +46,19 @@ POINTS = 101
 LEVELS = (0.95, 0.85, 0.75)
 """Noise levels of the draws, as shares of the model's highest."""
 
-DRAWS = 8
+DRAWS = 2
 """Draws at each point and level."""
 
 GAPS = 3
 """Largest steps that more molecules are drawn for, in each of :data:`ROUNDS` rounds."""
 
-ROUNDS = 2
+ROUNDS = 6
 BETWEEN = (0.25, 0.5, 0.75)
 """Places between the two molecules of such a step, at which they are drawn."""
+
+POWER = 4.5
+"""Power of a step's length in the cost of a path: a higher one makes the worst step of a path
+shorter and the mean step longer (benchmarks/LOG.md)."""
 
 GAP_LEVELS = tuple(np.linspace(0.6, 0.95, 28).tolist())
 
@@ -186,14 +190,14 @@ def best_chain(alike: NDArray[np.float64], steps: int) -> list[int]:
     ``alike`` ``(N, N)``.
 
     Each molecule must be further on the way than the one before: more similar to the end, less to
-    the start, or more the one than less the other. So none comes twice. The sum of the cubes of
-    1 - similarity is the least possible, by dynamic programming: the cube makes one large step
-    dearer than several small ones. Where too few molecules are on the way, some stand twice."""
+    the start, or more the one than less the other. So none comes twice. The sum of (1 -
+    similarity) to the :data:`POWER` is the least possible, by dynamic programming: the power makes
+    one large step dearer than several small ones. Where too few molecules are on the way, some stand twice."""
     count = len(alike)
     way = alike[1] - alike[0]
-    cost = np.where(way[:, None] < way, (1.0 - alike) ** 3, np.inf)
+    cost = np.where(way[:, None] < way, (1.0 - alike) ** POWER, np.inf)
     cost[:, 0] = cost[1] = np.inf  # nothing before the start, nothing after the end
-    cost[0, 1] = (1.0 - alike[0, 1]) ** 3  # also where both have the same fingerprint
+    cost[0, 1] = (1.0 - alike[0, 1]) ** POWER  # also where both have the same fingerprint
     total = np.full(count, np.inf)
     total[0] = 0.0
     before: list[NDArray[np.int64]] = []
