@@ -192,7 +192,8 @@ def best_chain(alike: NDArray[np.float64], steps: int) -> list[int]:
     Each molecule must be further on the way than the one before: more similar to the end, less to
     the start, or more the one than less the other. So none comes twice. The sum of (1 -
     similarity) to the :data:`POWER` is the least possible, by dynamic programming: the power makes
-    one large step dearer than several small ones. Where too few molecules are on the way, some stand twice."""
+    one large step dearer than several small ones. Where too few molecules are on the way, some
+    stand twice."""
     count = len(alike)
     way = alike[1] - alike[0]
     cost = np.where(way[:, None] < way, (1.0 - alike) ** POWER, np.inf)
