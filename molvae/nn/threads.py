@@ -7,9 +7,12 @@ step.
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from threading import get_native_id
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -40,6 +43,18 @@ def keep_freed_memory() -> None:
             mallopt(name, size)
 
 
+def wait_for_end(ids: Iterable[int]) -> None:
+    """Wait, a second at most, until the system has no thread with these native ids (Linux).
+
+    Python takes a thread for ended while the C library still frees what was its own. A process that
+    is forked meanwhile may find MKL's memory locked, and would wait for it for ever."""
+    for number in ids:
+        for _ in range(1000):
+            if not os.path.exists(f"/proc/self/task/{number}"):
+                break
+            time.sleep(0.001)
+
+
 class Threads:
     """A pool of ``count`` threads; torch's own threads are divided among them while it is open."""
 
@@ -51,7 +66,10 @@ class Threads:
         keep_freed_memory()
         self._before = torch.get_num_threads()
         torch.set_num_threads(max(1, self._before // self.count))
-        self._pool = ThreadPoolExecutor(self.count)
+        self._ids: list[int] = []
+        self._pool = ThreadPoolExecutor(
+            self.count, initializer=lambda: self._ids.append(get_native_id())
+        )
         return self
 
     def __exit__(
@@ -61,6 +79,7 @@ class Threads:
         trace: TracebackType | None,
     ) -> None:
         self._pool.shutdown(cancel_futures=True)
+        wait_for_end(self._ids)
         torch.set_num_threads(self._before)
 
     def submit(self, function: Callable[..., Result], *arguments: Any) -> Future[Result]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import threading
+
 import pytest
 import torch
 
@@ -39,3 +43,13 @@ def test_an_error_in_a_part_is_an_error_of_the_whole() -> None:
     with pytest.raises(ZeroDivisionError), Threads(CPU, 10**6) as threads:
         threads.map(lambda part: 1 // part, [1, 0])
     assert torch.get_num_threads() == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system's threads are listed on Linux")
+@pytest.mark.usefixtures("four_cores")
+def test_no_thread_is_left_when_the_pool_is_closed() -> None:
+    for _ in range(50):
+        with Threads(CPU, 10**6) as threads:
+            ids = threads.map(lambda _: threading.get_native_id(), range(40))
+        left = {str(number) for number in ids} & set(os.listdir("/proc/self/task"))
+        assert not left
