@@ -89,8 +89,8 @@ def test_the_learned_prior_samples_as_on_the_command_line(
 def test_a_model_shows_what_users_need_and_no_more(model: molvae.Model, tiny_run: Path) -> None:
     names = [name for name in dir(model) if not name.startswith("_")]
     assert names == [
-        *("analogs", "config", "decode", "decode_with_notes", "encode", "info", "interpolate"),
-        *("likelihood", "log_likelihood", "optimize", "path", "sample"),
+        *("analogs", "combine", "config", "decode", "decode_with_notes", "encode", "info"),
+        *("interpolate", "likelihood", "log_likelihood", "optimize", "path", "sample"),
     ]
     assert model.path.parent == tiny_run
     assert str(model.path) in repr(model)

@@ -69,5 +69,5 @@ def test_every_dependency_is_pinned_where_it_is_tested() -> None:
     pinned = {line.partition("==")[0].replace("_", "-") for line in lines}
     extras = PROJECT["optional-dependencies"].values()
     for one in chain(PROJECT["dependencies"], *extras):
-        name = re.split(r"[\[<>=]", one)[0].lower()
+        name = re.split(r"[\[<>=]", one)[0].lower().replace("_", "-")
         assert name == "molvae" or name in pinned, name

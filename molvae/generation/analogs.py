@@ -100,7 +100,8 @@ def analogs(
     if n < 1 or draws < 1:
         raise UsageError(f"`n` (={n}) and `draws` (={draws}) must be at least 1")
     wanted = Wanted() if wanted is None else wanted
-    test = wanted.test_for(Chem.MolFromSmiles(lead.smiles))
+    with BlockLogs():
+        test = wanted.test_for(Chem.MolFromSmiles(lead.smiles))
     mean = codec.encode_readings([lead])  # (1, Z)
     levels = highest_level(codec) * np.array(LEVELS)
     hits, tried = np.zeros(len(levels)), np.zeros(len(levels))

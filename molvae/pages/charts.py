@@ -96,7 +96,7 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
     """Round numbers from ``low`` to ``high``, about ``count`` of them.
 
     >>> ticks(0.0, 1.0), ticks(-3.2, 148.0)
-    ([0.0, 0.2, 0.4, 0.6, 0.8, 1.0], [0.0, 50.0, 100.0])
+    ([0.0, 0.2, 0.4, 0.6, 0.8, 1.0], [0.0, 20.0, 40.0, 60.0, 80.0, 100.0, 120.0, 140.0])
     """
     if not high > low:
         return [low]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -20,9 +21,11 @@ from molvae.training.loop import begin
 
 
 @pytest.fixture(scope="module")
-def model(tiny_model: Any) -> MoleculeVAE:
+def model(tiny_model: Any) -> Iterator[MoleculeVAE]:
+    before = tiny_model.model.precision
     tiny_model.model.set_precision("fp32")
-    return tiny_model.model  # type: ignore[no-any-return]
+    yield tiny_model.model
+    tiny_model.model.set_precision(before)
 
 
 @pytest.fixture(scope="module")
