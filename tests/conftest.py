@@ -50,9 +50,10 @@ if os.environ.get("MOLVAE_KERNELS") == "off":
     TINY["model"]["prefix_features"] = "none"
 
 SLOW_IN_PYTHON = (
-    *("cli", "evaluation", "generation", "optimisation", "storage", "training"),
-    *("test_api.py", "test_examples.py", "test_levels.py", "test_notebooks.py"),
-    *("test_portability.py", "test_sklearn.py"),
+    *("cli", "evaluation", "explore", "generation", "optimisation", "storage", "training"),
+    *("test_api.py", "test_browser_explore.py", "test_examples.py", "test_faults.py"),
+    *("test_fuzz.py", "test_levels.py", "test_notebooks.py", "test_portability.py"),
+    *("test_sklearn.py",),
 )
 """Tests of whole commands and shipped models, which take far too long without kernels."""
 
@@ -60,7 +61,8 @@ SLOW_IN_PYTHON = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Without kernels, mark as ``compiled`` what is far too slow."""
     for item in items if os.environ.get("MOLVAE_KERNELS") == "off" else []:
-        if item.path.relative_to(Path(__file__).parent).parts[0] in SLOW_IN_PYTHON:
+        parts = item.path.relative_to(Path(__file__).parent).parts
+        if parts[0] in SLOW_IN_PYTHON or parts[-1] in SLOW_IN_PYTHON:
             item.add_marker("compiled")
 
 
