@@ -84,7 +84,7 @@ def a_string(chance: random.Random, valid: list[str], symbols: list[str]) -> tup
 
 
 def problem_of_string(text: str, reader: Reader) -> str:
-    """What is wrong with what becomes of a string; empty if nothing is."""
+    """Problem of what becomes of a string; empty if nothing is."""
     row = score_one(PLAN, text)
     if len(row.values) != len(PLAN.columns) or (row.status == OK) == bool(row.reason):
         return f"the row does not close: {row}"
@@ -96,7 +96,7 @@ def problem_of_string(text: str, reader: Reader) -> str:
 
 
 def problem_of_molecule(smiles: str) -> str:
-    """What is wrong with a molecule that was given out: it has to be valid and a fixed point."""
+    """Problem of a molecule that was given out: it has to be valid and a fixed point."""
     with BlockLogs():
         if Chem.MolFromSmiles(smiles) is None:
             return f"{smiles} is not valid"
@@ -108,7 +108,7 @@ def problem_of_molecule(smiles: str) -> str:
 
 
 def problem_of_ids(chance: random.Random, reader: Reader) -> str:
-    """What is wrong with the molecule of random symbols of the vocabulary."""
+    """Problem of the molecule of random symbols of the vocabulary."""
     count = chance.randint(1, reader.max_symbols)
     ids = np.array(chance.choices(range(1, len(reader.vocabulary)), k=count), dtype=np.uint16)
     (one,) = molecules_of([ids], reader.vocabulary)
@@ -122,7 +122,7 @@ def problem_of_ids(chance: random.Random, reader: Reader) -> str:
 
 
 def problem_of_vectors(chance: random.Random, codec: Any) -> str:
-    """What is wrong with the molecules of odd vectors: refused where not finite, else valid."""
+    """Problem of the molecules of odd vectors: refused where not finite, else valid."""
     scale = chance.choice((0.0, 1e-30, 1.0, 10.0, 1e4, 1e18, 1e38))
     z = np.array([[chance.gauss(0, 1) * scale for _ in range(codec.latent)] for _ in range(8)])
     finite = chance.random() < 0.7
@@ -191,7 +191,7 @@ def spoiled(chance: random.Random, content: bytes) -> bytes:
 
 
 def problem_of_file(kind: str, content: bytes, folder: Path) -> str:
-    """What is wrong with how a file is read: it is read, or refused by molvae's own error."""
+    """Problem of how a file is read: it is read, or refused by molvae's own error."""
     try:
         if kind == "json":
             read_json(content, "a.json")
@@ -212,7 +212,7 @@ def problem_of_file(kind: str, content: bytes, folder: Path) -> str:
 
 
 def problem_of_table(path: Path) -> str:
-    """What is wrong with the rows of a table: lines in order, as many cells as columns."""
+    """Problem of the rows of a table: lines in order, as many cells as columns."""
     with open_table(path) as table:
         last = 0
         for record in table:

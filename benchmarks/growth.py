@@ -1,4 +1,4 @@
-"""Whether time and memory grow with the number of molecules: every verb that takes many, at powers
+"""Growth of time and memory with the number of molecules: every verb that takes many, at powers
 of ten.
 
     python benchmarks/growth.py molecules.csv.gz -m model/ --largest 1e6
@@ -113,7 +113,7 @@ def repeat_rows(path: Path, count: int) -> None:
 def cost_of(
     verb: str, count: int, source: list[str], model: str, scores: str, folder: Path
 ) -> Cost:
-    """What one verb costs for so many molecules."""
+    """Cost of one verb for so many molecules."""
     if verb.startswith("sample"):
         return measured(*verb.split(), "-m", model, "-n", str(count), "-o", "/dev/null")
     path = folder / "molecules.csv"

@@ -171,7 +171,7 @@ def is_file(lead: str) -> bool:
 
 
 def every_lead(leads: tuple[str, ...], column: str | None) -> Iterator[tuple[str, str, str]]:
-    """Where each lead stands, its SMILES, and what is wrong with its row."""
+    """Place of each lead, its SMILES, and what is wrong with its row."""
     from molvae.datasets.table_reader import open_table
 
     for lead in leads:

@@ -120,7 +120,7 @@ def train(
 
 
 class Request(NamedTuple):
-    """What is asked of one stage: files, the folder, options by section, the model to begin with.
+    """Request of one stage: files, the folder, options by section, the model to begin with.
 
     ``reading`` are options of reading the files."""
 

@@ -1,4 +1,4 @@
-"""What mkdocs does to a page of the site beside its plugins."""
+"""Changes that mkdocs makes to a page of the site beside its plugins."""
 
 from __future__ import annotations
 

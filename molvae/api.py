@@ -135,7 +135,7 @@ class Model:
         return best
 
     def likelihood(self, smiles: Sequence[str], seed: int = 0) -> MoleculeFrame:
-        """What the model makes of molecules, a row each: log p(x) and, at the posterior's mean, log
+        """Likelihood of molecules, a row each: log p(x) and, at the posterior's mean, log
         p(x|z), in nats, and whether :meth:`decode` rebuilds them.
 
         Columns: smiles (as the model reads it), log_p, reconstruction, rebuilt. MoleculeError for a

@@ -1,4 +1,4 @@
-"""What no one means is refused in words, in small: strings, symbols and files, by hypothesis.
+"""Odd input is refused in words, in small: strings, symbols and files, by hypothesis.
 
 ``benchmarks/fuzz.py`` does the same at length."""
 

@@ -1,4 +1,4 @@
-"""What a release is made by agrees with pyproject.toml: versions, dependencies, Pythons, hooks."""
+"""Files that make a release agree with pyproject.toml: versions, dependencies, Pythons, hooks."""
 
 from __future__ import annotations
 

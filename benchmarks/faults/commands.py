@@ -42,7 +42,7 @@ def latents(lab: Harness) -> Path:
 
 
 def left_in(folder: Path) -> list[str]:
-    """What a command should not have left in a folder."""
+    """Files that a command should not have left in a folder."""
     return [f"left behind: {path.name}" for path in folder.iterdir() if path.name != "old.csv"]
 
 

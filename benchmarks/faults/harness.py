@@ -1,4 +1,4 @@
-"""What all faults share: a tiny training, forked trials of it, and what must hold after each.
+"""Shared by all faults: a tiny training, forked trials of it, and what must hold after each.
 
 A trial is a fork of this process, which has imported and compiled everything, so that it starts in
 milliseconds; it runs on one thread, because others would not survive a fork.
@@ -102,7 +102,7 @@ class Harness:
         say(f"calls {calls[0]}")
 
     def state_of(self, run: Path) -> tuple[bytes, ...]:
-        """What a training ended with, bit for bit."""
+        """State that a training ended with, bit for bit."""
         newest = model_folder.steps_of(run)[0]
         names = ("model.safetensors", "training.safetensors")
         return (newest.name.encode(), *((newest / name).read_bytes() for name in names))
@@ -116,7 +116,7 @@ class Harness:
         return Path(shutil.copytree(run, self.new_run()))
 
     def problems_after(self, run: Path, said: str) -> list[str]:
-        """What was lost by a fault in a training: nothing, if all promises hold.
+        """Losses by a fault in a training: nothing, if all promises hold.
 
         ``said`` is what the training had said before it ended."""
         found = []

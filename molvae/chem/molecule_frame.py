@@ -47,7 +47,7 @@ class MoleculeFrame(pandas.DataFrame):  # type: ignore[misc, unused-ignore]
         return re.sub(f"{key}-([0-9]+)", lambda token: _drawn(smiles.iloc[int(token[1])]), page)
 
     def _display_(self) -> Any:
-        """The same for marimo, which would show any DataFrame as a table of texts."""
+        """HTML for marimo, which would show any DataFrame as a table of texts."""
         page = self._repr_html_()
         return pandas.DataFrame(self) if page is None else Html(page)
 

@@ -67,5 +67,5 @@ class MoleculeList(list[Kind]):
         return picture.html() + (note if drawn < every else "")
 
     def _display_(self) -> Html:
-        """The same for marimo, which would show any list as a tree of texts."""
+        """HTML for marimo, which would show any list as a tree of texts."""
         return Html(self._repr_html_())

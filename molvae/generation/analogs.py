@@ -50,7 +50,7 @@ class Analog(NamedTuple):
 
 @dataclass(frozen=True)
 class Wanted:
-    """What counts as an analog: Tanimoto similarity of Morgan fingerprints (radius 2, 2048 bits)
+    """Conditions of an analog: Tanimoto similarity of Morgan fingerprints (radius 2, 2048 bits)
     from ``low`` to ``high``, the lead's own Murcko scaffold if ``keep_scaffold``, the substructure
     ``keep`` (SMARTS) if given, and none of the ``known`` molecules."""
 

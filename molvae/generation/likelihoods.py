@@ -1,4 +1,4 @@
-"""What a model finds strange: likelihood of molecules, and whether it rebuilds them."""
+"""Strangeness of molecules to a model: likelihood of molecules, and whether it rebuilds them."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class Reader:
         return Reading(standard, ids)
 
     def _remedy(self, symbols: Sequence[str], unknown: Sequence[str]) -> str:
-        """What the model never saw, and what can be done about it."""
+        """Words on what the model never saw, and what can be done about it."""
         others = model_folder.who_reads(symbols)
         what = (
             f"the shipped model {others[0]} knows all of this molecule (-m {others[0]})"

@@ -93,7 +93,7 @@ def write(
 
 
 def assembled(written: list[tuple[Tensor, Tensor, Tensor]], total: int, steps: int) -> Written:
-    """What was written, from the molecules ``(B,)`` that each step wrote at, their symbols and
+    """Molecules written, from the molecules ``(B,)`` that each step wrote at, their symbols and
     log-probabilities.
     """
     rows, symbols, chosen = (torch.cat(parts).cpu() for parts in zip(*written, strict=True))

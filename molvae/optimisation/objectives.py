@@ -1,4 +1,4 @@
-"""What is to be made better: one number for a molecule, from several properties and scorers."""
+"""Goals of a search: one number for a molecule, from several properties and scorers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Goal(NamedTuple):
     tolerance: float = 1.0
 
     def good(self, values: Floats) -> Floats:
-        """How good values are: the larger, the better."""
+        """Goodness of values: the larger, the better."""
         if self.way == "target":
             return -((np.abs(values - self.target) / self.tolerance) ** 2)
         return values if self.way == "maximize" else -values
@@ -75,7 +75,7 @@ class Objective:
         return table
 
     def good(self, values: Floats) -> Floats:
-        """How good values ``(N, G)`` are for their goals, ``(N, G)``: the larger, the better."""
+        """Goodness of values ``(N, G)`` for their goals, ``(N, G)``: the larger, the better."""
         columns = zip(self.goals, values.T, strict=True)
         return np.stack([goal.good(column) for goal, column in columns], 1)
 

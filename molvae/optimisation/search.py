@@ -77,7 +77,7 @@ class Call(NamedTuple):
 
 @dataclass
 class Search:
-    """What is sought and what has been scored, in order; ``mutate`` adds offspring of graphs to
+    """Goals, and what has been scored, in order; ``mutate`` adds offspring of graphs to
     the model's proposals."""
 
     codec: Codec

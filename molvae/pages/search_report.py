@@ -17,7 +17,7 @@ MOST_DOTS = 4000
 
 
 class Scoring(NamedTuple):
-    """What was scored, in order: values of the goals ``(N, G)``, their names, the score of each
+    """Calls in order: values of the goals ``(N, G)``, their names, the score of each
     call ``(N,)``, -inf where it has none, masks of the draws from the prior and of the Pareto
     front."""
 

@@ -16,7 +16,7 @@ from molvae.explore.server import LARGEST_BODY, Server
 
 
 class Answer(NamedTuple):
-    """What came back: the status, the headers, and the body."""
+    """Answer of the server: the status, the headers, and the body."""
 
     status: int
     headers: dict[str, str]
