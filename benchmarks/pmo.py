@@ -94,7 +94,7 @@ def print_table(rows: list[dict[str, str]]) -> None:
 @click.option("--task", "tasks", multiple=True, type=click.Choice(list(TASKS)), help="Some only.")
 @click.option("--calls", type=int, default=10_000, show_default=True)
 @click.option("--seeds", type=int, default=3, show_default=True, help="Seeds from 0 on.")
-@click.option("--mutate", is_flag=True, help="With offspring of graphs (extra ga).")
+@click.option("--mutate", is_flag=True, help="With offspring of graphs.")
 @click.option("--random", "blind", is_flag=True, help="Draws of the prior instead.")
 @click.option("--table", type=Path, metavar="FILE.csv", help="Print what a file holds.")
 def main(

@@ -62,8 +62,7 @@ Examples:
 @click.option(
     "--mutate",
     is_flag=True,
-    help="Also try mutations and crossover of graphs, which need the extra: pip install "
-    "'molvae[ga]'.",
+    help="Also try mutations and crossover of graphs, beside draws of the model.",
 )
 @click.option("--calls", type=Count(), default=1000, metavar="N", help="Molecules to score in all.")
 @click.option("-n", "--number", type=Count(), default=100, metavar="N", help="Molecules to write.")

@@ -110,8 +110,7 @@ class Model:
         ``maximize`` and ``minimize`` are names of properties, the former also functions ``Mol ->
         float`` or texts ``file.py:function``; ``target`` are texts such as ``logp=2.5:0.5``.
         ``start`` are molecules to begin with; ``within`` are conditions, such as ``molwt=:450``
-        and, for a substructure, ``keep=c1ccncc1``; ``mutate`` also tries mutations of graphs (extra
-        ``ga``).
+        and, for a substructure, ``keep=c1ccncc1``; ``mutate`` also tries edits of graphs.
         Columns: smiles, the goals, score, pareto, source, round, status."""
         from .chem.molecule_frame import MoleculeFrame
 

@@ -6,6 +6,7 @@ N molecules, D features
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,12 +24,21 @@ Features = NDArray[np.float32]
 def count_features(smiles: Sequence[str]) -> Features:
     """Features of molecules, ``(N, D)``: 1 where a substructure is there at least once, at least
     twice, and so on up to :data:`LEVELS` times, so that the least of two counts is a product."""
-    counts, generator = np.zeros((len(smiles), LEAD_BITS), np.int64), morgan_generator(LEAD_BITS)
+    if not smiles:
+        return np.zeros((0, LEVELS * LEAD_BITS), np.float32)
     with BlockLogs():
-        for row, text in enumerate(smiles):
-            counts[row] = generator.GetCountFingerprintAsNumPy(Chem.MolFromSmiles(text))
+        counts = np.stack([_counts(text) for text in smiles])
     steps = [counts >= level for level in range(1, LEVELS + 1)]
     return np.concatenate(steps, axis=1).astype(np.float32)
+
+
+@lru_cache(maxsize=10_000)  # 20 MB; a search asks for the molecules that it has scored every round
+def _counts(smiles: str) -> NDArray[np.uint8]:
+    """Counts of one molecule, ``(LEAD_BITS,)``, none above :data:`LEVELS`."""
+    mol = Chem.MolFromSmiles(smiles)
+    counts = morgan_generator(LEAD_BITS).GetCountFingerprintAsNumPy(mol)
+    capped: NDArray[np.uint8] = np.minimum(counts, LEVELS).astype(np.uint8)
+    return capped
 
 
 def count_similarity(first: Features, second: Features) -> NDArray[np.float64]:

@@ -29,16 +29,16 @@ class GaussianProcess(NamedTuple):
 
     features: Features
     weights: Floats  # (N,) (K + noise I)^-1 (y - mean)
-    inverse: Floats  # (N, N) of the triangle L with L L^T = K + noise I
+    triangle: torch.Tensor  # (N, N) L with L L^T = K + noise I
     mean: float
     amplitude: float
 
     def predict(self, features: Features) -> tuple[Floats, Floats]:
         """Mean and standard deviation of molecules by their features ``(M, D)``, each ``(M,)``."""
-        shared = count_similarity(features, self.features)  # (M, N)
-        explained = ((shared @ self.inverse.T) ** 2).sum(1)
+        shared = count_similarity(self.features, features)  # (N, M)
+        explained = solved(self.triangle, torch.from_numpy(shared)).square_().sum(0).numpy()
         deviation = np.sqrt(self.amplitude * np.maximum(1.0 - explained, 1e-9))
-        return self.mean + shared @ self.weights, deviation
+        return self.mean + shared.T @ self.weights, deviation
 
 
 def fit(features: Features, y: Floats) -> GaussianProcess:
@@ -46,16 +46,22 @@ def fit(features: Features, y: Floats) -> GaussianProcess:
     values are likeliest."""
     kernel = torch.from_numpy(count_similarity(features, features))
     mean, one = float(y.mean()), torch.eye(len(y), dtype=torch.float64)
-    values = torch.from_numpy(y - mean)
-    best: tuple[float, Floats, float] | None = None
+    values = torch.from_numpy(y - mean)[:, None]
+    best: tuple[float, torch.Tensor, float] | None = None
     for noise in NOISES:
         triangle = torch.linalg.cholesky(kernel + noise * one)
-        inverse = torch.linalg.solve_triangular(triangle, one, upper=False)
         # The amplitude that fits best, in closed form: the mean square of the whitened values.
-        amplitude = max(float(((inverse @ values) ** 2).mean()), 1e-12)
+        amplitude = max(float(solved(triangle, values).square().mean()), 1e-12)
         likelihood = -float(triangle.diagonal().log().sum()) - 0.5 * len(y) * math.log(amplitude)
         if best is None or likelihood > best[0]:
-            best = likelihood, inverse.numpy(), amplitude
+            best = likelihood, triangle, amplitude
     assert best is not None
-    _, root, amplitude = best
-    return GaussianProcess(features, root.T @ (root @ (y - mean)), root, mean, amplitude)
+    _, triangle, amplitude = best
+    weights = torch.cholesky_solve(values, triangle)[:, 0].numpy()
+    return GaussianProcess(features, weights, triangle, mean, amplitude)
+
+
+def solved(triangle: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    """The solution x ``(N, M)`` of L x = right for a lower triangle ``(N, N)``."""
+    solution: torch.Tensor = torch.linalg.solve_triangular(triangle, right, upper=False)
+    return solution

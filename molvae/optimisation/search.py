@@ -32,26 +32,26 @@ from ..generation.sampling import (
     resolved,
 )
 from .gaussian_process import fit
-from .graph_mutations import check_extra, offspring
+from .graph_mutations import offspring
 from .objectives import Floats, Objective
 
 if TYPE_CHECKING:
     from ..generation.conditional import Conditions
 
-BATCH = 100
-"""Molecules scored in a round."""
+BATCH, FIRST = 100, 20
+"""Molecules scored in a round, at most and at least."""
 
-ELITE = 50
-"""Best molecules that proposals are drawn around and between."""
+ELITE = 20
+"""Best molecules that proposals are drawn around and between, and whose graphs are edited."""
 
-NEAR, BETWEEN = 768, 256
+NEAR, BETWEEN = 192, 64
 """Draws of a round around the best molecules, and between pairs of them."""
 
 NEAR_LEVELS = (0.5, 0.65, 0.75, 0.85)
 BETWEEN_LEVELS = (0.75, 0.9)
 """Noise levels of these draws, as shares of the model's highest."""
 
-OFFSPRING = 512
+OFFSPRING = 256
 """Offspring of graphs in a generation."""
 
 GENERATIONS = 3
@@ -87,10 +87,6 @@ class Search:
     workers: int | None = None
     mutate: bool = False
     calls: list[Call] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        if self.mutate:
-            check_extra()
 
     @property
     def values(self) -> Floats:
@@ -145,13 +141,18 @@ def optimise(
             chosen |= dict.fromkeys(start, "start")
             chosen = dict(list(chosen.items())[: min(room, max(BATCH, len(start)))])
         else:
-            chosen = promising(search, number, min(room, BATCH))
+            chosen = promising(search, number, min(room, batch_of(len(search.calls))))
         idle = 0 if chosen else idle + 1
         if chosen:
             yield search.score(number, chosen)
         number += 1
     if idle:
         said(f"the model proposes nothing new after {len(search.calls):,} calls")
+
+
+def batch_of(calls: int) -> int:
+    """Molecules that are scored next, after so many: few at first, when each teaches most."""
+    return max(FIRST, min(BATCH, calls // 10))
 
 
 def allowed(search: Search, drawn: Sequence[Sample | str]) -> list[str]:

@@ -9,7 +9,15 @@ import pytest
 
 from molvae.optimisation import search as searching
 
-SMALL = {"BATCH": 4, "NEAR": 64, "BETWEEN": 16, "ELITE": 10, "OFFSPRING": 20, "GENERATIONS": 2}
+SMALL = {
+    "BATCH": 4,
+    "FIRST": 4,
+    "NEAR": 64,
+    "BETWEEN": 16,
+    "ELITE": 10,
+    "OFFSPRING": 20,
+    "GENERATIONS": 2,
+}
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,15 @@ from molvae.optimisation import search as searching
 from molvae.optimisation.objectives import objective_of
 from molvae.optimisation.search import Search, optimise, sample_of
 
-SMALL = {"BATCH": 4, "NEAR": 64, "BETWEEN": 16, "ELITE": 10, "OFFSPRING": 20, "GENERATIONS": 2}
+SMALL = {
+    "BATCH": 4,
+    "FIRST": 4,
+    "NEAR": 64,
+    "BETWEEN": 16,
+    "ELITE": 10,
+    "OFFSPRING": 20,
+    "GENERATIONS": 2,
+}
 
 
 @pytest.fixture(autouse=True)
