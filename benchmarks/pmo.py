@@ -6,7 +6,10 @@
 The first command appends a row for every task and seed to a CSV file and leaves out those that are
 in it, so that it may be stopped, or run for some tasks at a time. The second prints the table.
 `--random` scores draws of the prior instead, the baseline. AUC is the area under the mean of the
-ten best scores so far, over the calls (see pmo_tasks.py)."""
+ten best scores so far, over the calls (see pmo_tasks.py). Beside ours stands what was published:
+`pmo_published.csv`, from the spreadsheet of PMO (Gao et al., 2022, five seeds), the table of
+InVirtuoGen (Mol GA, three seeds) and the results of AustinT/basic-mol-bo-workshop2024 (a Gaussian
+process with offspring of mol_ga, five seeds; the tenth best score in place of the mean of ten)."""
 
 from __future__ import annotations
 
@@ -28,6 +31,7 @@ from molvae.optimisation.objectives import objective_of
 from molvae.optimisation.search import Search, optimise
 from molvae.storage import pretrained
 
+PUBLISHED = Path(__file__).with_name("pmo_published.csv")
 HEADER = ("method", "task", "seed", "calls", "auc", "top1", "top10", "seconds", "best")
 
 
@@ -62,15 +66,22 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 
 def print_table(rows: list[dict[str, str]]) -> None:
-    """Mean and standard deviation over seeds of each task and method, and sums."""
-    methods = list(dict.fromkeys(row["method"] for row in rows))
+    """Mean over seeds of each task and method, its standard deviation, sums, and what was
+    published for other methods."""
     found: dict[tuple[str, str], list[float]] = defaultdict(list)
     for row in rows:
         found[row["task"], row["method"]].append(float(row["auc"]))
+    for row in rows_of(PUBLISHED):
+        for method, value in list(row.items())[1:]:
+            found[row["task"], method].append(float(value))
+    methods = list(dict.fromkeys(method for _, method in found))
     print("| task | " + " | ".join(methods) + " |\n|---|" + "---|" * len(methods))
     for task in TASKS:
         cells = [found[task, method] for method in methods]
-        shown = [f"{np.mean(c):.3f} ± {np.std(c):.3f}" if c else "-" for c in cells]
+        shown = [
+            "-" if not c else f"{np.mean(c):.3f}" + (f" ± {np.std(c):.3f}" if len(c) > 1 else "")
+            for c in cells
+        ]
         print(f"| {task} | " + " | ".join(shown) + " |")
     for title, some in (
         (f"sum of {len(TASKS)}", list(TASKS)),
