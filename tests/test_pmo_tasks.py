@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import importlib.util
 import math
 from pathlib import Path
@@ -90,3 +91,19 @@ def test_the_area_begins_at_zero_and_keeps_its_last_value(pmo: Any) -> None:
     assert pmo.auc_top10([1.0] * 100, 200) == pytest.approx((50 + 100) / 200)
     rising = [0.0] * 100 + [1.0] * 10 + [0.0] * 40
     assert pmo.auc_top10(rising, 150) == pytest.approx(25 / 150)
+
+
+def test_published_rows_have_a_value_of_every_task_and_their_sums(pmo: Any) -> None:
+    path = Path(__file__).parents[1] / "benchmarks" / "pmo_published.csv"
+    with path.open(encoding="utf-8", newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    assert [row["task"] for row in rows] == list(pmo.TASKS)
+    for method, total, unchanged in (
+        ("Tanimoto GP and mol_ga", 13.740, 11.028),
+        ("REINVENT", 11.601, 9.726),
+        ("SELFIES-VAE BO", 7.759, 6.942),
+    ):
+        values = {row["task"]: float(row[method]) for row in rows}
+        assert sum(values.values()) == pytest.approx(total, abs=2e-3)
+        kept = [values[task] for task in values if task not in pmo.CHANGED]
+        assert sum(kept) == pytest.approx(unchanged, abs=2e-3)
