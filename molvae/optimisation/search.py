@@ -38,8 +38,11 @@ from .objectives import Floats, Objective
 if TYPE_CHECKING:
     from ..generation.conditional import Conditions
 
-BATCH, FIRST = 100, 20
-"""Molecules scored in a round, at most and at least."""
+FIRST = 100
+"""Molecules scored in the first round, which has nothing to go by."""
+
+LEAST, MOST = 20, 250
+"""Molecules scored in each later round: a tenth of those scored before, within these bounds."""
 
 ELITE = 20
 """Best molecules that proposals are drawn around and between, and whose graphs are edited."""
@@ -139,7 +142,7 @@ def optimise(
         if number == 0:
             chosen = dict.fromkeys(start, "start") | dict.fromkeys(from_prior(search, 0), "prior")
             chosen |= dict.fromkeys(start, "start")
-            chosen = dict(list(chosen.items())[: min(room, max(BATCH, len(start)))])
+            chosen = dict(list(chosen.items())[: min(room, max(FIRST, len(start)))])
         else:
             chosen = promising(search, number, min(room, batch_of(len(search.calls))))
         idle = 0 if chosen else idle + 1
@@ -152,7 +155,7 @@ def optimise(
 
 def batch_of(calls: int) -> int:
     """Molecules that are scored next, after so many: few at first, when each teaches most."""
-    return max(FIRST, min(BATCH, calls // 10))
+    return max(LEAST, min(MOST, calls // 10))
 
 
 def allowed(search: Search, drawn: Sequence[Sample | str]) -> list[str]:
@@ -213,7 +216,7 @@ def promising(search: Search, number: int, count: int) -> dict[str, str]:
     judged: list[tuple[Floats, Floats]] = []
     for generation in range(GENERATIONS):
         fresh = propose(search, number, generation, parents)
-        if generation == 0 and (number % 4 == 0 or len(fresh) < BATCH):
+        if generation == 0 and (number % 4 == 0 or len(fresh) < count):
             fresh |= dict.fromkeys(from_prior(search, number), "prior")
         fresh = {one: fresh[one] for one in fresh if one not in known and one not in pool}
         pool |= fresh
