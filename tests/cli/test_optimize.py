@@ -10,8 +10,9 @@ import pytest
 from molvae.optimisation import search as searching
 
 SMALL = {
-    "BATCH": 4,
     "FIRST": 4,
+    "LEAST": 4,
+    "MOST": 4,
     "NEAR": 64,
     "BETWEEN": 16,
     "ELITE": 10,

@@ -13,8 +13,9 @@ from molvae.optimisation.objectives import objective_of
 from molvae.optimisation.search import Search, optimise, sample_of
 
 SMALL = {
-    "BATCH": 4,
     "FIRST": 4,
+    "LEAST": 4,
+    "MOST": 4,
     "NEAR": 64,
     "BETWEEN": 16,
     "ELITE": 10,
