@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import click
 
-from .options import named_model
+from molvae.config import MAX_TEMPERATURE
+
+from .options import Number, named_model
 from .output import check_new_folder, note
 
 
@@ -20,7 +22,15 @@ Examples:
     "--licence", default="", metavar="TEXT", help="What others may do with the model, such as MIT."
 )
 @click.option("--card", metavar="FILE", help="Text in Markdown to include in the model's card.")
-def export(model: str, output: str, licence: str, card: str | None) -> None:
+@click.option(
+    "--temperature",
+    type=Number(0.0, MAX_TEMPERATURE),
+    metavar="X",
+    help="Temperature that the model is drawn at unless another is named. [default: the one it has]",
+)
+def export(
+    model: str, output: str, licence: str, card: str | None, temperature: float | None
+) -> None:
     """Make a trained model ready to give away: a folder of about a tenth of a training's size.
 
     Weights go to half precision, the training molecules to a Bloom filter (sample --novel then
@@ -32,7 +42,7 @@ def export(model: str, output: str, licence: str, card: str | None) -> None:
 
     check_new_folder(output)
     text = "" if card is None else read_words(card)
-    made = export_model(model, output, licence=licence, text=text)
+    made = export_model(model, output, licence=licence, text=text, temperature=temperature)
     size = sum(one.stat().st_size for one in made.iterdir()) / 1e6
     # With a slash, so that it is never taken for the name of a shipped model.
     note(f"Done: {output}, {size:.1f} MB (molvae info {output.rstrip('/')}/)")

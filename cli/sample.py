@@ -48,9 +48,9 @@ Examples:
 @click.option(
     "--temperature",
     type=Number(0.0, MAX_TEMPERATURE),
-    default=1.0,
     metavar="X",
-    help="Below 1 keeps to likelier symbols, 0 takes the likeliest; z is drawn all the same.",
+    help="Below 1 keeps to likelier symbols, 0 takes the likeliest; z is drawn all the same. "
+    "[default: the model's own; 1 unless its maker chose another]",
 )
 @click.option(
     "--level",
@@ -122,7 +122,7 @@ Examples:
 def sample(
     model: str,
     number: int,
-    temperature: float,
+    temperature: float | None,
     level: float | None,
     prior: str,
     seed: int,

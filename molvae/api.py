@@ -148,7 +148,7 @@ class Model:
         self,
         n: int,
         *,
-        temperature: float = 1.0,
+        temperature: float | None = None,
         level: float | None = None,
         learned: bool = False,
         seed: int = 0,
@@ -159,7 +159,8 @@ class Model:
         """``n`` distinct valid molecules from the prior, as a list that a notebook draws and that
         ``to_frame()`` makes a DataFrame of.
 
-        ``level`` is for models with several noise levels; ``learned`` draws z from the Gaussian
+        None stands for the model's own ``temperature``, and the ``level`` that models with noise
+        levels are drawn at; ``learned`` draws z from the Gaussian
         fitted to the posteriors in training. ``novel`` leaves out the molecules that the model was
         last trained on: of one trained with ``start``, not those of the model that it began with;
         an exported or shipped model leaves out one novel molecule in a hundred with them, as it

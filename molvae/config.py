@@ -121,6 +121,12 @@ class ModelConfig:
         2,
         32761,
     )
+    temperature: float = option(
+        1.0,
+        "temperature that molecules are drawn at unless another is named: below 1 likelier symbols",
+        0.0,
+        MAX_TEMPERATURE,
+    )
 
 
 @dataclass(frozen=True)

@@ -58,11 +58,13 @@ def settings_of(
     listed = manifest_of(codec.saved.path, kind="model", version=FORMAT)
     names = [name_in(codec.saved.path, name) for name in MODEL_FILES]
     sums = "".join(str(listed[name]["sha256"]) for name in names)
+    params = sampling.resolved(codec, params)
+    assert params.temperature is not None
     return Settings(
         model=hashlib.sha256(sums.encode()).hexdigest()[:16],
         seed=params.seed,
         temperature=params.temperature,
-        level=sampling.resolve_level(codec, params.level),
+        level=params.level,
         learned=params.learned,
         precision=codec.model.precision,
         every=filters is None,

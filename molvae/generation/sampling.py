@@ -63,12 +63,13 @@ EMPTY, NOT_CANONICAL, REPEATED, KNOWN = (
 class SamplingParams(NamedTuple):
     """Everything that decides a draw besides its number.
 
-    ``level`` is for models with noise levels, None for the default; z comes from N(0, I), or, if
+    None stands for the model's own ``temperature`` and ``level``, the latter of models with noise
+    levels; z comes from N(0, I), or, if
     ``learned``, from the Gaussian fitted to the posteriors in training
     (:class:`molvae.nn.posterior.Aggregate`)."""
 
     seed: int = 0
-    temperature: float = 1.0
+    temperature: float | None = None
     level: float | None = None
     learned: bool = False
 
@@ -136,20 +137,26 @@ def resolve_level(codec: Codec, level: float | None) -> float | None:
 
 
 def resolved(codec: Codec, params: SamplingParams) -> SamplingParams:
-    """The parameters with this model's noise level; UsageError if one is out of bounds."""
-    if not 0.0 <= params.temperature <= MAX_TEMPERATURE:
+    """The parameters with this model's temperature and noise level; UsageError if one is out of
+    bounds."""
+    temperature = params.temperature
+    if temperature is None:
+        temperature = codec.saved.config.model.temperature
+    if not 0.0 <= temperature <= MAX_TEMPERATURE:
         raise UsageError(
-            f"`temperature` (={params.temperature}) must lie between 0 and {MAX_TEMPERATURE:g}"
+            f"`temperature` (={temperature}) must lie between 0 and {MAX_TEMPERATURE:g}"
         )
     if not 0 <= params.seed < 2**63:
         raise UsageError(f"`seed` (={params.seed}) must lie between 0 and 2^63 - 1")
-    return params._replace(level=resolve_level(codec, params.level))
+    level = resolve_level(codec, params.level)
+    return params._replace(temperature=temperature, level=level)
 
 
 @torch.no_grad()
 def draw_block(codec: Codec, params: SamplingParams, block: int) -> Written:
     """Block number ``block`` of the molecules of a seed, as symbols."""
     model, seed = codec.model, params.seed
+    assert params.temperature is not None, "parameters are those of `resolved`"
     noise = standard_normal((BLOCK, codec.latent), generator_of(seed, block)).to(model.device)
     z = model.posterior.prior(noise, params.learned, params.level)
     return decoding.write(

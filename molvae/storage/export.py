@@ -7,6 +7,7 @@ folder is (:mod:`molvae.storage.model_folder`).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +31,26 @@ EIGHT_BITS = torch.float8_e4m3fn
 most of a model's weights."""
 
 
-def export_model(run: str | Path, folder: str | Path, *, licence: str = "", text: str = "") -> Path:
+def export_model(
+    run: str | Path,
+    folder: str | Path,
+    *,
+    licence: str = "",
+    text: str = "",
+    temperature: float | None = None,
+) -> Path:
     """Write the model in ``run``, or the best one of a run, as the new folder ``folder``.
 
-    ``licence`` and ``text`` go into its card. ModelError if the model cannot be read, UsageError if
+    ``licence`` and ``text`` go into its card; ``temperature`` is the one that it is drawn at unless
+    another is named, None for the one that it has. ModelError if the model cannot be read, UsageError if
     the folder is there already."""
     target = Path(folder)
     if target.exists():
         raise UsageError(f"{target}: already exists; choose a new folder")
     saved = checkpoint.load(run)
+    if temperature is not None:
+        model = replace(saved.config.model, temperature=temperature)
+        saved = replace(saved, config=replace(saved.config, model=model))
     weights, trained = rounded(saved.model), [name for name, _ in saved.model.named_parameters()]
     molecules = model_folder.load_known(run)
     if isinstance(molecules, SortedHashes):

@@ -156,6 +156,7 @@ def sizes(config: Config, vocabulary: Vocabulary, info: dict[str, Any]) -> dict[
         "posterior": f"{model.posterior}, {model.latent} dimensions",
         "symbols": f"{len(vocabulary.symbols)}, and {len(vocabulary.merges)} merges of them",
         "longest molecule": f"{info['max_steps'] - 1} symbols",
+        "drawn at temperature": f"{model.temperature:g}",
     }
 
 

@@ -19,6 +19,7 @@ from molvae.chem.molecule import smiles_hashes
 from molvae.datasets.dataset import Dataset
 from molvae.errors import InputError, ModelError, UsageError
 from molvae.generation.codec import Codec
+from molvae.generation.sampling import SamplingParams, resolved, sample
 from molvae.runtime.atomic_folder import MANIFEST, commit_folder
 from molvae.storage import checkpoint, model_folder
 from molvae.storage.export import EIGHT_BITS, HALF, export_model, rounded
@@ -57,6 +58,7 @@ def test_what_is_exported_is_the_model_with_its_weights_rounded(
             name
         )
     assert (after.vocabulary, after.config) == (before.vocabulary, before.config)
+    assert after.config.model.temperature == 1.0
     assert after.model.max_steps == before.model.max_steps
     assert not any(parameter.requires_grad for parameter in after.model.parameters())
 
@@ -295,3 +297,18 @@ def test_words_that_cannot_stand_in_a_card_are_refused(
         read_words(path)
     path.write_bytes("\ufeffcafé".encode())
     assert read_words(path) == "café"
+
+
+def test_a_model_is_drawn_at_the_temperature_of_its_export(
+    tiny_run: Path, tmp_path: Path
+) -> None:
+    cold = Codec.load(export_model(tiny_run, tmp_path / "cold", temperature=0.25))
+    params = resolved(cold, SamplingParams())
+    assert params.temperature == 0.25
+    assert resolved(cold, SamplingParams(temperature=1.0)).temperature == 1.0
+    own, named = (
+        [one.smiles for one in sample(cold, 20, SamplingParams(temperature=value))]
+        for value in (None, 0.25)
+    )
+    assert own == named
+    assert own != [one.smiles for one in sample(cold, 20, SamplingParams(temperature=1.0))]
