@@ -93,7 +93,7 @@ def test_the_area_begins_at_zero_and_keeps_its_last_value(pmo: Any) -> None:
     assert pmo.auc_top10(rising, 150) == pytest.approx(25 / 150)
 
 
-def test_published_rows_have_a_value_of_every_task_and_their_sums(pmo: Any) -> None:
+def test_published_rows_hold_every_task_and_their_sums(pmo: Any) -> None:
     path = Path(__file__).parents[1] / "benchmarks" / "pmo_published.csv"
     with path.open(encoding="utf-8", newline="") as handle:
         rows = list(csv.DictReader(handle))
