@@ -26,6 +26,8 @@ from .options import (
 from .output import check_output, check_table, delimiter_of, note, open_output, progress
 from .pages import check_page, facts_of, kept_rows, write_page
 
+PARENTS = "parents"
+
 
 @click.command(
     epilog="""\b
@@ -70,7 +72,8 @@ Examples:
 @click.option(
     "--history",
     metavar="FILE",
-    help="CSV of every molecule scored, written as the search goes; with --resume it goes on.",
+    help="CSV of every molecule scored, with those that it was proposed from; with --resume the "
+    "search goes on.",
 )
 @click.option("--resume", is_flag=True, help="Go on with the search in --history.")
 @seed_option
@@ -204,10 +207,16 @@ def write_history(path: str, objective: Any, calls: Any, append: bool = False) -
     with open(path, "a" if append else "w", encoding="utf-8", newline="") as handle:
         write = row_writer(handle)
         if not append:
-            write(["round", "smiles", *objective.columns, "source", "status"])
+            write([*history_columns(objective), PARENTS])
         for call in calls:
             values = [repr(value) for value in call.values]
-            write([str(call.round), call.smiles, *values, call.source, call.status])
+            row = [str(call.round), call.smiles, *values, call.source, call.status]
+            write([*row, " ".join(call.parents)])
+
+
+def history_columns(objective: Any) -> list[str]:
+    """The columns of a history before that of parents, which older ones do not have."""
+    return ["round", "smiles", *objective.columns, "source", "status"]
 
 
 def read_history(path: str, objective: Any) -> list[Any]:
@@ -221,15 +230,18 @@ def read_history(path: str, objective: Any) -> list[Any]:
     calls = []
     with closing(Lines(path)) as lines:
         rows = csv.reader(lines)
-        if next(rows, None) != ["round", "smiles", *objective.columns, "source", "status"]:
+        columns = history_columns(objective)
+        header = next(rows, None)
+        if header not in (columns, [*columns, PARENTS]):
             raise InputError(f"{path}: is no history of a search with these goals")
         for line, row in enumerate(rows, start=2):
             try:
-                number, smiles, *values, source, status = row
-                numbers = tuple(map(float, values))
-                if len(numbers) != len(objective.goals):
+                if len(row) != len(header):
                     raise ValueError
-                calls.append(Call(int(number), smiles, numbers, source, status))
+                number, smiles, *values, source, status, parents = [*row, ""][: len(columns) + 1]
+                numbers = tuple(map(float, values))
+                own = tuple(parents.split())
+                calls.append(Call(int(number), smiles, numbers, source, status, own))
             except ValueError:
                 note(f"{path}, line {line}: is not whole, and made again")
                 break

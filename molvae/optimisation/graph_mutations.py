@@ -16,6 +16,9 @@ from ..errors import MoleculeError, UsageError
 MUTATED = 0.3
 """Share of the offspring that are mutated; the others have two parents."""
 
+ALSO_MUTATED = 0.01
+"""Share of those with two parents that are mutated as well."""
+
 
 def check_extra() -> None:
     """Raise UsageError where mol_ga is not installed."""
@@ -25,19 +28,29 @@ def check_extra() -> None:
         raise UsageError("graph mutations need mol_ga: pip install 'molvae[ga]'") from error
 
 
-def offspring(parents: Sequence[str], count: int, seed: int) -> list[str]:
-    """At most ``count`` distinct canonical SMILES, the same for the same parents and seed."""
-    from mol_ga.graph_ga.gen_candidates import graph_ga_blended_generation
+def offspring(parents: Sequence[str], count: int, seed: int) -> dict[str, tuple[str, ...]]:
+    """At most ``count`` distinct canonical SMILES, each with its one or two parents; the same for
+    the same parents and seed."""
+    from mol_ga.graph_ga.gen_candidates import mutate, reproduce
 
     rng = random.Random(seed)
+    mutated: list[str] = []
+    crossed: list[str] = []
+    made: list[tuple[str | None, tuple[str, ...]]] = []
+    for parent in rng.choices(list(parents), k=count):
+        (mutated if rng.random() < MUTATED else crossed).append(parent)
     with BlockLogs():
-        made = graph_ga_blended_generation(
-            rng.choices(list(parents), k=count), count, rng, frac_graph_ga_mutate=MUTATED
-        )
-    found: dict[str, None] = {}
-    for smiles in sorted(made):  # a set of texts has no order of its own
+        made += [(mutate(one, rng), (one,)) for one in mutated[: int(count * MUTATED + 1)]]
+        partners = list(crossed)
+        rng.shuffle(partners)
+        made += [
+            (reproduce(one, other, ALSO_MUTATED, rng), (one, other))
+            for one, other in zip(crossed, partners, strict=True)
+        ]
+    found: dict[str, tuple[str, ...]] = {}
+    for smiles, own in sorted((smiles, own) for smiles, own in made if smiles is not None):
         try:
-            found[canonical(parse(smiles))] = None
+            found.setdefault(canonical(parse(smiles)), tuple(dict.fromkeys(own)))
         except MoleculeError:  # such as two fragments
             continue
-    return list(found)
+    return found

@@ -11,8 +11,9 @@ that is stopped goes on to the same end.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -66,13 +67,26 @@ PATIENCE = 5
 
 class Call(NamedTuple):
     """A molecule that was scored: its round, SMILES, the values of the goals, and where it came
-    from: start, prior, near, between or graph. ``status`` says what kept a value from it, or ok."""
+    from: start, prior, near, between or graph. ``status`` says what kept a value from it, or ok.
+    ``parents`` are the scored molecules that it was proposed from, itself or by way of others that
+    were proposed in the same round and not scored; none of start and prior."""
 
     round: int
     smiles: str
     values: tuple[float, ...]
     source: str
     status: str
+    parents: tuple[str, ...] = ()
+
+
+class Origin(NamedTuple):
+    """The source of a proposal, and the molecules that it was made from."""
+
+    source: str
+    parents: tuple[str, ...] = ()
+
+
+Proposals = dict[str, Origin]
 
 
 @dataclass
@@ -107,8 +121,8 @@ class Search:
         """The random numbers of a generation of proposals in a round."""
         return np.random.default_rng([self.seed, number, generation])
 
-    def score(self, number: int, proposals: dict[str, str]) -> list[Call]:
-        """Call the scorers for molecules, given with their sources, and keep what they say."""
+    def score(self, number: int, proposals: Proposals) -> list[Call]:
+        """Call the scorers for molecules, given with their origins, and keep what they say."""
         rows: list[Scored] = [
             row
             for _, row in stream(
@@ -117,8 +131,8 @@ class Search:
         ]
         numbers = self.objective.numbers(rows)
         made = [
-            Call(number, smiles, tuple(values), source, row.status)
-            for (smiles, source), values, row in zip(
+            Call(number, smiles, tuple(values), origin.source, row.status, origin.parents)
+            for (smiles, origin), values, row in zip(
                 proposals.items(), numbers.tolist(), rows, strict=True
             )
         ]
@@ -141,8 +155,8 @@ def optimise(
     while len(search.calls) < calls and idle < PATIENCE:
         room = calls - len(search.calls)
         if number == 0:
-            chosen = dict.fromkeys(start, "start") | dict.fromkeys(from_prior(search, 0), "prior")
-            chosen |= dict.fromkeys(start, "start")
+            chosen = dict.fromkeys(start, Origin("start")) | from_prior(search, 0)
+            chosen |= dict.fromkeys(start, Origin("start"))
             chosen = dict(list(chosen.items())[: min(room, max(BATCH, len(start)))])
         else:
             chosen = promising(search, number, min(room, BATCH))
@@ -154,47 +168,54 @@ def optimise(
         said(f"the model proposes nothing new after {len(search.calls):,} calls")
 
 
-def allowed(search: Search, drawn: Sequence[Sample | str]) -> list[str]:
-    """The molecules among draws that meet the conditions."""
-    molecules = dict.fromkeys(one.smiles for one in drawn if isinstance(one, Sample))
-    return [one for one in molecules if search.conditions.hold(one)]
+def allowed(search: Search, drawn: Sequence[Sample | str], origins: Iterable[Origin]) -> Proposals:
+    """The molecules among draws that meet the conditions, each with the origin of its first draw;
+    ``origins`` are one each."""
+    molecules: Proposals = {}
+    for one, origin in zip(drawn, origins, strict=False):
+        if isinstance(one, Sample):
+            molecules.setdefault(one.smiles, origin)
+    return {one: origin for one, origin in molecules.items() if search.conditions.hold(one)}
 
 
-def from_prior(search: Search, number: int) -> list[str]:
+def from_prior(search: Search, number: int) -> Proposals:
     """Molecules of the prior, of a block of their own for each round."""
     params = resolved(search.codec, SamplingParams(search.seed))
-    return allowed(search, draw_samples(search.codec, params, Filters(), [number]))
+    drawn = draw_samples(search.codec, params, Filters(), [number])
+    return allowed(search, drawn, repeat(Origin("prior")))
 
 
-def propose(search: Search, number: int, generation: int, parents: Sequence[str]) -> dict[str, str]:
-    """Molecules of the model, each with its source: around ``parents``, between them, and offspring
+def propose(search: Search, number: int, generation: int, parents: Sequence[str]) -> Proposals:
+    """Molecules of the model, each with its origin: around ``parents``, between them, and offspring
     of their graphs if the search wants these."""
-    readings = [
-        one for one in read_all(search.codec.reader, parents, 1) if isinstance(one, Reading)
-    ]
-    proposals: dict[str, str] = {}
+    found = zip(parents, read_all(search.codec.reader, parents, 1), strict=True)
+    readings = {parent: one for parent, one in found if isinstance(one, Reading)}
+    proposals: Proposals = {}
     rng, place = search.rng(number, generation), number * GENERATIONS + generation
     if readings:
-        codec = search.codec
-        means, highest = codec.encode_readings(readings), highest_level(codec)
-        near = np.resize(means, (NEAR, codec.latent))
+        codec, names = search.codec, list(readings)
+        means, highest = codec.encode_readings(list(readings.values())), highest_level(codec)
+        near = np.resize(np.arange(len(means)), NEAR)
         levels = highest * rng.choice(NEAR_LEVELS, NEAR)
-        drawn = draw_around(codec, near, levels, search.seed, 2 * place * NEAR)
-        proposals |= dict.fromkeys(allowed(search, drawn), "near")
+        drawn = draw_around(codec, means[near], levels, search.seed, 2 * place * NEAR)
+        proposals |= allowed(search, drawn, (Origin("near", (names[one],)) for one in near))
         pairs = rng.integers(len(means), size=(BETWEEN, 2))
         middle = np.array([slerp(means[a], means[b], float(rng.random())) for a, b in pairs])
         levels = highest * rng.choice(BETWEEN_LEVELS, BETWEEN)
         drawn = draw_around(codec, middle, levels, search.seed, (2 * place + 1) * NEAR)
-        proposals = dict.fromkeys(allowed(search, drawn), "between") | proposals
+        both = (tuple(dict.fromkeys((names[a], names[b]))) for a, b in pairs)
+        made = allowed(search, drawn, (Origin("between", pair) for pair in both))
+        proposals = made | proposals
     if search.mutate and parents:
         children = offspring(parents, OFFSPRING, int(rng.integers(2**31)))
-        children = [one for one in children if search.conditions.hold(one)]
-        proposals = dict.fromkeys(children, "graph") | proposals
+        kept = {one: Origin("graph", own) for one, own in children.items()}
+        kept = {one: origin for one, origin in kept.items() if search.conditions.hold(one)}
+        proposals = kept | proposals
     return proposals
 
 
-def promising(search: Search, number: int, count: int) -> dict[str, str]:
-    """``count`` molecules to score, each with its source.
+def promising(search: Search, number: int, count: int) -> Proposals:
+    """``count`` molecules to score, each with its origin among those scored.
 
     The model proposes molecules around the best ones scored, the process judges them, and the model
     proposes more around those that promise most, for several generations. Then those with the
@@ -208,12 +229,12 @@ def promising(search: Search, number: int, count: int) -> dict[str, str]:
     if len(learned) >= 10:
         smiles = [search.calls[place].smiles for place in learned]
         process = fit(count_features(smiles), scores[learned])
-    pool: dict[str, str] = {}
+    pool: Proposals = {}
     judged: list[tuple[Floats, Floats]] = []
     for generation in range(GENERATIONS):
         fresh = propose(search, number, generation, parents)
         if generation == 0 and (number % 4 == 0 or len(fresh) < BATCH):
-            fresh |= dict.fromkeys(from_prior(search, number), "prior")
+            fresh |= from_prior(search, number)
         fresh = {one: fresh[one] for one in fresh if one not in known and one not in pool}
         pool |= fresh
         if process is None or not pool:
@@ -230,7 +251,17 @@ def promising(search: Search, number: int, count: int) -> dict[str, str]:
         best = int(np.where(free, mean + width * deviation, -np.inf).argmax())
         free[best] = False
         chosen.append(names[best])
-    return {name: pool[name] for name in chosen}
+    scored = known.union(chosen)
+    return {name: Origin(pool[name].source, scored_parents(pool, name, scored)) for name in chosen}
+
+
+def scored_parents(pool: Mapping[str, Origin], name: str, scored: Set[str]) -> tuple[str, ...]:
+    """The scored molecules that one of a pool was proposed from, those not scored passed over."""
+    found: dict[str, None] = {}
+    for parent in pool[name].parents:
+        own = (parent,) if parent in scored else scored_parents(pool, parent, scored)
+        found |= dict.fromkeys(own)
+    return tuple(found)
 
 
 def sample_of(scores: Floats, rng: np.random.Generator) -> NDArray[np.int64]:

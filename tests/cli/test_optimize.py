@@ -39,6 +39,11 @@ def test_the_best_are_written_with_their_history(
     calls = read_rows(history)
     assert len(calls) == 13
     assert calls[1][1] == few[0]
+    assert calls[0][-1] == "parents"
+    proposed = [row for row in calls[1:] if row[-3] in ("near", "between")]
+    assert proposed
+    scored = {row[1] for row in calls[1:]}
+    assert all(row[-1] and set(row[-1].split()) <= scored for row in proposed)
     history.write_text("\n".join(history.read_text().splitlines()[:11]) + "\n2,CC")
     again = molvae(
         *("optimize", "-m", memorised_run, "--maximize", "qed", "--minimize", "logp", "--resume"),
@@ -58,6 +63,23 @@ def test_a_scorer_of_ones_own_is_maximised(
     assert outcome.code == 0
     assert outcome.rows[0][1] == "carbons"
     assert float(outcome.rows[1][1]) >= float(outcome.rows[2][1])
+
+
+def test_a_history_without_parents_goes_on(
+    molvae: Any, memorised_run: Path, tmp_path: Path, read_rows: Any
+) -> None:
+    history = tmp_path / "calls.csv"
+    given = ("optimize", "-m", memorised_run, "--maximize", "qed", "--history", history)
+    assert molvae(*given, "--calls", 12).code == 0
+    calls = read_rows(history)
+    lines = [",".join(row[:-1]) for row in calls]
+    history.write_text("\n".join(lines) + "\n")
+    assert molvae(*given, "--calls", 12, "--resume").code == 0
+    again = read_rows(history)
+    assert [row[:-1] for row in again] == [row[:-1] for row in calls]
+    last = [row for row in calls if row[0] == calls[-1][0]]
+    assert again[-len(last) :] == last
+    assert not any(row[-1] for row in again[1 : -len(last)])
 
 
 @pytest.mark.parametrize(

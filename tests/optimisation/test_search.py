@@ -10,7 +10,13 @@ import pytest
 from molvae.generation.conditional import Condition, Conditions
 from molvae.optimisation import search as searching
 from molvae.optimisation.objectives import objective_of
-from molvae.optimisation.search import Search, optimise, sample_of
+from molvae.optimisation.search import (
+    Origin,
+    Search,
+    optimise,
+    sample_of,
+    scored_parents,
+)
 
 SMALL = {"BATCH": 4, "NEAR": 64, "BETWEEN": 16, "ELITE": 10, "OFFSPRING": 20, "GENERATIONS": 2}
 
@@ -57,6 +63,32 @@ def test_the_start_comes_first_and_conditions_hold(memorised: Any, few: list[str
     assert [call.smiles for call in search.calls[:3]] == few[:3]
     assert [call.source for call in search.calls[:3]] == ["start"] * 3
     assert all(conditions.hold(call.smiles) for call in search.calls[3:])
+
+
+def test_parents_were_scored_before_or_beside_their_children(memorised: Any) -> None:
+    sources = set()
+    for mutate in (False, True):
+        search = search_of(memorised, "qed", mutate=mutate)
+        list(optimise(search, 20))
+        rounds = {call.smiles: call.round for call in search.calls}
+        for call in search.calls:
+            assert bool(call.parents) == (call.source != "prior")
+            assert all(rounds[parent] <= call.round for parent in call.parents)
+            assert call.smiles not in call.parents
+            sources.add(call.source)
+    assert sources > {"prior", "near", "graph"}
+
+
+def test_parents_that_were_not_scored_are_passed_over() -> None:
+    pool = {
+        "CCC": Origin("near", ("CC",)),
+        "CCN": Origin("near", ("CN",)),
+        "CCO": Origin("between", ("CCC", "CCN")),
+        "CCCO": Origin("between", ("CCO", "CCC")),
+    }
+    assert scored_parents(pool, "CCO", {"CC", "CN"}) == ("CC", "CN")
+    assert scored_parents(pool, "CCCO", {"CC", "CN", "CCC"}) == ("CCC", "CN")
+    assert scored_parents(pool, "CCC", {"CC", "CN"}) == ("CC",)
 
 
 def test_offspring_of_graphs_are_proposed_if_wanted(memorised: Any) -> None:
