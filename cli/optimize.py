@@ -165,14 +165,11 @@ def optimize(
 
 def write_search_page(path: str, search: Any, kept: Any, facts: dict[str, str]) -> None:
     """Write the page of a search with the rows that were written of it."""
-    import numpy as np
-
     from molvae.pages.search_report import Scoring, search_report
     from molvae.pages.table_report import Rows
 
-    objective, values, calls = search.objective, search.values, search.calls
-    prior = np.array([call.source == "prior" for call in calls])
-    scoring = Scoring(values, objective.columns, search.scores(), prior, objective.front(values))
+    objective, front = search.objective, search.objective.front(search.values)
+    scoring = Scoring(search.calls, objective.columns, search.scores(), front)
     rows = Rows(kept.columns, kept.rows, 0)
     title = f"Search for {', '.join(f'{goal.way} {goal.name}' for goal in objective.goals)}"
     write_page(path, search_report(rows, scoring, title, facts))
