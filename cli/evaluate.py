@@ -179,21 +179,35 @@ def evaluate(
     title = f"against {len(held_out):,} molecules of {test}"
     if judged is not None:
         title = f"1 Samples: {len(judged[:number]):,} of {samples}, {title}"
-        table, text = sample_table(judged[:number], sets, remarks, given)
+        raw = judged[:number]
+        table, text = sample_table(raw, sets, remarks, given)
     else:
         count = number or SAMPLES
         title = f"1 Samples: {count:,} draws from the prior, seed {seed}, {title}"
-        table, text = drawn_table(codec, count, sets, remarks, given)
+        table, text, raw = drawn_table(codec, count, sets, remarks, given)
     report["samples"], lines = table, [title, "", *text]
     if codec is not None:
         report["latent_space"], text = latent_table(codec, held_out, limit, iwae, known, given)
         lines += ["", "", *text]
     if page:
-        from molvae.pages.evaluation_report import evaluation_report
-
-        live("")
-        write_page(page, evaluation_report(report, title.partition(" ")[2], facts_of(model, seed)))
+        beside = "held-out molecules" if training is None else "training molecules"
+        drawn = {"samples": raw, beside: held_out if training is None else training}
+        write_report_page(page, report, title.partition(" ")[2], facts_of(model, seed), drawn)
     write_out(report, lines, output, force)
+
+
+def write_report_page(
+    path: str,
+    report: dict[str, Any],
+    title: str,
+    facts: dict[str, str],
+    sets: dict[str, list[str]],
+) -> None:
+    """The report as a page, with molecules of ``sets`` side by side."""
+    from molvae.pages.evaluation_report import evaluation_report
+
+    live("")
+    write_page(path, evaluation_report(report, title, facts, sets))
 
 
 def write_out(report: dict[str, Any], lines: list[str], output: str | None, force: bool) -> None:
@@ -263,8 +277,8 @@ def sample_table(
 
 def drawn_table(
     codec: Any, count: int, sets: Any, remarks: list[str], given: Options
-) -> tuple[dict[str, Any], list[str]]:
-    """The first table for draws from the prior."""
+) -> tuple[dict[str, Any], list[str], list[str]]:
+    """The first table for draws from the prior, and these."""
     from itertools import islice
 
     from molvae.evaluation.sample_report import canonical_alone
@@ -287,7 +301,8 @@ def drawn_table(
     ) as draws:  # type: ignore[type-var]
         first: list[Sample] = list(islice(draws, count))
         share, kept = canonical_alone(first, draws)
-    return sample_table([one.smiles for one in first], sets, remarks, given, share, kept)
+    raw = [one.smiles for one in first]
+    return *sample_table(raw, sets, remarks, given, share, kept), raw
 
 
 def latent_table(

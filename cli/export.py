@@ -26,7 +26,7 @@ Examples:
     "--temperature",
     type=Number(0.0, MAX_TEMPERATURE),
     metavar="X",
-    help="Temperature that the model is drawn at unless another is named. [default: the one it has]",
+    help="Temperature that the model is drawn at unless another is named. [default: its own]",
 )
 def export(
     model: str, output: str, licence: str, card: str | None, temperature: float | None

@@ -12,6 +12,7 @@ import click
 
 from .options import (
     Count,
+    Number,
     chosen_device,
     column_option,
     device_option,
@@ -26,6 +27,8 @@ from .options import (
 from .output import check_output, check_table, delimiter_of, note, open_output, progress
 from .pages import check_page, facts_of, kept_rows, write_page
 
+PARENTS = "parents"
+
 
 @click.command(
     epilog="""\b
@@ -33,6 +36,7 @@ Examples:
   molvae optimize --maximize qed --calls 2000 -o best.csv
   molvae optimize --maximize qed --minimize sa --with molwt=:450 -o best.csv
   molvae optimize --target logp=2.5:0.5 --start leads.csv --keep 'c1ccncc1' -o best.csv
+  molvae optimize --maximize qed --start leads.csv --similarity 0.4 -o best.csv
   molvae optimize --scorer mine.py:activity --mutate --calls 1e4 --history calls.csv -o best.csv"""
 )
 @model_option
@@ -52,6 +56,12 @@ Examples:
 @scorer_timeout_option
 @click.option("--start", metavar="FILE", help="Molecules to begin with, such as leads.")
 @click.option(
+    "--similarity",
+    type=Number(0.0, 1.0),
+    metavar="X",
+    help="Only molecules with at least this Tanimoto similarity to one of --start.",
+)
+@click.option(
     "--with",
     "windows",
     multiple=True,
@@ -64,12 +74,18 @@ Examples:
     is_flag=True,
     help="Also try mutations and crossover of graphs, beside draws of the model.",
 )
+@click.option(
+    "--baseline",
+    is_flag=True,
+    help="Also score as many draws of the prior, and say what the same calls find by chance.",
+)
 @click.option("--calls", type=Count(), default=1000, metavar="N", help="Molecules to score in all.")
 @click.option("-n", "--number", type=Count(), default=100, metavar="N", help="Molecules to write.")
 @click.option(
     "--history",
     metavar="FILE",
-    help="CSV of every molecule scored, written as the search goes; with --resume it goes on.",
+    help="CSV of every molecule scored, with those that it was proposed from; with --resume the "
+    "search goes on.",
 )
 @click.option("--resume", is_flag=True, help="Go on with the search in --history.")
 @seed_option
@@ -87,9 +103,11 @@ def optimize(
     scorers: tuple[str, ...],
     scorer_timeout: float,
     start: str | None,
+    similarity: float | None,
     windows: tuple[str, ...],
     keep: str,
     mutate: bool,
+    baseline: bool,
     calls: int,
     number: int,
     history: str | None,
@@ -111,16 +129,18 @@ def optimize(
     in every goal), source and the round in which each was scored. The same seed gives the same
     molecules, also after --resume."""
     from molvae.datasets.text_files import cell, row_writer
-    from molvae.errors import UsageError
+    from molvae.errors import InputError, UsageError
     from molvae.generation.codec import Codec
     from molvae.generation.conditional import Conditions, condition_of
     from molvae.optimisation.objectives import objective_of
-    from molvae.optimisation.search import Search, optimise
+    from molvae.optimisation.search import Search, chance, optimise
 
     check_table(output, force, [one for one in (start, history) if one])
     check_page(page, force, [one for one in (start, history, output) if one])
     if resume and history is None:
         raise UsageError("--resume goes on with a --history: name its file")
+    if similarity is not None and start is None:
+        raise UsageError("--similarity is to the molecules of --start: name a file")
     objective = objective_of(maximize, minimize, target, scorers)
     objective = replace(objective, plan=replace(objective.plan, timeout=scorer_timeout))
     conditions = Conditions(tuple(map(condition_of, windows)), keep)
@@ -129,7 +149,12 @@ def optimize(
         check_output(history, force)
     codec = Codec.load(model, chosen_device(device))
     leads = read_start(codec, start, column, conditions) if start else []
-    search = Search(codec, objective, conditions, seed, workers, mutate, before)
+    if similarity is not None and not leads:
+        raise InputError(f"{start}: no molecule in it can be used, so nothing is similar to one")
+    near = tuple(leads) if similarity is not None else ()
+    search = Search(
+        codec, objective, conditions, seed, workers, mutate, before, near, similarity or 0.0
+    )
     if history:
         write_history(history, objective, before)
     with progress("calls", calls) as advance:
@@ -148,27 +173,34 @@ def optimize(
             call = search.calls[place]
             cells = (*call.values, float(scores[place]), bool(front[place]), call.source)
             write([call.smiles, *map(cell, cells), str(call.round)])
+    drawn = chance(search, len(search.calls)) if baseline else []
     if page and write.rows:
-        write_search_page(page, search, write, facts_of(model, seed))
+        write_search_page(page, search, drawn, write, facts_of(model, seed))
     failed = len(search.calls) - len(order)
     note(
         f"{len(search.calls):,} molecules scored"
         + (f", {failed:,} of them without a value" if failed else "")
         + (f"; the best: {search.calls[order[0]].smiles}" if order else "")
     )
+    if baseline:
+        found = sorted(search.scores(drawn), reverse=True)[:10]
+        best = sorted(scores, reverse=True)[:10]
+        note(
+            f"mean score of the ten best: {sum(best) / len(best):.4g}; of {len(drawn):,} draws of "
+            f"the prior: {sum(found) / len(found):.4g}"
+        )
     return 0 if order else 1
 
 
-def write_search_page(path: str, search: Any, kept: Any, facts: dict[str, str]) -> None:
-    """Write the page of a search with the rows that were written of it."""
-    import numpy as np
-
+def write_search_page(path: str, search: Any, drawn: Any, kept: Any, facts: dict[str, str]) -> None:
+    """Write the page of a search with the rows that were written of it, and the draws that were
+    scored for comparison."""
     from molvae.pages.search_report import Scoring, search_report
     from molvae.pages.table_report import Rows
 
-    objective, values, calls = search.objective, search.values, search.calls
-    prior = np.array([call.source == "prior" for call in calls])
-    scoring = Scoring(values, objective.columns, search.scores(), prior, objective.front(values))
+    objective, front = search.objective, search.objective.front(search.values)
+    own, others = search.scores(), search.scores(drawn)
+    scoring = Scoring(search.calls, objective.columns, own, front, drawn, others)
     rows = Rows(kept.columns, kept.rows, 0)
     title = f"Search for {', '.join(f'{goal.way} {goal.name}' for goal in objective.goals)}"
     write_page(path, search_report(rows, scoring, title, facts))
@@ -203,10 +235,16 @@ def write_history(path: str, objective: Any, calls: Any, append: bool = False) -
     with open(path, "a" if append else "w", encoding="utf-8", newline="") as handle:
         write = row_writer(handle)
         if not append:
-            write(["round", "smiles", *objective.columns, "source", "status"])
+            write([*history_columns(objective), PARENTS])
         for call in calls:
             values = [repr(value) for value in call.values]
-            write([str(call.round), call.smiles, *values, call.source, call.status])
+            row = [str(call.round), call.smiles, *values, call.source, call.status]
+            write([*row, " ".join(call.parents)])
+
+
+def history_columns(objective: Any) -> list[str]:
+    """The columns of a history before that of parents, which older ones do not have."""
+    return ["round", "smiles", *objective.columns, "source", "status"]
 
 
 def read_history(path: str, objective: Any) -> list[Any]:
@@ -220,15 +258,18 @@ def read_history(path: str, objective: Any) -> list[Any]:
     calls = []
     with closing(Lines(path)) as lines:
         rows = csv.reader(lines)
-        if next(rows, None) != ["round", "smiles", *objective.columns, "source", "status"]:
+        columns = history_columns(objective)
+        header = next(rows, None)
+        if header not in (columns, [*columns, PARENTS]):
             raise InputError(f"{path}: is no history of a search with these goals")
         for line, row in enumerate(rows, start=2):
             try:
-                number, smiles, *values, source, status = row
-                numbers = tuple(map(float, values))
-                if len(numbers) != len(objective.goals):
+                if len(row) != len(header):
                     raise ValueError
-                calls.append(Call(int(number), smiles, numbers, source, status))
+                number, smiles, *values, source, status, parents = [*row, ""][: len(columns) + 1]
+                numbers = tuple(map(float, values))
+                own = tuple(parents.split())
+                calls.append(Call(int(number), smiles, numbers, source, status, own))
             except ValueError:
                 note(f"{path}, line {line}: is not whole, and made again")
                 break

@@ -30,7 +30,7 @@ from .generation.likelihoods import Likelihood, likelihoods
 from .generation.rebuilding import WIDTH, Rebuilt, rebuild
 from .generation.sampling import Filters, Sample, SamplingParams
 from .optimisation.objectives import objective_of
-from .optimisation.search import Search, optimise
+from .optimisation.search import Search, optimise, without_similarity
 from .pages.training_report import renew
 from .runtime.progress import Progress
 from .storage import checkpoint, model_folder, pretrained
@@ -109,17 +109,22 @@ class Model:
 
         ``maximize`` and ``minimize`` are names of properties, the former also functions ``Mol ->
         float`` or texts ``file.py:function``; ``target`` are texts such as ``logp=2.5:0.5``.
-        ``start`` are molecules to begin with; ``within`` are conditions, such as ``molwt=:450``
-        and, for a substructure, ``keep=c1ccncc1``; ``mutate`` also tries edits of graphs.
+        ``start`` are molecules to begin with; ``within`` are conditions, such as ``molwt=:450``,
+        for a substructure ``keep=c1ccncc1``, and ``similarity=0.4``, the least Tanimoto similarity
+        to one of ``start``; ``mutate`` also tries edits of graphs.
         Columns: smiles, the goals, score, pareto, source, round, status."""
         from .chem.molecule_frame import MoleculeFrame
 
         names = [one for one in maximize if isinstance(one, str) and ".py:" not in one]
         scorers = [one for one in maximize if not isinstance(one, str) or ".py:" in one]
         objective = objective_of(names, minimize, target, scorers)
-        conditions = conditions_of(within)
-        search = Search(self._codec, objective, conditions, seed, mutate=mutate)
         leads = [one.smiles for one in self._codec.read(start)]
+        windows, similarity = without_similarity(within)
+        near = tuple(leads) if similarity else ()
+        conditions = conditions_of(windows)
+        search = Search(
+            self._codec, objective, conditions, seed, None, mutate, [], near, similarity
+        )
         with Progress("optimize", calls, "calls") as bar:
             for made in optimise(search, calls, leads):
                 bar.advance(len(made))

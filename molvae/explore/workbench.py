@@ -174,10 +174,10 @@ class Workbench:
         if self._directions is None:
             raise UsageError(self._problem or "the directions are still being fitted")
         with self._lock:
-            found = move(self._codec, self._directions, lead, wanted, seed)
+            found, drawn = move(self._codec, self._directions, lead, wanted, seed)
         # One structure now: the page asks for the others when the slider rests.
         best = card(found[0].smiles, lead.smiles) if found else None
-        return {"best": best, "found": [one.smiles for one in found]}
+        return {"best": best, "found": [one.smiles for one in found], "drawn": drawn}
 
     @contextmanager
     def _turn(self) -> Iterator[None]:

@@ -35,33 +35,36 @@ Mutation = Callable[[Graph, random.Random], None]
 Crossing = Callable[[Graph, Chem.Mol, random.Random], str]
 
 
-def offspring(parents: Sequence[str], count: int, seed: int) -> list[str]:
-    """At most ``count`` distinct canonical SMILES, the same for the same parents and seed.
+def offspring(parents: Sequence[str], count: int, seed: int) -> dict[str, tuple[str, ...]]:
+    """At most ``count`` distinct canonical SMILES, each with its one or two parents, the same for
+    the same parents and seed.
 
     At most four edits are tried for each."""
-    rng, known, found = random.Random(seed), set(parents), dict[str, None]()
+    rng, found = random.Random(seed), dict[str, tuple[str, ...]]()
     with BlockLogs():
-        graphs = [graph_of(one) for one in parents]
+        graphs = {one: graph_of(one) for one in parents}
         for _ in range(4 * count if graphs else 0):
-            child = edited(graphs, rng)
-            if child is not None and child not in known:
-                found[child] = None
+            first, second = rng.choices(list(graphs), k=2)
+            mutated = rng.random() < MUTATED
+            child = edited(graphs[first], None if mutated else graphs[second], rng)
+            if child is not None and child not in graphs:
+                found.setdefault(child, (first,) if mutated or first == second else (first, second))
             if len(found) == count:
                 break
-    return list(found)
+    return found
 
 
-def edited(graphs: Sequence[Chem.Mol], rng: random.Random) -> str | None:
-    """Canonical SMILES of one edit of a random molecule, or of two; None if there is no such one,
-    or if it has rings that no one can make."""
-    graph = Graph(rng.choice(graphs))
+def edited(mol: Chem.Mol, other: Chem.Mol | None, rng: random.Random) -> str | None:
+    """Canonical SMILES of an edit of a molecule, or of it and another one; None if there is no such
+    one, or if it has parts that no one can make."""
+    graph = Graph(mol)
     try:
-        if rng.random() < MUTATED:
+        if other is None:
             rng.choices(list(MUTATIONS), list(MUTATIONS.values()))[0](graph, rng)
             text = Chem.MolToSmiles(graph)
         else:
             crossing: Crossing = cross_chains if rng.random() < 0.5 else cross_rings
-            text = crossing(graph, rng.choice(graphs), rng)
+            text = crossing(graph, other, rng)
         mol = parse(text)
         rings = mol.GetRingInfo().AtomRings()
         if max(map(len, rings), default=0) > LARGEST_RING or any(

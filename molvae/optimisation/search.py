@@ -11,15 +11,20 @@ that is stopped goes on to the same end.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from rdkit import Chem
 
 from ..chem.count_features import count_features
+from ..chem.fingerprints import LEAD_BITS, Fingerprints, packed_fingerprint, similarity
 from ..chem.scoring import Scored, stream
+from ..errors import UsageError
 from ..generation.codec import Codec, slerp
 from ..generation.reader import Reading, read_all
 from ..generation.sampling import (
@@ -69,19 +74,33 @@ PATIENCE = 5
 
 class Call(NamedTuple):
     """A molecule that was scored: its round, SMILES, the values of the goals, and where it came
-    from: start, prior, near, between or graph. ``status`` says what kept a value from it, or ok."""
+    from: start, prior, near, between or graph. ``status`` says what kept a value from it, or ok.
+    ``parents`` are the scored molecules that it was proposed from, itself or by way of others that
+    were proposed in the same round and not scored; none of start and prior."""
 
     round: int
     smiles: str
     values: tuple[float, ...]
     source: str
     status: str
+    parents: tuple[str, ...] = ()
+
+
+class Origin(NamedTuple):
+    """The source of a proposal, and the molecules that it was made from."""
+
+    source: str
+    parents: tuple[str, ...] = ()
+
+
+Proposals = dict[str, Origin]
 
 
 @dataclass
 class Search:
     """Goals, and what has been scored, in order; ``mutate`` adds offspring of graphs to
-    the model's proposals."""
+    the model's proposals. With ``leads``, all but these are at least ``similarity`` (Tanimoto) like
+    one of them."""
 
     codec: Codec
     objective: Objective
@@ -90,24 +109,41 @@ class Search:
     workers: int | None = None
     mutate: bool = False
     calls: list[Call] = field(default_factory=list)
+    leads: tuple[str, ...] = ()
+    similarity: float = 0.0
 
     @property
     def values(self) -> Floats:
         """Values of all calls, ``(N, G)``."""
-        return np.array([call.values for call in self.calls]).reshape(len(self.calls), -1)
+        return values_of(self.calls)
 
-    def scores(self) -> Floats:
-        """The score of all calls, ``(N,)``: the larger, the better."""
-        values = self.values
+    def scores(self, calls: Sequence[Call] | None = None) -> Floats:
+        """The score of all calls, or of others, ``(N,)``: the larger, the better."""
         first = [place for place, call in enumerate(self.calls) if call.round == 0]
-        return self.objective.scores(values, values[first])
+        values = self.values if calls is None else values_of(calls)
+        return self.objective.scores(values, self.values[first])
+
+    def admits(self, smiles: str) -> bool:
+        """True for a molecule that meets the conditions and is near enough to a lead."""
+        if not self.conditions.hold(smiles):
+            return False
+        if not self.leads:
+            return True
+        own = packed_fingerprint(Chem.MolFromSmiles(smiles), LEAD_BITS)[None]
+        return bool(similarity(self.lead_bits, own).max() >= self.similarity)
+
+    @cached_property
+    def lead_bits(self) -> Fingerprints:
+        """Fingerprints of the leads."""
+        mols = map(Chem.MolFromSmiles, self.leads)
+        return np.stack([packed_fingerprint(mol, LEAD_BITS) for mol in mols])
 
     def rng(self, number: int, generation: int) -> np.random.Generator:
         """The random numbers of a generation of proposals in a round."""
         return np.random.default_rng([self.seed, number, generation])
 
-    def score(self, number: int, proposals: dict[str, str]) -> list[Call]:
-        """Call the scorers for molecules, given with their sources, and keep what they say."""
+    def score(self, number: int, proposals: Proposals) -> list[Call]:
+        """Call the scorers for molecules, given with their origins, and keep what they say."""
         rows: list[Scored] = [
             row
             for _, row in stream(
@@ -116,8 +152,8 @@ class Search:
         ]
         numbers = self.objective.numbers(rows)
         made = [
-            Call(number, smiles, tuple(values), source, row.status)
-            for (smiles, source), values, row in zip(
+            Call(number, smiles, tuple(values), origin.source, row.status, origin.parents)
+            for (smiles, origin), values, row in zip(
                 proposals.items(), numbers.tolist(), rows, strict=True
             )
         ]
@@ -140,8 +176,8 @@ def optimise(
     while len(search.calls) < calls and idle < PATIENCE:
         room = calls - len(search.calls)
         if number == 0:
-            chosen = dict.fromkeys(start, "start") | dict.fromkeys(from_prior(search, 0), "prior")
-            chosen |= dict.fromkeys(start, "start")
+            chosen = dict.fromkeys(start, Origin("start")) | from_prior(search, 0)
+            chosen |= dict.fromkeys(start, Origin("start"))
             chosen = dict(list(chosen.items())[: min(room, max(FIRST, len(start)))])
         else:
             chosen = promising(search, number, min(room, batch_of(len(search.calls))))
@@ -153,52 +189,94 @@ def optimise(
         said(f"the model proposes nothing new after {len(search.calls):,} calls")
 
 
+def without_similarity(texts: Sequence[str]) -> tuple[list[str], float]:
+    """Conditions less one such as ``similarity=0.4``, and its number, 0 if it is not there;
+    UsageError for one that is none."""
+    found = [text.partition("=")[2] for text in texts if text.startswith("similarity=")]
+    try:
+        numbers = [float(one) for one in found]
+    except ValueError:
+        numbers = [-1.0]
+    if len(numbers) > 1 or not all(0.0 <= one <= 1.0 for one in numbers):
+        raise UsageError(f"{', '.join(found)}: is no similarity; write similarity=0.4")
+    return [text for text in texts if not text.startswith("similarity=")], sum(numbers)
+
+
+def chance(search: Search, count: int) -> list[Call]:
+    """Score ``count`` distinct draws of the prior that the search admits, or as many as are found:
+    what the same calls find without a search. What was scored before is not scored again."""
+    drawn: Proposals = {}
+    block = idle = 0
+    while len(drawn) < count and idle < PATIENCE:
+        before = len(drawn)
+        drawn |= from_prior(search, block)
+        block, idle = block + 1, 0 if len(drawn) > before else idle + 1
+    wanted = list(drawn)[:count]
+    known = {call.smiles: call for call in search.calls}
+    alone = replace(search, calls=[])
+    alone.score(0, {one: drawn[one] for one in wanted if one not in known})
+    known |= {call.smiles: call for call in alone.calls}
+    return [known[one] for one in wanted]
+
+
+def values_of(calls: Sequence[Call]) -> Floats:
+    """Values of calls, ``(N, G)``."""
+    return np.array([call.values for call in calls]).reshape(len(calls), -1)
+
+
 def batch_of(calls: int) -> int:
     """Molecules that are scored next, after so many: few at first, when each teaches most."""
     return max(LEAST, min(MOST, calls // 10))
 
 
-def allowed(search: Search, drawn: Sequence[Sample | str]) -> list[str]:
-    """The molecules among draws that meet the conditions."""
-    molecules = dict.fromkeys(one.smiles for one in drawn if isinstance(one, Sample))
-    return [one for one in molecules if search.conditions.hold(one)]
+def allowed(search: Search, drawn: Sequence[Sample | str], origins: Iterable[Origin]) -> Proposals:
+    """The molecules among draws that meet the conditions, each with the origin of its first draw;
+    ``origins`` are one each."""
+    molecules: Proposals = {}
+    for one, origin in zip(drawn, origins, strict=False):
+        if isinstance(one, Sample):
+            molecules.setdefault(one.smiles, origin)
+    return {one: origin for one, origin in molecules.items() if search.admits(one)}
 
 
-def from_prior(search: Search, number: int) -> list[str]:
+def from_prior(search: Search, number: int) -> Proposals:
     """Molecules of the prior, of a block of their own for each round."""
     params = resolved(search.codec, SamplingParams(search.seed))
-    return allowed(search, draw_samples(search.codec, params, Filters(), [number]))
+    drawn = draw_samples(search.codec, params, Filters(), [number])
+    return allowed(search, drawn, repeat(Origin("prior")))
 
 
-def propose(search: Search, number: int, generation: int, parents: Sequence[str]) -> dict[str, str]:
-    """Molecules of the model, each with its source: around ``parents``, between them, and offspring
+def propose(search: Search, number: int, generation: int, parents: Sequence[str]) -> Proposals:
+    """Molecules of the model, each with its origin: around ``parents``, between them, and offspring
     of their graphs if the search wants these."""
-    readings = [
-        one for one in read_all(search.codec.reader, parents, 1) if isinstance(one, Reading)
-    ]
-    proposals: dict[str, str] = {}
+    found = zip(parents, read_all(search.codec.reader, parents, 1), strict=True)
+    readings = {parent: one for parent, one in found if isinstance(one, Reading)}
+    proposals: Proposals = {}
     rng, place = search.rng(number, generation), number * GENERATIONS + generation
     if readings:
-        codec = search.codec
-        means, highest = codec.encode_readings(readings), highest_level(codec)
-        near = np.resize(means, (NEAR, codec.latent))
+        codec, names = search.codec, list(readings)
+        means, highest = codec.encode_readings(list(readings.values())), highest_level(codec)
+        near = np.resize(np.arange(len(means)), NEAR)
         levels = highest * rng.choice(NEAR_LEVELS, NEAR)
-        drawn = draw_around(codec, near, levels, search.seed, 2 * place * NEAR)
-        proposals |= dict.fromkeys(allowed(search, drawn), "near")
+        drawn = draw_around(codec, means[near], levels, search.seed, 2 * place * NEAR)
+        proposals |= allowed(search, drawn, (Origin("near", (names[one],)) for one in near))
         pairs = rng.integers(len(means), size=(BETWEEN, 2))
         middle = np.array([slerp(means[a], means[b], float(rng.random())) for a, b in pairs])
         levels = highest * rng.choice(BETWEEN_LEVELS, BETWEEN)
         drawn = draw_around(codec, middle, levels, search.seed, (2 * place + 1) * NEAR)
-        proposals = dict.fromkeys(allowed(search, drawn), "between") | proposals
+        both = (tuple(dict.fromkeys((names[a], names[b]))) for a, b in pairs)
+        made = allowed(search, drawn, (Origin("between", pair) for pair in both))
+        proposals = made | proposals
     if search.mutate and parents:
         children = offspring(parents, OFFSPRING, int(rng.integers(2**31)))
-        children = [one for one in children if search.conditions.hold(one)]
-        proposals = dict.fromkeys(children, "graph") | proposals
+        kept = {one: Origin("graph", own) for one, own in children.items()}
+        kept = {one: origin for one, origin in kept.items() if search.admits(one)}
+        proposals = kept | proposals
     return proposals
 
 
-def promising(search: Search, number: int, count: int) -> dict[str, str]:
-    """``count`` molecules to score, each with its source.
+def promising(search: Search, number: int, count: int) -> Proposals:
+    """``count`` molecules to score, each with its origin among those scored.
 
     The model proposes molecules around the best ones scored, the process judges them, and the model
     proposes more around those that promise most, for several generations. Then those with the
@@ -212,12 +290,12 @@ def promising(search: Search, number: int, count: int) -> dict[str, str]:
     if len(learned) >= 10:
         smiles = [search.calls[place].smiles for place in learned]
         process = fit(count_features(smiles), scores[learned])
-    pool: dict[str, str] = {}
+    pool: Proposals = {}
     judged: list[tuple[Floats, Floats]] = []
     for generation in range(GENERATIONS):
         fresh = propose(search, number, generation, parents)
         if generation == 0 and (number % 4 == 0 or len(fresh) < count):
-            fresh |= dict.fromkeys(from_prior(search, number), "prior")
+            fresh |= from_prior(search, number)
         fresh = {one: fresh[one] for one in fresh if one not in known and one not in pool}
         pool |= fresh
         if process is None or not pool:
@@ -234,7 +312,17 @@ def promising(search: Search, number: int, count: int) -> dict[str, str]:
         best = int(np.where(free, mean + width * deviation, -np.inf).argmax())
         free[best] = False
         chosen.append(names[best])
-    return {name: pool[name] for name in chosen}
+    scored = known.union(chosen)
+    return {name: Origin(pool[name].source, scored_parents(pool, name, scored)) for name in chosen}
+
+
+def scored_parents(pool: Mapping[str, Origin], name: str, scored: Set[str]) -> tuple[str, ...]:
+    """The scored molecules that one of a pool was proposed from, those not scored passed over."""
+    found: dict[str, None] = {}
+    for parent in pool[name].parents:
+        own = (parent,) if parent in scored else scored_parents(pool, parent, scored)
+        found |= dict.fromkeys(own)
+    return tuple(found)
 
 
 def sample_of(scores: Floats, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -81,15 +81,20 @@ def bin_edges(values: Floats, count: int) -> Floats:
     return np.linspace(first, last, bins + 1)
 
 
-def curves(series: Sequence[Series], x_name: str, y_name: str) -> Markup:
+def curves(series: Sequence[Series], x_name: str, y_name: str, log: bool = False) -> Markup:
     """Curves over one another, with axes; a gap where a value is missing. A kind of dots is drawn
-    as points."""
-    return _plot(series, x_name, y_name, _line)
+    as points. ``log`` makes steps up the y axis factors, and a value that is not positive a gap."""
+    return _plot(series, x_name, y_name, _line, log)
 
 
 def points(series: Sequence[Series], x_name: str, y_name: str) -> Markup:
     """Points over one another, the first at the bottom, with axes."""
     return _plot(series, x_name, y_name, _dots)
+
+
+def grid(charts: Sequence[Markup]) -> Markup:
+    """Charts side by side, as many as fit the width."""
+    return Markup('<div class="charts">{}</div>').format(Markup("").join(charts))
 
 
 def ticks(low: float, high: float, count: int = 5) -> list[float]:
@@ -107,12 +112,30 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
     return [round(place * step, 12) for place in places]
 
 
+def log_ticks(low: float, high: float) -> list[float]:
+    """Powers of ten, twice and five times these, from ``low`` to ``high``.
+
+    >>> log_ticks(0.04, 1.2)
+    [0.05, 0.1, 0.2, 0.5, 1.0]
+    """
+    powers = range(math.floor(math.log10(low)), math.floor(math.log10(high)) + 1)
+    every = [round(step * 10.0**power, 12) for power in powers for step in (1, 2, 5)]
+    return [one for one in every if low <= one <= high]
+
+
+def _logarithm(value: float) -> float:
+    return math.log10(value) if value > 0 else math.nan
+
+
 def _plot(
     series: Sequence[Series],
     x_name: str,
     y_name: str,
     mark: Callable[[Series, Sequence[tuple[float, float]]], tuple[str, str]],
+    log: bool = False,
 ) -> Markup:
+    if log:
+        series = [one._replace(y=[_logarithm(value) for value in one.y]) for one in series]
     xs, ys = (
         np.array([v for one in series for v in getattr(one, axis) if math.isfinite(v)])
         for axis in ("x", "y")
@@ -129,8 +152,9 @@ def _plot(
         )
 
     parts = []
-    for value in ticks(*y_range):
-        _, y = place(x_range[0], value)
+    low, high = y_range
+    for value in log_ticks(10.0**low, 10.0**high) if log else ticks(low, high):
+        _, y = place(x_range[0], _logarithm(value) if log else value)
         line = f'<path class="grid" d="M{LEFT},{y:.1f}H{WIDTH - RIGHT}"/>'
         parts.append(line + _text(LEFT - 6, y + 4, "end", _number(value)))
     for value in ticks(*x_range):

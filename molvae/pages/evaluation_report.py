@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 from markupsafe import Markup
 
+from ..chem.molecule import parse
+from ..errors import MoleculeError
 from ..evaluation.estimates import number
+from ..evaluation.published import FLOOR, PUBLISHED, SAMPLES, TEST_SIZE
+from ..evaluation.sample_report import REFERENCE
 from .charts import Series, curves
 from .page import render
+from .structures import Strip, strips_of, structures
 
 Figures = Mapping[str, Mapping[str, Any]]
+
+EXACT = "exact, greedy from the mean"
+FCD = "FCD/Test"
+
+EACH = 9
+"""Molecules that are drawn of the samples, and of those beside them."""
 
 
 class Section(NamedTuple):
@@ -24,8 +37,15 @@ class Section(NamedTuple):
     charts: Sequence[Markup] = ()
 
 
-def evaluation_report(report: Mapping[str, Any], title: str, facts: Mapping[str, str]) -> str:
-    """A page of a report as ``molvae evaluate -o`` writes it."""
+def evaluation_report(
+    report: Mapping[str, Any],
+    title: str,
+    facts: Mapping[str, str],
+    sets: Mapping[str, Sequence[str]] | None = None,
+) -> str:
+    """A page of a report as ``molvae evaluate -o`` writes it.
+
+    Some random molecules of ``sets``, SMILES by the name of each set, are drawn side by side."""
     samples = report["samples"]
     sizes = ", ".join(f"{name} {size:,}" for name, size in samples["sizes"].items())
     sections = [
@@ -35,15 +55,86 @@ def evaluation_report(report: Mapping[str, Any], title: str, facts: Mapping[str,
     if "latent_space" in report:
         space = report["latent_space"]
         verdict = space["verdict"]
-        sections += latent_sections(space)
+        among = published_section(report)
+        sections += [*([among] if among else []), *latent_sections(space)]
     return render(
         "figures.html",
         title=title,
         facts=facts,
         styles=["figures.css"],
         lead=verdict,
+        pictures=pictures_of(sets or {}),
         sections=sections,
         charts=[],
+    )
+
+
+def pictures_of(sets: Mapping[str, Sequence[str]]) -> Markup:
+    """Grids of random molecules of some sets; nothing without any."""
+    strips = []
+    for name, smiles in sets.items():
+        chosen = some_valid(smiles)
+        captions = [[one] for one in chosen]
+        strips.append(Strip(name, list(zip(structures(chosen), captions, strict=True))))
+    if not any(strip.cells for strip in strips):
+        return Markup("")
+    return strips_of(strips, "Molecules", "Drawn at random from each set.")
+
+
+def some_valid(smiles: Sequence[str]) -> list[str]:
+    """Random molecules that can be read, :data:`EACH` at most; the same for the same list."""
+    found: dict[str, None] = {}
+    for place in np.random.default_rng(0).permutation(len(smiles)).tolist():
+        try:
+            parse(smiles[place])
+        except MoleculeError:
+            continue
+        found[smiles[place]] = None
+        if len(found) == EACH:
+            break
+    return list(found)
+
+
+def exact_share(report: Mapping[str, Any]) -> float:
+    """The share of held-out molecules that a report says are rebuilt, nan where it says none."""
+    groups = report["latent_space"]["figures"].values()
+    return next((_value(group[EXACT]) for group in groups if EXACT in group), float("nan"))
+
+
+def published_section(report: Mapping[str, Any]) -> Section | None:
+    """FCD against reconstruction among what is published; None for any other test set than that of
+    MOSES, which is known by its size, and where a figure is missing."""
+    samples, exact = report["samples"], exact_share(report)
+    own = {name: _value(row[FCD]) for name, row in samples["rows"].items() if FCD in row}
+    if samples["sizes"]["test"] != TEST_SIZE or not math.isfinite(exact + own["samples"]):
+        return None
+    both = [one for one in PUBLISHED if one.exact is not None]
+    ends = [min(one.exact or 1.0 for one in both), 1.0]
+    lines = [(one.name, one.fcd) for one in PUBLISHED if one.exact is None]
+    series = [
+        *(Series(name, ends, [fcd, fcd], "faint") for name, fcd in lines),
+        Series(f"{SAMPLES:,} real molecules", ends, [FLOOR, FLOOR], "third"),
+        Series("DD-VAE", [one.exact or 0.0 for one in both], [one.fcd for one in both], "second"),
+    ]
+    ours = [name for name in own if name != REFERENCE]
+    series.append(
+        Series("this model", [exact] * len(ours), [own[name] for name in ours], "dots first")
+    )
+    count = samples["sizes"]["samples"]
+    rows = [[f"this model, {name}", f"{100 * exact:.1f}", number(own[name])] for name in ours]
+    said: dict[str, dict[str, None]] = {}
+    for one in sorted(PUBLISHED, key=lambda one: one.fcd):
+        share = "not reported" if one.exact is None else f"{100 * one.exact:.1f}"
+        rows.append([one.name, share, f"{one.fcd:.3g}"])
+        said.setdefault(one.source, {})[one.name] = None
+    words = f"Published FCD is of {SAMPLES:,} samples, {REFERENCE} of that number have {FLOOR}."
+    if count != SAMPLES:
+        words += f" This is of {count:,}, and FCD falls with the number."
+    notes = [words, *(f"{', '.join(names)}: {source}" for source, names in said.items())]
+    chart = curves(series, "exact reconstruction, share", f"{FCD} (factors)", log=True)
+    header = ("", "rebuilt exactly, %", FCD)
+    return Section(
+        "Among published models, on the test set of MOSES", header, rows, [words], [chart]
     )
 
 

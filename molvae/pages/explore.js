@@ -266,8 +266,8 @@
         return words("moved-words", "Nothing was found there.");
       }
       cards.set(found.best.smiles, found.best);
-      words("moved-words", `The nearest to it of ${found.found.length} molecules, and others.`);
-      const list = found.found.slice(0, SHOWN);
+      words("moved-words", `The nearest to it of ${found.drawn} molecules, and others.`);
+      const list = found.found;
       showMoved(list.filter((one) => cards.has(one)).map((one) => cards.get(one)));
       showOthers(list);
     } catch (error) {

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from ..chem.properties import PROPERTIES
 from ..chem.scoring import plan_scores, score_chunk
-from .charts import Series, curves
+from .charts import Series, curves, grid
 from .structures import strip
 from .table_report import Rows, table_report
 
@@ -55,7 +55,7 @@ def path_report(paths: Mapping[str, Sequence[Stop]], title: str, facts: Mapping[
         charts += _properties([stop.smiles for stop in stops])
         columns, cells = columns[:-1], [row[:-1] for row in cells]
     rows = Rows(columns, cells, 0)
-    return table_report(rows, title, facts, pictures=pictures, below=charts)
+    return table_report(rows, title, facts, pictures=pictures, below=grid(charts))
 
 
 def _similarities(stops: Sequence[Stop], name: str) -> Markup:

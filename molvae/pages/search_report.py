@@ -3,35 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from .charts import Series, curves, points
-from .table_report import Rows, table_report
+from .charts import Series, curves, grid, points
+from .structures import Strip, strip, strips_of
+from .table_report import Rows, shown, table_report
+
+if TYPE_CHECKING:
+    from ..optimisation.search import Call
 
 MOST_DOTS = 4000
 """Molecules of a chart; of more, every second or third is drawn, the best in any case."""
 
 
-class Scoring(NamedTuple):
-    """Calls in order: values of the goals ``(N, G)``, their names, the score of each
-    call ``(N,)``, -inf where it has none, masks of the draws from the prior and of the Pareto
-    front."""
+BEST = 5
+"""Molecules whose ancestors are shown."""
 
-    values: NDArray[np.float64]
+FIRST, LAST = 1, 10
+"""Molecules shown of a line of ancestors: the eldest, and those up to the best; those between them
+are counted."""
+
+
+class Scoring(NamedTuple):
+    """Calls in order, the names of the goals, the score of each call ``(N,)``, -inf where it has
+    none, a mask of the Pareto front, and draws of the prior with their scores, if as many were
+    scored for comparison."""
+
+    calls: Sequence[Call]
     names: Sequence[str]
     scores: NDArray[np.float64]
-    prior: NDArray[np.bool_]
     front: NDArray[np.bool_]
+    chance: Sequence[Call] = ()
+    chance_scores: NDArray[np.float64] = np.zeros(0)
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        """Values of the goals, ``(N, G)``."""
+        return np.array([call.values for call in self.calls]).reshape(-1, len(self.names))
 
 
 def search_report(
     rows: Rows, scoring: Scoring, title: str, facts: Mapping[str, str], of: int | None = None
 ) -> str:
-    """A page of the molecules in ``rows``, the best of ``of``, under charts of the search."""
+    """A page of the molecules in ``rows``, the best of ``of``, under charts of the search and the
+    ancestors of the best."""
     charts = [_best_so_far(scoring)]
     if len(scoring.names) > 1:
         charts += [
@@ -39,20 +58,76 @@ def search_report(
             for first in range(len(scoring.names))
             for second in range(first + 1, len(scoring.names))
         ][:3]
-    return table_report(rows, title, facts, of=of, above=charts)
+    return table_report(rows, title, facts, of=of, above=grid(charts) + _ancestry(scoring))
+
+
+def ancestors(place: int, calls: Sequence[Call], scores: NDArray[np.float64]) -> list[int]:
+    """Places among calls of the ancestors of one, the eldest first, and its own; of several parents
+    the one with the highest score is followed."""
+    places = {call.smiles: number for number, call in enumerate(calls)}
+    line = [place]
+    while True:
+        found = [places[one] for one in calls[line[-1]].parents if one in places]
+        # A history that was edited may have a circle in it.
+        found = [one for one in found if one not in line]
+        if not found:
+            return line[::-1]
+        line.append(max(found, key=lambda one: float(scores[one])))
+
+
+def _ancestry(scoring: Scoring) -> Markup:
+    """The lines of ancestors of the best molecules, or nothing if no parents are known."""
+    calls, scores = scoring.calls, scoring.scores
+    best = [one for one in np.argsort(-scores, kind="stable")[:BEST] if np.isfinite(scores[one])]
+    lines = [ancestors(int(one), calls, scores) for one in best]
+    if max(map(len, lines), default=1) < 2:
+        return Markup("")
+    return strips_of(
+        [Strip(f"Best {rank}", _cells(line, scoring)) for rank, line in enumerate(lines, start=1)],
+        "Ancestry of the best",
+        "Each molecule was drawn around the one before it (near), between it and another, or made "
+        "from its graph. Of several parents the best is shown; what the parent lacks is marked.",
+        chain=True,
+    )
+
+
+def _cells(line: Sequence[int], scoring: Scoring) -> list[tuple[Markup | None, list[str]]]:
+    """Pictures of a line of ancestors, each with its values and the call that scored it."""
+    drawn = strip([scoring.calls[place].smiles for place in line])
+    cells = []
+    for place, picture in zip(line, drawn, strict=True):
+        call = scoring.calls[place]
+        values = zip(scoring.names, call.values, strict=True)
+        text = " · ".join(f"{name} {shown(repr(value))}" for name, value in values)
+        others = len(call.parents) - 1
+        more = f", {others} other parent{'s' if others > 1 else ''}" if others > 0 else ""
+        cells.append((picture, [text, f"call {place + 1:,}: {call.source}{more}"]))
+    between = len(cells) - FIRST - LAST
+    if between > 1:
+        cells[FIRST:-LAST] = [(None, [f"{between:,} molecules between these two"])]
+    return cells
 
 
 def _best_so_far(scoring: Scoring) -> Markup:
     """Scores against calls, with the best so far: of all calls, and of the prior's draws alone."""
     scores = scoring.scores
     one = len(scoring.names) == 1
-    shown = scoring.values[:, 0] if one else scores
-    shown = np.where(np.isfinite(scores), shown, np.nan)
+    shown = np.where(np.isfinite(scores), scoring.values[:, 0] if one else scores, np.nan)
     calls = np.arange(1, len(scores) + 1)
     few = slice(None, None, -(-len(scores) // MOST_DOTS))
     series = [Series("a call", calls[few].tolist(), shown[few].tolist(), "dots faint")]
-    drawn = np.flatnonzero(scoring.prior)
-    if 0 < len(drawn) < len(scores):
+    drawn = np.flatnonzero([call.source == "prior" for call in scoring.calls])
+    if scoring.chance:
+        chance = scoring.chance_scores
+        values = np.array([call.values[0] for call in scoring.chance]) if one else chance
+        series.append(
+            Series(
+                "best of as many draws from the prior",
+                *_steps(np.arange(1, len(chance) + 1), chance, values),
+                "second",
+            )
+        )
+    elif 0 < len(drawn) < len(scores):
         # Random draws at their own pace: the best of the first n against n.
         x, y = _steps(calls[: len(drawn)], scores[drawn], shown[drawn])
         series.append(Series("best of draws from the prior", x, y, "second"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 from markupsafe import Markup
@@ -19,6 +19,7 @@ from rdkit.Chem.Draw import rdMolDraw2D
 from ..chem.drawing import Cell, draw_strip, laid_out, lay_over
 from ..chem.molecule import parse
 from ..chem.properties import scaffold
+from .page import environment
 
 SIZE = (240, 170)
 """Width and height in pixels."""
@@ -72,6 +73,21 @@ def strip(smiles: Sequence[str], size: tuple[int, int] = SIZE) -> list[Markup | 
     core that they share is marked."""
     cells: tuple[Cell, ...] = draw_strip(smiles, size=size).cells
     return [None if cell.mol is None else svg_of(cell.mol, cell.marked, size) for cell in cells]
+
+
+class Strip(NamedTuple):
+    """A row of pictures: its name, and each picture, if there is one, with lines under it."""
+
+    name: str
+    cells: Sequence[tuple[Markup | None, Sequence[str]]]
+
+
+def strips_of(
+    strips: Sequence[Strip], heading: str, words: str = "", chain: bool = False
+) -> Markup:
+    """A section of rows of pictures; ``chain`` draws an arrow from each to the next."""
+    template = environment().get_template("strips.html")
+    return Markup(template.render(strips=strips, heading=heading, words=words, chain=chain))
 
 
 def svg_of(

@@ -27,6 +27,8 @@ CHOICES = 12
 NARROW = 10
 """Characters of a name and value that fit into half a card."""
 
+EMPTY = Markup("")
+
 DRAWER = "vendor/smiles-drawer.min.js"
 LICENCE = "vendor/smiles-drawer.LICENSE.md"
 
@@ -78,13 +80,13 @@ def table_report(
     of: int | None = None,
     reference: Reference | None = None,
     pictures: Sequence[Markup | None] = (),
-    above: Sequence[Markup] = (),
-    below: Sequence[Markup] = (),
+    above: Markup = EMPTY,
+    below: Markup = EMPTY,
 ) -> str:
     """A page of molecules. ``of`` is the number of rows that there are, if not all are given.
 
     ``reference`` is laid over the histograms of columns; ``pictures`` are of the molecules, if they
-    are drawn already; ``above`` and ``below`` are charts before and after the cards."""
+    are drawn already; ``above`` and ``below`` stand before and after the cards."""
     total = of or len(rows.cells)
     rows = Rows(rows.columns, rows.cells[:MOST], rows.smiles_at, rows.lead_at)
     drawn = len(rows.cells) <= DRAWN

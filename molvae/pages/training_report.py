@@ -63,6 +63,7 @@ def training_report(rows: Sequence[Mapping[str, str]], title: str, facts: Mappin
         facts=facts,
         styles=["figures.css"],
         lead=lead,
+        pictures="",
         charts=[chart for chart in charts if chart],
         sections=[section],
     )

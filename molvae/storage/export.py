@@ -42,8 +42,8 @@ def export_model(
     """Write the model in ``run``, or the best one of a run, as the new folder ``folder``.
 
     ``licence`` and ``text`` go into its card; ``temperature`` is the one that it is drawn at unless
-    another is named, None for the one that it has. ModelError if the model cannot be read, UsageError if
-    the folder is there already."""
+    another is named, None for the one that it has. ModelError if the model cannot be read,
+    UsageError if the folder is there already."""
     target = Path(folder)
     if target.exists():
         raise UsageError(f"{target}: already exists; choose a new folder")

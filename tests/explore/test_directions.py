@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from molvae.errors import InputError
+from molvae.explore import directions
 from molvae.explore.directions import (
     PROPERTIES,
+    RANKED,
     Directions,
     fit_directions,
     move,
@@ -79,13 +81,30 @@ def test_moved_molecules_are_distinct_and_not_the_lead(
     tiny_model: Any, found: Directions, molecules: list[str]
 ) -> None:
     lead = tiny_model.reader.read(molecules[0])
-    moved = move(tiny_model, found, lead, {"molwt": 60.0})
+    moved, drawn = move(tiny_model, found, lead, {"molwt": 60.0})
     smiles = [one.smiles for one in moved]
-    assert smiles
+    assert 0 < len(smiles) == min(drawn, RANKED)
     assert len(set(smiles)) == len(smiles)
     assert lead.smiles not in smiles
     assert [one.miss for one in moved] == sorted(one.miss for one in moved)
-    assert move(tiny_model, found, lead, {"molwt": 60.0}) == moved
+    assert move(tiny_model, found, lead, {"molwt": 60.0}) == (moved, drawn)
+
+
+@pytest.mark.parametrize("changes", [{"molwt": 60.0}, {"qed": 0.2}, {"logp": -1.0, "rings": 1.0}])
+def test_the_best_are_those_of_all_that_were_drawn(
+    tiny_model: Any,
+    found: Directions,
+    molecules: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    changes: dict[str, float],
+) -> None:
+    lead = tiny_model.reader.read(molecules[0])
+    monkeypatch.setattr(directions, "RANKED", 3)
+    few, drawn = move(tiny_model, found, lead, changes)
+    monkeypatch.setattr(directions, "RANKED", 10_000)
+    every, _ = move(tiny_model, found, lead, changes)
+    assert len(every) == drawn > len(few) == 3
+    assert few == every[:3]
 
 
 def test_opposite_changes_give_opposite_molecules(
@@ -93,7 +112,7 @@ def test_opposite_changes_give_opposite_molecules(
 ) -> None:
     lead = tiny_model.reader.read(molecules[0])
     heavy, light = (
-        property_values([one.smiles for one in move(tiny_model, found, lead, {"molwt": change})])
+        property_values([one.smiles for one in move(tiny_model, found, lead, {"molwt": change})[0]])
         for change in (80.0, -80.0)
     )
     weight = PROPERTIES.index("molwt")

@@ -7,10 +7,19 @@ from typing import Any
 import numpy as np
 import pytest
 
+from molvae.errors import UsageError
 from molvae.generation.conditional import Condition, Conditions
 from molvae.optimisation import search as searching
 from molvae.optimisation.objectives import objective_of
-from molvae.optimisation.search import Search, optimise, sample_of
+from molvae.optimisation.search import (
+    Origin,
+    Search,
+    chance,
+    optimise,
+    sample_of,
+    scored_parents,
+    without_similarity,
+)
 
 SMALL = {
     "FIRST": 4,
@@ -68,6 +77,32 @@ def test_the_start_comes_first_and_conditions_hold(memorised: Any, few: list[str
     assert all(conditions.hold(call.smiles) for call in search.calls[3:])
 
 
+def test_parents_were_scored_before_or_beside_their_children(memorised: Any) -> None:
+    sources = set()
+    for mutate in (False, True):
+        search = search_of(memorised, "qed", mutate=mutate)
+        list(optimise(search, 20))
+        rounds = {call.smiles: call.round for call in search.calls}
+        for call in search.calls:
+            assert bool(call.parents) == (call.source != "prior")
+            assert all(rounds[parent] <= call.round for parent in call.parents)
+            assert call.smiles not in call.parents
+            sources.add(call.source)
+    assert sources > {"prior", "near", "graph"}
+
+
+def test_parents_that_were_not_scored_are_passed_over() -> None:
+    pool = {
+        "CCC": Origin("near", ("CC",)),
+        "CCN": Origin("near", ("CN",)),
+        "CCO": Origin("between", ("CCC", "CCN")),
+        "CCCO": Origin("between", ("CCO", "CCC")),
+    }
+    assert scored_parents(pool, "CCO", {"CC", "CN"}) == ("CC", "CN")
+    assert scored_parents(pool, "CCCO", {"CC", "CN", "CCC"}) == ("CCC", "CN")
+    assert scored_parents(pool, "CCC", {"CC", "CN"}) == ("CC",)
+
+
 def test_offspring_of_graphs_are_proposed_if_wanted(memorised: Any) -> None:
     whole = search_of(memorised, "qed", mutate=True)
     list(optimise(whole, 16))
@@ -75,6 +110,34 @@ def test_offspring_of_graphs_are_proposed_if_wanted(memorised: Any) -> None:
     again = search_of(memorised, "qed", mutate=True, calls=whole.calls[:8])
     list(optimise(again, 16))
     assert repr(again.calls) == repr(whole.calls)  # nan, of a molecule without QED, is not nan
+
+
+def test_a_similarity_is_told_from_other_conditions() -> None:
+    assert without_similarity(["qed=0.5:", "similarity=0.4"]) == (["qed=0.5:"], 0.4)
+    assert without_similarity(["keep=C"]) == (["keep=C"], 0.0)
+    for wrong in (["similarity=x"], ["similarity=2"], ["similarity=0.1", "similarity=0.2"]):
+        with pytest.raises(UsageError, match=r"similarity=0\.4"):
+            without_similarity(wrong)
+
+
+def test_chance_is_of_the_prior_and_scores_nothing_twice(
+    memorised: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = search_of(memorised, "logp")
+    list(optimise(search, 8))
+    known, scored = list(search.calls), list[str]()
+
+    def score(self: Search, number: int, proposals: Any) -> Any:
+        scored.extend(proposals)
+        return real(self, number, proposals)
+
+    real = Search.score
+    monkeypatch.setattr(Search, "score", score)
+    found = chance(search, 10)
+    assert len({call.smiles for call in found}) == len(found) == 10
+    assert not {call.smiles for call in known} & set(scored)
+    assert search.calls == known
+    np.testing.assert_array_equal(search.scores(found), [call.values[0] for call in found])
 
 
 def test_the_process_learns_from_the_best_the_last_and_others() -> None:

@@ -9,10 +9,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from molvae.optimisation.search import Call
 from molvae.pages.page import save_page
 from molvae.pages.path_report import Stop, path_report
+from molvae.pages.search_report import Scoring, search_report
 from molvae.pages.table_report import DRAWN, Rows, table_report
 from molvae.pages.training_report import training_report
 from molvae.training.run_folder import COLUMNS
@@ -168,12 +171,25 @@ def test_without_script_everything_is_there(opened: Any) -> None:
         assert page.is_visible(".tile .chart")
 
 
+def test_ancestors_are_seen_without_script(opened: Any) -> None:
+    page = opened(PAGES["search"](), java_script_enabled=False)
+    line = page.locator(".chain").first
+    assert line.locator("li").count() == 2
+    assert line.locator("li svg path").first.is_visible()
+    assert line.inner_text().count(HOSTILE[1]) == 2
+    assert page.locator("main img").count() == 0
+
+
 PATH = [Stop("CC(=O)Nc1ccc(O)cc1", 1, 0.2, 1, "yes"), Stop("CC(=O)Nc1ccc(Br)cc1", 0.6, 1, 1, "no")]
 TRAINING = [dict.fromkeys(COLUMNS, "1.5") | {"step": "3", "best": "1"}]
+ROWS = Rows(["smiles", HOSTILE[1]], [["CCO", "0.4"]], 0)
+CALLS = [Call(0, "CCO", (0.4,), "prior", "ok"), Call(1, "CCN", (0.5,), "near", "ok", ("CCO",))]
+SCORING = Scoring(CALLS, [HOSTILE[1]], np.array([0.4, 0.5]), np.array([False, True]))
 PAGES = {
     "table": lambda: table(name="AVeryLongNameOfAColumnWithoutASpace"),
     "large": lambda: table(DRAWN + 1),
     "path": lambda: path_report({"1": PATH}, f"From {'C' * 90} to N", {"command": "C" * 300}),
+    "search": lambda: search_report(ROWS, SCORING, "Search", {}),
     "training": lambda: training_report(TRAINING, "Training", {}),
 }
 

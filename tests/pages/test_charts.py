@@ -66,3 +66,12 @@ def test_ticks_are_few_and_inside(ends: tuple[float, float]) -> None:
     found = ticks(*ends)
     assert 2 <= len(found) <= 11
     assert all(ends[0] <= one <= ends[1] for one in found)
+
+
+def test_equal_factors_are_equal_steps_up_a_log_axis() -> None:
+    chart = curves([Series("a", [0, 1, 2, 3], [0.1, 1.0, 10.0, 0.0])], "x", "y", log=True)
+    (d,) = re.findall(r'class="line first" d="([^"]*)"', chart)
+    heights = [float(y) for y in re.findall(r",([\d.]+)", d)]
+    assert len(heights) == 3
+    assert heights[0] - heights[1] == pytest.approx(heights[1] - heights[2], abs=0.2)
+    assert re.findall(r'class="end">([\d.]+)<', chart) == ["0.1", "0.2", "0.5", "1", "2", "5", "10"]

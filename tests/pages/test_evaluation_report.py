@@ -6,11 +6,12 @@ import html
 import re
 from typing import Any
 
-from molvae.pages.evaluation_report import evaluation_report
+from molvae.evaluation.published import PUBLISHED, SAMPLES, TEST_SIZE
+from molvae.pages.evaluation_report import EACH, EXACT, evaluation_report
 
 FIGURE = {"value": 0.25, "n": 1000, "low": 0.2, "high": 0.3}
 LACKING = {"value": None, "n": 0, "note": "no <b>file</b> was given"}
-SAMPLES: dict[str, Any] = {
+SAMPLES_TABLE: dict[str, Any] = {
     "sizes": {"samples": 1000, "test": 200},
     "rows": {
         "samples": {"valid": FIGURE, "novel": LACKING},
@@ -41,7 +42,7 @@ def text_of(page: str) -> str:
 
 
 def test_figures_notes_and_remarks_are_there() -> None:
-    page = evaluation_report({"samples": SAMPLES}, "Samples of mine", {"seed": "3"})
+    page = evaluation_report({"samples": SAMPLES_TABLE}, "Samples of mine", {"seed": "3"})
     text = text_of(page)
     assert "valid 0.2500 1.0000 0.2000 to 0.3000 1,000" in text
     assert "novel - 0" in text
@@ -51,7 +52,7 @@ def test_figures_notes_and_remarks_are_there() -> None:
 
 
 def test_a_latent_space_has_curves_and_a_verdict() -> None:
-    page = evaluation_report({"samples": SAMPLES, "latent_space": SPACE}, "a", {})
+    page = evaluation_report({"samples": SAMPLES_TABLE, "latent_space": SPACE}, "a", {})
     text = text_of(page)
     for words in ("The latent space is in use.", "3 could not be read", "7 were in the training"):
         assert words in text
@@ -62,3 +63,37 @@ def test_a_latent_space_has_curves_and_a_verdict() -> None:
         "Locality",
         "By noise level",
     ]
+
+
+def evaluated(test: int, samples: int = SAMPLES) -> dict[str, Any]:
+    """A report of so many held-out molecules and samples."""
+    fcd = {"FCD/Test": {"value": 0.1163, "n": samples}}
+    figures = {"Reconstruction": {EXACT: {"value": 0.959, "n": 2000}}}
+    rows = {"samples": fcd, "random training molecules": {"FCD/Test": {"value": 0.05, "n": 9}}}
+    table = SAMPLES_TABLE | {"sizes": {"samples": samples, "test": test}, "rows": rows}
+    return {"samples": table, "latent_space": SPACE | {"figures": figures}}
+
+
+def test_a_model_stands_among_published_ones_with_their_sources() -> None:
+    text = text_of(evaluation_report(evaluated(TEST_SIZE), "a", {}))
+    assert "this model, samples 95.9 0.1163" in text
+    for one in PUBLISHED:
+        share = "not reported" if one.exact is None else f"{100 * one.exact:.1f}"
+        assert f"{one.name} {share} {one.fcd:.3g}" in text
+        assert one.source in text
+    assert "FCD falls with the number" not in text
+    few = text_of(evaluation_report(evaluated(TEST_SIZE, 500), "a", {}))
+    assert "This is of 500, and FCD falls with the number" in few
+
+
+def test_other_test_sets_are_not_held_against_those_of_moses() -> None:
+    assert "published" not in text_of(evaluation_report(evaluated(5000), "a", {}))
+
+
+def test_samples_stand_beside_other_molecules() -> None:
+    sets = {"samples": ["C" * size for size in range(1, 30)] + ["C1CC"] * 30, "others": ["N", ""]}
+    page = evaluation_report({"samples": SAMPLES_TABLE}, "a", {}, sets)
+    first, second = page[page.index("<h3>samples") :].split("<h3>others")
+    assert first.count("<svg") == EACH
+    assert second.count("<svg") == 1
+    assert "C1CC" not in page

@@ -299,9 +299,7 @@ def test_words_that_cannot_stand_in_a_card_are_refused(
     assert read_words(path) == "café"
 
 
-def test_a_model_is_drawn_at_the_temperature_of_its_export(
-    tiny_run: Path, tmp_path: Path
-) -> None:
+def test_a_model_is_drawn_at_the_temperature_of_its_export(tiny_run: Path, tmp_path: Path) -> None:
     cold = Codec.load(export_model(tiny_run, tmp_path / "cold", temperature=0.25))
     params = resolved(cold, SamplingParams())
     assert params.temperature == 0.25
