@@ -15,6 +15,9 @@ from pathlib import Path
 from harness import Harness, Result
 from trainings import trials
 
+from molvae.datasets.dataset import Dataset
+from molvae.errors import MolvaeError
+
 PRECIOUS = "precious\n"
 
 
@@ -62,6 +65,15 @@ def left_in(folder: Path) -> list[str]:
     return [f"left behind: {path.name}" for path in folder.iterdir() if path.name != "old.csv"]
 
 
+def problems_of_dataset(folder: Path) -> list[str]:
+    """Problem of a prepared data set, if it is not whole."""
+    try:
+        Dataset.load(folder)
+    except MolvaeError as error:
+        return [f"{folder.name} is not whole: {error}"]
+    return []
+
+
 def workers_of(process: int) -> list[int]:
     """The processes that one has started."""
     found = []
@@ -80,8 +92,18 @@ def ended(process: int) -> bool:
 
 
 def interruptions(lab: Harness, rounds: int) -> Iterator[Result]:
-    """Signals and kill -9 to commands that write a file in place of an older one."""
-    lines = verbs(lab)
+    """Signals and kill -9 to commands that write a file in place of an older one.
+
+    What is there afterwards is the older file, or the whole new one: a signal may come between the
+    last rename and the end of the process."""
+    lines, whole = verbs(lab), dict[str, bytes]()
+    for verb, line in lines.items():
+        output = lab.new_run().with_suffix(".csv" if verb != "prepare" else "")
+        code, said = lab.forked(lab.command(*line, "-o", output))
+        if code:
+            raise SystemExit(f"undisturbed {verb} ended with {code}: {said[-300:]}")
+        if verb != "prepare":
+            whole[verb] = output.read_bytes()
 
     def stopped(one: tuple[str, str, int, float]) -> list[str]:
         verb, name, times, delay = one
@@ -101,11 +123,16 @@ def interruptions(lab: Harness, rounds: int) -> Iterator[Result]:
 
         force = () if verb == "prepare" else ("--force",)
         code, said = lab.forked(lab.command(*lines[verb], "-o", output, *force), send)
-        found = ["a traceback"] if "Traceback" in said else []
-        expected = -signal.SIGKILL if number == signal.SIGKILL else 128 + number
-        if code not in (0, expected):
+        found = [f"a traceback: {said[-3000:]}"] if "Traceback" in said else []
+        # Before the command has run a line the system itself ends it, which shells say as 128 more.
+        expected = {-number} if number == signal.SIGKILL else {-number, 128 + number}
+        if code not in {0, *expected}:
             found.append(f"it ended with {code}: {said[-300:]}")
-        if code and verb != "prepare" and output.read_text() != PRECIOUS:
+        if verb == "prepare":
+            if output.exists():
+                found += problems_of_dataset(output)
+                shutil.rmtree(output)
+        elif code and output.read_bytes() not in (PRECIOUS.encode(), whole[verb]):
             found.append("the older file is gone")
         if number != signal.SIGKILL and code:
             found += left_in(folder)

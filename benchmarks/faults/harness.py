@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from molvae_cli import start
 
 from molvae.config import from_dict
 from molvae.datasets.prepare import prepare
@@ -181,13 +182,11 @@ class Harness:
         return os.waitstatus_to_exitcode(status), said
 
     def command(self, *args: object) -> Callable[[], object]:
-        """The command line as work for :meth:`forked`."""
+        """The installed command as work for :meth:`forked`."""
 
         def work() -> None:
-            from molvae_cli.main import main
-
             torch.set_num_threads(1)
-            main([str(arg) for arg in args])
+            start([str(arg) for arg in args])
 
         return work
 
