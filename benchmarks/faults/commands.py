@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from harness import Harness, Result
+from harness import Harness, Result, say
 from trainings import trials
 
 from molvae.datasets.dataset import Dataset
@@ -114,7 +114,12 @@ def interruptions(lab: Harness, rounds: int) -> Iterator[Result]:
             output.write_text(PRECIOUS)
         children: list[int] = []
 
+        def work() -> object:
+            say("begun")
+            return lab.command(*lines[verb], "-o", output, *force)()
+
         def send(process: int, words: io.BufferedReader) -> None:
+            words.readline()  # not before that: what runs after a fork is not the command's
             time.sleep(delay)
             children.extend(workers_of(process))
             for _ in range(times):
@@ -122,7 +127,7 @@ def interruptions(lab: Harness, rounds: int) -> Iterator[Result]:
                 time.sleep(0.02)
 
         force = () if verb == "prepare" else ("--force",)
-        code, said = lab.forked(lab.command(*lines[verb], "-o", output, *force), send)
+        code, said = lab.forked(work, send)
         found = [f"a traceback: {said[-3000:]}"] if "Traceback" in said else []
         # Before the command has run a line the system itself ends it, which shells say as 128 more.
         expected = {-number} if number == signal.SIGKILL else {-number, 128 + number}

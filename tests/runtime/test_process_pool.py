@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 
 from molvae.errors import MoleculeError, MolvaeError
-from molvae.runtime.process_pool import chunked, default_workers, map_chunks
+from molvae.runtime.process_pool import chunked, default_workers, forks_workers, map_chunks
+from molvae.runtime.signals import Stopped, answered
 
 
 def double(chunk: list[int]) -> list[int]:
@@ -164,6 +165,26 @@ def test_closing_early_ends_workers_that_are_still_writing() -> None:
     assert no_workers_left()
 
 
+@pytest.mark.skipif(not forks_workers(), reason="workers are not forked")
+def test_a_signal_in_a_hook_of_a_fork_is_not_forgotten() -> None:
+    coming = [signal.SIGTERM]
+
+    def hook() -> None:
+        while coming:
+            signal.raise_signal(coming.pop())
+
+    def stop(number: int, _: object) -> None:
+        raise Stopped(number)
+
+    os.register_at_fork(after_in_parent=hook)  # for good: it does nothing once the signal came
+    with answered(stop), pytest.raises(Stopped):
+        list(map_chunks(double, ([n] for n in range(10)), 2))
+    until = time.monotonic() + 5
+    while not no_workers_left() and time.monotonic() < until:
+        time.sleep(0.01)
+    assert no_workers_left()
+
+
 def test_one_worker_is_this_process_and_two_are_not() -> None:
     assert list(map_chunks(name_process, [[1]], 1)) == [os.getpid()]
     assert os.getpid() not in set(map_chunks(name_process, [[1], [2]], 2))
@@ -285,7 +306,7 @@ def test_torch_works_in_workers_also_when_it_had_threads_before(tmp_path: Path) 
         [sys.executable, str(script)], stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     try:
-        assert (run.communicate(timeout=60)[1], run.returncode) == ("", 0)
+        assert (run.communicate(timeout=240)[1], run.returncode) == ("", 0)
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(run.pid, signal.SIGKILL)  # workers that wait for ever too
