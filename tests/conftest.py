@@ -1,4 +1,4 @@
-"""What the tests share: real molecules, a tiny data set, and two tiny trained models.
+"""Fixtures that tests share: real molecules, a tiny data set, and two tiny trained models.
 
 One thread for torch: several test machines share their cores, and tiny products gain nothing from
 more."""
@@ -91,7 +91,7 @@ def molecules() -> list[str]:
 
 @pytest.fixture(scope="session")
 def molecules_csv(molecules: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same as a CSV file."""
+    """Path of these molecules as a CSV file."""
     path = tmp_path_factory.mktemp("data") / "molecules.csv"
     path.write_text("smiles\n" + "\n".join(molecules) + "\n", encoding="ascii")
     return path
@@ -111,7 +111,7 @@ def put(tmp_path: Path) -> Any:
 
 @pytest.fixture(scope="session")
 def tiny_dataset(molecules_csv: Path) -> Any:
-    """The same as a prepared data set."""
+    """Data set prepared of these molecules."""
     from molvae.datasets.prepare import prepare
 
     return prepare([molecules_csv], tiny_config().data, workers=1).dataset
@@ -222,7 +222,7 @@ def memorised(memorised_run: Path) -> Any:
 
 
 class Ended(NamedTuple):
-    """How one of several processes ended: its exit code, stdout and stderr."""
+    """End of one of several processes: its exit code, stdout and stderr."""
 
     code: int
     out: str
