@@ -12,7 +12,9 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 from typing import Any, NamedTuple
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -219,6 +221,22 @@ def memorised(memorised_run: Path) -> Any:
     from molvae.generation.codec import Codec
 
     return Codec.load(str(memorised_run))
+
+
+@pytest.fixture(scope="session")
+def served() -> Any:
+    """The context in which a server answers, in a thread of its own."""
+
+    @contextmanager
+    def serving(server: Any) -> Iterator[Any]:
+        with server:
+            thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+            thread.start()
+            yield server
+            server.shutdown()
+            thread.join()
+
+    return serving
 
 
 class Ended(NamedTuple):
