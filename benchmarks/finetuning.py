@@ -1,4 +1,4 @@
-"""What it is worth to begin with a trained model: held-out figures against epochs, beside a
+"""Gain of beginning with a trained model: held-out figures against epochs, beside a
 training from nothing.
 
     python benchmarks/finetuning.py zinc250k.csv.gz --from moses --rows 2000 --rows 20000 --epochs

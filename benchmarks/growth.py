@@ -41,7 +41,7 @@ LOOKS = 0.05  # seconds between two looks at the memory
 
 
 class Cost(NamedTuple):
-    """What a run took: seconds, and MB at the highest, of the process alone and of all together."""
+    """Cost of a run: seconds, and MB at the highest, of the process alone and of all together."""
 
     seconds: float
     alone: float
@@ -49,7 +49,7 @@ class Cost(NamedTuple):
 
 
 def status_of(process: int) -> dict[str, str]:
-    """What the kernel says of a process; nothing once it is gone."""
+    """Status of a process, as the kernel gives it; nothing once it is gone."""
     try:
         lines = Path(f"/proc/{process}/status").read_text().splitlines()
     except OSError:

@@ -35,6 +35,12 @@ def sources(folder: str = "molvae") -> list[Path]:
     return sorted((ROOT / folder).rglob("*.py"))
 
 
+def all_sources() -> list[Path]:
+    """Every Python file that belongs to the repository."""
+    folders = ("molvae", "cli", "tests", "benchmarks", "examples", "recipes")
+    return [path for folder in folders for path in sources(folder)]
+
+
 @cache
 def tree_of(path: Path) -> ast.Module:
     """The syntax tree of a file."""
@@ -171,7 +177,7 @@ def files_by_folder(folder: str = "molvae") -> dict[Path, int]:
 def main() -> None:
     """Print the figures."""
     paths = sources()
-    texts = [text for path in paths for _, text in docstrings(path)]
+    texts = [text for path in all_sources() for _, text in docstrings(path)]
     chain, bad = longest_chain(), sum(map(opens_badly, texts))
     lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in paths)
     most = max(files_by_folder().items(), key=lambda item: item[1])
@@ -181,7 +187,7 @@ def main() -> None:
         "tokens of code": f"{sum(map(code_tokens, paths)):,}",
         "longest import chain": f"{len(chain)} ({' -> '.join(chain)})",
         "most modules in a folder": f"{most[1]} ({most[0].relative_to(ROOT)})",
-        "docstrings that open badly": f"{bad} of {len(texts)}, {bad / len(texts):.1%}",
+        "openings of docstrings that are bad": f"{bad} of {len(texts)}, {bad / len(texts):.1%}",
         "comment lines per code line": (
             f"{sum(map(comment_lines, paths)) / sum(map(code_lines, paths)):.3f}"
         ),

@@ -1,4 +1,4 @@
-"""Where a model slips: which molecules it does not rebuild greedily, at which symbol, which draws
+"""Mistakes of a model: molecules that it does not rebuild greedily, at which symbol, and draws that
 are not canonical.
 
     python benchmarks/mistakes.py heldout.smi -m druglike

@@ -69,7 +69,7 @@ class OriginalVAE(nn.Module):
         return ids
 
     def loss(self, molecules: list[Tensor], weight: float) -> Tensor:
-        """What its trainer descends."""
+        """Loss that its trainer descends."""
         kl, reconstruction = self.inner(sorted(molecules, key=len, reverse=True))
         total: Tensor = weight * kl + reconstruction
         return total

@@ -1,4 +1,4 @@
-"""What the matrix products of `molvae.chem.fingerprints` save, beside RDKit's similarities.
+"""Time that the matrix products of `molvae.chem.fingerprints` save, beside RDKit's similarities.
 
     python benchmarks/own_code_chem.py
 

@@ -1,4 +1,4 @@
-"""How fast everything is that is not the network: reading, scoring and starting, beside the bare
+"""Speed of all that is not the network: reading, scoring and starting, beside the bare
 work.
 
     python benchmarks/pipeline.py molecules.csv.gz -m model/
@@ -43,7 +43,7 @@ PARTS = ("prepare", "score", "start")
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """What a piece of work takes."""
+    """Time of a piece of work, in seconds."""
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
@@ -60,7 +60,7 @@ def in_turn(rounds: int, *works: Callable[[], float]) -> list[float]:
 
 
 def encode_bare(smiles: list[str]) -> int:
-    """What no preparation can do without: parse, write canonical SMILES, translate to SELFIES."""
+    """Do what every preparation has to: parse, write canonical SMILES, translate to SELFIES."""
     RDLogger.DisableLog("rdApp.*")
     for one in smiles:
         with suppress(selfies.EncoderError):

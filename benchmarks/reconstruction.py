@@ -1,4 +1,4 @@
-"""How many molecules of files models read, and rebuild exactly from their latent.
+"""Count the molecules of files that models read, and rebuild exactly from their latent.
 
     python benchmarks/reconstruction.py heldout.smi drugs.smi -m druglike -m zinc
     python benchmarks/reconstruction.py moses_test.csv.gz -m moses --count 20000

@@ -1,5 +1,5 @@
-"""What noise level, temperature and prior to sample a model at, judged on molecules held out of its
-training.
+"""Compare noise levels, temperatures and priors to sample a model at, judged on molecules held out
+of its training.
 
     python benchmarks/sampling.py -m model/ --data prepared/ --level 0 --level 0.3 --temperature 1
     --temperature 0.9

@@ -1,4 +1,4 @@
-"""How fast molvae is on this machine, beside the reference VAE and what the hardware gives, in one
+"""Speed of molvae on this machine, beside the reference VAE and what the hardware gives, in one
 run.
 
     python benchmarks/speed.py -m model/ --data molecules.csv.gz
@@ -77,7 +77,7 @@ def product_rate(kind: torch.dtype) -> float:
 
 
 def canonicalise(smiles: list[str]) -> list[str]:
-    """What RDKit alone does: parse and write canonical SMILES."""
+    """Do what RDKit alone does: parse and write canonical SMILES."""
     RDLogger.DisableLog("rdApp.*")
     return [Chem.MolToSmiles(Chem.MolFromSmiles(one)) for one in smiles]
 
@@ -153,7 +153,7 @@ def reference_rates(
 
 
 def draw(codec: Codec, params: sampling.SamplingParams, numbers: list[int]) -> int:
-    """How many molecules are in the blocks that are drawn, in a worker process."""
+    """Number of molecules in the blocks that are drawn, in a worker process."""
     torch.set_num_threads(1)
     return sum(len(sampling.draw_block(codec, params, number).lengths) for number in numbers)
 

@@ -20,7 +20,7 @@ from .options import (
     model_option,
     output_option,
     report_option,
-    scorer_timeout_option,
+    scorer_options,
     seed_option,
     workers_option,
 )
@@ -45,15 +45,7 @@ Examples:
 @click.option(
     "--target", multiple=True, metavar="NAME=VALUE:TOLERANCE", help="A property at a value."
 )
-@click.option(
-    "--scorer",
-    "scorers",
-    multiple=True,
-    metavar="FILE.PY:FUNCTION",
-    help="A score of your own: a Python function that takes an RDKit molecule and returns a "
-    "number. It is maximised, unless --minimize or --target names the function.",
-)
-@scorer_timeout_option
+@scorer_options("It is maximised, unless --minimize or --target names the function.")
 @click.option("--start", metavar="FILE", help="Molecules to begin with, such as leads.")
 @click.option(
     "--similarity",

@@ -109,64 +109,61 @@ def named_model(ctx: click.Context, param: click.Parameter, value: str | None) -
     return str(pretrained.find(value))
 
 
-def output_option(command: Command) -> Command:
-    """``-o``: where the result goes."""
-    return click.option(
-        "-o",
-        "--output",
-        default="-",
-        metavar="PATH",
-        help="File to write, - for stdout; compressed if it ends in .gz.",
-    )(command)
+output_option = click.option(
+    "-o",
+    "--output",
+    default="-",
+    metavar="PATH",
+    help="File to write, - for stdout; compressed if it ends in .gz.",
+)
+"""``-o``: where the result goes."""
+
+force_option = click.option("--force", is_flag=True, help="Overwrite what is already there.")
+"""``--force``: overwrite."""
+
+report_option = click.option(
+    "--report",
+    "page",
+    metavar="PATH",
+    help="Page to write too, .html: one file to look at, without a network.",
+)
+"""``--report``: a page beside the table."""
+
+excel_safe_option = click.option(
+    "--excel-safe",
+    is_flag=True,
+    help="Put an apostrophe before text that a spreadsheet would run as a formula; numbers "
+    "stay as they are.",
+)
+"""``--excel-safe``, for verbs that write text of the user's: molvae's own is no formula."""
+
+column_option = click.option(
+    "--column",
+    metavar="NAME",
+    help="Column with the SMILES, by name or number. [default: found by name or content]",
+)
+"""``--column``: which column holds the SMILES."""
+
+workers_option = click.option(
+    "--workers",
+    type=Count(1, 1024),
+    metavar="N",
+    help="Worker processes, at most 1024. [default: every core]",
+)
+"""``--workers``: processes."""
 
 
-def force_option(command: Command) -> Command:
-    """``--force``: overwrite."""
-    return click.option("--force", is_flag=True, help="Overwrite what is already there.")(command)
-
-
-def report_option(command: Command) -> Command:
-    """``--report``: a page beside the table."""
-    return click.option(
-        "--report",
-        "page",
-        metavar="PATH",
-        help="Page to write too, .html: one file to look at, without a network.",
-    )(command)
-
-
-def excel_safe_option(command: Command) -> Command:
-    """``--excel-safe``, for verbs that write text of the user's: molvae's own is no formula."""
-    return click.option(
-        "--excel-safe",
-        is_flag=True,
-        help="Put an apostrophe before text that a spreadsheet would run as a formula; numbers "
-        "stay as they are.",
-    )(command)
-
-
-def column_option(command: Command) -> Command:
-    """``--column``: which column holds the SMILES."""
-    return click.option(
-        "--column",
-        metavar="NAME",
-        help="Column with the SMILES, by name or number. [default: found by name or content]",
-    )(command)
-
-
-def workers_option(command: Command) -> Command:
-    """``--workers``: processes."""
-    return click.option(
-        "--workers",
-        type=Count(1, 1024),
-        metavar="N",
-        help="Worker processes, at most 1024. [default: every core]",
-    )(command)
-
-
-def scorer_timeout_option(command: Command) -> Command:
-    """``--scorer-timeout``."""
-    return click.option(
+def scorer_options(more: str) -> Callable[[Command], Command]:
+    """``--scorer``, ``more`` said of it, and ``--scorer-timeout``."""
+    scorer = click.option(
+        "--scorer",
+        "scorers",
+        multiple=True,
+        metavar="FILE.PY:FUNCTION",
+        help="A score of your own: a Python function that takes an RDKit molecule and returns a "
+        f"number. {more}",
+    )
+    timeout = click.option(
         "--scorer-timeout",
         type=Number(0.0, 1e6, open_low=True),
         default=None,
@@ -175,28 +172,26 @@ def scorer_timeout_option(command: Command) -> Command:
         "started.  [default: no limit]",
         # Without a limit, too, a scorer runs in a process of its own, which it may kill.
         callback=lambda ctx, _, value: value or (math.inf if ctx.params["scorers"] else 0.0),
-    )(command)
+    )
+    return lambda command: scorer(timeout(command))
 
 
-def seed_option(command: Command) -> Command:
-    """``--seed``: randomness."""
-    return click.option(
-        "--seed",
-        type=Count(0, 2**63 - 1),
-        default=0,
-        metavar="N",
-        help="The same seed, the same result.",
-    )(command)
+seed_option = click.option(
+    "--seed",
+    type=Count(0, 2**63 - 1),
+    default=0,
+    metavar="N",
+    help="The same seed, the same result.",
+)
+"""``--seed``: randomness."""
 
-
-def device_option(command: Command) -> Command:
-    """``--device``: what computes."""
-    return click.option(
-        "--device",
-        default="auto",
-        metavar="DEVICE",
-        help="auto, cpu, cuda, cuda:N or mps; auto takes a GPU if there is one.",
-    )(command)
+device_option = click.option(
+    "--device",
+    default="auto",
+    metavar="DEVICE",
+    help="auto, cpu, cuda, cuda:N or mps; auto takes a GPU if there is one.",
+)
+"""``--device``: what computes."""
 
 
 def chosen_device(name: str) -> str:

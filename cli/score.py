@@ -12,7 +12,7 @@ from .options import (
     force_option,
     output_option,
     report_option,
-    scorer_timeout_option,
+    scorer_options,
     workers_option,
 )
 
@@ -52,21 +52,13 @@ def print_list(context: click.Context, _: click.Parameter, wanted: bool) -> None
     callback=print_list,
     help="Show the scores.",
 )
-@click.option(
-    "--scorer",
-    "scorers",
-    multiple=True,
-    metavar="FILE.PY:FUNCTION",
-    help="A score of your own: a Python function that takes an RDKit molecule and returns a "
-    "number. May be given several times; its column has the function's name.",
-)
+@scorer_options("May be given several times; its column has the function's name.")
 @click.option(
     "--parent",
     is_flag=True,
     help="Score the parent, without salts and solvents and neutralised, in place of the molecule "
     "as it is written; a column `parent` says what that is.",
 )
-@scorer_timeout_option
 @excel_safe_option
 @column_option
 @report_option

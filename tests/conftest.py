@@ -1,4 +1,4 @@
-"""What the tests share: real molecules, a tiny data set, and two tiny trained models.
+"""Fixtures that tests share: real molecules, a tiny data set, and two tiny trained models.
 
 One thread for torch: several test machines share their cores, and tiny products gain nothing from
 more."""
@@ -12,7 +12,9 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 from typing import Any, NamedTuple
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -91,7 +93,7 @@ def molecules() -> list[str]:
 
 @pytest.fixture(scope="session")
 def molecules_csv(molecules: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same as a CSV file."""
+    """Path of these molecules as a CSV file."""
     path = tmp_path_factory.mktemp("data") / "molecules.csv"
     path.write_text("smiles\n" + "\n".join(molecules) + "\n", encoding="ascii")
     return path
@@ -111,7 +113,7 @@ def put(tmp_path: Path) -> Any:
 
 @pytest.fixture(scope="session")
 def tiny_dataset(molecules_csv: Path) -> Any:
-    """The same as a prepared data set."""
+    """Data set prepared of these molecules."""
     from molvae.datasets.prepare import prepare
 
     return prepare([molecules_csv], tiny_config().data, workers=1).dataset
@@ -221,8 +223,24 @@ def memorised(memorised_run: Path) -> Any:
     return Codec.load(str(memorised_run))
 
 
+@pytest.fixture(scope="session")
+def served() -> Any:
+    """The context in which a server answers, in a thread of its own."""
+
+    @contextmanager
+    def serving(server: Any) -> Iterator[Any]:
+        with server:
+            thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+            thread.start()
+            yield server
+            server.shutdown()
+            thread.join()
+
+    return serving
+
+
 class Ended(NamedTuple):
-    """How one of several processes ended: its exit code, stdout and stderr."""
+    """End of one of several processes: its exit code, stdout and stderr."""
 
     code: int
     out: str

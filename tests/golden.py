@@ -38,7 +38,7 @@ def write(path: Path, samples: list[Sample]) -> None:
 
 
 def differences(path: Path, samples: list[Sample]) -> list[str]:
-    """What is not as it was written down, a sentence for each molecule; SMILES are compared in
+    """Differences from what was written down, a sentence for each molecule; SMILES are compared in
     canonical form.
     """
     with open(path, newline="", encoding="ascii") as handle:

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..pages.page import asset, render
+from ..pages.page import render
 from ..pages.structures import structures
-from ..pages.table_report import DRAWER, DRAWN, LICENCE, numbers_of
+from ..pages.table_report import DRAWING, DRAWN, drawer_of, numbers_of
 from .projection import Floats, Projection
 
 POINTS = 20_000
@@ -89,16 +89,14 @@ def map_page(
             "first": -1 if first is None else shades.index(first),
         }
     }
-    if not few:
-        data["licence"] = asset(LICENCE)
-        facts = dict(facts) | {"drawing": "SmilesDrawer 2.4.1, MIT licence"}
+    drawer = [] if few else drawer_of(data)
     return render(
         "map.html",
         title=title,
-        facts=facts,
+        facts=facts if few else {**facts, **DRAWING},
         data=data,
         styles=["map.css"],
-        scripts=["map.js"] if few else [DRAWER, "drawn.js", "map.js"],
+        scripts=[*drawer, "map.js"],
         words=f"{words} {axes_in_words(projection)}".strip(),
         shades=shades,
         first=first,

@@ -29,8 +29,8 @@ NARROW = 10
 
 EMPTY = Markup("")
 
-DRAWER = "vendor/smiles-drawer.min.js"
-LICENCE = "vendor/smiles-drawer.LICENSE.md"
+DRAWING = {"drawing": "SmilesDrawer 2.4.1, MIT licence"}
+"""Fact of a page whose molecules are drawn in the browser."""
 
 
 @dataclass(frozen=True)
@@ -103,16 +103,14 @@ def table_report(
             "smiles": None if drawn else rows.smiles,
         }
     }
-    if not drawn:
-        data["licence"] = asset(LICENCE)
-        facts = dict(facts) | {"drawing": "SmilesDrawer 2.4.1, MIT licence"}
+    drawer = [] if drawn else drawer_of(data)
     return render(
         "report.html",
         title=title,
-        facts=facts,
+        facts=facts if drawn else {**facts, **DRAWING},
         data=data,
         styles=["report.css"],
-        scripts=["report.js"] if drawn else [DRAWER, "drawn.js", "report.js"],
+        scripts=[*drawer, "report.js"],
         columns=columns,
         cards=cards_of(rows, columns, pictures),
         drawn=drawn,
@@ -121,6 +119,12 @@ def table_report(
         above=above,
         below=below,
     )
+
+
+def drawer_of(data: dict[str, Any]) -> list[str]:
+    """Scripts that draw molecules in the browser; their licence is added to the page's data."""
+    data["licence"] = asset("vendor/smiles-drawer.LICENSE.md")
+    return ["vendor/smiles-drawer.min.js", "drawn.js"]
 
 
 def columns_of(rows: Rows, reference: Mapping[str, Sequence[float]]) -> list[Column]:

@@ -1,4 +1,4 @@
-"""What the tests of the command line share: the installed command, in this process and in one of
+"""Fixtures of the tests of the command line: the installed command, in this process and in one of
 its own.
 """
 
@@ -40,7 +40,7 @@ precision = "fp32"
 
 
 class Outcome(NamedTuple):
-    """What a command left: its exit code, stdout and stderr."""
+    """End of a command: its exit code, stdout and stderr."""
 
     code: int
     out: str

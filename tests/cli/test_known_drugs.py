@@ -1,4 +1,4 @@
-"""What a chemist tries first works without naming a model: well-known molecules come back."""
+"""Well-known molecules, which a chemist tries first, come back without naming a model."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import pytest
 
 
 def tally(err: str) -> tuple[int, int, int]:
-    """What stderr says was drawn, written and dropped."""
+    """Counts of drawn, written and dropped on stderr."""
     found = re.search(r"^([\d,]+) drawn, ([\d,]+) written(.*)$", err, re.MULTILINE)
     assert found
     dropped = re.findall(r"([\d,]+) dropped \(", found[3])

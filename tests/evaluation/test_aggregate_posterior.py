@@ -1,4 +1,4 @@
-"""What is said of many posteriors together is true where the truth is known."""
+"""Figures of many posteriors together are true where the truth is known."""
 
 from __future__ import annotations
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -15,7 +13,7 @@ from hypothesis import strategies as st
 
 from molvae.chem.molecule import smiles_hashes
 from molvae.errors import UsageError
-from molvae.evaluation import distribution_metrics, reference_statistics
+from molvae.evaluation import distribution_metrics
 from molvae.evaluation.distribution_metrics import (
     Figures,
     evaluate_samples,
@@ -59,25 +57,6 @@ def fixture_figures() -> Figures:
 @pytest.fixture(scope="module")
 def small_reference() -> ReferenceSet:
     return reference_set(TEST, fcd=False)
-
-
-@pytest.fixture
-def fake_chemnet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """ChemNet replaced by 512 numbers drawn from a molecule's text, and three molecules enough for
-    it.
-    """
-
-    def activations() -> Callable[[Sequence[str]], np.ndarray]:
-        return lambda smiles: np.stack(
-            [np.random.default_rng([*text.encode()]).normal(size=512) for text in smiles]
-        )
-
-    monkeypatch.setattr("molvae.evaluation.fcd._chemnet", activations)
-    monkeypatch.setattr("molvae.evaluation.fcd._torch_threads_shared", nullcontext)
-    monkeypatch.setattr(reference_statistics, "version", lambda name: "0")
-    for module in (distribution_metrics, reference_statistics):
-        monkeypatch.setattr(module, "fcd_installed", lambda: True)
-        monkeypatch.setattr(module, "MINIMUM", 3)
 
 
 @pytest.mark.parametrize(("name", "value"), PUBLISHED.items())

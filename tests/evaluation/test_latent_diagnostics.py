@@ -1,4 +1,4 @@
-"""What is said of a latent space is true of spaces whose truth is known, and never a number that is
+"""Figures of a latent space are true of spaces whose truth is known, and never a number that is
 none.
 """
 

@@ -4,8 +4,7 @@ damaged.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -36,24 +35,6 @@ def count_describing(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return calls
 
 
-@pytest.fixture
-def few_suffice(monkeypatch: pytest.MonkeyPatch) -> None:
-    """ChemNet replaced by 512 numbers drawn from a molecule's text, and three molecules enough for
-    it.
-    """
-
-    def activations() -> Callable[[Sequence[str]], np.ndarray]:
-        return lambda smiles: np.stack(
-            [np.random.default_rng([*text.encode()]).normal(size=512) for text in smiles]
-        )
-
-    monkeypatch.setattr("molvae.evaluation.fcd._chemnet", activations)
-    monkeypatch.setattr("molvae.evaluation.fcd._torch_threads_shared", nullcontext)
-    monkeypatch.setattr(reference_statistics, "fcd_installed", lambda: True)
-    monkeypatch.setattr(reference_statistics, "version", lambda name: "0")
-    monkeypatch.setattr(reference_statistics, "MINIMUM", 3)
-
-
 def equal(first: ReferenceSet, second: ReferenceSet) -> bool:
     ours, theirs = first.statistics, second.statistics
     return (
@@ -75,7 +56,7 @@ def equal(first: ReferenceSet, second: ReferenceSet) -> bool:
     )
 
 
-@pytest.mark.usefixtures("few_suffice")
+@pytest.mark.usefixtures("fake_chemnet")
 def test_what_is_read_back_is_what_was_computed(
     tmp_path: Path, count_describing: list[int]
 ) -> None:
@@ -94,7 +75,7 @@ def test_other_content_is_computed_anew(tmp_path: Path, count_describing: list[i
 
 
 @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 half a file", b"not an archive"])
-@pytest.mark.usefixtures("few_suffice")
+@pytest.mark.usefixtures("fake_chemnet")
 def test_a_damaged_file_is_computed_and_written_again(
     tmp_path: Path, count_describing: list[int], damage: bytes
 ) -> None:
@@ -118,7 +99,7 @@ def test_arrays_of_the_wrong_shape_are_not_believed(
     assert len(count_describing) == 2
 
 
-@pytest.mark.usefixtures("few_suffice")
+@pytest.mark.usefixtures("fake_chemnet")
 def test_moments_are_added_to_statistics_that_were_made_without(tmp_path: Path) -> None:
     assert reference_set(SMILES, cache_folder=tmp_path, fcd=False).moments is None
     added = reference_set(SMILES, cache_folder=tmp_path).moments

@@ -42,7 +42,7 @@ TEST = [
 
 
 class Draw(NamedTuple):
-    """What a model might draw."""
+    """Draw that a model might make."""
 
     smiles: str
     canonical: bool = True

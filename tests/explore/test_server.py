@@ -6,7 +6,6 @@ import http.client
 import json
 import socket
 from collections.abc import Callable, Iterator
-from threading import Thread
 from typing import Any, NamedTuple
 
 import pytest
@@ -34,14 +33,10 @@ def refuse(_: dict[str, Any]) -> Any:
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
+def server(served: Any) -> Iterator[Server]:
     """A server of a page and two actions."""
-    with Server("<p>page</p>", {"echo": lambda asked: asked, "refuse": refuse}) as made:
-        thread = Thread(target=made.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
+    with served(Server("<p>page</p>", {"echo": lambda asked: asked, "refuse": refuse})) as made:
         yield made
-        made.shutdown()
-        thread.join()
 
 
 @pytest.fixture

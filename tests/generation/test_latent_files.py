@@ -148,7 +148,7 @@ def npz(**named: Any) -> bytes:
 
 
 class Bomb:
-    """What runs a command where it is unpickled."""
+    """Object that runs a command where it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

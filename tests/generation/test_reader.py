@@ -1,4 +1,4 @@
-"""What a model can read becomes symbols; for all else there is a reason, and what to do."""
+"""Molecules that a model can read become symbols; else there is a reason, and what to do."""
 
 from __future__ import annotations
 

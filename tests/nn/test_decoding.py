@@ -34,12 +34,12 @@ def codes() -> Tensor:
 
 
 def written_by(tiny_model: Any, codes: Tensor, **options: Any) -> Written:
-    """What the model writes, greedily unless told otherwise."""
+    """Ids that the model writes, greedily unless told otherwise."""
     return write(tiny_model.model, tiny_model.vocabulary.alphabet, codes, **options)
 
 
 def repacked(tiny_model: Any, written: Written) -> tuple[Packed, Any]:
-    """What was written, as the model would be shown it."""
+    """Pack what was written as the model would be shown it."""
     lengths = written.lengths.astype(np.int64)
     batch = pack(
         np.concatenate(written.molecules()),

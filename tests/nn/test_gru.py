@@ -64,7 +64,7 @@ def numbers(
 def of_torch(
     layer: GRU, x: Tensor, constant: Tensor | None, h0: Tensor, sizes: list[int]
 ) -> list[Tensor]:
-    """The same from torch's own ``nn.GRU`` in float64, the constant written beside every step's
+    """Results of torch's own ``nn.GRU`` in float64, the constant written beside every step's
     input.
     """
     judge = nn.GRU(layer.input_size + layer.constant_size, layer.hidden_size).double()

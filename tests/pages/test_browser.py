@@ -1,10 +1,7 @@
-"""Pages in headless Chromium: quiet, alone, usable in both themes and on a phone.
-
-Skipped where Chromium or Playwright is missing."""
+"""Pages in headless Chromium: quiet, alone, usable in both themes and on a phone."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,10 +17,6 @@ from molvae.pages.table_report import DRAWN, Rows, table_report
 from molvae.pages.training_report import training_report
 from molvae.training.run_folder import COLUMNS
 
-CHROMIUM = shutil.which("chromium")
-playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
-
 DESK, PHONE = {"width": 1200, "height": 900}, {"width": 390, "height": 844}
 HOSTILE = (
     "<script>document.title='taken'</script>",
@@ -33,15 +26,6 @@ HOSTILE = (
     "a\u2028b\u2029c",
     "javascript:alert(1)",
 )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Headless Chromium."""
-    with playwright.sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield found
-        found.close()
 
 
 @pytest.fixture

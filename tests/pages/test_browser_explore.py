@@ -5,11 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -21,36 +19,18 @@ from molvae.explore.projection import Projection
 from molvae.explore.server import Server
 from molvae.explore.workbench import Workbench
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
-CHROMIUM = shutil.which("chromium")
 PATIENCE = 120_000  # ms: molecules are drawn, and machines are busy
 HOSTILE = ("<script>document.title='hit'</script>", '"><img src=x onerror=document.title="hit">')
 PHONE = {"width": 390, "height": 844}
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
-
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """A headless Chromium."""
-    with sync_api.sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield made
-        made.close()
-
-
-@pytest.fixture(scope="module")
-def server(tiny_model: Any) -> Iterator[Server]:
+def server(tiny_model: Any, served: Any) -> Iterator[Server]:
     """The explore page of the tiny model, its directions fitted."""
     bench = Workbench(tiny_model, 256)
-    with closing(bench), Server(explore_page("tiny"), bench.actions) as made:
+    with closing(bench), served(Server(explore_page("tiny"), bench.actions)) as made:
         bench.start()
-        thread = Thread(target=made.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
         yield made
-        made.shutdown()
-        thread.join()
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import pytest
 from molvae.pages.page import asset
 from molvae.pages.table_report import (
     DRAWN,
-    LICENCE,
     MOST,
     Reference,
     Rows,
@@ -74,7 +73,7 @@ def test_large_sets_are_drawn_on_scroll_by_a_licensed_script() -> None:
     page = table_report(rows_of(cells, "smiles", "n"), "many", {})
     assert '<svg class="mol"' not in page
     assert asset("vendor/smiles-drawer.min.js") in page
-    assert embedded(page, "licence") == asset(LICENCE)
+    assert embedded(page, "licence") == asset("vendor/smiles-drawer.LICENSE.md")
     data = embedded(page, "rows")
     assert isinstance(data, dict)
     assert data["smiles"] == [row[0] for row in cells]

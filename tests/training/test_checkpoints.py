@@ -1,4 +1,4 @@
-"""What was stopped goes on bit for bit, from the newest of its steps that is sound."""
+"""Stopped trainings go on bit for bit, from the newest of their steps that is sound."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def untimed(record: Step | Epoch) -> Any:
 def stopped_and_resumed(
     dataset: Dataset, config: Any, records: int, run: Path
 ) -> tuple[bytes, bytes, list[Any]]:
-    """The same of a training that was saved after some records and taken up again from the
+    """Result of a training that was saved after some records and taken up again from the
     folder.
     """
     state = begin(dataset, config, CPU)

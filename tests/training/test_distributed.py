@@ -80,7 +80,7 @@ def train_in(run: Path, state: Any, dataset: Dataset, group: Group, stop_at: int
 
 
 def told(error: type[Exception], work: Any) -> str:
-    """What a piece of work says when it fails; nothing if it does not."""
+    """Words of a piece of work that fails; nothing if it does not."""
     try:
         work()
     except error as problem:
@@ -89,7 +89,7 @@ def told(error: type[Exception], work: Any) -> str:
 
 
 def child(folder: Path) -> None:
-    """What each of the two processes does."""
+    """Do the work of one of the two processes."""
     torch.set_num_threads(1)
     dataset, config = Dataset.load(folder / "prepared"), config_of(folder / "config.json")
     found: dict[str, Any] = {}
@@ -161,7 +161,7 @@ def left(
 
 @pytest.fixture(scope="module")
 def found(left: Path) -> list[dict[str, Any]]:
-    """What each of the two has found."""
+    """Findings of each of the two."""
     return [json.loads((left / f"found-{rank}.json").read_text()) for rank in (0, 1)]
 
 

@@ -38,7 +38,7 @@ def finish(run: Path, state: Any, dataset: Dataset, **options: Any) -> list[Any]
 
 
 def weights(run: Path) -> dict[str, bytes]:
-    """What the newest step of a run holds: its weights and its training state."""
+    """Content of the newest step of a run: its weights and its training state."""
     newest = model_folder.steps_of(run)[0]
     return {
         name: (newest / name).read_bytes() for name in ("model.safetensors", "training.safetensors")
@@ -64,7 +64,7 @@ def config(make_config: Any) -> Any:
 def whole(
     tiny_dataset: Dataset, make_config: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """The same training, which nothing stopped."""
+    """Training of these options that nothing stopped."""
     run = tmp_path_factory.mktemp("whole") / "run"
     config = make_config(epochs=3, batch_size=100)
     finish(run, start(run, tiny_dataset, config), tiny_dataset)
@@ -363,7 +363,7 @@ def test_the_same_files_are_prepared_once(
 
 
 def reads(folder: Path) -> bool:
-    """Whether a folder of the cache is sound."""
+    """True if a folder of the cache is sound."""
     try:
         run_folder.read_prepared(folder)
     except (InputError, OSError):
