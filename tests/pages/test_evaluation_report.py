@@ -78,7 +78,9 @@ def test_a_model_stands_among_published_ones_with_their_sources() -> None:
     text = text_of(evaluation_report(evaluated(TEST_SIZE), "a", {}))
     assert "this model, samples 95.9 0.1163" in text
     for one in PUBLISHED:
-        assert f"{one.fcd:.3g} {one.source}" in text
+        share = "not reported" if one.exact is None else f"{100 * one.exact:.1f}"
+        assert f"{one.name} {share} {one.fcd:.3g}" in text
+        assert one.source in text
     assert "FCD falls with the number" not in text
     few = text_of(evaluation_report(evaluated(TEST_SIZE, 500), "a", {}))
     assert "This is of 500, and FCD falls with the number" in few

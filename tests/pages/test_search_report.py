@@ -23,7 +23,7 @@ def scoring(values: list[list[float]], prior: int, line: bool = False) -> Scorin
     for place, row in enumerate(values):
         source = "prior" if place < prior else "near"
         parents = (calls[-1].smiles,) if calls and line else ()
-        calls.append(Call(place, "C" * (place + 1), tuple(row), source, "ok", parents))
+        calls.append(Call(place, "C" * (place + 8), tuple(row), source, "ok", parents))
     return Scoring(calls, names, scores, scores == scores.max())
 
 
