@@ -82,9 +82,9 @@ def _ancestry(scoring: Scoring) -> Markup:
     return strips_of(
         [Strip(f"Best {rank}", _cells(line, scoring)) for rank, line in enumerate(lines, start=1)],
         "Ancestry of the best",
-        "Each molecule was proposed from the one before it, at times by way of others that were not "
-        "scored: drawn around it (near), between it and another, or made from its graph. Of several "
-        "parents the best is shown; what it lacks is marked.",
+        "Each molecule was proposed from the one before it, at times by way of others that were "
+        "not scored: drawn around it (near), between it and another, or made from its graph. Of "
+        "several parents the best is shown; what it lacks is marked.",
         chain=True,
     )
 
