@@ -20,7 +20,7 @@ MOST_DOTS = 4000
 """Molecules of a chart; of more, every second or third is drawn, the best in any case."""
 
 
-BEST = 5
+BEST = 3
 """Molecules whose ancestors are shown."""
 
 FIRST, LAST = 1, 10
@@ -85,8 +85,9 @@ def _ancestry(scoring: Scoring) -> Markup:
     return strips_of(
         [Strip(f"Best {rank}", _cells(line, scoring)) for rank, line in enumerate(lines, start=1)],
         "Ancestry of the best",
-        "Each molecule was drawn around the one before it (near), between it and another, or made "
-        "from its graph. Of several parents the best is shown; what the parent lacks is marked.",
+        "Each molecule was proposed from the one before it, at times by way of others that were "
+        "not scored: drawn around it (near), between it and another, or made from its graph. Of "
+        "several parents the best is shown; what it lacks is marked.",
         chain=True,
     )
 
