@@ -11,6 +11,7 @@ import logging
 import shlex
 import signal
 import sys
+import threading
 import time
 from importlib import import_module
 from typing import Any, NoReturn
@@ -140,6 +141,7 @@ def main(args: list[str] | None = None) -> NoReturn:
     # Objects made at the start stay: collecting among them often is in vain.
     gc.set_threshold(10_000, *limits[1:])
     code = 0
+    before, sys.unraisablehook = sys.unraisablehook, stop.swallowed
     try:
         with answered(stop.answer):
             code = run(args)
@@ -149,6 +151,7 @@ def main(args: list[str] | None = None) -> NoReturn:
             raise
     finally:
         gc.set_threshold(*limits)
+        sys.unraisablehook = before
     if stop.number is not None:
         note("Interrupted." if stop.number == signal.SIGINT else "Terminated.")
         code = 128 + stop.number
@@ -216,3 +219,14 @@ class Stop:
         if time.monotonic() - self.last > self.PATIENCE:
             self.last = time.monotonic()
             raise Stopped(number)
+
+    def swallowed(self, found: sys.UnraisableHookArgs) -> None:
+        """Answer exceptions that Python swallows, in a destructor or a hook of a fork: that of a
+        signal comes again at once, and what fails while it unwinds is its consequence."""
+        if self.number is None:
+            sys.__unraisablehook__(found)
+        elif isinstance(found.exc_value, Stopped):
+            self.last = float("-inf")
+            again = threading.Timer(0.01, signal.raise_signal, [self.number])
+            again.daemon = True
+            again.start()

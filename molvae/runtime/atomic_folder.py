@@ -84,8 +84,8 @@ def commit_folder(path: Path, files: Mapping[str, bytes], *, kind: str, version:
     """Write ``files`` as the new folder ``path``, which must not exist yet, in one rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = _aside(path)
-    aside.mkdir()
-    try:
+    try:  # before the folder is made: a signal may come between any two steps
+        aside.mkdir()
         sums = {}
         for name, content in files.items():
             write_file(aside / name, content)

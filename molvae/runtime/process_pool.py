@@ -33,7 +33,7 @@ from threading import Event
 from typing import Any, Generic, NoReturn, TypeVar
 
 from ..errors import MolvaeError
-from .signals import STOPS, deferred
+from .signals import STOPS
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -213,8 +213,7 @@ class _Worker:
                 "ignore", r".*fork\(\) may lead to deadlocks", DeprecationWarning
             )
             try:
-                with deferred():
-                    self._process.start()
+                self._process.start()
             except (AttributeError, TypeError, pickle.PicklingError) as error:
                 raise MolvaeError(f"{error}: it cannot be sent to a worker; {_HINT}") from error
         # The far end must stay open in the worker only, or its death would go unnoticed.

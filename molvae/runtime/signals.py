@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -51,19 +50,3 @@ def answered(
     finally:
         for number, old in taken.items():
             signal.signal(number, old)
-
-
-@contextmanager
-def deferred() -> Iterator[None]:
-    """Answer signals after a piece of work, such as a fork: an exception that comes out of a hook
-    which runs at one is printed and forgotten, by Python itself."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # Python answers signals in its main thread alone
-        return
-    came: list[int] = []
-    try:
-        with answered(lambda number, _: came.append(number)):
-            yield
-    finally:
-        for number in came[:1]:
-            signal.raise_signal(number)

@@ -6,14 +6,20 @@ from __future__ import annotations
 
 import csv
 import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import molvae_cli.main as main_module
 import pytest
 from molvae_cli.main import VERBS
+
+from molvae.runtime.process_pool import forks_workers, map_chunks
 
 
 def test_no_arguments_show_the_verbs_and_exit_2(molvae: Any) -> None:
@@ -254,3 +260,50 @@ def test_python_dash_m_runs_the_command_line() -> None:
         [sys.executable, "-m", "molvae", "--version"], capture_output=True, text=True, check=True
     )
     assert done.stdout.startswith("molvae ")
+
+
+class Dying:
+    """An object in whose destructor a signal comes."""
+
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        time.sleep(0)
+
+
+def in_a_destructor() -> None:
+    Dying()
+
+
+def in_a_hook_of_a_fork() -> None:
+    coming = [signal.SIGTERM]
+
+    def hook() -> None:
+        while coming:
+            signal.raise_signal(coming.pop())
+
+    os.register_at_fork(before=hook)  # for good: it does nothing once the signal came
+    list(map_chunks(list, ([n] for n in range(4)), 2))
+
+
+@pytest.mark.skipif(not forks_workers(), reason="workers are not forked")
+@pytest.mark.parametrize("moment", [in_a_destructor, in_a_hook_of_a_fork])
+def test_a_signal_that_python_swallows_stops_all_the_same(
+    moment: Callable[[], None], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    went_on: list[bool] = []
+
+    def work(args: list[str] | None) -> int:
+        moment()
+        for _ in range(3000):
+            time.sleep(0.01)
+        went_on.append(True)
+        return 0
+
+    monkeypatch.setattr(main_module, "run", work)
+    hook = sys.unraisablehook
+    with pytest.raises(SystemExit) as end:
+        main_module.main([])
+    assert end.value.code == 143
+    assert not went_on
+    assert capfd.readouterr().err == "Terminated.\n"
+    assert sys.unraisablehook is hook

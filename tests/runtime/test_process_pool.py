@@ -18,8 +18,7 @@ from pathlib import Path
 import pytest
 
 from molvae.errors import MoleculeError, MolvaeError
-from molvae.runtime.process_pool import chunked, default_workers, forks_workers, map_chunks
-from molvae.runtime.signals import Stopped, answered
+from molvae.runtime.process_pool import chunked, default_workers, map_chunks
 
 
 def double(chunk: list[int]) -> list[int]:
@@ -162,26 +161,6 @@ def test_closing_early_ends_workers_that_are_still_writing() -> None:
     results = map_chunks(write_much, ([n] for n in range(1000)), 2)
     assert len(next(results)) == 1_000_000
     results.close()  # type: ignore[attr-defined]
-    assert no_workers_left()
-
-
-@pytest.mark.skipif(not forks_workers(), reason="workers are not forked")
-def test_a_signal_in_a_hook_of_a_fork_is_not_forgotten() -> None:
-    coming = [signal.SIGTERM]
-
-    def hook() -> None:
-        while coming:
-            signal.raise_signal(coming.pop())
-
-    def stop(number: int, _: object) -> None:
-        raise Stopped(number)
-
-    os.register_at_fork(after_in_parent=hook)  # for good: it does nothing once the signal came
-    with answered(stop), pytest.raises(Stopped):
-        list(map_chunks(double, ([n] for n in range(10)), 2))
-    until = time.monotonic() + 5
-    while not no_workers_left() and time.monotonic() < until:
-        time.sleep(0.01)
     assert no_workers_left()
 
 

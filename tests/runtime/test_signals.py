@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 
 import pytest
 
-from molvae.runtime.signals import STOPS, Stopped, answered, deferred, is_stop
+from molvae.runtime.signals import STOPS, Stopped, answered, is_stop
 
 
 def test_every_signal_that_stops_is_answered_and_given_back() -> None:
@@ -41,39 +40,3 @@ def test_only_a_real_stop_is_one() -> None:
             assert not is_stop(KeyboardInterrupt()), "nobody but a scorer raises it"
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.parametrize("number", STOPS)
-def test_a_signal_within_is_answered_once_and_after(number: int) -> None:
-    told: list[str] = []
-
-    def stop(number: int, _: object) -> None:
-        told.append("stopped")
-        raise Stopped(number)
-
-    def work() -> None:
-        with deferred():
-            signal.raise_signal(number)
-            signal.raise_signal(number)
-            told.append("done")
-
-    with answered(stop):
-        with pytest.raises(Stopped):
-            work()
-        assert told == ["done", "stopped"]
-        with deferred():
-            told.append("again")
-    assert told == ["done", "stopped", "again"]
-
-
-def test_signals_are_left_to_the_main_thread() -> None:
-    told: list[str] = []
-
-    def work() -> None:
-        with deferred():
-            told.append("done")
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
-    assert told == ["done"]
