@@ -45,7 +45,7 @@ BLOCK = 1024
 PATIENCE = 50
 """Draws, for every molecule asked for, after which sampling gives up finding more distinct ones."""
 
-PART = 512
+PART = 256
 """Draws around latents that a thread takes at a time."""
 
 LIKELY = 0.8
