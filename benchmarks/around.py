@@ -5,10 +5,12 @@
 Paths have eleven points, the ends included. Neighbour similarity is Tanimoto of Morgan fingerprints
 (radius 2, 2048 bits) of molecules that follow each other; worst is that of the largest step of each
 path, averaged over paths; Spearman is of the place on the path and the similarity to its start
-(median). Analogs: leads for which as many as asked for were found inside the window, and seconds a
-lead once the model is loaded. Windows: of molecules with canonical SELFIES, the share that is new
-and inside a window that holds a twentieth of those of the prior, as `molvae sample --with` draws
-them and from the prior."""
+(median). Analogs: leads for which as many as asked for were found inside the window, seconds and
+processor seconds a lead once the model is loaded, and how different they are: 1 less the mean
+Tanimoto similarity of all pairs. Windows: of molecules with canonical SELFIES, the share that is
+new and inside a window that holds a twentieth of those of the prior, as `molvae sample --with`
+draws them and from the prior, and how different both kinds are. `--skip` passes over molecules, so
+that choices are made on others than those reported."""
 
 from __future__ import annotations
 
@@ -20,6 +22,7 @@ from itertools import pairwise
 import click
 import numpy as np
 
+from molvae.chem.fingerprints import LEAD_BITS, fingerprint_of_text, mean_similarities
 from molvae.datasets.table_reader import open_table
 from molvae.errors import UsageError
 from molvae.generation.analogs import Wanted, analogs
@@ -54,10 +57,20 @@ def spearman(values: list[float]) -> float:
     return float(np.corrcoef(np.arange(len(values)), ranks(values))[0, 1])
 
 
+def diversity(smiles: list[str]) -> float:
+    """1 less the mean Tanimoto similarity of all pairs of different molecules."""
+    count = len(smiles)
+    if count < 2:
+        return 0.0
+    bits = np.stack([fingerprint_of_text(one, LEAD_BITS) for one in smiles])
+    plain, _ = mean_similarities(bits)
+    return float(1 - (plain.mean() * count - 1) / (count - 1))
+
+
 def paths(codec: Codec, readings: list[Reading], count: int) -> None:
     """Walk between pairs of molecules and print what the paths are like."""
     means, worst, orders, exact, distinct = [], [], [], 0, []
-    began = time.perf_counter()
+    began, busy = time.perf_counter(), time.process_time()
     for one, other in zip(readings[:count], readings[count : 2 * count], strict=True):
         molecules = [point.smiles for point in interpolate(codec, one.smiles, other.smiles)]
         steps = [tanimoto(a, b) for a, b in pairwise(molecules)]
@@ -66,19 +79,19 @@ def paths(codec: Codec, readings: list[Reading], count: int) -> None:
         orders.append(spearman([tanimoto(molecules[0], each) for each in molecules]))
         exact += (molecules[0], molecules[-1]) == (one.smiles, other.smiles)
         distinct.append(len(set(molecules)))
-    spent = (time.perf_counter() - began) / count
-    print("| paths | neighbours | worst | Spearman | ends exact | distinct | seconds |")
-    print("|---|---|---|---|---|---|---|")
+    spent, busy = (time.perf_counter() - began) / count, (time.process_time() - busy) / count
+    print("| paths | neighbours | worst | Spearman | ends exact | distinct | seconds | processor |")
+    print("|---|---|---|---|---|---|---|---|")
     print(
         f"| {count} | {np.mean(means):.3f} | {np.mean(worst):.3f} | {np.median(orders):.3f} | "
-        f"{exact / count:.1%} | {np.mean(distinct):.1f} | {spent:.2f} |\n"
+        f"{exact / count:.1%} | {np.mean(distinct):.1f} | {spent:.2f} | {busy:.2f} |\n"
     )
 
 
 def leads(codec: Codec, readings: list[Reading], wanted: Wanted, n: int, title: str) -> None:
     """Look for analogs of molecules and print how many were found."""
-    full, found, draws = 0, [], []
-    began = time.perf_counter()
+    full, found, draws, apart = 0, [], [], []
+    began, busy = time.perf_counter(), time.process_time()
     for reading in readings:
         try:
             some, drawn = analogs(codec, reading, n, wanted)
@@ -87,20 +100,24 @@ def leads(codec: Codec, readings: list[Reading], wanted: Wanted, n: int, title: 
         full += len(some) == n
         found.append(len(some))
         draws.append(drawn)
-    spent = (time.perf_counter() - began) / max(1, len(found))
-    print("| leads | asked for | all found | found, mean | draws, mean | seconds |")
-    print("|---|---|---|---|---|---|")
+        apart.append([one.smiles for one in some])
+    spent, busy = time.perf_counter() - began, time.process_time() - busy
+    different = np.mean([diversity(some) for some in apart if len(some) > 1] or [0.0])
+    each = max(1, len(found))
+    print("| leads | asked for | all found | found | draws | seconds | processor | diversity |")
+    print("|---|---|---|---|---|---|---|---|")
     print(
-        f"| {len(found)} | {n} {title} | {full / max(1, len(found)):.1%} | {np.mean(found):.1f} | "
-        f"{np.mean(draws):,.0f} | {spent:.2f} |\n"
+        f"| {len(found)} | {n} {title} | {full / each:.1%} | {np.mean(found):.1f} | "
+        f"{np.mean(draws):,.0f} | {spent / each:.2f} | {busy / each:.2f} | {different:.3f} |\n",
+        flush=True,
     )
 
 
 def windows(codec: Codec, n: int, seed: int) -> None:
     """Draw inside windows of several properties and print how many of the molecules hit."""
     some = list(sample(codec, 4096, SamplingParams(seed + 1), Filters(), workers=1))
-    print("| window | the prior's molecules | of chosen latents | draws | found | seconds |")
-    print("|---|---|---|---|---|---|")
+    print("| window | of the prior | of chosen | draws | found | seconds | diversity | prior's |")
+    print("|---|---|---|---|---|---|---|---|")
     for name, low, high in PLACES:
         every = Conditions((Condition(name, -math.inf, math.inf),))
         values = [every.values(one.smiles)[0] for one in some]
@@ -112,10 +129,16 @@ def windows(codec: Codec, n: int, seed: int) -> None:
         conditions, params = Conditions((window,)), SamplingParams(seed)
         found = list(sample_within(codec, n, conditions, params, hits=hits))
         spent = time.perf_counter() - began
+        theirs = [
+            one.smiles
+            for one, value in zip(some, values, strict=True)
+            if window.low <= value <= window.high
+        ]
         print(
             f"| {name} {window.low:.4g} to {window.high:.4g} | "
             f"{hits.prior_hits / hits.prior:.1%} | {hits.chosen_hits / max(1, hits.chosen):.1%} | "
-            f"{hits.draws:,} | {len(found)} | {spent:.1f} |",
+            f"{hits.draws:,} | {len(found)} | {spent:.1f} | "
+            f"{diversity([one.smiles for one in found]):.3f} | {diversity(theirs):.3f} |",
             flush=True,
         )
     print()
@@ -129,14 +152,17 @@ def windows(codec: Codec, n: int, seed: int) -> None:
 @click.option(
     "--windows", "inside", type=int, default=500, show_default=True, help="Molecules a window."
 )
+@click.option("--skip", type=int, default=0, help="Molecules to pass over.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the choice of molecules.")
-def main(molecules: str, model: str, pairs: int, count: int, inside: int, seed: int) -> None:
+def main(
+    molecules: str, model: str, pairs: int, count: int, inside: int, skip: int, seed: int
+) -> None:
     """Measure all and print the tables."""
     codec = Codec.load(str(pretrained.find(model)))
     with open_table(molecules) as table:
         rows = [record.smiles for record in table]
     random.Random(seed).shuffle(rows)
-    found = read_all(codec.reader, rows[: 3 * max(2 * pairs, count, 10)])
+    found = read_all(codec.reader, rows[skip : skip + 3 * max(2 * pairs, count, 10)])
     readings = [one for one in found if isinstance(one, Reading)]
     interpolate(codec, readings[-1].smiles, readings[-2].smiles)  # compiled before it is timed
     if inside:

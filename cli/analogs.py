@@ -105,9 +105,10 @@ def analogs(
     """Draw distinct molecules around each LEAD, a SMILES, or a file of them.
 
     A row for every analog, the most similar first: lead, its SMILES, similarity, the noise level it
-    was drawn at (the higher, the nearer to the lead), and log p(x|z) of the draw in nats. Draws
-    whose SELFIES is not canonical are left out, as molvae sample does. The same seed gives the same
-    analogs. What was found, and in how many draws, is said on stderr."""
+    was drawn at (the higher, the nearer to the lead), and log p(x|z) of the draw in nats. Some
+    draws begin as the lead does, so that large leads have analogs too. Draws whose SELFIES is not
+    canonical are left out, as molvae sample does. The same seed gives the same analogs. What was
+    found, and in how many draws, is said on stderr."""
     from molvae.chem.scoring import plan_scores, stream
     from molvae.datasets.text_files import cell, row_writer
     from molvae.errors import MoleculeError, UsageError

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem, DataStructs
+from rdkit.rdBase import BlockLogs
 
 RADIUS = 2
 BITS = 1024
@@ -40,6 +41,21 @@ def packed_fingerprint(mol: Chem.Mol, bits: int = BITS) -> Fingerprints:
     """
     text = DataStructs.BitVectToBinaryText(morgan_generator(bits).GetFingerprint(mol))
     return np.frombuffer(text, dtype=np.uint64)
+
+
+def fingerprint_of_text(smiles: str, bits: int = BITS) -> Fingerprints:
+    """:func:`packed_fingerprint` of a SMILES that RDKit wrote, in less than half of the time.
+
+    Aromatic atoms, charges and hydrogens stand in such a text, so nothing is perceived but rings.
+
+    >>> int(np.bitwise_count(fingerprint_of_text("CCO")).sum())
+    6
+    """
+    with BlockLogs():
+        mol = Chem.MolFromSmiles(smiles, sanitize=False)
+    mol.UpdatePropertyCache(False)
+    Chem.FastFindRings(mol)
+    return packed_fingerprint(mol, bits)
 
 
 @cache
@@ -86,10 +102,10 @@ def nearest_other_similarity(fingerprints: Fingerprints) -> Floats:
     return nearest.astype(np.float64)
 
 
-def all_similarities(fingerprints: Fingerprints) -> NDArray[np.float32]:
-    """Tanimoto similarity of every pair, ``(n, n)``."""
-    table = np.zeros((len(fingerprints), len(fingerprints)), np.float32)
-    for rows, start, block in _blocks(fingerprints, fingerprints):
+def all_similarities(queries: Fingerprints, references: Fingerprints) -> NDArray[np.float32]:
+    """Tanimoto similarity of every query with every reference, ``(n, m)``."""
+    table = np.zeros((len(queries), len(references)), np.float32)
+    for rows, start, block in _blocks(queries, references):
         table[rows, start : start + block.shape[1]] = block
     return table
 

@@ -3,8 +3,8 @@
 The first draws are the prior's. Properties are then regressed on the latents of the molecules that
 were drawn, at every noise level, and of many latents those are decoded for which the regression
 gives the conditions the highest probability. Latents come from the prior and from around molecules
-that met the conditions, at levels at which most new ones are found; some draws go on coming from
-the prior alone.
+that met the conditions, at levels at which most new ones are found; some draws begin as such a
+molecule does, and some go on coming from the prior alone.
 
     N molecules, C conditions, Z latent
 """
@@ -31,6 +31,7 @@ from .sampling import (
     Filters,
     Sample,
     SamplingParams,
+    begun_as,
     draw_at,
     draw_samples,
     highest_level,
@@ -41,7 +42,7 @@ from .sampling import (
 
 Floats = NDArray[np.float64]
 
-ROUND = 768
+ROUND = 1024
 """Draws of a round of chosen latents. Part of what a seed means."""
 
 PRIOR_ROUNDS = 8
@@ -60,8 +61,23 @@ SEEDS = 256
 """Molecules, at most, that a round draws around: those found last."""
 
 LEVELS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-"""Noise levels of chosen latents, as shares of the model's highest. Each is an arm twice: latents
-of the prior, then latents around molecules."""
+"""Noise levels of chosen latents, as shares of the model's highest."""
+
+
+class Arm(NamedTuple):
+    """A way of drawing: the level, latents ``around`` molecules found or else of the prior, and the
+    share of such a molecule's symbols that the draw begins with."""
+
+    level: float
+    around: bool
+    share: float = 0.0
+
+
+ARMS = (
+    *(Arm(level, False) for level in LEVELS),
+    *(Arm(level, True) for level in LEVELS),
+    *(Arm(level, True, share) for level in (0.6, 0.8) for share in (0.4, 0.6, 0.8)),
+)
 
 CANDIDATES = 64
 """Latents of which one is chosen."""
@@ -160,8 +176,8 @@ class Hits:
     prior_hits: int = 0
     chosen: int = 0
     chosen_hits: int = 0
-    tried: Floats = field(default_factory=lambda: np.zeros(2 * len(LEVELS)))
-    yielded: Floats = field(default_factory=lambda: np.zeros(2 * len(LEVELS)))
+    tried: Floats = field(default_factory=lambda: np.zeros(len(ARMS)))
+    yielded: Floats = field(default_factory=lambda: np.zeros(len(ARMS)))
 
 
 class Regression(NamedTuple):
@@ -284,9 +300,10 @@ def sample_within(
             arms = arms_of(hits, bool(regressed), bool(found))
             rng = np.random.default_rng([params.seed, number])
             windows = conditions.windows if regressed else ()
-            z = choose(codec, learned, arms, list(found)[-SEEDS:], windows, rng)
-            levels = highest_level(codec) * np.array(LEVELS)[arms % len(LEVELS)]
-            drawn = draw_at(codec, z, levels, params.seed, number * ROUND, filters.known)
+            z, given = choose(codec, learned, arms, list(found)[-SEEDS:], windows, rng)
+            levels = highest_level(codec) * np.array([one.level for one in ARMS])[arms]
+            first = number * ROUND
+            drawn = draw_at(codec, z, levels, params.seed, first, filters, given)
         number += 1
         hits.draws += len(drawn)
         for one, arm in zip(drawn, arms.tolist(), strict=True):
@@ -312,8 +329,8 @@ def count(hits: Hits, arm: int, hit: bool) -> None:
 
 def arms_of(hits: Hits, from_prior: bool, around: bool) -> NDArray[np.int64]:
     """The arm of each draw of a round, ``(ROUND,)``: those that have yielded most, most often."""
-    half = len(LEVELS)
-    arms = np.arange(0 if from_prior else half, 2 * half if around else half)
+    open_to = {False: from_prior, True: around}
+    arms = np.array([place for place, arm in enumerate(ARMS) if open_to[arm.around]])
     picked: NDArray[np.int64] = arms[shares(hits.yielded[arms], hits.tried[arms], ROUND)]
     return picked
 
@@ -325,25 +342,30 @@ def choose(
     molecules: Sequence[str],
     windows: Sequence[Condition],
     rng: np.random.Generator,
-) -> Latents:
+) -> tuple[Latents, NDArray[np.int64]]:
     """A latent for each arm ``(B,)``, ``(B, Z)``: of the prior, or around ``molecules``, those for
-    which the regression gives ``windows`` the highest probability."""
+    which the regression gives ``windows`` the highest probability; and the ids that each draw
+    begins with, ``(B, S)``, -1 from where it goes on by itself."""
     readings = [one for one in read_all(codec.reader, molecules, 1) if isinstance(one, Reading)]
     means = codec.encode_readings(readings)
     z = np.zeros((len(arms), codec.latent), np.float32)
-    for arm in np.unique(arms):
-        rows = np.flatnonzero(arms == arm)
-        level = highest_level(codec) * LEVELS[arm % len(LEVELS)]
+    given = np.full((len(arms), max((len(one.ids) for one in readings), default=0)), -1)
+    for place in np.unique(arms):
+        arm, rows = ARMS[place], np.flatnonzero(arms == place)
+        level = highest_level(codec) * arm.level
         size = len(rows) * (CANDIDATES if windows else 1)
-        candidates = rng.standard_normal((size, codec.latent), np.float32)
-        if arm >= len(LEVELS) and len(means):
-            around = means[rng.integers(len(means), size=size)]
-            candidates = noised(codec, around, np.full(size, level), candidates)
+        candidates, owners = rng.standard_normal((size, codec.latent), np.float32), None
+        if arm.around and len(means):
+            owners = rng.integers(len(means), size=size)
+            candidates = noised(codec, means[owners], np.full(size, level), candidates)
+        order = np.arange(size)
         if windows:
-            regression = learned.regression(codec, level)
-            good = regression.log_probability(candidates, windows)
+            good = learned.regression(codec, level).log_probability(candidates, windows)
             # Gumbel noise makes it a draw without replacement, in proportion to probability.
-            order = np.argsort(-(good + rng.gumbel(size=size)), kind="stable")
-            candidates = candidates[order[: len(rows)]]
-        z[rows] = candidates
-    return z
+            order = np.argsort(-(good + rng.gumbel(size=size)), kind="stable")[: len(rows)]
+        z[rows] = candidates[order]
+        if arm.share and owners is not None:
+            for row, owner in zip(rows, owners[order], strict=True):
+                begun = begun_as(readings[owner], arm.share)
+                given[row, : len(begun)] = begun
+    return z, given

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import groupby, pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ from ..chem.fingerprints import (
     LEAD_BITS,
     Fingerprints,
     all_similarities,
+    fingerprint_of_text,
     packed_fingerprint,
     similarity,
 )
@@ -145,47 +146,65 @@ def walk(codec: Codec, start: str, end: str, curve: Latents, steps: int) -> list
         return [start] * steps
     if steps == 2:
         return [start, end]
-    gathered = dict.fromkeys([start, end])
+    gathered = Gathered([start, end])
     for beam in beam_search(codec, codec.check_latents(curve[1:-1]), WIDTH):
-        gathered |= dict.fromkeys(one.smiles for one in beam if one.canonical)
-    gathered |= around(codec, curve, LEVELS * DRAWS, 0)
-    chain = best_chain(similarities(gathered), steps)
+        gathered.add(one.smiles for one in beam if one.canonical)
+    gathered.add(around(codec, curve, LEVELS * DRAWS, 0))
+    chain = best_chain(gathered.alike, steps)
     for number in range(ROUNDS):
-        names = list(gathered)
-        path = [names[place] for place in chain]
-        gathered |= between(codec, path, number + 1)
-        chain = best_chain(similarities(gathered), steps)
-    names = list(gathered)
-    return [names[place] for place in chain]
+        gathered.add(between(codec, gathered, chain, number + 1))
+        chain = best_chain(gathered.alike, steps)
+    return [gathered.smiles[place] for place in chain]
 
 
-def between(codec: Codec, path: Sequence[str], seed: int) -> dict[str, None]:
-    """Molecules drawn between those of the largest steps of a path."""
-    steps = [tanimoto(one, other) for one, other in pairwise(path)]
+class Gathered:
+    """Molecules gathered for a path, each once, and the similarities ``alike`` ``(N, N)`` of all
+    pairs."""
+
+    def __init__(self, molecules: Iterable[str]) -> None:
+        self.smiles: list[str] = []
+        self.bits = np.zeros((0, LEAD_BITS // 64), np.uint64)
+        self.alike = np.zeros((0, 0), np.float32)
+        self.add(molecules)
+
+    def add(self, molecules: Iterable[str]) -> None:
+        """Add those, as RDKit writes them, that are not there."""
+        before, there = len(self.smiles), set(self.smiles)
+        new = [one for one in dict.fromkeys(molecules) if one not in there]
+        if not new:
+            return
+        bits = np.stack([fingerprint_of_text(one, LEAD_BITS) for one in new])
+        self.smiles += new
+        self.bits = np.concatenate([self.bits, bits])
+        sides = all_similarities(bits, self.bits)  # (new, N)
+        table = np.empty((len(self.smiles), len(self.smiles)), np.float32)
+        table[:before, :before] = self.alike
+        table[before:], table[:, before:] = sides, sides.T
+        self.alike = table
+
+
+def between(codec: Codec, gathered: Gathered, chain: Sequence[int], seed: int) -> list[str]:
+    """Molecules drawn between those of the largest steps of a chain."""
+    steps = [gathered.alike[one, other] for one, other in pairwise(chain)]
     largest = np.argsort(steps, kind="stable")[:GAPS]
-    sides = [path[place + side] for place in largest for side in (0, 1)]
+    sides = [gathered.smiles[chain[place + side]] for place in largest for side in (0, 1)]
     readings = read_all(codec.reader, sides, workers=1)
     if not all(isinstance(one, Reading) for one in readings):
-        return {}  # it writes larger molecules than it reads
+        return []  # it writes larger molecules than it reads
     z = codec.encode_readings([one for one in readings if isinstance(one, Reading)])
     ends = zip(z[::2], z[1::2], strict=True)
     curve = np.array([slerp(one, other, t) for one, other in ends for t in BETWEEN])
     return around(codec, curve, GAP_LEVELS, seed)
 
 
-def around(codec: Codec, means: Latents, levels: Sequence[float], seed: int) -> dict[str, None]:
+def around(codec: Codec, means: Latents, levels: Sequence[float], seed: int) -> list[str]:
     """Molecules drawn around each of ``means`` ``(P, Z)``, one at each of ``levels``."""
     every = highest_level(codec) * np.tile(np.array(levels), len(means))
     drawn = draw_around(codec, means.repeat(len(levels), axis=0), every, seed)
-    return dict.fromkeys(one.smiles for one in drawn if isinstance(one, Sample))
+    return [one.smiles for one in drawn if isinstance(one, Sample)]
 
 
-def similarities(molecules: Iterable[str]) -> NDArray[np.float64]:
-    """Tanimoto similarities of all pairs, ``(N, N)``."""
-    return all_similarities(np.concatenate([fingerprint(one) for one in molecules])).astype(float)
-
-
-def best_chain(alike: NDArray[np.float64], steps: int) -> list[int]:
+def best_chain(alike: NDArray[np.floating[Any]], steps: int) -> list[int]:
     """The best chain of ``steps`` molecules from the first to the second, by the similarities
     ``alike`` ``(N, N)``.
 
@@ -199,7 +218,7 @@ def best_chain(alike: NDArray[np.float64], steps: int) -> list[int]:
     cost = np.where(way[:, None] < way, (1.0 - alike) ** POWER, np.inf)
     cost[:, 0] = cost[1] = np.inf  # nothing before the start, nothing after the end
     cost[0, 1] = (1.0 - alike[0, 1]) ** POWER  # also where both have the same fingerprint
-    total = np.full(count, np.inf)
+    total = np.full(count, np.inf, cost.dtype)
     total[0] = 0.0
     before: list[NDArray[np.int64]] = []
     reached = 0

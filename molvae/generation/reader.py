@@ -109,9 +109,9 @@ def molecules_of(written: Sequence[Ids], vocabulary: Vocabulary) -> list[Decoded
         return []
     lengths = np.array([len(ids) for ids in written])
     texts = decode_smiles(np.concatenate(written), lengths, vocabulary.alphabet)
-    with BlockLogs():
-        canonical_texts = [canonical_or_empty(text) for text in texts]
+    with BlockLogs():  # around a latent many draws are the same text
+        canonical = {text: canonical_or_empty(text) for text in dict.fromkeys(texts)}
     return [
-        Decoded(one, vocabulary.decode(ids))
-        for one, ids in zip(canonical_texts, written, strict=True)
+        Decoded(canonical[text], vocabulary.decode(ids))
+        for text, ids in zip(texts, written, strict=True)
     ]

@@ -37,7 +37,7 @@ from ..runtime.process_pool import chunked, default_workers, map_chunks
 from ..storage.known_molecules import KnownMolecules
 from ..training.schedules import generator_of
 from .codec import Codec, Latents
-from .reader import molecules_of
+from .reader import Reading, molecules_of
 
 BLOCK = 1024
 """Molecules drawn together. Part of what a seed means: changing it changes the samples."""
@@ -45,7 +45,7 @@ BLOCK = 1024
 PATIENCE = 50
 """Draws, for every molecule asked for, after which sampling gives up finding more distinct ones."""
 
-PART = 128
+PART = 256
 """Draws around latents that a thread takes at a time."""
 
 LIKELY = 0.8
@@ -313,7 +313,8 @@ def draw_around(
     levels: NDArray[np.float64],
     seed: int,
     first: int = 0,
-    known: KnownMolecules | None = None,
+    filters: Filters = DEFAULT_FILTERS,
+    given: NDArray[np.int64] | None = None,
 ) -> Sequence[Sample | str]:
     """Draw a molecule around each posterior mean ``(B, Z)``, at its noise level ``(B,)``; see
     :func:`draw_at`.
@@ -321,7 +322,7 @@ def draw_around(
     Means are as :meth:`Codec.encode` gives them, at the highest level; z = a mu + sqrt(1 - a²)
     noise at level a, from N(0, I) at 0 to the posterior at the highest."""
     noise = standard_normal((len(means), codec.latent), generator_of(seed, first)).numpy()
-    return draw_at(codec, noised(codec, means, levels, noise), levels, seed, first, known)
+    return draw_at(codec, noised(codec, means, levels, noise), levels, seed, first, filters, given)
 
 
 def noised(codec: Codec, means: Latents, levels: NDArray[np.float64], noise: Latents) -> Latents:
@@ -340,25 +341,35 @@ def draw_at(
     levels: NDArray[np.float64],
     seed: int,
     first: int = 0,
-    known: KnownMolecules | None = None,
+    filters: Filters = DEFAULT_FILTERS,
+    given: NDArray[np.int64] | None = None,
 ) -> Sequence[Sample | str]:
     """Draw a molecule from each latent ``(B, Z)``, at its noise level ``(B,)``.
 
-    Each is a sample, or the reason why it is left out: its SELFIES is not canonical, or it is
-    ``known``. A draw depends on the seed and on its number alone, from ``first`` on."""
+    Each is a sample, or the reason why ``filters`` leave it out; it begins with its ids in
+    ``given``, see :func:`molvae.nn.decoding.write`. A draw depends on the seed and on its number
+    alone, from ``first`` on."""
     z = codec.check_latents(latents)
     level = torch.from_numpy(levels).to(z)[:, None]
 
     def draw(start: int) -> list[Sample | str]:
         part = slice(start, start + PART)
-        rows: tuple[Tensor, Tensor] = z[part], level[part]
-        alphabet = codec.vocabulary.alphabet
-        written = decoding.write(codec.model, alphabet, rows[0], 1.0, seed, first + start, rows[1])
-        return to_samples(list(pairs_of(written)), codec.vocabulary, Filters(True, known))
+        begun = None if given is None else torch.from_numpy(given[part]).to(z.device)
+        more: tuple[int, int, Tensor, Tensor | None] = seed, first + start, level[part], begun
+        written = decoding.write(codec.model, codec.vocabulary.alphabet, z[part], 1.0, *more)
+        return to_samples(list(pairs_of(written)), codec.vocabulary, filters)
 
     with Threads(codec.model.device, len(z)) as threads:
         parts = threads.map(draw, range(0, len(z), PART))
     return [one for part in parts for one in part]
+
+
+def begun_as(reading: Reading, share: float) -> NDArray[np.int64]:
+    """The first ids of a molecule, a ``share`` of them, as many as it has; -1 for the others."""
+    given = np.full(len(reading.ids), -1)
+    kept = int(share * len(reading.ids))
+    given[:kept] = reading.ids[:kept]
+    return given
 
 
 def shares(hits: NDArray[np.float64], tried: NDArray[np.float64], count: int) -> NDArray[np.int64]:

@@ -52,14 +52,16 @@ def write(
     seed: int = 0,
     first: int = 0,
     level: Level = None,
+    given: Tensor | None = None,
 ) -> Written:
     """Write one molecule for every row of ``z`` (B, Z), taken to be of noise ``level``.
 
     ``alphabet`` is that of the model's vocabulary. Temperature 0, or less than :data:`COLDEST`,
     takes the likeliest symbol at every step; otherwise one is drawn from the logits divided by the
     temperature, by noise that depends on the ``seed`` and on the molecule's number alone; ``first``
-    is the number of the first. A molecule cannot end before it has an atom; one that reaches the
-    model's ``max_steps`` is ended there.
+    is the number of the first. ``given`` (B, S) holds ids that molecules begin with, none of them
+    the end, and -1 from where each goes on by itself. A molecule cannot end before it has an atom;
+    one that reaches the model's ``max_steps`` is ended there.
     """
     total, code = len(z), model.posterior.code(z, level)
     rows = torch.arange(total, device=z.device)
@@ -81,6 +83,8 @@ def write(
         last, chosen = (
             pick(logits) if greedy else draw(logits, temperature, seed, first + rows, step)
         )
+        if given is not None and step < given.shape[1]:
+            last, chosen = as_given(logits, given[rows, step], last, chosen)
         written.append((rows, last, chosen if spared is None else chosen + spared))
         alive = (last != END).nonzero()[:, 0]
         if not len(alive):
@@ -90,6 +94,17 @@ def write(
             decoder.keep(alive)
         prefixes.advance(rows.cpu(), last.cpu())
     return assembled(written, total, model.max_steps)
+
+
+def as_given(logits: Tensor, given: Tensor, last: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
+    """Symbols ``last`` (B) and their log-probabilities ``chosen`` (B) with those that are ``given``
+    (B), -1 where none is."""
+    some = (given >= 0).nonzero()[:, 0]
+    if not len(some):
+        return last, chosen
+    wanted = given[some]
+    values = -cross_entropy(logits[some], wanted)
+    return last.index_copy(0, some, wanted), chosen.index_copy(0, some, values.to(chosen))
 
 
 def assembled(written: list[tuple[Tensor, Tensor, Tensor]], total: int, steps: int) -> Written:

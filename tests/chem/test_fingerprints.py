@@ -12,6 +12,7 @@ from rdkit.Chem import rdFingerprintGenerator
 from molvae.chem import fingerprints
 from molvae.chem.fingerprints import (
     Fingerprints,
+    fingerprint_of_text,
     mean_similarities,
     nearest_other_similarity,
     nearest_similarity,
@@ -42,6 +43,30 @@ def test_similarities_are_those_of_rdkit(bits: int) -> None:
     ours = np.stack([packed_fingerprint(mol, bits) for mol in MOLS])
     got = [float(nearest_similarity(ours[:1], ours[[at]])[0]) for at in range(len(MOLS))]
     assert got == pytest.approx(expected, abs=1e-7)
+
+
+@pytest.mark.parametrize(
+    "smiles",
+    [
+        *SMILES,
+        "C[C@H](N)C(=O)[O-]",
+        "[H]/N=C(\\C)c1ccc[nH]1",
+        "[2H]C([2H])([2H])O",
+        "C[n+]1ccccc1",
+        "O=c1cc[nH]c2ccccc12",
+        "CP(=O)(O)O",
+        "CS(=O)(=O)c1ccc2c(c1)OCO2",
+        "C1CC2CCC1CC2",
+        "c1ccc(-c2ccccc2)cc1",
+        "C[N+](C)(C)CC(=O)[O-]",
+        "O=[N+]([O-])c1cccs1",
+    ],
+)
+def test_the_fingerprint_of_a_text_is_its_molecules(smiles: str) -> None:
+    mol = Chem.MolFromSmiles(smiles)
+    for bits in (1024, 2048):
+        ours = fingerprint_of_text(Chem.MolToSmiles(mol), bits)
+        np.testing.assert_array_equal(ours, packed_fingerprint(mol, bits))
 
 
 @settings(max_examples=15, deadline=None)

@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as arrays
 
 from molvae.errors import MoleculeError
 from molvae.generation.codec import lerp, slerp
-from molvae.generation.interpolation import best_chain, interpolate, similarities, tanimoto
+from molvae.generation.interpolation import Gathered, best_chain, interpolate, tanimoto
 
 VECTORS = arrays.arrays(np.float32, 6, elements=st.floats(-4, 4, width=32))
 PLACES = st.floats(0.0, 1.0)
@@ -105,12 +105,15 @@ def test_ends_that_no_fingerprint_tells_apart_are_still_the_ends() -> None:
     assert best_chain(alike((1.0, 0.3), (0.3,)), 5)[-1] == 1
 
 
-def test_similarities_are_those_of_a_path() -> None:
-    molecules = ["CCO", "CCCO", "c1ccccc1O", "CN1CCC[C@H]1c1cccnc1"]
-    table = similarities(molecules)
+def test_gathered_similarities_are_those_of_a_path() -> None:
+    molecules = ["CCO", "CCCO", "Oc1ccccc1", "CN1CCC[C@H]1c1cccnc1"]
+    gathered = Gathered(molecules[:2])
+    gathered.add([molecules[2], molecules[0]])
+    gathered.add(molecules)
+    gathered.add([])
+    assert gathered.smiles == molecules
     for (row, one), (column, other) in itertools.product(enumerate(molecules), repeat=2):
-        expected = tanimoto(one, other)
-        assert table[row, column] == pytest.approx(expected), (one, other)
+        assert gathered.alike[row, column] == pytest.approx(tanimoto(one, other)), (one, other)
 
 
 @pytest.mark.parametrize("steps", [2, 3, 11])

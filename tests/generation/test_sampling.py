@@ -17,6 +17,7 @@ from molvae.generation.sampling import (
     Sample,
     SamplingParams,
     Tally,
+    begun_as,
     draw_around,
     highest_level,
     sample,
@@ -231,3 +232,13 @@ def test_draws_go_where_most_was_found_and_everywhere_else_too() -> None:
     assert later.sum() == 512
     assert later.argmax() == 2
     assert later[2] > 4 * later[3] > 0
+
+
+def test_draws_begin_as_their_share_of_the_lead(memorised: Any, few: list[str]) -> None:
+    (lead,) = memorised.read(few[1:2])
+    assert begun_as(lead, 0.0).tolist() == [-1] * len(lead.ids)
+    assert begun_as(lead, 1.0).tolist() == lead.ids.tolist()
+    half = begun_as(lead, 0.5)
+    kept = len(lead.ids) // 2
+    assert half[:kept].tolist() == lead.ids[:kept].tolist()
+    assert set(half[kept:].tolist()) == {-1}

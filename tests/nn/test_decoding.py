@@ -85,6 +85,27 @@ def test_a_molecule_is_written_alike_in_any_company(
         assert together.lengths[7] == alone.lengths[0]
 
 
+def test_molecules_begin_with_the_ids_given(
+    tiny_model: Any, model: MoleculeVAE, codes: Tensor
+) -> None:
+    plain = written_by(tiny_model, codes, temperature=1.0, seed=1)
+    others = written_by(tiny_model, codes, temperature=1.0, seed=2)
+    given = torch.full((len(codes), 6), -1)
+    for row in range(0, len(codes), 2):
+        kept = min(4, int(others.lengths[row]))
+        given[row, :kept] = torch.from_numpy(others.ids[row, :kept].astype(np.int64))
+    written = written_by(tiny_model, codes, temperature=1.0, seed=1, given=given)
+    begun = given.numpy() >= 0
+    np.testing.assert_array_equal(written.ids[:, :6][begun], given.numpy()[begun])
+    np.testing.assert_array_equal(written.ids[1::2], plain.ids[1::2])
+    packed, order = repacked(tiny_model, written)
+    expected = model.log_likelihood(packed, codes[order]).numpy()
+    ended = written.lengths[order] < model.max_steps - 1
+    np.testing.assert_allclose(
+        written.log_likelihood[order][ended], expected[ended], rtol=1e-4, atol=1e-4
+    )
+
+
 def test_nothing_follows_the_end(tiny_model: Any, model: MoleculeVAE, codes: Tensor) -> None:
     written = written_by(tiny_model, codes, temperature=1.5, seed=1)
     for row, length in zip(written.ids, written.lengths, strict=True):
