@@ -134,7 +134,9 @@ def problem_of_vectors(chance: random.Random, codec: Any) -> str:
         with np.errstate(over="ignore"):
             decoded = codec.decode(z)
     except MolvaeError as error:
-        return f"refused: {error}" if finite and np.isfinite(z.astype(np.float32)).all() else ""
+        with np.errstate(over="ignore"):
+            fits = np.isfinite(z.astype(np.float32)).all()
+        return f"refused: {error}" if finite and fits else ""
     if not finite:
         return "a vector that is not finite was decoded"
     with BlockLogs():
@@ -248,6 +250,7 @@ class Account:
             problem = problem or f"took {took:.1f} seconds"
         if problem:
             self.faults.append(f"{kind} {what!r:.300}: {problem}")
+            print(f"fault: {self.faults[-1]}", file=sys.stderr, flush=True)
 
 
 def inputs(

@@ -85,6 +85,8 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
+_MANY_DIGITS = 2 * DEFAULT_LIMITS.max_rings
+_BRACKET, _LABEL = re.compile(r"\[[^\]]*\]"), re.compile(r"%\d\d|\d")
 
 
 def parse(smiles: str, limits: Limits = DEFAULT_LIMITS, read: Reader = Chem.MolFromSmiles) -> Mol:
@@ -162,12 +164,14 @@ def read_plain(text: str) -> Mol | None:
 
 
 def canonical_or_empty(text: str) -> str:
-    """Canonical SMILES of a text that the decoder wrote; empty for no text and where RDKit refuses.
+    """Canonical SMILES of a text that the decoder wrote; empty for no text, where RDKit refuses,
+    and for more rings than can be read: of a cage of fused rings RDKit seeks the aromatic ones for
+    hours.
 
     >>> canonical_or_empty("C1=CC=CC=C1C"), canonical_or_empty("")
     ('Cc1ccccc1', '')
     """
-    if not text:
+    if not text or _ring_bonds(text) > DEFAULT_LIMITS.max_rings:
         return ""
     mol = None if _ODD.search(text.replace("[NH1]", "N")) else read_plain(text)
     mol = Chem.MolFromSmiles(text) if mol is None else mol
@@ -177,6 +181,12 @@ def canonical_or_empty(text: str) -> str:
         return canonical(mol)
     except MoleculeError:
         return ""
+
+
+def _ring_bonds(text: str) -> int:
+    """Number of ring bonds in a text; exact where it may be above the limit, else not above it."""
+    few = sum(map(text.count, "0123456789"))
+    return len(_LABEL.findall(_BRACKET.sub("", text))) // 2 if few > _MANY_DIGITS else few // 2
 
 
 def smiles_hash(smiles: str) -> int:
