@@ -128,6 +128,8 @@ def cost_of(
         repeat_rows(folder / "latents.csv", count)
         return measured(*verb.split(), str(folder / "latents.csv"), *of_model)
     write_rows(source, count, path)
+    if verb == "encode":
+        return measured(verb, str(path), "-m", model, "-o", str(folder / "latents.npz"))
     if verb in OF_MODELS:
         return measured(verb, str(path), *of_model)
     if verb == "score":
