@@ -115,12 +115,17 @@ class Search:
     @property
     def values(self) -> Floats:
         """Values of all calls, ``(N, G)``."""
-        return values_of(self.calls)
+        return self.values_of(self.calls)
+
+    def values_of(self, calls: Sequence[Call]) -> Floats:
+        """Values of calls, ``(N, G)``."""
+        table = np.array([call.values for call in calls], np.float64)
+        return table.reshape(len(calls), len(self.objective.goals))
 
     def scores(self, calls: Sequence[Call] | None = None) -> Floats:
         """The score of all calls, or of others, ``(N,)``: the larger, the better."""
         first = [place for place, call in enumerate(self.calls) if call.round == 0]
-        values = self.values if calls is None else values_of(calls)
+        values = self.values if calls is None else self.values_of(calls)
         return self.objective.scores(values, self.values[first])
 
     def admits(self, smiles: str) -> bool:
@@ -217,11 +222,6 @@ def chance(search: Search, count: int) -> list[Call]:
     alone.score(0, {one: drawn[one] for one in wanted if one not in known})
     known |= {call.smiles: call for call in alone.calls}
     return [known[one] for one in wanted]
-
-
-def values_of(calls: Sequence[Call]) -> Floats:
-    """Values of calls, ``(N, G)``."""
-    return np.array([call.values for call in calls]).reshape(len(calls), -1)
 
 
 def batch_of(calls: int) -> int:
