@@ -156,6 +156,8 @@ def _standardised(mol: Mol, neutralise: bool) -> tuple[Mol, str]:
             if neutralise:
                 mol = _UNCHARGER.uncharge(mol)
         changed = changed or _charges(mol) != before
+        if _is_bare_ion(mol):  # as [H][I+2] is without its proton
+            raise MoleculeError(IONS, Chem.MolToSmiles(mol))
     # Read anew, so that aromaticity and stereo are perceived for what is left.
     return read_anew(mol) if changed else (mol, "")
 

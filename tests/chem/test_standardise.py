@@ -202,3 +202,9 @@ def test_two_spellings_that_become_each_other_are_one_molecule() -> None:
     assert len({Chem.CanonSmiles(one) for one in spellings}) == 2, "RDKit has mended it"
     assert len({standard_smiles(one) for one in spellings}) == 1
     assert len({canonical(parse(one)) for one in spellings}) == 1
+
+
+@pytest.mark.parametrize("smiles", ["[H][I+2]", "[H][Br+2]", "[H][Cl+2]", "[IH+2].[Cl-]"])
+def test_what_is_a_bare_ion_without_its_proton_is_refused(smiles: str) -> None:
+    with pytest.raises(MoleculeError, match="only metals or ions"):
+        standard_smiles(smiles)
