@@ -124,7 +124,7 @@ def test_contributing_is_short() -> None:
 def test_readme_has_the_two_commands() -> None:
     lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
     assert "    pip install -c constraints.txt . && molvae demo" in lines
-    assert "    pip install -c constraints.txt '.[test]' && pytest" in lines
+    assert "    pip install -c constraints.txt '.[test]' && pytest -n 2" in lines
 
 
 def test_file_map_names_every_package() -> None:
