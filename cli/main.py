@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from importlib import import_module
+from types import FrameType
 from typing import Any, NoReturn
 
 import click
@@ -213,20 +214,40 @@ class Stop:
         self.number: int | None = None
         self.last = float("-inf")
 
-    def answer(self, number: int, _: Any) -> None:
-        """Raise Stopped; again for a later signal, in case the first one was swallowed."""
+    def answer(self, number: int, frame: FrameType | None) -> None:
+        """Raise Stopped, once this does no harm; again for a later signal, in case the first one
+        was swallowed."""
         self.number = self.number or number
-        if time.monotonic() - self.last > self.PATIENCE:
+        if is_fragile(frame):
+            self.come_again()
+        elif time.monotonic() - self.last > self.PATIENCE:
             self.last = time.monotonic()
             raise Stopped(number)
 
     def swallowed(self, found: sys.UnraisableHookArgs) -> None:
-        """Answer exceptions that Python swallows, in a destructor or a hook of a fork: that of a
-        signal comes again at once, and what fails while it unwinds is its consequence."""
+        """Answer exceptions that Python swallows, as in a hook of a fork: that of a signal comes
+        again, and what fails while it unwinds is its consequence."""
         if self.number is None:
             sys.__unraisablehook__(found)
         elif isinstance(found.exc_value, Stopped):
             self.last = float("-inf")
-            again = threading.Timer(0.01, signal.raise_signal, [self.number])
-            again.daemon = True
-            again.start()
+            self.come_again()
+
+    def come_again(self) -> None:
+        """Have the signal come again in a moment."""
+        again = threading.Timer(0.01, signal.raise_signal, [self.number])
+        again.daemon = True
+        again.start()
+
+
+FRAGILE = {"__del__", Stop.swallowed.__name__, Stop.come_again.__name__}
+"""Functions in which an exception would be swallowed; of LLVM's it would leave memory broken."""
+
+
+def is_fragile(frame: FrameType | None) -> bool:
+    """True if an exception must not be raised in a frame, for what called it."""
+    while frame is not None:
+        if frame.f_code.co_name in FRAGILE or "llvm" in frame.f_code.co_filename:
+            return True
+        frame = frame.f_back
+    return False
