@@ -7,7 +7,8 @@ Every size is a run of the installed command in a process of its own. A molecule
 the molecules beyond the size before, so starting is not in it; memory is what is resident at its
 highest, of the process itself and together with its workers (what they share is counted in each).
 The goal is one time per molecule at every size, and one memory, for all but prepare and optimize;
-optimize is measured in calls of its score. A file that is too short is repeated: prepare then
+optimize is measured in calls of its score, train in
+molecules that pass by, a thousand an epoch. A file that is too short is repeated: prepare then
 counts most rows as seen before."""
 
 from __future__ import annotations
@@ -32,11 +33,14 @@ from molvae.runtime.process_pool import default_workers
 COMMAND = str(Path(sys.executable).with_name("molvae"))
 CORES = default_workers()
 VERBS = (
-    *("prepare", "sample", "sample --all", "score", "encode", "decode --greedy", "analogs"),
-    *("likelihood", "optimize"),
+    *("prepare", "train", "sample", "sample --all", "score", "encode", "decode --greedy"),
+    *("analogs", "likelihood", "optimize"),
 )
 OF_MODELS = ("sample", "encode", "decode", "analogs", "likelihood", "optimize")
 SMALLEST = 1_000
+PASSED = 1_000
+"""Molecules of a training: its sizes are those that pass by, so 10^5 are a hundred epochs."""
+SMALL = ("--encoder", "32", "--decoder", "64", "--latent", "16", "--environment-rows", "64")
 LOOKS = 0.05  # seconds between two looks at the memory
 
 
@@ -117,6 +121,10 @@ def cost_of(
     if verb.startswith("sample"):
         return measured(*verb.split(), "-m", model, "-n", str(count), "-o", "/dev/null")
     path = folder / "molecules.csv"
+    if verb == "train":
+        write_rows(source, PASSED, path)
+        passes = ("--epochs", str(count // PASSED))
+        return measured("train", str(path), "-o", str(folder / "run"), *SMALL, *passes)
     of_model = ("-m", model, "-o", "/dev/null")
     if verb == "analogs":
         return measured("analogs", source[0], "-n", str(count), *of_model)
