@@ -298,3 +298,13 @@ def two_processes() -> Any:
         ]
 
     return run
+
+
+@pytest.fixture
+def small_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Searches with rounds of four calls."""
+    from molvae.optimisation import search
+
+    sizes = {"FIRST": 4, "LEAST": 4, "MOST": 4, "NEAR": 64, "BETWEEN": 16, "ELITE": 10}
+    for name, value in (sizes | {"OFFSPRING": 20, "GENERATIONS": 2}).items():
+        monkeypatch.setattr(search, name, value)

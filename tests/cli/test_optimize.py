@@ -10,25 +10,7 @@ import pytest
 from rdkit import Chem, DataStructs
 from rdkit.Chem import rdFingerprintGenerator
 
-from molvae.optimisation import search as searching
-
-SMALL = {
-    "FIRST": 4,
-    "LEAST": 4,
-    "MOST": 4,
-    "NEAR": 64,
-    "BETWEEN": 16,
-    "ELITE": 10,
-    "OFFSPRING": 20,
-    "GENERATIONS": 2,
-}
-
-
-@pytest.fixture(autouse=True)
-def small_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rounds of 4 calls."""
-    for name, value in SMALL.items():
-        monkeypatch.setattr(searching, name, value)
+pytestmark = pytest.mark.usefixtures("small_rounds")
 
 
 def test_the_best_are_written_with_their_history(

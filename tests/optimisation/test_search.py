@@ -9,7 +9,6 @@ import pytest
 
 from molvae.errors import UsageError
 from molvae.generation.conditional import Condition, Conditions
-from molvae.optimisation import search as searching
 from molvae.optimisation.objectives import objective_of
 from molvae.optimisation.search import (
     Origin,
@@ -21,23 +20,7 @@ from molvae.optimisation.search import (
     without_similarity,
 )
 
-SMALL = {
-    "FIRST": 4,
-    "LEAST": 4,
-    "MOST": 4,
-    "NEAR": 64,
-    "BETWEEN": 16,
-    "ELITE": 10,
-    "OFFSPRING": 20,
-    "GENERATIONS": 2,
-}
-
-
-@pytest.fixture(autouse=True)
-def small_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rounds of 4 calls."""
-    for name, value in SMALL.items():
-        monkeypatch.setattr(searching, name, value)
+pytestmark = pytest.mark.usefixtures("small_rounds")
 
 
 def search_of(codec: Any, *maximize: str, **options: Any) -> Search:
