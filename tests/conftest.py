@@ -26,9 +26,11 @@ from hypothesis import settings
 settings.register_profile("molvae", deadline=None, derandomize=True)
 settings.load_profile("molvae")
 
-# A shell that runs the tests in the background has Ctrl-C ignored, and so would have all that they
-# start.
+# A shell that runs the tests in the background has Ctrl-C and quit ignored, and so would have all
+# that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGQUIT"):
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 SAMPLE = Path(__file__).parents[1] / "data" / "moses_sample.csv.gz"
 

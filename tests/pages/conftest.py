@@ -18,5 +18,14 @@ def browser() -> Iterator[Any]:
         pytest.skip("Chromium is not installed")
     with playwright.sync_playwright() as driver:
         found = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        new_context = found.new_context
+
+        def patient(**options: Any) -> Any:
+            """A context that waits two minutes: a busy machine is no fault of a page."""
+            context = new_context(**options)
+            context.set_default_timeout(120_000)
+            return context
+
+        found.new_context = patient  # type: ignore[method-assign]
         yield found
         found.close()
