@@ -175,13 +175,17 @@ def optimize(
         + (f"; the best: {search.calls[order[0]].smiles}" if order else "")
     )
     if baseline:
-        found = sorted(search.scores(drawn), reverse=True)[:10]
-        best = sorted(scores, reverse=True)[:10]
         note(
-            f"mean score of the ten best: {sum(best) / len(best):.4g}; of {len(drawn):,} draws of "
-            f"the prior: {sum(found) / len(found):.4g}"
+            f"mean score of the ten best: {mean_of_best(scores)}; of {len(drawn):,} draws of the "
+            f"prior: {mean_of_best(search.scores(drawn))}"
         )
     return 0 if order else 1
+
+
+def mean_of_best(scores: Any) -> str:
+    """The mean of the ten best scores, in words where there are none."""
+    best = sorted((score for score in scores if score > float("-inf")), reverse=True)[:10]
+    return f"{sum(best) / len(best):.4g}" if best else "none that the conditions allow"
 
 
 def write_search_page(path: str, search: Any, drawn: Any, kept: Any, facts: dict[str, str]) -> None:

@@ -65,6 +65,18 @@ def test_chance_is_said_beside_the_search_and_leads_are_kept_to(
     assert "as many draws from the prior" in (tmp_path / "a.html").read_text()
 
 
+def test_chance_may_find_nothing_that_conditions_allow(
+    molvae: Any, memorised_run: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "leads.smi").write_text("CCCCCCCCCCCC\n")
+    outcome = molvae(
+        *("optimize", "-m", memorised_run, "--maximize", "qed", "--calls", 2, "--baseline"),
+        *("--start", tmp_path / "leads.smi", "--similarity", 1),
+    )
+    assert "Traceback" not in outcome.err
+    assert "of 0 draws of the prior: none that the conditions allow" in outcome.err
+
+
 def test_leads_that_cannot_be_read_leave_nothing_to_be_like(
     molvae: Any, memorised_run: Path, tmp_path: Path
 ) -> None:
