@@ -7,14 +7,14 @@ Every size is a run of the installed command in a process of its own. A molecule
 the molecules beyond the size before, so starting is not in it; memory is what is resident at its
 highest, of the process itself and together with its workers (what they share is counted in each).
 The goal is one time per molecule at every size, and one memory, for all but prepare and optimize;
-optimize is measured in calls of its score, train in
-molecules that pass by, a thousand an epoch. A file that is too short is repeated: prepare then
-counts most rows as seen before."""
+optimize is measured in calls of its score, train in molecules that pass by, a thousand an epoch. A
+file that is too short is repeated: prepare then counts most rows as seen before."""
 
 from __future__ import annotations
 
 import csv
 import itertools
+import os
 import platform
 import subprocess
 import sys
@@ -68,9 +68,13 @@ def megabytes(process: int, entry: str) -> float:
 
 def descendants(process: int) -> Iterator[int]:
     """The processes below one; any of its threads may have begun them."""
-    for children in Path(f"/proc/{process}/task").glob("*/children"):
+    try:
+        threads = os.listdir(f"/proc/{process}/task")
+    except OSError:
+        return
+    for thread in threads:
         try:
-            begun = children.read_text().split()
+            begun = Path(f"/proc/{process}/task/{thread}/children").read_text().split()
         except OSError:
             continue
         for child in map(int, begun):
