@@ -120,7 +120,7 @@ class Model:
         objective = objective_of(names, minimize, target, scorers)
         leads = [one.smiles for one in self._codec.read(start)]
         windows, similarity = without_similarity(within)
-        near = tuple(leads) if similarity else ()
+        near = tuple(leads) if similarity > 0 else ()
         conditions = conditions_of(windows)
         search = Search(
             self._codec, objective, conditions, seed, None, mutate, [], near, similarity

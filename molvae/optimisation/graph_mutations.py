@@ -2,10 +2,8 @@
 
 Graph operators (Jensen, Chemical Science 10 (2019) 3567) reach what no draw of the model does, such
 as a ring cut out of one molecule and into another; what they make is often unlikely. An edit here
-is made once and then checked, where mol_ga makes all products of a reaction and checks each.
-
-    A, B molecules without aromatic bonds: each edit works on single, double and triple ones
-"""
+is made once and then checked, where mol_ga makes all products of a reaction and checks each. Graphs
+are kekulised: each edit works on single, double and triple bonds."""
 
 from __future__ import annotations
 

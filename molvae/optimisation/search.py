@@ -19,10 +19,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from rdkit import Chem
 
 from ..chem.count_features import count_features
-from ..chem.fingerprints import LEAD_BITS, Fingerprints, packed_fingerprint, similarity
+from ..chem.fingerprints import LEAD_BITS, Fingerprints, fingerprint_of_text, similarity
 from ..chem.scoring import Scored, stream
 from ..errors import UsageError
 from ..generation.codec import Codec, slerp
@@ -112,6 +111,10 @@ class Search:
     leads: tuple[str, ...] = ()
     similarity: float = 0.0
 
+    def __post_init__(self) -> None:
+        if self.similarity > 0 and not self.leads:
+            raise UsageError("a similarity is to the molecules of the start: there are none")
+
     @property
     def values(self) -> Floats:
         """Values of all calls, ``(N, G)``."""
@@ -134,14 +137,13 @@ class Search:
             return False
         if not self.leads:
             return True
-        own = packed_fingerprint(Chem.MolFromSmiles(smiles), LEAD_BITS)[None]
+        own = fingerprint_of_text(smiles, LEAD_BITS)[None]
         return bool(similarity(self.lead_bits, own).max() >= self.similarity)
 
     @cached_property
     def lead_bits(self) -> Fingerprints:
         """Fingerprints of the leads."""
-        mols = map(Chem.MolFromSmiles, self.leads)
-        return np.stack([packed_fingerprint(mol, LEAD_BITS) for mol in mols])
+        return np.stack([fingerprint_of_text(one, LEAD_BITS) for one in self.leads])
 
     def rng(self, number: int, generation: int) -> np.random.Generator:
         """The random numbers of a generation of proposals in a round."""

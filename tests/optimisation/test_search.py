@@ -103,6 +103,11 @@ def test_a_similarity_is_told_from_other_conditions() -> None:
             without_similarity(wrong)
 
 
+def test_a_similarity_needs_molecules_to_be_like(memorised: Any) -> None:
+    with pytest.raises(UsageError, match="there are none"):
+        search_of(memorised, "qed", similarity=0.4)
+
+
 def test_chance_is_of_the_prior_and_scores_nothing_twice(
     memorised: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
