@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..runtime.compilation import KERNELS, compiled, lent
+from ..runtime.compilation import KERNELS, compiled
 from .symbols import (
     ATOM,
     BRANCH,
@@ -140,13 +140,6 @@ def empty_derivations(rows: int, size: int) -> Derivations:
             row[0].atom = -1
     atoms, rings = record_table(Atom, rows, size), record_table(Ring, rows, size)
     return Derivations(records(Cursor, rows), levels, atoms, rings)
-
-
-@compiled(forceinline=True)
-def lent_states(states: Derivations) -> Derivations:
-    """States lent to compiled code, see :func:`molvae.runtime.compilation.lent`."""
-    cursors, levels = lent(states.cursors), lent(states.levels)
-    return Derivations(cursors, levels, lent(states.atoms), lent(states.rings))
 
 
 def molecules(ids: NDArray[Any], lengths: NDArray[Any], alphabet: Alphabet) -> tuple[Ids, Ints]:

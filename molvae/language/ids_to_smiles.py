@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..runtime.compilation import KERNELS, compiled, lent
+from ..runtime.compilation import KERNELS, compiled
 from . import selfies_codec
 from .derivation import (
     Derivation,
@@ -28,7 +28,6 @@ from .derivation import (
     empty_derivations,
     finish,
     form_rings,
-    lent_states,
     molecules,
     restart,
 )
@@ -122,17 +121,15 @@ def _decode_chunk(tables: Tables, ids: Ids, lengths: Ints) -> list[str]:
 def _decode(
     tables: Tables,
     states: Derivations,
-    scratch: WrittenGraph,
+    graph: WrittenGraph,
     ids: Ids,
     lengths: Ints,
     text: Bytes,
     text_ends: NDArray[np.int64],
 ) -> int:
     """Write all molecules into ``text`` one after the other; returns the number of bytes."""
-    symbols, text = lent(tables.symbols), lent(text)
-    states = lent_states(states)
+    symbols = tables.symbols
     state = Derivation(states.cursors[0], states.levels[0], states.atoms[0], states.rings[0])
-    graph = WrittenGraph(lent(scratch.nodes), lent(scratch.rings))
     place, written = 0, 0
     for molecule in range(len(lengths)):
         restart(state)

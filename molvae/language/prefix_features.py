@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UsageError
-from ..runtime.compilation import KERNELS, compiled, lent
+from ..runtime.compilation import KERNELS, compiled
 from .atom_environments import HASHES, NEAR, NUMBERS, RADII, Hashes, hash_environments
 from .derivation import (
     Derivation,
@@ -27,7 +27,6 @@ from .derivation import (
     Ints,
     consume,
     empty_derivations,
-    lent_states,
     molecules,
     restart,
 )
@@ -264,15 +263,6 @@ def _row_numbers(states: Derivations, rows: NDArray[Any]) -> Ints:
     return numbers
 
 
-@compiled(forceinline=True)
-def _lent_workspace(work: Workspace) -> Workspace:
-    graph = work.graph
-    return Workspace(
-        Graph(lent(graph.nodes), lent(graph.rings), lent(graph.links), lent(graph.queue)),
-        lent(work.hashes),
-    )
-
-
 @compiled()
 def _describe_all(
     tables: Tables,
@@ -283,17 +273,15 @@ def _describe_all(
     parts: FeatureParts,
     out: Row,
 ) -> None:
-    symbols, out, work = lent(tables.symbols), lent(out), _lent_workspace(work)
-    states = lent_states(states)
     state = Derivation(states.cursors[0], states.levels[0], states.atoms[0], states.rings[0])
     place, at = 0, 0
     for molecule in range(len(lengths)):
         restart(state)
         for step in range(lengths[molecule] + 1):
             if step > 0:
-                _consume_token(tables, symbols, state, ids[place])
+                _consume_token(tables, state, ids[place])
                 place += 1
-            _describe(symbols, state, work, parts, out[at:])
+            _describe(tables.symbols, state, work, parts, out[at:])
             at += parts.width
 
 
@@ -301,32 +289,26 @@ def _describe_all(
 def _describe_rows(
     tables: Tables, states: Derivations, rows: Ints, work: Workspace, parts: FeatureParts, out: Row
 ) -> None:
-    symbols, out, work = lent(tables.symbols), lent(out), _lent_workspace(work)
-    states = lent_states(states)
     for line in range(len(rows)):
         row = rows[line]
         cursor, levels = states.cursors[row], states.levels[row]
         state = Derivation(cursor, levels, states.atoms[row], states.rings[row])
-        _describe(symbols, state, work, parts, out[line * parts.width :])
+        _describe(tables.symbols, state, work, parts, out[line * parts.width :])
 
 
 @compiled()
 def _advance(tables: Tables, states: Derivations, rows: Ints, tokens: Ids) -> None:
-    symbols = lent(tables.symbols)
-    states = lent_states(states)
     for line in range(len(rows)):
         row = rows[line]
         cursor, levels = states.cursors[row], states.levels[row]
         state = Derivation(cursor, levels, states.atoms[row], states.rings[row])
-        _consume_token(tables, symbols, state, tokens[line])
+        _consume_token(tables, state, tokens[line])
 
 
 @compiled(forceinline=True)
-def _consume_token(
-    tables: Tables, symbols: Sequence[Symbol], state: Derivation, token: int
-) -> None:
+def _consume_token(tables: Tables, state: Derivation, token: int) -> None:
     for place in range(tables.runs_start[token], tables.runs_start[token + 1]):
-        consume(symbols, state, int(tables.runs[place]))
+        consume(tables.symbols, state, int(tables.runs[place]))
 
 
 @compiled(forceinline=True)

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..runtime.compilation import compiled, lent
+from ..runtime.compilation import compiled
 from .symbols import ATOM, Alphabet, integers, records, records_of
 
 Bytes = NDArray[np.uint8]
@@ -207,13 +207,6 @@ def new_parsed(size: int) -> ParsedGraph:
         integers(size),
         records(ParsedSize, 1),
     )
-
-
-@compiled(forceinline=True)
-def lent_parsed(graph: ParsedGraph) -> ParsedGraph:
-    """Scratch lent to compiled code."""
-    atoms, rings, counts = lent(graph.atoms), lent(graph.rings), lent(graph.counts)
-    return ParsedGraph(atoms, lent(graph.near), rings, lent(graph.open), lent(graph.stack), counts)
 
 
 @compiled(forceinline=True)

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelError, MoleculeError
-from ..runtime.compilation import KERNELS, compiled, lent
+from ..runtime.compilation import KERNELS, compiled
 from .selfies_codec import INEXPRESSIBLE, Constraints, default_constraints, split, to_selfies
 from .smiles_parser import (
     MIRROR,
@@ -42,7 +42,6 @@ from .smiles_parser import (
     Spellings,
     alternate,
     atom_text,
-    lent_parsed,
     new_parsed,
     parse_smiles,
     spellings_of,
@@ -309,17 +308,7 @@ def _encode(
 
     ``text`` holds the SMILES of all molecules one after the other, ``ends`` ``(M,)`` where each
     one's ends."""
-    graph = lent_parsed(scratch.graph)
-    scratch = Scratch(
-        graph, lent(scratch.following), lent(scratch.remaining), lent(scratch.backwards)
-    )
-    spellings = Spellings(
-        lent(spellings.text),
-        lent(spellings.start),
-        lent(spellings.atoms),
-        lent(spellings.bases),
-        lent(spellings.digits),
-    )
+    graph = scratch.graph
     begin = filled = 0
     for molecule in range(len(ends)):
         count, answer = 0, parse_smiles(spellings, text, begin, ends[molecule], graph)

@@ -19,7 +19,6 @@ KERNELS = os.environ.get("MOLVAE_KERNELS", "on") != "off" and bool(
 """True where functions are compiled."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-Array = TypeVar("Array")
 
 LOG = logging.getLogger(__name__)
 
@@ -27,11 +26,14 @@ COMPILED: list[Any] = []
 """All compiled functions, numba's dispatchers."""
 
 
-def compiled(widening: bool = True, **options: Any) -> Callable[[Function], Function]:
+def compiled(
+    widening: bool = True, makes_arrays: bool = False, **options: Any
+) -> Callable[[Function], Function]:
     """Compile a function with numba, the interpreter lock released; ``options`` are numba.njit's.
 
     With ``widening`` other compiled code calls it with integers of 64 bits, see :func:`_widened`.
-    The same function undecorated where :data:`KERNELS` is off.
+    Only one that ``makes_arrays`` may have arrays of its own. Undecorated, where :data:`KERNELS` is
+    off.
     """
 
     def decorate(function: Function) -> Function:
@@ -44,6 +46,9 @@ def compiled(widening: bool = True, **options: Any) -> Callable[[Function], Func
         options["no_cpython_wrapper"] = bool(
             options.get("forceinline") and function.__name__.startswith("_")
         )
+        # References to arrays are not counted, for the caller holds them all the while: an atomic
+        # addition for every array and call takes longer than a small function does for its work.
+        options["_nrt"] = makes_arrays
         try:
             dispatcher: Any = numba.njit(cache=True, nogil=True, **options)(function)
         except RuntimeError:  # numba found no folder that it may write to
@@ -54,17 +59,6 @@ def compiled(widening: bool = True, **options: Any) -> Callable[[Function], Func
         return cast(Function, dispatcher)
 
     return decorate
-
-
-def lent(array: Array) -> Array:
-    """Return the same array, to whose users compiled code does not count references.
-
-    Somebody must hold it all the while. Counting takes an atomic addition for every array and call,
-    inlined or not, wherever numba cannot prove that it comes to nothing: more time than a small
-    function takes for its work. So kernels of many small functions lend these their arrays, which
-    the caller of the kernel holds.
-    """
-    return array
 
 
 def prepare_to_fork() -> None:
@@ -79,7 +73,7 @@ def prepare_to_fork() -> None:
 
 if KERNELS:
     import numba
-    from numba import extending, types
+    from numba import types
     from numba.core import event
     from numba.core.registry import cpu_target
 
@@ -101,26 +95,6 @@ if KERNELS:
             """Compiled."""
 
     event.register("numba:compile", FirstTime())  # type: ignore[no-untyped-call]
-
-    def _disowned(context: Any, kind: Any) -> Any:
-        """Generate an array that knows of no owner."""
-
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            array = context.make_array(signature.return_type)(context, builder, arguments[0])
-            array.meminfo, array.parent = array.meminfo.type(None), array.parent.type(None)
-            return array._getvalue()
-
-        return kind(kind), generate
-
-    _without_owner: Any = cast(Any, extending).intrinsic(_disowned)
-
-    def _lent(array: Any) -> Any:
-        def lend(array: Any) -> Any:
-            return _without_owner(array)
-
-        return lend
-
-    cast(Any, extending).overload(lent)(_lent)
 
 
 def _widen(dispatcher: Any) -> None:

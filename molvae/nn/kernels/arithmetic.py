@@ -35,7 +35,9 @@ def kernel(flags: frozenset[str] = FLAGS) -> Callable[[Function], Function]:
 
     Integers are not widened to 64 bits: float32 has 32, and vectors of both must have equally many.
     """
-    return compilation.compiled(widening=False, fastmath=set(flags), error_model="numpy")
+    return compilation.compiled(
+        widening=False, makes_arrays=True, fastmath=set(flags), error_model="numpy"
+    )
 
 
 def array(tensor: Tensor) -> Array:
