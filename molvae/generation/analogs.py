@@ -2,11 +2,12 @@
 Latent arithmetic: molecules near a sum of latents.
 
 The noise level is the radius: draws at a high level are the lead and its nearest neighbours, draws
-at a low one are any molecules. Which levels reach the window differs from lead to lead, so a first
-round tries all of them, and later rounds draw most where most was found. Some draws begin as the
-lead does: of a large lead, which one slip makes another molecule, hardly any others are near.
+at a low one are any molecules. Some draws begin as the lead does, and some have a gap of their own
+in its symbols: of a large lead, which one slip makes another molecule, hardly any others are near.
+Which ways reach the window differs from lead to lead, so a first round tries all of them, and later
+rounds draw most where most was found.
 
-    B draws of a round, N molecules, Z latent
+    B draws of a round, N molecules, S symbols, Z latent
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ from .beam_search import beam_search
 from .codec import Codec
 from .reader import Reading, read_all
 from .rebuilding import WIDE
-from .sampling import Filters, Sample, begun_as, draw_around, highest_level, shares
+from .sampling import Filters, Sample, draw_around, given_of, highest_level, shares
 
-ROUND = 1024
+ROUND = 512
 """Draws of a round. Part of what a seed means: changing it changes the analogs."""
 
-DRAWS = 10 * ROUND
+DRAWS = 20 * ROUND
 """Draws after which the search for more analogs of a lead ends."""
 
 SUM = 512
@@ -41,11 +42,25 @@ SUM = 512
 LEVELS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
 """Noise levels tried, as shares of the model's highest."""
 
-ARMS = (
-    *((level, 0.0) for level in LEVELS),
-    *((level, share) for level in (0.6, 0.8) for share in (0.4, 0.6, 0.8)),
-)
-"""Levels, and the share of the lead's own symbols that a draw begins with: a second radius."""
+SHARED_LEVEL, SHARES = 0.6, (0.4, 0.6, 0.8)
+"""The level of draws that begin as the lead does, and the shares of its symbols that they keep."""
+
+GAP_LEVEL, GAPS = 0.4, (1, 2, 3)
+"""The level of draws with a gap, and the number of the lead's symbols that the gap takes out."""
+
+
+TESTED = 4
+"""Molecules whose SELFIES was not canonical that are tested for one that is missing."""
+
+
+class Arm(NamedTuple):
+    """A way of drawing: the noise level, as a share of the highest, the number of the lead's ids
+    that are ``kept`` before the model writes, and that of those it writes anew in a ``gap``; it
+    writes all that follows where there is no gap."""
+
+    level: float
+    kept: int = 0
+    gap: int = 0
 
 
 class Analog(NamedTuple):
@@ -114,26 +129,39 @@ def analogs(
     if n < 1 or draws < 1:
         raise UsageError(f"`n` (={n}) and `draws` (={draws}) must be at least 1")
     wanted = Wanted() if wanted is None else wanted
-    test, filters = wanted.test_for(lead.smiles), Filters(True, wanted.known)
+    test, filters = wanted.test_for(lead.smiles), Filters(False, wanted.known)
     mean = codec.encode_readings([lead])  # (1, Z)
-    levels = highest_level(codec) * np.array([level for level, _ in ARMS])
-    beginnings = np.stack([begun_as(lead, share) for _, share in ARMS])
-    hits, tried = np.zeros(len(ARMS)), np.zeros(len(ARMS))
+    arms = arms_of(len(lead.ids))
+    levels = highest_level(codec) * np.array([arm.level for arm in arms])
+    hits, tried = np.zeros(len(arms)), np.zeros(len(arms))
     found: dict[str, Analog] = {}
     count, seen = 0, {lead.smiles}
     while count < draws and len(found) < n:
         choice = shares(hits, tried, min(ROUND, draws - count))
         around = mean.repeat(len(choice), axis=0)
-        given = beginnings[choice]
+        # One symbol less than is left out, as many, or one more.
+        given = np.stack(
+            [
+                given_of(lead, arms[one].kept, arms[one].gap, row % 3 - 1)
+                for row, one in enumerate(choice)
+            ]
+        )
         drawn = draw_around(codec, around, levels[choice], seed, count, filters, given)
         count += len(drawn)
-        tried += np.bincount(choice, minlength=len(ARMS))
+        tried += np.bincount(choice, minlength=len(arms))
+        inside: list[tuple[Sample, int, float]] = []
         for one, place in zip(drawn, choice, strict=True):
             if isinstance(one, str) or one.smiles in seen:
                 continue
             seen.add(one.smiles)
             alike = test(one.smiles)
-            if alike is None:
+            if alike is not None:
+                inside.append((one, place, alike))
+        odd = [one.smiles for one, _, _ in inside if not one.canonical]
+        missing = n - len(found) - (len(inside) - len(odd))
+        taken = no_stranger(codec, lead, odd[: max(0, TESTED * missing)])
+        for one, place, alike in inside:
+            if not one.canonical and one.smiles not in taken:
                 continue
             hits[place] += 1
             if len(found) < n:
@@ -141,6 +169,30 @@ def analogs(
                 found[one.smiles] = Analog(one.smiles, alike, level, one.log_likelihood)
     order = sorted(found.values(), key=lambda one: (-one.tanimoto, one.smiles))
     return order, count
+
+
+def arms_of(length: int) -> list[Arm]:
+    """The ways of drawing around a lead of so many symbols."""
+    return [
+        *(Arm(level) for level in LEVELS),
+        *(Arm(SHARED_LEVEL, int(share * length)) for share in SHARES),
+        *(Arm(GAP_LEVEL, kept, gap) for gap in GAPS for kept in range(length - gap + 1)),
+    ]
+
+
+def no_stranger(codec: Codec, lead: Reading, smiles: Sequence[str]) -> set[str]:
+    """Those of some molecules that have at least the lead's log p(x) for every heavy atom; none for
+    a model without noise levels, whose log p(x) is an estimate that takes long."""
+    if not smiles or not codec.levels:
+        return set()
+    readings = [
+        lead,
+        *(one for one in read_all(codec.reader, smiles, 1) if not isinstance(one, str)),
+    ]
+    atoms = [Chem.MolFromSmiles(one.smiles).GetNumHeavyAtoms() for one in readings]
+    values = codec.log_likelihood_of(readings) / np.array(atoms)
+    pairs = zip(readings, values, strict=True)
+    return {one.smiles for one, value in pairs if value >= values[0]}
 
 
 class Combined(NamedTuple):

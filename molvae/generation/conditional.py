@@ -4,7 +4,8 @@ The first draws are the prior's. Properties are then regressed on the latents of
 were drawn, at every noise level, and of many latents those are decoded for which the regression
 gives the conditions the highest probability. Latents come from the prior and from around molecules
 that met the conditions, at levels at which most new ones are found; some draws begin as such a
-molecule does, and some go on coming from the prior alone.
+molecule does, some have a gap of their own in its symbols, and some go on coming from the prior
+alone.
 
     N molecules, C conditions, Z latent
 """
@@ -31,9 +32,9 @@ from .sampling import (
     Filters,
     Sample,
     SamplingParams,
-    begun_as,
     draw_at,
     draw_samples,
+    given_of,
     highest_level,
     noised,
     resolved,
@@ -42,10 +43,10 @@ from .sampling import (
 
 Floats = NDArray[np.float64]
 
-ROUND = 1024
+ROUND = 256
 """Draws of a round of chosen latents. Part of what a seed means."""
 
-PRIOR_ROUNDS = 8
+PRIOR_ROUNDS = 32
 """One block of the prior is drawn in every so many rounds, so that new regions are found."""
 
 FIRST = 1024
@@ -60,23 +61,23 @@ MOST_BLOCKS = 8
 SEEDS = 256
 """Molecules, at most, that a round draws around: those found last."""
 
-LEVELS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-"""Noise levels of chosen latents, as shares of the model's highest."""
-
 
 class Arm(NamedTuple):
-    """A way of drawing: the level, latents ``around`` molecules found or else of the prior, and the
-    share of such a molecule's symbols that the draw begins with."""
+    """A way of drawing: the noise level, as a share of the highest; latents ``around`` molecules
+    found, or else of the prior; the share of such a molecule's symbols that the draw begins with;
+    or, with a ``gap``, the number of its symbols that are written anew, from any place on."""
 
     level: float
     around: bool
     share: float = 0.0
+    gap: int = 0
 
 
 ARMS = (
-    *(Arm(level, False) for level in LEVELS),
-    *(Arm(level, True) for level in LEVELS),
-    *(Arm(level, True, share) for level in (0.6, 0.8) for share in (0.4, 0.6, 0.8)),
+    *(Arm(level, False) for level in (0.5, 0.7, 0.8)),
+    *(Arm(level, True) for level in (0.4, 0.5, 0.6, 0.7, 0.8)),
+    *(Arm(0.6, True, share) for share in (0.4, 0.6, 0.8)),
+    *(Arm(0.4, True, gap=gap) for gap in (1, 2, 3)),
 )
 
 CANDIDATES = 64
@@ -349,23 +350,28 @@ def choose(
     readings = [one for one in read_all(codec.reader, molecules, 1) if isinstance(one, Reading)]
     means = codec.encode_readings(readings)
     z = np.zeros((len(arms), codec.latent), np.float32)
-    given = np.full((len(arms), max((len(one.ids) for one in readings), default=0)), -1)
+    longest = max((len(one.ids) for one in readings), default=0)
+    given = np.full((len(arms), longest + 1), -1)
     for place in np.unique(arms):
         arm, rows = ARMS[place], np.flatnonzero(arms == place)
         level = highest_level(codec) * arm.level
-        size = len(rows) * (CANDIDATES if windows else 1)
+        # What surrounds a gap keeps most of what met the conditions: nothing to choose.
+        chosen = bool(windows) and not arm.gap
+        size = len(rows) * (CANDIDATES if chosen else 1)
         candidates, owners = rng.standard_normal((size, codec.latent), np.float32), None
         if arm.around and len(means):
             owners = rng.integers(len(means), size=size)
             candidates = noised(codec, means[owners], np.full(size, level), candidates)
         order = np.arange(size)
-        if windows:
+        if chosen:
             good = learned.regression(codec, level).log_probability(candidates, windows)
             # Gumbel noise makes it a draw without replacement, in proportion to probability.
             order = np.argsort(-(good + rng.gumbel(size=size)), kind="stable")[: len(rows)]
         z[rows] = candidates[order]
-        if arm.share and owners is not None:
+        if (arm.share or arm.gap) and owners is not None:
             for row, owner in zip(rows, owners[order], strict=True):
-                begun = begun_as(readings[owner], arm.share)
-                given[row, : len(begun)] = begun
+                size = len(readings[owner].ids)
+                kept = rng.integers(max(1, size - arm.gap + 1)) if arm.gap else arm.share * size
+                ids = given_of(readings[owner], int(kept), arm.gap, int(row) % 3 - 1)
+                given[row, : len(ids)] = ids
     return z, given

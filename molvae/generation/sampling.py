@@ -364,11 +364,16 @@ def draw_at(
     return [one for part in parts for one in part]
 
 
-def begun_as(reading: Reading, share: float) -> NDArray[np.int64]:
-    """The first ids of a molecule, a ``share`` of them, as many as it has; -1 for the others."""
-    given = np.full(len(reading.ids), -1)
-    kept = int(share * len(reading.ids))
+def given_of(reading: Reading, kept: int, gap: int, more: int = 0) -> NDArray[np.int64]:
+    """The ids of a molecule that a draw is given, ``(S + 1,)``, -1 where the model writes: after
+    the first ``kept`` it writes ``more`` than the ``gap`` ids that are left out, one at least, or
+    all that follows where there is no gap."""
+    given = np.full(len(reading.ids) + 1, -1)
     given[:kept] = reading.ids[:kept]
+    if gap:
+        rest = reading.ids[kept + gap :]
+        start = kept + max(1, gap + more)
+        given[start : start + len(rest)] = rest
     return given
 
 

@@ -9,8 +9,10 @@ from rdkit import Chem
 
 from molvae.chem.properties import scaffold
 from molvae.errors import UsageError
-from molvae.generation.analogs import ROUND, Wanted, add_latents, analogs
+from molvae.generation.analogs import ROUND, Wanted, add_latents, analogs, arms_of, no_stranger
+from molvae.generation.codec import Codec
 from molvae.generation.interpolation import tanimoto
+from molvae.storage import pretrained
 
 EVERYTHING = Wanted(0.0, 1.0)
 
@@ -49,6 +51,23 @@ def test_what_is_to_be_kept_is_kept(memorised: Any, few: list[str]) -> None:
     assert all(scaffold(Chem.MolFromSmiles(one.smiles)) == scaffold(mol) for one in kept)
     some, _ = analogs(memorised, lead, 50, Wanted(0.0, 1.0, keep="[#7]"), draws=ROUND)
     assert all("N" in one.smiles.upper() for one in some)
+
+
+def test_every_gap_of_a_lead_is_tried() -> None:
+    gaps = [(arm.kept, arm.gap) for arm in arms_of(4) if arm.gap]
+    assert gaps == [(0, 1), (1, 1), (2, 1), (3, 1), (0, 2), (1, 2), (2, 2), (0, 3), (1, 3)]
+    assert not [arm for arm in arms_of(1) if arm.kept + arm.gap > 1]
+
+
+def test_none_is_stranger_than_the_lead(memorised: Any, few: list[str]) -> None:
+    codec = Codec.load(str(pretrained.find("moses")))
+    lead, *others = codec.read(["CC(=O)Nc1ccc(O)cc1", "CC(=O)Nc1ccc(N)cc1", "NC=NC=NC=NC=N"])
+    likely = codec.log_likelihood_of([lead, *others])
+    atoms = [Chem.MolFromSmiles(one.smiles).GetNumHeavyAtoms() for one in (lead, *others)]
+    assert likely[1] / atoms[1] > likely[0] / atoms[0] > likely[2] / atoms[2]
+    asked = [one.smiles for one in others]
+    assert no_stranger(codec, lead, asked) == {lead.smiles, others[0].smiles}
+    assert no_stranger(memorised, *memorised.read(few[:1]), few) == set(), "it has no noise levels"
 
 
 def test_what_cannot_be_asked_is_refused(memorised: Any) -> None:

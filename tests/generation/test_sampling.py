@@ -17,13 +17,13 @@ from molvae.generation.sampling import (
     Sample,
     SamplingParams,
     Tally,
-    begun_as,
     draw_around,
+    given_of,
     highest_level,
     sample,
     shares,
 )
-from molvae.language.selfies_codec import to_smiles
+from molvae.language.selfies_codec import split, to_smiles
 from molvae.language.smiles_to_ids import is_canonical
 from molvae.nn import threads as threads_module
 from molvae.storage.known_molecules import SortedHashes
@@ -234,11 +234,27 @@ def test_draws_go_where_most_was_found_and_everywhere_else_too() -> None:
     assert later[2] > 4 * later[3] > 0
 
 
-def test_draws_begin_as_their_share_of_the_lead(memorised: Any, few: list[str]) -> None:
+def test_a_draw_is_given_what_is_around_a_gap(memorised: Any, few: list[str]) -> None:
     (lead,) = memorised.read(few[1:2])
-    assert begun_as(lead, 0.0).tolist() == [-1] * len(lead.ids)
-    assert begun_as(lead, 1.0).tolist() == lead.ids.tolist()
-    half = begun_as(lead, 0.5)
-    kept = len(lead.ids) // 2
-    assert half[:kept].tolist() == lead.ids[:kept].tolist()
-    assert set(half[kept:].tolist()) == {-1}
+    ids = lead.ids.tolist()
+    assert len(ids) > 3
+    assert given_of(lead, 0, 0).tolist() == [-1] * (len(ids) + 1)
+    assert given_of(lead, 2, 0).tolist() == ids[:2] + [-1] * (len(ids) - 1)
+    for more, gap in ((-1, 2), (0, 2), (1, 2), (-1, 1)):
+        given = given_of(lead, 1, gap, more).tolist()
+        written = max(1, gap + more)
+        assert given[: 1 + written] == ids[:1] + [-1] * written
+        assert given[1 + written :][: len(ids) - 1 - gap] == ids[1 + gap :]
+        assert len(given) == len(ids) + 1
+
+
+def test_a_draw_has_what_it_was_given(memorised: Any, few: list[str]) -> None:
+    (lead,) = memorised.read(few[1:2])
+    mean, levels = memorised.encode_readings([lead]).repeat(8, axis=0), np.full(8, 0.4)
+    given = np.stack([given_of(lead, 1, 1)] * 8)
+    for one in draw_around(memorised, mean, levels, 0, 0, Filters(False), given):
+        assert isinstance(one, Sample)
+        symbols = memorised.vocabulary.encode(split(one.selfies)).tolist()
+        # The model may end in the gap.
+        assert symbols[:1] == lead.ids[:1].tolist()
+        assert len(symbols) < 3 or symbols[2 : len(lead.ids)] == lead.ids[2:].tolist()
