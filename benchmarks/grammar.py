@@ -26,10 +26,8 @@ from numpy.typing import NDArray
 
 from molvae.language.ids_to_smiles import decode_smiles
 from molvae.language.prefix_features import (
-    GROUPS,
     TIERS,
     advance,
-    feature_sizes,
     features,
     features_now,
     start,
@@ -127,7 +125,7 @@ def stepwise(ids: NDArray[np.uint16], lengths: NDArray[np.int32], alphabet: Alph
     """All molecules in parallel, one token at a time, finished ones dropped."""
     states, starts = start(len(lengths)), np.cumsum(lengths) - lengths
     for step in range(int(lengths.max()) + 1):
-        features_now(states, np.flatnonzero(lengths >= step), alphabet)
+        features_now(states, np.flatnonzero(lengths >= step), alphabet, "rings")
         rows = np.flatnonzero(lengths > step)
         advance(states, rows, ids[starts[rows] + step], alphabet)
 
@@ -156,14 +154,9 @@ def measure(real: list[list[str]]) -> None:
     )
     line("selfies.decoder", lambda: [selfies.decoder(text) for text in texts])
     line("decode_smiles", lambda: decode_smiles(ids, lengths, alphabet))
-    for label, groups in (
-        ("rings", TIERS["rings"]),
-        ("all groups", tuple(GROUPS)),
-        ("place", TIERS["place"]),
-    ):
-        width = len(feature_sizes(groups))
-        line(f"features, {label} ({width})", partial(features, ids, lengths, alphabet, groups))
-    line("stepwise, default groups", lambda: stepwise(ids, lengths, alphabet))
+    for tier in ("rings", "environments", "place"):
+        line(f"features, {tier} ({TIERS[tier]})", partial(features, ids, lengths, alphabet, tier))
+    line("stepwise, rings", lambda: stepwise(ids, lengths, alphabet))
 
 
 COMPILE = """
@@ -177,10 +170,10 @@ alphabet = Alphabet(("[C]",), (), {"?": 4})
 ids, lengths, rows = np.array([1], np.uint16), np.array([1]), np.array([0])
 begun = time.perf_counter()
 decode_smiles(ids, lengths, alphabet)
-features(ids, lengths, alphabet)
+features(ids, lengths, alphabet, "rings")
 states = start(1)
 advance(states, rows, ids, alphabet)
-features_now(states, rows, alphabet)
+features_now(states, rows, alphabet, "rings")
 print(f"  all compiled in     {time.perf_counter() - begun:8.1f} s")
 """
 

@@ -82,9 +82,7 @@ def pack(
     ragged = ids[place.T[active.T]]  # (N - B,), one molecule after the other
     starts = np.cumsum(lengths + 1) - (lengths + 1)
     place = starts + np.arange(len(steps) + 1)[:, None]
-    return replace(
-        batch, grammar=features(ragged, lengths, alphabet, TIERS[grammar])[place[written]]
-    )
+    return replace(batch, grammar=features(ragged, lengths, alphabet, grammar)[place[written]])
 
 
 @dataclass(frozen=True)

@@ -164,14 +164,14 @@ class Prefixes:
 
     def __init__(self, alphabet: Alphabet, total: int, tier: str) -> None:
         self.states, self.alphabet = prefix_features.start(total), alphabet
-        self.groups = prefix_features.TIERS[tier]
+        self.tier = tier
         self.begun = False
 
     def features(self, rows: Tensor, device: torch.device) -> Tensor | None:
         """Return prefix features of the molecules ``rows``, (B, F), if the model has any."""
-        if not self.groups:
+        if not prefix_features.TIERS[self.tier]:
             return None
-        now = prefix_features.features_now(self.states, rows.numpy(), self.alphabet, self.groups)
+        now = prefix_features.features_now(self.states, rows.numpy(), self.alphabet, self.tier)
         return torch.from_numpy(now).to(device)
 
     def without_atoms(self, rows: Tensor) -> Tensor:

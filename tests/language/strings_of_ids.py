@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from molvae.language.ids_to_smiles import decode_smiles
-from molvae.language.prefix_features import features
+from molvae.language.prefix_features import GROUPS, STARTS, features
 from molvae.language.symbols import Alphabet
 
 CONSTRAINTS = selfies.get_preset_constraints("default")
@@ -88,7 +88,8 @@ def described(
     ids: list[int] | NDArray[np.uint16], letters: Alphabet, group: str
 ) -> NDArray[np.int16]:
     """One group's features of every prefix of one molecule."""
-    return features(np.array(ids, np.uint16), np.array([len(ids)]), letters, (group,))
+    whole = features(np.array(ids, np.uint16), np.array([len(ids)]), letters, "environments")
+    return whole[:, STARTS[group] : STARTS[group] + len(GROUPS[group])]
 
 
 ALPHABETS = {

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from molvae.datasets.dataset import pack
-from molvae.language.prefix_features import TIERS, feature_sizes
+from molvae.language.prefix_features import TIERS
 from molvae.language.vocabulary import END
 from molvae.nn.decoding import Decoder, Written, write
 from molvae.nn.model import MoleculeVAE, Packed
@@ -190,9 +190,7 @@ def test_bf16_stays_near_fp32_while_rows_come_and_go(wide: MoleculeVAE) -> None:
         decoders.append(Decoder(wide, code))
     generator = torch.Generator().manual_seed(2)
     owners = torch.arange(13)
-    features = torch.zeros(
-        1, len(feature_sizes(TIERS[wide.config.prefix_features])), dtype=torch.int16
-    )
+    features = torch.zeros(1, TIERS[wide.config.prefix_features], dtype=torch.int16)
     for step, rows in enumerate([13, 40, 7, 7, 1, 65, 64, 3]):
         kept = torch.randint(len(owners), (rows,), generator=generator)
         owners = owners[kept]
