@@ -32,8 +32,7 @@ from molvae.language.prefix_features import (
     features_now,
     start,
 )
-from molvae.language.symbols import Alphabet
-from molvae.language.vocabulary import learn_merges, merge
+from molvae.language.vocabulary import Vocabulary, learn_merges, merge
 
 ODD = tuple(
     selfies.split_selfies(
@@ -73,12 +72,12 @@ def drawn(real: list[list[str]], symbols: list[str], rng: random.Random) -> Iter
         yield rng.choices(ODD, k=rng.randint(0, 100))
 
 
-def random_alphabet(symbols: list[str], rng: random.Random, merges: int) -> Alphabet:
+def random_alphabet(symbols: list[str], rng: random.Random, merges: int) -> Vocabulary:
     """An alphabet over ``symbols`` with pairs merged at random."""
     pairs = []
     for size in range(1 + len(symbols), 1 + len(symbols) + merges):
         pairs.append((rng.randrange(1, size), rng.randrange(1, 1 + len(symbols))))
-    return Alphabet(tuple(symbols), tuple(pairs), selfies.get_semantic_constraints())
+    return Vocabulary(tuple(symbols), tuple(pairs), selfies.get_semantic_constraints())
 
 
 def prove(real: list[list[str]], strings: int, rng: random.Random) -> None:
@@ -121,7 +120,7 @@ def timed(work: Callable[[], object], molecules: int) -> float:
     return 1e6 * best / molecules
 
 
-def stepwise(ids: NDArray[np.uint16], lengths: NDArray[np.int32], alphabet: Alphabet) -> None:
+def stepwise(ids: NDArray[np.uint16], lengths: NDArray[np.int32], alphabet: Vocabulary) -> None:
     """All molecules in parallel, one token at a time, finished ones dropped."""
     states, starts = start(len(lengths)), np.cumsum(lengths) - lengths
     for step in range(int(lengths.max()) + 1):
@@ -138,7 +137,7 @@ def measure(real: list[list[str]]) -> None:
     single = np.array([len(string) for string in real])
     constraints = selfies.get_semantic_constraints()
     merges = learn_merges(flat, single, len(symbols), 256)
-    alphabet = Alphabet(tuple(symbols), merges, constraints)
+    alphabet = Vocabulary(tuple(symbols), merges, constraints)
     ranks = np.zeros((len(alphabet), len(alphabet)), np.int32)
     for number, pair in enumerate(merges, start=1 + len(symbols)):
         ranks[pair] = number
@@ -163,10 +162,10 @@ COMPILE = """
 import os, tempfile, time
 os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp()
 import numpy as np
-from molvae.language.symbols import Alphabet
+from molvae.language.vocabulary import Vocabulary
 from molvae.language.prefix_features import advance, features, features_now, start
 from molvae.language.ids_to_smiles import decode_smiles
-alphabet = Alphabet(("[C]",), (), {"?": 4})
+alphabet = Vocabulary(("[C]",), (), {"?": 4})
 ids, lengths, rows = np.array([1], np.uint16), np.array([1]), np.array([0])
 begun = time.perf_counter()
 decode_smiles(ids, lengths, alphabet)

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, MolvaeError
 from ..language.prefix_features import TIERS, features
-from ..language.symbols import Alphabet
 from ..language.vocabulary import END, Ids, Vocabulary
 from ..runtime.atomic_folder import commit_folder, read_folder, read_json
 
@@ -55,7 +54,7 @@ class Batch:
 
 
 def pack(
-    ids: Ids, offsets: Rows, rows: Rows, alphabet: Alphabet | None = None, grammar: str = "none"
+    ids: Ids, offsets: Rows, rows: Rows, vocabulary: Vocabulary | None = None, grammar: str = "none"
 ) -> Batch:
     """The batch of the molecules ``rows`` of a ragged array: molecule i is
     ``ids[offsets[i]:offsets[i + 1]]``.
@@ -77,12 +76,12 @@ def pack(
     written = np.concatenate([np.ones((1, len(rows)), dtype=bool), active])
     inputs = np.concatenate([np.full(len(rows), END, dtype=np.int64), forward])
     batch = Batch(order, inputs, targets[written], backward, sizes)
-    if alphabet is None or not TIERS[grammar]:
+    if vocabulary is None or not TIERS[grammar]:
         return batch
     ragged = ids[place.T[active.T]]  # (N - B,), one molecule after the other
     starts = np.cumsum(lengths + 1) - (lengths + 1)
     place = starts + np.arange(len(steps) + 1)[:, None]
-    return replace(batch, grammar=features(ragged, lengths, alphabet, grammar)[place[written]])
+    return replace(batch, grammar=features(ragged, lengths, vocabulary, grammar)[place[written]])
 
 
 @dataclass(frozen=True)
@@ -138,7 +137,7 @@ class Dataset:
 
     def batch(self, rows: Rows, grammar: str = "none") -> Batch:
         """The molecules ``rows``, packed, with the prefix features that the model reads."""
-        return pack(self.ids, self.offsets, rows, self.vocabulary.alphabet, grammar)
+        return pack(self.ids, self.offsets, rows, self.vocabulary, grammar)
 
     def epoch(self, seed: int, epoch: int, batch_size: int) -> list[Rows]:
         """The training rows of every batch of an epoch: a pure function of the data, seed, epoch

@@ -108,7 +108,7 @@ def molecules_of(written: Sequence[Ids], vocabulary: Vocabulary) -> list[Decoded
     if not written:
         return []
     lengths = np.array([len(ids) for ids in written])
-    texts = decode_smiles(np.concatenate(written), lengths, vocabulary.alphabet)
+    texts = decode_smiles(np.concatenate(written), lengths, vocabulary)
     with BlockLogs():  # around a latent many draws are the same text
         canonical = {text: canonical_or_empty(text) for text in dict.fromkeys(texts)}
     return [

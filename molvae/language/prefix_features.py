@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +41,10 @@ from .ring_closures import (
     ring_of,
     search,
 )
-from .symbols import ELEMENT_CLASSES, Alphabet, Symbol, Tables
+from .symbols import ELEMENT_CLASSES, Symbol, Tables
+
+if TYPE_CHECKING:
+    from .vocabulary import Vocabulary
 
 Row = NDArray[np.int16]
 
@@ -126,16 +129,18 @@ _COUNTED = np.array(
 )
 
 
-def features(ids: Ids, lengths: NDArray[Any], alphabet: Alphabet, tier: str) -> NDArray[np.int16]:
+def features(
+    ids: Ids, lengths: NDArray[Any], vocabulary: Vocabulary, tier: str
+) -> NDArray[np.int16]:
     """Features of every prefix of many molecules, ``(sum of (lengths + 1), F)``, of a tier.
 
     ``ids`` ``(sum of lengths,)`` holds the molecules one after the other without their end symbols.
     A molecule of n ids has n + 1 rows: row i describes its first i ids, from which id i, or at last
     the end, is predicted."""
-    flat, counts = molecules(ids, lengths, alphabet)
+    flat, counts = molecules(ids, lengths, vocabulary)
     rows, width = len(flat) + len(counts), TIERS[tier]
     out = _memory(rows, width)
-    _describe_all(alphabet.tables, flat, counts, start(1), _workspace(), width, out)
+    _describe_all(vocabulary.tables, flat, counts, start(1), _workspace(), width, out)
     return out[:-COLUMNS].reshape(rows, width)
 
 
@@ -145,12 +150,12 @@ def start(rows: int) -> Derivations:
 
 
 def advance(
-    states: Derivations, rows: NDArray[Any], tokens: NDArray[Any], alphabet: Alphabet
+    states: Derivations, rows: NDArray[Any], tokens: NDArray[Any], vocabulary: Vocabulary
 ) -> None:
     """Append one token to each of the prefixes ``rows`` ``(n,)`` of ``states``, in place;
     ``tokens`` ``(n,)``."""
-    ids, _ = molecules(tokens, np.array([len(tokens)]), alphabet)
-    _advance(alphabet.tables, states, _row_numbers(states, rows), ids)
+    ids, _ = molecules(tokens, np.array([len(tokens)]), vocabulary)
+    _advance(vocabulary.tables, states, _row_numbers(states, rows), ids)
 
 
 def atoms_so_far(states: Derivations, rows: NDArray[Any]) -> NDArray[np.int32]:
@@ -162,12 +167,12 @@ def atoms_so_far(states: Derivations, rows: NDArray[Any]) -> NDArray[np.int32]:
 
 
 def features_now(
-    states: Derivations, rows: NDArray[Any], alphabet: Alphabet, tier: str
+    states: Derivations, rows: NDArray[Any], vocabulary: Vocabulary, tier: str
 ) -> NDArray[np.int16]:
     """Features ``(n, F)`` of the prefixes ``rows`` ``(n,)`` of ``states``, of a tier."""
     numbers, width = _row_numbers(states, rows), TIERS[tier]
     out = _memory(len(numbers), width)
-    _describe_rows(alphabet.tables, states, numbers, _workspace(), width, out)
+    _describe_rows(vocabulary.tables, states, numbers, _workspace(), width, out)
     return out[:-COLUMNS].reshape(len(numbers), width)
 
 

@@ -13,7 +13,7 @@ valence, becomes another molecule, whose SELFIES is not the one drawn. Leaving o
 SELFIES what leaving out invalid strings is for SMILES (Skinnider, Nat. Mach. Intell. 2024, 6, 437);
 of the molecules of MOSES 99.98 % are canonical.
 
-    M molecules, S single symbols, A atoms of an alphabet
+    M molecules, S single symbols, A atoms of a vocabulary
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from selfies.constants import ORGANIC_SUBSET
 
 from ..errors import ModelError, MoleculeError
 from ..runtime.compilation import KERNELS, compiled
 from .selfies_codec import INEXPRESSIBLE, Constraints, default_constraints, split, to_selfies
 from .smiles_parser import (
     MIRROR,
-    ORGANIC,
     UNDECIDED,
     YES,
     Bytes,
@@ -41,13 +41,12 @@ from .smiles_parser import (
     ParsedRing,
     Spellings,
     alternate,
-    atom_text,
     new_parsed,
     parse_smiles,
     spellings_of,
     turns,
 )
-from .symbols import ATOM, BRANCH, RING, Alphabet, Tables, integers, meaning
+from .symbols import ATOM, BRANCH, RING, AtomLabel, Tables, integers, meaning
 from .vocabulary import Ids, Vocabulary
 
 _BRACKETED = re.compile(r"\[[^\]]*\]")
@@ -70,7 +69,7 @@ encoder."""
 
 
 class SymbolIds(NamedTuple):
-    """Id of each symbol of an alphabet by its meaning, -1 where there is none.
+    """Id of each symbol of a vocabulary by its meaning, -1 where there is none.
 
     ``atoms`` ``(A, 5)``: by atom and the bond before it, in the order of ``_BONDS``. ``branches``
     ``(3, 3)``: by bond order and number of index symbols. ``rings`` ``(3, 3, 3, 3)``: by the same
@@ -87,7 +86,7 @@ class Encoded(NamedTuple):
     """Symbols of many molecules.
 
     ``ids`` of all molecules one after the other, ``ends`` ``(M,)`` where each one's end. A molecule
-    without ids either is not understood, or needs symbols that the alphabet lacks or more bonds
+    without ids either is not understood, or needs symbols that the vocabulary lacks or more bonds
     than an atom may have; ``understood`` ``(M,)`` is true in the second case."""
 
     ids: Ids
@@ -102,25 +101,25 @@ class SelfiesEncoder:
         """Prepare the symbols of some molecules."""
         atoms = dict.fromkeys(_BRACKETED.findall("".join(smiles)))
         self._tables = _molecule_tables(tuple(sorted(atoms)[:_MOST_ATOMS]))
-        self._alphabet = self._tables.alphabet
+        self._vocabulary = self._tables.vocabulary
         self._numbers = {
-            symbol: number for number, symbol in enumerate(self._alphabet.symbols, start=1)
+            symbol: number for number, symbol in enumerate(self._vocabulary.symbols, start=1)
         }
-        self._constraints = dict(self._alphabet.constraints)
+        self._constraints = self._vocabulary.constraints
 
     @property
-    def alphabet(self) -> Alphabet:
+    def vocabulary(self) -> Vocabulary:
         """All symbols that may have been written, under the constraints of the selfies package."""
-        if len(self._numbers) > len(self._alphabet.symbols):
-            self._alphabet = Alphabet(tuple(self._numbers), (), self._constraints)
-        return self._alphabet
+        if len(self._numbers) > len(self._vocabulary.symbols):
+            self._vocabulary = Vocabulary(tuple(self._numbers), (), self._constraints)
+        return self._vocabulary
 
     def write(self, smiles: Sequence[str]) -> list[Ids | MoleculeError]:
         """Symbols of each molecule, or the reason why SELFIES cannot express it, as
         :func:`molvae.language.selfies_codec.to_selfies` gives it.
 
         >>> encoder = SelfiesEncoder(["C=O"])
-        >>> [encoder.alphabet.symbols[number - 1] for number in encoder.write(["C=O"])[0]]
+        >>> [encoder.vocabulary.symbols[number - 1] for number in encoder.write(["C=O"])[0]]
         ['[C]', '[=O]']
         """
         if not KERNELS:
@@ -171,7 +170,7 @@ def canonical_draws(
     encoded = _encode_all(
         smiles, _vocabulary_tables(vocabulary.symbols, tuple(constraints.items()))
     )
-    symbols, lengths = _expanded(np.concatenate(drawn), vocabulary.alphabet.tables)
+    symbols, lengths = _expanded(np.concatenate(drawn), vocabulary.tables)
     starts = _from_zero(np.cumsum(lengths))[_from_zero(np.cumsum([len(ids) for ids in drawn]))]
     # Equal stretches of two bytes a symbol: comparing these is faster than comparing arrays.
     draws, wanted = symbols.tobytes(), encoded.ids.tobytes()
@@ -196,9 +195,9 @@ def _expanded(ids: Ids, tables: Tables) -> tuple[Ids, NDArray[np.int64]]:
 
 
 class EncoderTables(NamedTuple):
-    """An alphabet with the tables for encoding in it."""
+    """A vocabulary with the tables for encoding in it."""
 
-    alphabet: Alphabet
+    vocabulary: Vocabulary
     spellings: Spellings
     symbols: SymbolIds
 
@@ -208,21 +207,23 @@ def _vocabulary_tables(
     symbols: tuple[str, ...], capacities: tuple[tuple[str, int], ...]
 ) -> EncoderTables:
     """Those of the single symbols of a vocabulary."""
-    return _tables(Alphabet(symbols, (), dict(capacities)))
+    return _tables(Vocabulary(symbols, (), dict(capacities)))
 
 
 @lru_cache(maxsize=8)
 def _molecule_tables(bracketed: tuple[str, ...]) -> EncoderTables:
     """Those of molecules with these atoms in brackets: all symbols that they could need."""
     constraints = default_constraints()
-    atoms = dict.fromkeys([*ORGANIC, *(text for one in bracketed for text in _atoms(one))])
+    atoms = dict.fromkeys(
+        [*sorted(ORGANIC_SUBSET), *(text for one in bracketed for text in _atoms(one))]
+    )
     symbols = [*_STRUCTURE, *(f"[{bond}{atom}]" for atom in atoms for bond in _BONDS)]
     used = tuple(one for one in symbols if _has_meaning(one, constraints))
-    return _tables(Alphabet(used, (), constraints))
+    return _tables(Vocabulary(used, (), constraints))
 
 
-def _tables(alphabet: Alphabet) -> EncoderTables:
-    spellings, symbols = spellings_of(alphabet), alphabet.tables.symbols
+def _tables(vocabulary: Vocabulary) -> EncoderTables:
+    spellings, symbols = spellings_of(vocabulary), vocabulary.tables.symbols
     atoms = np.full((int(spellings.bases.max()) + 1, len(_BONDS)), -1, np.int32)
     branches, rings = np.full((3, 3), -1, np.int32), np.full((3, 3, 3, 3), -1, np.int32)
     marks = {0: 0, ord("/"): 1, ord("\\"): 2}
@@ -235,7 +236,7 @@ def _tables(alphabet: Alphabet) -> EncoderTables:
         elif symbol.kind == RING:
             rings[order - 1, symbol.reads - 1, mark, marks[symbol.far_mark]] = number
     capacity = np.array([symbol.capacity for symbol in symbols], np.int32)
-    return EncoderTables(alphabet, spellings, SymbolIds(atoms, branches, rings, capacity))
+    return EncoderTables(vocabulary, spellings, SymbolIds(atoms, branches, rings, capacity))
 
 
 def _atoms(bracketed: str) -> list[str]:
@@ -248,7 +249,8 @@ def _atoms(bracketed: str) -> list[str]:
     hydrogens = int(count or 1) if hydrogen else 0
     charges = int(f"{sign}{charge or 1}") if sign else 0
     ways = dict.fromkeys((chirality, MIRROR[chirality]))
-    return [atom_text(isotope, element.capitalize(), way, hydrogens, charges) for way in ways]
+    element = element.capitalize()
+    return [AtomLabel(isotope, element, way, hydrogens, charges).text() for way in ways]
 
 
 def _has_meaning(symbol: str, constraints: Mapping[str, int]) -> bool:
@@ -277,7 +279,7 @@ def _from_zero(ends: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def _encode_all(smiles: Sequence[str], tables: EncoderTables) -> Encoded:
-    """Symbols of many molecules, of the alphabet of ``tables``."""
+    """Symbols of many molecules, of the vocabulary of ``tables``."""
     lengths = np.array([len(one) for one in smiles], np.int32)
     longest = int(lengths.max(initial=1))
     text = np.frombuffer("".join(smiles).encode("ascii"), dtype=np.uint8)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ..errors import ModelError
 
 if TYPE_CHECKING:
-    from .symbols import Alphabet
+    from .symbols import Tables
 
 END = 0
 """The id that ends every molecule (and starts every decoding)."""
@@ -121,11 +121,12 @@ class Vocabulary:
         return "".join([self.texts[number] for number in numbers[:until]])
 
     @cached_property
-    def alphabet(self) -> Alphabet:
-        """The ids as the derivation of SELFIES sees them."""
-        from .symbols import Alphabet
+    def tables(self) -> Tables:
+        """The ids as the derivation of SELFIES sees them; ModelError names the first symbol
+        without a meaning."""
+        from .symbols import tables_of
 
-        return Alphabet(self.symbols, self.merges, self.constraints)
+        return tables_of(self.symbols, self.expansions, self.constraints)
 
     @cached_property
     def ranks(self) -> NDArray[np.int32]:

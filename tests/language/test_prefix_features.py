@@ -27,7 +27,7 @@ from molvae.language.prefix_features import (
     start,
 )
 from molvae.language.ring_closures import LARGEST
-from molvae.language.symbols import Alphabet
+from molvae.language.vocabulary import Vocabulary
 
 shared = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("strings_of_ids.py"))))
 ALPHABETS, MOLECULES = shared.ALPHABETS, shared.MOLECULES
@@ -37,7 +37,7 @@ ALL = "environments"
 
 @settings(max_examples=150, deadline=None)
 @given(strings(), st.integers(0, 2**32))
-def test_steps_and_bulk_agree(case: tuple[list[int], Alphabet], seed: int) -> None:
+def test_steps_and_bulk_agree(case: tuple[list[int], Vocabulary], seed: int) -> None:
     ids, letters = case
     rng = random.Random(seed)
     batch = [
@@ -66,7 +66,9 @@ def test_steps_and_bulk_agree(case: tuple[list[int], Alphabet], seed: int) -> No
 
 @settings(max_examples=150, deadline=None)
 @given(strings(), st.integers(0, 60))
-def test_features_follow_from_the_prefix_alone(case: tuple[list[int], Alphabet], cut: int) -> None:
+def test_features_follow_from_the_prefix_alone(
+    case: tuple[list[int], Vocabulary], cut: int
+) -> None:
     ids, letters = case
     whole = features(np.array(ids, np.uint16), np.array([len(ids)]), letters, ALL)
     prefix = features(np.array(ids[:cut], np.uint16), np.array([len(ids[:cut])]), letters, ALL)
@@ -75,7 +77,7 @@ def test_features_follow_from_the_prefix_alone(case: tuple[list[int], Alphabet],
 
 @settings(max_examples=150, deadline=None)
 @given(strings())
-def test_merging_symbols_changes_no_feature(case: tuple[list[int], Alphabet]) -> None:
+def test_merging_symbols_changes_no_feature(case: tuple[list[int], Vocabulary]) -> None:
     ids, letters = case
     runs = letters.tables.runs_start
     singles = [
@@ -89,7 +91,7 @@ def test_merging_symbols_changes_no_feature(case: tuple[list[int], Alphabet]) ->
 
 @settings(max_examples=150, deadline=None)
 @given(strings(longest=200))
-def test_features_stay_below_their_sizes(case: tuple[list[int], Alphabet]) -> None:
+def test_features_stay_below_their_sizes(case: tuple[list[int], Vocabulary]) -> None:
     ids, letters = case
     found = features(np.array(ids, np.uint16), np.array([len(ids)]), letters, ALL)
     assert found.shape == (len(ids) + 1, len(SIZES))

@@ -11,7 +11,8 @@ import pytest
 import selfies
 
 from molvae.errors import ModelError
-from molvae.language.symbols import ATOM, BRANCH, RING, Alphabet, meaning
+from molvae.language.symbols import ATOM, BRANCH, RING, meaning
+from molvae.language.vocabulary import Vocabulary
 
 CONSTRAINTS = selfies.get_preset_constraints("default")
 
@@ -83,7 +84,7 @@ def test_plain_python_gives_what_compiled_code_gives() -> None:
 
 
 def test_tables_hold_the_meaning_of_every_symbol() -> None:
-    alphabet = Alphabet(("[=C]", "[#Branch2]", "[/-Ring1]", "[NH1+1]"), ((1, 1),), CONSTRAINTS)
+    alphabet = Vocabulary(("[=C]", "[#Branch2]", "[/-Ring1]", "[NH1+1]"), ((1, 1),), CONSTRAINTS)
     carbon, branch, ring, nitrogen = list(alphabet.tables.symbols)[1:]
     assert (carbon.kind, carbon.order, carbon.capacity) == (ATOM, 2, 4)
     assert (branch.kind, branch.order, branch.reads, branch.digit) == (BRANCH, 3, 2, 8)
