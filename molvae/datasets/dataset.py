@@ -20,7 +20,6 @@ from ..language.prefix_features import TIERS, features
 from ..language.vocabulary import END, Ids, Vocabulary
 from ..runtime.atomic_folder import commit_folder, read_folder, read_json
 
-FORMAT = 1
 VALIDATED = 5_000
 """Molecules, at most, that are held out, and that one validation looks at."""
 
@@ -161,7 +160,7 @@ class Dataset:
             "report.json": json.dumps(self.report, indent=1).encode(),
             "rejected.csv": rejected.encode("utf-8", errors="replace"),
         }
-        commit_folder(Path(path), files, kind="dataset", version=FORMAT)
+        commit_folder(Path(path), files, kind="dataset")
 
     @classmethod
     def load(cls, path: str | Path) -> Dataset:
@@ -172,7 +171,7 @@ class Dataset:
         from safetensors.numpy import load
 
         try:
-            files = read_folder(Path(path), FILES, kind="dataset", version=FORMAT)
+            files = read_folder(Path(path), FILES, kind="dataset")
             arrays = load(files["arrays.safetensors"])
             vocabulary = Vocabulary.from_json(
                 read_json(files["vocabulary.json"], "vocabulary.json")
