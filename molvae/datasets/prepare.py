@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
-from ..chem.molecule import CRASHED, Limits, canonical_or_empty, smiles_hash
+from ..chem.molecule import CRASHED, canonical_or_empty, smiles_hash
 from ..chem.standardise import standard_smiles
 from ..config import DataConfig
 from ..errors import InputError, MoleculeError
@@ -193,7 +193,6 @@ def encode_rows(rows: list[Row], config: DataConfig) -> Chunk:
 
     All rows go through RDKit before any is written in SELFIES, for the two drive each other out of
     the processor's caches."""
-    limits = Limits(max_heavy_atoms=config.max_heavy_atoms)
     standard: list[tuple[Row, str]] = []
     rejected: list[Rejection] = []
 
@@ -204,7 +203,8 @@ def encode_rows(rows: list[Row], config: DataConfig) -> Chunk:
         try:
             if row.problem:
                 raise MoleculeError(row.problem, row.smiles)
-            standard.append((row, standard_smiles(row.smiles, limits, config.neutralise)))
+            smiles = standard_smiles(row.smiles, config.max_heavy_atoms, config.neutralise)
+            standard.append((row, smiles))
         except MoleculeError as error:
             reject(row, error)
     texts = [smiles for _, smiles in standard]
