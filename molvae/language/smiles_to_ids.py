@@ -52,16 +52,12 @@ from .vocabulary import Ids, Vocabulary
 _BRACKETED = re.compile(r"\[[^\]]*\]")
 _ATOM = re.compile(r"\[((?:[1-9]\d*)?)([A-Z][a-z]?|[a-z]{1,2})(@{0,2})(?:(H)(\d?))?([+-]?)(\d?)\]")
 _BONDS = ("", "/", "\\", "=", "#")
-_STRUCTURE = (
-    *(f"[{bond}Branch{reads}]" for bond in ("", "=", "#") for reads in (1, 2, 3)),
-    *(f"[{bond}Ring{reads}]" for bond in ("", "=", "#") for reads in (1, 2, 3)),
-    *(
-        f"[{left}{right}Ring{reads}]"
-        for left in "-/\\"
-        for right in "-/\\"
-        for reads in (1, 2, 3)
-        if left + right != "--"
-    ),
+_MARKS = ("", "=", "#", "-/", "-\\", "/-", "//", "/\\", "\\-", "\\/", "\\\\")
+_STRUCTURE = tuple(
+    f"[{mark}{kind}{reads}]"
+    for kind, marks in (("Branch", _MARKS[:3]), ("Ring", _MARKS))
+    for mark in marks
+    for reads in (1, 2, 3)
 )
 _MOST_ATOMS = 500
 """Atoms in brackets, at most, that are numbered in advance; molecules with others are left to the
@@ -99,13 +95,12 @@ class SelfiesEncoder:
 
     def __init__(self, smiles: Iterable[str]) -> None:
         """Prepare the symbols of some molecules."""
+        self._constraints = default_constraints()
         atoms = dict.fromkeys(_BRACKETED.findall("".join(smiles)))
-        self._tables = _molecule_tables(tuple(sorted(atoms)[:_MOST_ATOMS]))
+        symbols = _symbols_of(sorted(atoms)[:_MOST_ATOMS], self._constraints)
+        self._tables = _tables(symbols, tuple(self._constraints.items()))
         self._vocabulary = self._tables.vocabulary
-        self._numbers = {
-            symbol: number for number, symbol in enumerate(self._vocabulary.symbols, start=1)
-        }
-        self._constraints = self._vocabulary.constraints
+        self._numbers = dict(self._vocabulary.index)
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -167,9 +162,7 @@ def canonical_draws(
             is_canonical(text, vocabulary.decode(ids), constraints)
             for text, ids in zip(smiles, drawn, strict=True)
         ]
-    encoded = _encode_all(
-        smiles, _vocabulary_tables(vocabulary.symbols, tuple(constraints.items()))
-    )
+    encoded = _encode_all(smiles, _tables(vocabulary.symbols, tuple(constraints.items())))
     symbols, lengths = _expanded(np.concatenate(drawn), vocabulary.tables)
     starts = _from_zero(np.cumsum(lengths))[_from_zero(np.cumsum([len(ids) for ids in drawn]))]
     # Equal stretches of two bytes a symbol: comparing these is faster than comparing arrays.
@@ -202,27 +195,18 @@ class EncoderTables(NamedTuple):
     symbols: SymbolIds
 
 
-@lru_cache(maxsize=8)
-def _vocabulary_tables(
-    symbols: tuple[str, ...], capacities: tuple[tuple[str, int], ...]
-) -> EncoderTables:
-    """Those of the single symbols of a vocabulary."""
-    return _tables(Vocabulary(symbols, (), dict(capacities)))
-
-
-@lru_cache(maxsize=8)
-def _molecule_tables(bracketed: tuple[str, ...]) -> EncoderTables:
-    """Those of molecules with these atoms in brackets: all symbols that they could need."""
-    constraints = default_constraints()
-    atoms = dict.fromkeys(
-        [*sorted(ORGANIC_SUBSET), *(text for one in bracketed for text in _atoms(one))]
-    )
+def _symbols_of(bracketed: Sequence[str], constraints: Constraints) -> tuple[str, ...]:
+    """All symbols that molecules with these atoms in brackets could need."""
+    odd = [text for one in bracketed for text in _atoms(one)]
+    atoms = dict.fromkeys([*sorted(ORGANIC_SUBSET), *odd])
     symbols = [*_STRUCTURE, *(f"[{bond}{atom}]" for atom in atoms for bond in _BONDS)]
-    used = tuple(one for one in symbols if _has_meaning(one, constraints))
-    return _tables(Vocabulary(used, (), constraints))
+    return tuple(one for one in symbols if _has_meaning(one, constraints))
 
 
-def _tables(vocabulary: Vocabulary) -> EncoderTables:
+@lru_cache(maxsize=8)
+def _tables(known: tuple[str, ...], capacities: tuple[tuple[str, int], ...]) -> EncoderTables:
+    """Those of single symbols under the constraints with these items."""
+    vocabulary = Vocabulary(known, (), dict(capacities))
     spellings, symbols = spellings_of(vocabulary), vocabulary.tables.symbols
     atoms = np.full((int(spellings.bases.max()) + 1, len(_BONDS)), -1, np.int32)
     branches, rings = np.full((3, 3), -1, np.int32), np.full((3, 3, 3, 3), -1, np.int32)
