@@ -2,7 +2,8 @@ r"""Canonical SMILES to a graph whose aromatic bonds alternate, as the encoder o
 
 The encoder pairs the atoms of aromatic systems that need a double bond, greedily at first, and by
 augmenting paths if that leaves atoms unpaired. Here only the first is done, which nearly always
-suffices; the rest, and text that canonical SMILES seldom contains, is left to the encoder itself.
+suffices; the rest, and text that canonical SMILES seldom contains, such as the ring %10, is left to
+the encoder itself.
 
 Each atom of SELFIES is spelled in one way in canonical SMILES, in a second one if it can be
 aromatic, and in both again for its mirror image: :class:`Spellings` is the table from text to atom.
@@ -117,7 +118,7 @@ class ParsedGraph(NamedTuple):
     """Scratch for one molecule of ``A`` atoms and rings at most.
 
     ``near`` ``(4 A,)``: the aromatic neighbours of atom i from ``4 i`` on. ``stack`` ``(A,)``: the
-    atoms with open branches. ``open`` ``(100,)``: by ring number. ``counts`` ``(1,)``."""
+    atoms with open branches. ``open`` ``(10,)``: by ring number. ``counts`` ``(1,)``."""
 
     atoms: Sequence[ParsedAtom]
     near: MutableSequence[int]
@@ -134,7 +135,7 @@ NO, YES, UNDECIDED = range(3)
 """Results of parsing; no means that the SMILES contains an atom that is not of the vocabulary."""
 
 _OPEN, _CLOSE, _MINUS, _SLASH, _ZERO, _NINE = b"()-/09"
-_EQUALS, _BRACKET, _BACKSLASH, _END, _TRIPLE, _PERCENT = b"=[\\]#%"
+_EQUALS, _BRACKET, _BACKSLASH, _END, _TRIPLE = b"=[\\]#"
 _B, _C, _L, _R, _PLUS, _COLON = b"BClr+:"
 
 
@@ -170,7 +171,7 @@ def new_parsed(size: int) -> ParsedGraph:
         records(ParsedAtom, size),
         integers(NEIGHBOURS * size),
         records(ParsedRing, size),
-        records(OpenRing, 100),
+        records(OpenRing, 10),
         integers(size),
         records(ParsedSize, 1),
     )
@@ -201,13 +202,11 @@ def parse_smiles(
             if bond:
                 return UNDECIDED
             bond = byte
-        elif _ZERO <= byte <= _NINE or byte == _PERCENT:
-            at += 2 if byte == _PERCENT else 0
-            number = _ring_number(text, start, at) if at <= end else -1
+        elif _ZERO <= byte <= _NINE:
             # Digits after a branch would change the order of an atom's bonds.
-            if number < 0 or not fresh:
+            if not fresh:
                 return UNDECIDED
-            made = _close(spellings, graph, number, current, bond, made)
+            made = _close(spellings, graph, byte - _ZERO, current, bond, made)
             bond = 0
             if made < 0:
                 return UNDECIDED
@@ -241,17 +240,6 @@ def _is_foreign(text: Bytes, start: int, stop: int) -> bool:
         if text[place] < _PLUS or text[place] == _COLON:
             return False
     return bool(text[start] == _BRACKET and text[stop - 1] == _END)
-
-
-@compiled(forceinline=True)
-def _ring_number(text: Bytes, start: int, stop: int) -> int:
-    """Number of a ring, spelled 7 or %42; -1 for any other spelling."""
-    number = 0
-    for place in range(start + (stop - start > 1), stop):
-        if not _ZERO <= text[place] <= _NINE:
-            return -1
-        number = 10 * number + text[place] - _ZERO
-    return number
 
 
 @compiled(forceinline=True)
