@@ -253,13 +253,16 @@ def _why_unreadable(text: str) -> str:
     return "not SMILES syntax"
 
 
-def read_anew(mol: Mol) -> tuple[Mol, str]:
-    """Write and read a molecule, without aromaticity if need be; also return what was written."""
-    smiles: str = Chem.MolToSmiles(mol)
+def read_anew(mol: Mol, smiles: str) -> tuple[Mol, str]:
+    """Read ``smiles``, as RDKit writes ``mol``, or if need be one without aromaticity; also return
+    which was read.
+    """
     if (again := _read(smiles)) is not None:
         return again, smiles
     smiles = _without_aromaticity(mol)
-    return _read_back(smiles), smiles
+    if (again := _read(smiles)) is None:
+        raise MoleculeError(UNSTABLE, smiles)
+    return again, smiles
 
 
 def worth_reading_back(smiles: str) -> bool:
@@ -280,13 +283,8 @@ def settled(mol: Mol, smiles: str) -> str:
     """
     seen = [smiles]
     for _ in range(8):
-        again = _read(smiles)
-        if again is None:
-            smiles = _without_aromaticity(mol)
-            again = _read_back(smiles)
-            written = _without_aromaticity(again)
-        else:
-            written = Chem.MolToSmiles(again)
+        again, read = read_anew(mol, smiles)
+        written = Chem.MolToSmiles(again) if read == smiles else _without_aromaticity(again)
         if written in seen:
             return min(seen[seen.index(written) :])
         seen.append(written)
@@ -301,13 +299,6 @@ def _without_aromaticity(mol: Mol) -> str:
     except Chem.MolSanitizeException:
         raise MoleculeError(UNSTABLE, Chem.MolToSmiles(mol)) from None
     return str(Chem.MolToSmiles(copy))
-
-
-def _read_back(smiles: str) -> Mol:
-    mol = _read(smiles)
-    if mol is None:
-        raise MoleculeError(UNSTABLE, smiles)
-    return mol
 
 
 def _read(smiles: str) -> Mol | None:

@@ -160,7 +160,7 @@ def _standardised(mol: Mol, neutralise: bool) -> tuple[Mol, str]:
         if _is_bare_ion(mol):  # as [H][I+2] is without its proton
             raise MoleculeError(IONS, Chem.MolToSmiles(mol))
     # Read anew, so that aromaticity and stereo are perceived for what is left.
-    return read_anew(mol) if changed else (mol, "")
+    return read_anew(mol, Chem.MolToSmiles(mol)) if changed else (mol, "")
 
 
 def _charges(mol: Mol) -> list[int]:
