@@ -61,14 +61,18 @@ def step_name(step: int) -> str:
 def save(
     run: Path, state: TrainingState, dataset: Dataset, info: dict[str, Any], *, best: bool
 ) -> Path:
-    """Commit the state as a step folder of ``run``; all but the best and the newest go."""
+    """Commit the state as a step folder of ``run``; all but the best and the newest go.
+
+    ``info`` is more for its ``info.json``."""
     folder = run / step_name(state.step)
     if not folder.exists():
-        info = info | {
-            "step": state.step,
-            "versions": versions(),
-            "max_steps": state.model.max_steps,
+        of_data = {
+            "data": dataset.report,
+            "fingerprint": state.fingerprint,
+            "molecules": len(dataset.training_rows),
         }
+        info = of_data | info
+        info |= {"step": state.step, "versions": versions(), "max_steps": state.model.max_steps}
         counters = {name: getattr(state, name) for name in COUNTERS}
         counters["best"] = None if math.isinf(state.best) else state.best
         files = {

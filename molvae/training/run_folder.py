@@ -230,7 +230,8 @@ def run_training(
     stopping: Callable[[], bool] = lambda: False,
     group: Group = ALONE,
 ) -> Iterator[Step | Epoch]:
-    """Train in a folder and yield the records of :func:`.loop.train`, each after it was saved.
+    """Train in a folder and yield the records of :func:`.loop.train`, each after it was saved with
+    more ``info``.
 
     Saves at every epoch, every few minutes, and when ``stopping`` returns True, which ends the
     iteration. The first process of a group saves for all, and all stop after the same step when one
