@@ -26,16 +26,13 @@ from numpy.typing import NDArray
 
 from molvae.language.ids_to_smiles import decode_smiles
 from molvae.language.prefix_features import (
-    GROUPS,
     TIERS,
     advance,
-    feature_sizes,
     features,
     features_now,
     start,
 )
-from molvae.language.symbols import Alphabet
-from molvae.language.vocabulary import learn_merges, merge
+from molvae.language.vocabulary import Vocabulary, learn_merges, merge
 
 ODD = tuple(
     selfies.split_selfies(
@@ -75,12 +72,12 @@ def drawn(real: list[list[str]], symbols: list[str], rng: random.Random) -> Iter
         yield rng.choices(ODD, k=rng.randint(0, 100))
 
 
-def random_alphabet(symbols: list[str], rng: random.Random, merges: int) -> Alphabet:
+def random_alphabet(symbols: list[str], rng: random.Random, merges: int) -> Vocabulary:
     """An alphabet over ``symbols`` with pairs merged at random."""
     pairs = []
     for size in range(1 + len(symbols), 1 + len(symbols) + merges):
         pairs.append((rng.randrange(1, size), rng.randrange(1, 1 + len(symbols))))
-    return Alphabet(tuple(symbols), tuple(pairs), selfies.get_semantic_constraints())
+    return Vocabulary(tuple(symbols), tuple(pairs), selfies.get_semantic_constraints())
 
 
 def prove(real: list[list[str]], strings: int, rng: random.Random) -> None:
@@ -123,11 +120,11 @@ def timed(work: Callable[[], object], molecules: int) -> float:
     return 1e6 * best / molecules
 
 
-def stepwise(ids: NDArray[np.uint16], lengths: NDArray[np.int32], alphabet: Alphabet) -> None:
+def stepwise(ids: NDArray[np.uint16], lengths: NDArray[np.int32], alphabet: Vocabulary) -> None:
     """All molecules in parallel, one token at a time, finished ones dropped."""
     states, starts = start(len(lengths)), np.cumsum(lengths) - lengths
     for step in range(int(lengths.max()) + 1):
-        features_now(states, np.flatnonzero(lengths >= step), alphabet)
+        features_now(states, np.flatnonzero(lengths >= step), alphabet, "rings")
         rows = np.flatnonzero(lengths > step)
         advance(states, rows, ids[starts[rows] + step], alphabet)
 
@@ -140,7 +137,7 @@ def measure(real: list[list[str]]) -> None:
     single = np.array([len(string) for string in real])
     constraints = selfies.get_semantic_constraints()
     merges = learn_merges(flat, single, len(symbols), 256)
-    alphabet = Alphabet(tuple(symbols), merges, constraints)
+    alphabet = Vocabulary(tuple(symbols), merges, constraints)
     ranks = np.zeros((len(alphabet), len(alphabet)), np.int32)
     for number, pair in enumerate(merges, start=1 + len(symbols)):
         ranks[pair] = number
@@ -156,31 +153,26 @@ def measure(real: list[list[str]]) -> None:
     )
     line("selfies.decoder", lambda: [selfies.decoder(text) for text in texts])
     line("decode_smiles", lambda: decode_smiles(ids, lengths, alphabet))
-    for label, groups in (
-        ("rings", TIERS["rings"]),
-        ("all groups", tuple(GROUPS)),
-        ("place", TIERS["place"]),
-    ):
-        width = len(feature_sizes(groups))
-        line(f"features, {label} ({width})", partial(features, ids, lengths, alphabet, groups))
-    line("stepwise, default groups", lambda: stepwise(ids, lengths, alphabet))
+    for tier in ("rings", "environments", "place"):
+        line(f"features, {tier} ({TIERS[tier]})", partial(features, ids, lengths, alphabet, tier))
+    line("stepwise, rings", lambda: stepwise(ids, lengths, alphabet))
 
 
 COMPILE = """
 import os, tempfile, time
 os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp()
 import numpy as np
-from molvae.language.symbols import Alphabet
+from molvae.language.vocabulary import Vocabulary
 from molvae.language.prefix_features import advance, features, features_now, start
 from molvae.language.ids_to_smiles import decode_smiles
-alphabet = Alphabet(("[C]",), (), {"?": 4})
+alphabet = Vocabulary(("[C]",), (), {"?": 4})
 ids, lengths, rows = np.array([1], np.uint16), np.array([1]), np.array([0])
 begun = time.perf_counter()
 decode_smiles(ids, lengths, alphabet)
-features(ids, lengths, alphabet)
+features(ids, lengths, alphabet, "rings")
 states = start(1)
 advance(states, rows, ids, alphabet)
-features_now(states, rows, alphabet)
+features_now(states, rows, alphabet, "rings")
 print(f"  all compiled in     {time.perf_counter() - begun:8.1f} s")
 """
 

@@ -97,9 +97,10 @@ def of_molvae(rows: int, hidden: int, seed: int, precision: str, reference: bool
     kind = torch.bfloat16 if precision == "bf16" else torch.float32
     sizes, (x, constant, h0), flops = inputs(rows, hidden, seed, kind)
     slope = torch.ones(sum(sizes), hidden, dtype=kind)
+    own = torch.cat([torch.arange(alive) for alive in sizes])
 
     def run() -> None:
-        outputs, _ = (layer.reference if reference else layer)(x, constant, h0, sizes)
+        outputs, _ = (layer.reference if reference else layer)(x, constant, h0, sizes, own)
         torch.autograd.grad(outputs, [x, constant, h0, *layer.parameters()], slope)
 
     return run, flops

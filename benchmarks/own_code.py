@@ -150,7 +150,7 @@ def draw_line(columns: int, steps: float) -> Line:
 def smiles_line(codec: Codec, dataset: Dataset) -> Line:
     """Ids to SMILES, not yet canonical."""
     lengths = dataset.lengths[: len(dataset)]
-    ids, alphabet = dataset.ids[: int(lengths.sum())], codec.vocabulary.alphabet
+    ids, alphabet = dataset.ids[: int(lengths.sum())], codec.vocabulary
     texts = [codec.vocabulary.decode(one) for one in np.split(ids, np.cumsum(lengths)[:-1])]
     selfies.set_semantic_constraints(dict(codec.vocabulary.constraints))
     times = (

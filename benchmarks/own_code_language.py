@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from molvae.config import DataConfig
 from molvae.datasets.prepare import prepare
-from molvae.language.vocabulary import RARE, learn_merges, merge, rank_table
+from molvae.language.vocabulary import RARE, Vocabulary, learn_merges, merge
 
 MERGES = 256
 PRIVATE = 0xE000
@@ -50,9 +50,10 @@ def seconds(work: Callable[[], Any]) -> tuple[float, Any]:
 def own(ids: NDArray[np.uint16], lengths: NDArray[np.int32], symbols: int) -> Measured:
     """Measure molvae's merges; kernels are compiled before."""
     few, size = np.array([10], np.int32), 1 + symbols + MERGES
-    merge(ids[:10], few, rank_table(learn_merges(ids[:10], few, symbols, size), size))
+    names = tuple(map(str, range(symbols)))
+    merge(ids[:10], few, Vocabulary(names, learn_merges(ids[:10], few, symbols, size), {}).ranks)
     learn, merges = seconds(lambda: learn_merges(ids, lengths, symbols, size))
-    ranks = rank_table(merges, 1 + symbols + len(merges))
+    ranks = Vocabulary(names, merges, {}).ranks
     encode, (merged, _) = seconds(lambda: merge(ids, lengths, ranks))
     return Measured(learn, encode, len(merged))
 

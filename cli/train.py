@@ -147,12 +147,7 @@ def train_stage(request: Request, place: Any, group: Any) -> int:
     group.check_same(dataset.fingerprint, "molecules")
     if group.world.size > 1:  # hashing a large model takes its time
         group.check_same(state.mark, "weights")
-    info = {
-        "data": dataset.report,
-        "fingerprint": dataset.fingerprint,
-        "molecules": len(dataset.training_rows),
-    }
-    info |= {"started_from": plan.origin} if plan.origin else {}
+    info = {"started_from": plan.origin} if plan.origin else {}
     with stop_on_signal() as caught:
         records = run_folder.run_training(
             request.run,

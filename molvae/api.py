@@ -280,12 +280,7 @@ def train(
     state = run_folder.create(
         Path(output), dataset, config, torch.device(device), force=force, start=saved
     )
-    info = {
-        "data": dataset.report,
-        "fingerprint": dataset.fingerprint,
-        "molecules": len(dataset.training_rows),
-    }
-    info |= {} if saved is None else {"started_from": fine_tuning.started_from(saved, str(start))}
+    info = {} if saved is None else {"started_from": fine_tuning.started_from(saved, str(start))}
     with Progress("train", unit="steps", shown=progress) as bar:
         for record in run_folder.run_training(
             Path(output), state, dataset, info, rejected=rejected

@@ -175,7 +175,7 @@ def rebuilt(tmp_path: Path) -> Any:
         for start, change in changes.items():
             name = next(name for name in names if name.startswith(start))
             files[name] = change(files[name])
-        commit_folder(tmp_path / "model", files, kind="model", version=model_folder.FORMAT)
+        commit_folder(tmp_path / "model", files, kind="model")
         return tmp_path / "model"
 
     return rebuild

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,24 +71,19 @@ for _name in ("sanitize", "removeHs", "parseName", "allowCXSMILES"):
     setattr(_PLAIN_PARAMETERS, _name, False)
 
 
-@dataclass(frozen=True)
-class Limits:
-    """Largest molecule accepted, in characters of its SMILES, heavy atoms and independent rings.
+MAX_LENGTH, MAX_HEAVY_ATOMS, MAX_RINGS = 1000, 200, 30
+"""Largest molecule accepted, in characters of its SMILES, heavy atoms and independent rings.
 
-    RDKit's time grows with the square of these and worse; within the defaults no input took more
-    than some tens of milliseconds."""
+RDKit's time grows with the square of these and worse; within them no input took more than some tens
+of milliseconds."""
 
-    max_length: int = 1000
-    max_heavy_atoms: int = 200
-    max_rings: int = 30
-
-
-DEFAULT_LIMITS = Limits()
-_MANY_DIGITS = 2 * DEFAULT_LIMITS.max_rings
+_MANY_DIGITS = 2 * MAX_RINGS
 _BRACKET, _LABEL = re.compile(r"\[[^\]]*\]"), re.compile(r"%\d\d|\d")
 
 
-def parse(smiles: str, limits: Limits = DEFAULT_LIMITS, read: Reader = Chem.MolFromSmiles) -> Mol:
+def parse(
+    smiles: str, max_heavy_atoms: int = MAX_HEAVY_ATOMS, read: Reader = Chem.MolFromSmiles
+) -> Mol:
     """Read one SMILES into a sanitised molecule by ``read``, or raise MoleculeError saying why it
     cannot be used.
 
@@ -105,15 +99,12 @@ def parse(smiles: str, limits: Limits = DEFAULT_LIMITS, read: Reader = Chem.MolF
         C1CC
     """
     text = smiles.strip(" ")
-    _check_text(text, limits)
+    _check_text(text)
     with BlockLogs():
         # A short text with few digits cannot hold too many atoms or rings, and needs no separate
         # count.
-        if (
-            len(text) > limits.max_heavy_atoms
-            or sum(map(text.count, "0123456789")) > 2 * limits.max_rings
-        ):
-            _check_size(text, limits)
+        if len(text) > max_heavy_atoms or sum(map(text.count, "0123456789")) > _MANY_DIGITS:
+            _check_size(text, max_heavy_atoms)
         mol = read(text)
     if mol is None:
         raise MoleculeError(UNREADABLE, smiles, _why_unreadable(text))
@@ -171,7 +162,7 @@ def canonical_or_empty(text: str) -> str:
     >>> canonical_or_empty("C1=CC=CC=C1C"), canonical_or_empty("")
     ('Cc1ccccc1', '')
     """
-    if not text or _ring_bonds(text) > DEFAULT_LIMITS.max_rings:
+    if not text or _ring_bonds(text) > MAX_RINGS:
         return ""
     mol = None if _ODD.search(text.replace("[NH1]", "N")) else read_plain(text)
     mol = Chem.MolFromSmiles(text) if mol is None else mol
@@ -207,11 +198,11 @@ def smiles_hashes(smiles: Sequence[str]) -> NDArray[np.uint64]:
     return np.sort(np.fromiter(map(smiles_hash, smiles), np.uint64, len(smiles)))
 
 
-def _check_text(text: str, limits: Limits) -> None:
+def _check_text(text: str) -> None:
     if not text:
         raise MoleculeError(EMPTY, text)
-    if len(text) > limits.max_length:
-        raise MoleculeError(TOO_LONG, text, f"{len(text)} characters, at most {limits.max_length}")
+    if len(text) > MAX_LENGTH:
+        raise MoleculeError(TOO_LONG, text, f"{len(text)} characters, at most {MAX_LENGTH}")
     if not (text.isascii() and text.isprintable() and " " not in text):
         at = next(i for i, c in enumerate(text) if not "!" <= c <= "~")
         where = f"U+{ord(text[at]):04X} at character {at + 1}"
@@ -222,19 +213,17 @@ def _check_text(text: str, limits: Limits) -> None:
         raise MoleculeError(QUERY, text)
 
 
-def _check_size(text: str, limits: Limits) -> None:
+def _check_size(text: str, max_heavy_atoms: int) -> None:
     """Count atoms and rings on the unsanitised graph, which is cheap even for monsters."""
     mol = Chem.MolFromSmiles(text, sanitize=False)
     if mol is None:
         raise MoleculeError(UNREADABLE, text, _why_unreadable(text))
     heavy = mol.GetNumHeavyAtoms()
-    if heavy > limits.max_heavy_atoms:
-        raise MoleculeError(
-            TOO_LARGE, text, f"{heavy} heavy atoms, at most {limits.max_heavy_atoms}"
-        )
+    if heavy > max_heavy_atoms:
+        raise MoleculeError(TOO_LARGE, text, f"{heavy} heavy atoms, at most {max_heavy_atoms}")
     rings = mol.GetNumBonds() - mol.GetNumAtoms() + len(Chem.GetMolFrags(mol))
-    if rings > limits.max_rings:
-        raise MoleculeError(TOO_LARGE, text, f"{rings} rings, at most {limits.max_rings}")
+    if rings > MAX_RINGS:
+        raise MoleculeError(TOO_LARGE, text, f"{rings} rings, at most {MAX_RINGS}")
 
 
 def _without_maps(mol: Mol, read: Reader) -> Mol:
@@ -264,13 +253,16 @@ def _why_unreadable(text: str) -> str:
     return "not SMILES syntax"
 
 
-def read_anew(mol: Mol) -> tuple[Mol, str]:
-    """Write and read a molecule, without aromaticity if need be; also return what was written."""
-    smiles: str = Chem.MolToSmiles(mol)
+def read_anew(mol: Mol, smiles: str) -> tuple[Mol, str]:
+    """Read ``smiles``, as RDKit writes ``mol``, or if need be one without aromaticity; also return
+    which was read.
+    """
     if (again := _read(smiles)) is not None:
         return again, smiles
     smiles = _without_aromaticity(mol)
-    return _read_back(smiles), smiles
+    if (again := _read(smiles)) is None:
+        raise MoleculeError(UNSTABLE, smiles)
+    return again, smiles
 
 
 def worth_reading_back(smiles: str) -> bool:
@@ -291,13 +283,8 @@ def settled(mol: Mol, smiles: str) -> str:
     """
     seen = [smiles]
     for _ in range(8):
-        again = _read(smiles)
-        if again is None:
-            smiles = _without_aromaticity(mol)
-            again = _read_back(smiles)
-            written = _without_aromaticity(again)
-        else:
-            written = Chem.MolToSmiles(again)
+        again, read = read_anew(mol, smiles)
+        written = Chem.MolToSmiles(again) if read == smiles else _without_aromaticity(again)
         if written in seen:
             return min(seen[seen.index(written) :])
         seen.append(written)
@@ -312,13 +299,6 @@ def _without_aromaticity(mol: Mol) -> str:
     except Chem.MolSanitizeException:
         raise MoleculeError(UNSTABLE, Chem.MolToSmiles(mol)) from None
     return str(Chem.MolToSmiles(copy))
-
-
-def _read_back(smiles: str) -> Mol:
-    mol = _read(smiles)
-    if mol is None:
-        raise MoleculeError(UNSTABLE, smiles)
-    return mol
 
 
 def _read(smiles: str) -> Mol | None:

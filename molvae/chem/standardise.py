@@ -16,11 +16,10 @@ from rdkit.rdBase import BlockLogs
 
 from ..errors import MoleculeError
 from .molecule import (
-    DEFAULT_LIMITS,
     IONS,
+    MAX_HEAVY_ATOMS,
     METAL,
     UNREADABLE,
-    Limits,
     Mol,
     parse,
     read_anew,
@@ -123,7 +122,9 @@ def standardise(mol: Mol, neutralise: bool = True) -> Mol:
     return _standardised(mol, neutralise)[0]
 
 
-def standard_smiles(smiles: str, limits: Limits = DEFAULT_LIMITS, neutralise: bool = True) -> str:
+def standard_smiles(
+    smiles: str, max_heavy_atoms: int = MAX_HEAVY_ATOMS, neutralise: bool = True
+) -> str:
     """Parse, standardise and write one SMILES: the form in which molvae compares and learns
     molecules.
 
@@ -132,7 +133,7 @@ def standard_smiles(smiles: str, limits: Limits = DEFAULT_LIMITS, neutralise: bo
     >>> standard_smiles("C[N+](=O)[O-].Cl")
     'C[N+](=O)[O-]'
     """
-    mol, anew = parse(smiles, limits, read_to_write), smiles
+    mol, anew = parse(smiles, max_heavy_atoms, read_to_write), smiles
     try:
         if "." in smiles or "[" in smiles:  # else no fragments, metals, charges, map numbers
             mol, anew = _standardised(mol, neutralise)
@@ -159,7 +160,7 @@ def _standardised(mol: Mol, neutralise: bool) -> tuple[Mol, str]:
         if _is_bare_ion(mol):  # as [H][I+2] is without its proton
             raise MoleculeError(IONS, Chem.MolToSmiles(mol))
     # Read anew, so that aromaticity and stereo are perceived for what is left.
-    return read_anew(mol) if changed else (mol, "")
+    return read_anew(mol, Chem.MolToSmiles(mol)) if changed else (mol, "")
 
 
 def _charges(mol: Mol) -> list[int]:

@@ -17,11 +17,9 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, MolvaeError
 from ..language.prefix_features import TIERS, features
-from ..language.symbols import Alphabet
 from ..language.vocabulary import END, Ids, Vocabulary
 from ..runtime.atomic_folder import commit_folder, read_folder, read_json
 
-FORMAT = 1
 VALIDATED = 5_000
 """Molecules, at most, that are held out, and that one validation looks at."""
 
@@ -55,7 +53,7 @@ class Batch:
 
 
 def pack(
-    ids: Ids, offsets: Rows, rows: Rows, alphabet: Alphabet | None = None, grammar: str = "none"
+    ids: Ids, offsets: Rows, rows: Rows, vocabulary: Vocabulary | None = None, grammar: str = "none"
 ) -> Batch:
     """The batch of the molecules ``rows`` of a ragged array: molecule i is
     ``ids[offsets[i]:offsets[i + 1]]``.
@@ -77,14 +75,12 @@ def pack(
     written = np.concatenate([np.ones((1, len(rows)), dtype=bool), active])
     inputs = np.concatenate([np.full(len(rows), END, dtype=np.int64), forward])
     batch = Batch(order, inputs, targets[written], backward, sizes)
-    if alphabet is None or not TIERS[grammar]:
+    if vocabulary is None or not TIERS[grammar]:
         return batch
     ragged = ids[place.T[active.T]]  # (N - B,), one molecule after the other
     starts = np.cumsum(lengths + 1) - (lengths + 1)
     place = starts + np.arange(len(steps) + 1)[:, None]
-    return replace(
-        batch, grammar=features(ragged, lengths, alphabet, TIERS[grammar])[place[written]]
-    )
+    return replace(batch, grammar=features(ragged, lengths, vocabulary, grammar)[place[written]])
 
 
 @dataclass(frozen=True)
@@ -140,7 +136,7 @@ class Dataset:
 
     def batch(self, rows: Rows, grammar: str = "none") -> Batch:
         """The molecules ``rows``, packed, with the prefix features that the model reads."""
-        return pack(self.ids, self.offsets, rows, self.vocabulary.alphabet, grammar)
+        return pack(self.ids, self.offsets, rows, self.vocabulary, grammar)
 
     def epoch(self, seed: int, epoch: int, batch_size: int) -> list[Rows]:
         """The training rows of every batch of an epoch: a pure function of the data, seed, epoch
@@ -164,7 +160,7 @@ class Dataset:
             "report.json": json.dumps(self.report, indent=1).encode(),
             "rejected.csv": rejected.encode("utf-8", errors="replace"),
         }
-        commit_folder(Path(path), files, kind="dataset", version=FORMAT)
+        commit_folder(Path(path), files, kind="dataset")
 
     @classmethod
     def load(cls, path: str | Path) -> Dataset:
@@ -175,7 +171,7 @@ class Dataset:
         from safetensors.numpy import load
 
         try:
-            files = read_folder(Path(path), FILES, kind="dataset", version=FORMAT)
+            files = read_folder(Path(path), FILES, kind="dataset")
             arrays = load(files["arrays.safetensors"])
             vocabulary = Vocabulary.from_json(
                 read_json(files["vocabulary.json"], "vocabulary.json")

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
-from ..chem.molecule import CRASHED, Limits, canonical_or_empty, smiles_hash
+from ..chem.molecule import CRASHED, canonical_or_empty, smiles_hash
 from ..chem.standardise import standard_smiles
 from ..config import DataConfig
 from ..errors import InputError, MoleculeError
@@ -193,7 +193,6 @@ def encode_rows(rows: list[Row], config: DataConfig) -> Chunk:
 
     All rows go through RDKit before any is written in SELFIES, for the two drive each other out of
     the processor's caches."""
-    limits = Limits(max_heavy_atoms=config.max_heavy_atoms)
     standard: list[tuple[Row, str]] = []
     rejected: list[Rejection] = []
 
@@ -204,7 +203,8 @@ def encode_rows(rows: list[Row], config: DataConfig) -> Chunk:
         try:
             if row.problem:
                 raise MoleculeError(row.problem, row.smiles)
-            standard.append((row, standard_smiles(row.smiles, limits, config.neutralise)))
+            smiles = standard_smiles(row.smiles, config.max_heavy_atoms, config.neutralise)
+            standard.append((row, smiles))
         except MoleculeError as error:
             reject(row, error)
     texts = [smiles for _, smiles in standard]
@@ -231,7 +231,7 @@ def encode_rows(rows: list[Row], config: DataConfig) -> Chunk:
         strings += [ids, *(ids if isinstance(one, MoleculeError) else one for one in others)]
     used, numbers = np.unique(np.concatenate([NO_IDS, *strings]), return_inverse=True)
     return Chunk(
-        symbols=[encoder.alphabet.symbols[number - 1] for number in used.tolist()],
+        symbols=[encoder.vocabulary.symbols[number - 1] for number in used.tolist()],
         ids=numbers.astype(np.uint16),
         lengths=[len(ids) for ids in strings],
         hashes=hashes,
@@ -256,7 +256,7 @@ def check_returns(
     if not doubtful:
         return outcomes
     lengths = np.array([len(ids) for ids in doubtful.values()])
-    texts = decode_smiles(np.concatenate([*doubtful.values()]), lengths, encoder.alphabet)
+    texts = decode_smiles(np.concatenate([*doubtful.values()]), lengths, encoder.vocabulary)
     checked = list(outcomes)
     for at, decoded in zip(doubtful, texts, strict=True):
         try:
@@ -344,7 +344,7 @@ def molecules_at(
     """Canonical SMILES of the molecules ``rows``."""
     mask = np.zeros(len(lengths), dtype=bool)
     mask[rows] = True
-    texts = decode_smiles(ids[np.repeat(mask, lengths)], lengths[mask], vocabulary.alphabet)
+    texts = decode_smiles(ids[np.repeat(mask, lengths)], lengths[mask], vocabulary)
     with BlockLogs():
         return list(map(canonical_or_empty, texts))
 

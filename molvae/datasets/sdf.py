@@ -98,10 +98,10 @@ def read_entry(line: int, block: list[str]) -> Entry:
     """An entry from its lines."""
     text = "".join(block).replace("\r\n", "\n").replace("\r", "\n")
     name = text.partition("\n")[0].strip()
-    if len(text.partition("\nM  END")[0]) > MAX_MOL_BLOCK:
+    structure, end, properties = text.partition("\nM  END")
+    if len(structure) > MAX_MOL_BLOCK:
         return Entry(line, "", name, {}, TOO_LARGE)
     # A property ends with an empty line: some files leave the last one out, or write a space on it.
-    structure, end, properties = text.partition("\nM  END")
     properties = re.sub(r"\n[ \t]+(?=\n)", "\n", properties)
     text = f"{structure}{end}{properties}\n$$$$\n"
     with BlockLogs():

@@ -74,7 +74,7 @@ def _search(codec: Codec, z: Tensor, width: int) -> list[list[Candidate]]:
     active = _Prefixes(np.zeros((len(z), 0), np.uint16), np.arange(len(z)), np.zeros(len(z)))
     model, last = codec.model, torch.full((len(z),), END)
     decoder = Decoder(model, model.posterior.code(z))
-    place = Prefixes(codec.vocabulary.alphabet, len(z), model.config.prefix_features)
+    place = Prefixes(codec.vocabulary, len(z), model.config.prefix_features)
     for step in range(model.max_steps):
         features = place.features(torch.arange(len(last)), z.device)
         logits = decoder(

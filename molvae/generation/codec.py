@@ -71,7 +71,7 @@ class Codec:
             np.concatenate([reading.ids for reading in readings]),
             offsets,
             np.arange(len(readings)),
-            self.vocabulary.alphabet,
+            self.vocabulary,
             self.saved.config.model.prefix_features,
         )
         return Packed.from_batch(batch, self.model.device), batch
@@ -166,7 +166,7 @@ class Codec:
         latents = self.check_latents(z)
         decoded: list[Decoded] = []
         for part in torch.split(latents, BATCH):
-            written = decoding.write(self.model, self.vocabulary.alphabet, part)
+            written = decoding.write(self.model, self.vocabulary, part)
             decoded += molecules_of(written.molecules(), self.vocabulary)
         return decoded
 

@@ -25,7 +25,7 @@ from ..errors import InputError
 from ..runtime.atomic_folder import manifest_of, replace_file
 from ..runtime.ranks import World
 from ..storage.known_molecules import KnownMolecules
-from ..storage.model_folder import FORMAT, MODEL_FILES, name_in
+from ..storage.model_folder import MODEL_FILES, name_in
 from . import sampling
 from .codec import Codec
 from .deduplication import COLUMNS, FLAG, KEY, Settings, arrow, differences, notes_of, parts_of
@@ -55,7 +55,7 @@ def settings_of(
     """The settings of draws from a model, with the scores of ``plan``.
 
     ModelError if the model's folder is gone, UsageError if it has no such level."""
-    listed = manifest_of(codec.saved.path, kind="model", version=FORMAT)
+    listed = manifest_of(codec.saved.path, kind="model")
     names = [name_in(codec.saved.path, name) for name in MODEL_FILES]
     sums = "".join(str(listed[name]["sha256"]) for name in names)
     params = sampling.resolved(codec, params)

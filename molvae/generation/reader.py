@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from rdkit.rdBase import BlockLogs
 
-from ..chem.molecule import CRASHED, Limits, canonical_or_empty
+from ..chem.molecule import CRASHED, canonical_or_empty
 from ..chem.standardise import standard_smiles
 from ..config import DataConfig
 from ..errors import MoleculeError
@@ -45,8 +45,8 @@ class Reader:
 
     def read(self, smiles: str) -> Reading:
         """The molecule in ``smiles``; MoleculeError names the reason, such as an unknown symbol."""
-        limits = Limits(max_heavy_atoms=self.config.max_heavy_atoms)
-        standard = standard_smiles(smiles, limits, self.config.neutralise)
+        config = self.config
+        standard = standard_smiles(smiles, config.max_heavy_atoms, config.neutralise)
         symbols = selfies_codec.split(
             selfies_codec.to_selfies(standard, self.vocabulary.constraints)
         )
@@ -108,7 +108,7 @@ def molecules_of(written: Sequence[Ids], vocabulary: Vocabulary) -> list[Decoded
     if not written:
         return []
     lengths = np.array([len(ids) for ids in written])
-    texts = decode_smiles(np.concatenate(written), lengths, vocabulary.alphabet)
+    texts = decode_smiles(np.concatenate(written), lengths, vocabulary)
     with BlockLogs():  # around a latent many draws are the same text
         canonical = {text: canonical_or_empty(text) for text in dict.fromkeys(texts)}
     return [

@@ -89,7 +89,7 @@ def _rebuild(codec: Codec, z: Tensor, width: int, workers: int | None) -> list[R
 
 def greedy_candidates(codec: Codec, z: Tensor) -> list[list[Candidate]]:
     """The greedy molecule of every latent ``(B, Z)`` as a list of one; empty without atoms."""
-    written = decoding.write(codec.model, codec.vocabulary.alphabet, z)
+    written = decoding.write(codec.model, codec.vocabulary, z)
     ids = written.molecules()
     decoded = molecules_of(ids, codec.vocabulary)
     flags = canonical_draws([one.smiles for one in decoded], ids, codec.vocabulary)

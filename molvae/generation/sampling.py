@@ -161,7 +161,7 @@ def draw_block(codec: Codec, params: SamplingParams, block: int) -> Written:
     z = model.posterior.prior(noise, params.learned, params.level)
     return decoding.write(
         model,
-        codec.vocabulary.alphabet,
+        codec.vocabulary,
         z,
         params.temperature,
         seed,
@@ -356,7 +356,7 @@ def draw_at(
         part = slice(start, start + PART)
         begun = None if given is None else torch.from_numpy(given[part]).to(z.device)
         more: tuple[int, int, Tensor, Tensor | None] = seed, first + start, level[part], begun
-        written = decoding.write(codec.model, codec.vocabulary.alphabet, z[part], 1.0, *more)
+        written = decoding.write(codec.model, codec.vocabulary, z[part], 1.0, *more)
         return to_samples(list(pairs_of(written)), codec.vocabulary, filters)
 
     with Threads(codec.model.device, len(z)) as threads:

@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,11 +38,13 @@ from .symbols import (
     EPSILON,
     NOP,
     RING,
-    Alphabet,
     Symbol,
     record_table,
     records,
 )
+
+if TYPE_CHECKING:
+    from .vocabulary import Vocabulary
 
 START, DEAD = 0, -1
 """Valence left before the first atom, and where there is none: the branch's rest is skipped."""
@@ -142,14 +144,14 @@ def empty_derivations(rows: int, size: int) -> Derivations:
     return Derivations(records(Cursor, rows), levels, atoms, rings)
 
 
-def molecules(ids: NDArray[Any], lengths: NDArray[Any], alphabet: Alphabet) -> tuple[Ids, Ints]:
+def molecules(ids: NDArray[Any], lengths: NDArray[Any], vocabulary: Vocabulary) -> tuple[Ids, Ints]:
     """``ids`` and ``lengths`` in the types of compiled code; InputError if they disagree."""
     flat = np.ascontiguousarray(ids, dtype=np.uint16)
     counts = np.ascontiguousarray(lengths, dtype=np.int32)
     if int(counts.sum()) != len(flat) or int(counts.min(initial=0)) < 0:
         raise InputError(f"{len(flat)} ids cannot be molecules of {int(counts.sum())} ids in total")
-    if int(flat.max(initial=0)) >= len(alphabet):
-        raise InputError(f"id {int(flat.max())} is not of an alphabet of {len(alphabet)} ids")
+    if int(flat.max(initial=0)) >= len(vocabulary):
+        raise InputError(f"id {int(flat.max())} is not of a vocabulary of {len(vocabulary)} ids")
     return flat, counts
 
 

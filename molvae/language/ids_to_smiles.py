@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,10 @@ from .derivation import (
     molecules,
     restart,
 )
-from .symbols import END, Alphabet, Symbol, Tables, records
+from .symbols import END, Symbol, Tables, records
+
+if TYPE_CHECKING:
+    from .vocabulary import Vocabulary
 
 Bytes = NDArray[np.uint8]
 
@@ -61,20 +64,22 @@ class WrittenGraph(NamedTuple):
     rings: Sequence[NumberedRing]
 
 
-def decode_smiles(ids: Ids, lengths: NDArray[Any], alphabet: Alphabet) -> list[str]:
+def decode_smiles(ids: Ids, lengths: NDArray[Any], vocabulary: Vocabulary) -> list[str]:
     """SMILES of many molecules, each as ``selfies.decoder`` writes it; ``""`` for one without
     atoms.
 
     ``ids`` ``(sum of lengths,)`` one molecule after the other, ``lengths`` ``(M,)``; an end symbol
-    among a molecule's ids ends it early. InputError if an id is not of this alphabet or the lengths
-    do not add up.
+    among a molecule's ids ends it early. InputError if an id is not of this vocabulary or the
+    lengths do not add up.
 
-    >>> alphabet = Alphabet(("[C]", "[=C]", "[O]", "[Ring1]", "[=Branch1]"), ((1, 2),), {"?": 4})
-    >>> decode_smiles(np.array([6, 6, 6, 4, 5, 3, 3], np.uint16), np.array([5, 2]), alphabet)
+    >>> from molvae.language.vocabulary import Vocabulary
+    >>> symbols = ("[C]", "[=C]", "[O]", "[Ring1]", "[=Branch1]")
+    >>> known = Vocabulary(symbols, ((1, 2),), {"?": 4})
+    >>> decode_smiles(np.array([6, 6, 6, 4, 5, 3, 3], np.uint16), np.array([5, 2]), known)
     ['C1=CC=CC=C1', 'OO']
     """
-    flat, counts = molecules(ids, lengths, alphabet)
-    tables, size = alphabet.tables, 1 if not KERNELS else _CHUNK
+    flat, counts = molecules(ids, lengths, vocabulary)
+    tables, size = vocabulary.tables, 1 if not KERNELS else _CHUNK
     texts: list[str] = []
     start = 0
     for first in range(0, len(counts), size):
@@ -83,19 +88,19 @@ def decode_smiles(ids: Ids, lengths: NDArray[Any], alphabet: Alphabet) -> list[s
         if KERNELS:
             texts += _decode_chunk(tables, flat[start:stop], part)
         else:
-            texts.append(_decode_by_selfies(alphabet, flat[start:stop]))
+            texts.append(_decode_by_selfies(vocabulary, flat[start:stop]))
         start = stop
     return texts
 
 
-def _decode_by_selfies(alphabet: Alphabet, ids: Ids) -> str:
+def _decode_by_selfies(vocabulary: Vocabulary, ids: Ids) -> str:
     """SMILES of one molecule by the selfies package."""
-    tables, numbers = alphabet.tables, ids.tolist()
+    tables, numbers = vocabulary.tables, ids.tolist()
     runs = [tables.runs[tables.runs_start[one] : tables.runs_start[one + 1]] for one in numbers]
     singles = [single for run in runs for single in run.tolist()]
     singles = singles[: singles.index(END)] if END in singles else singles
-    selfies = "".join(alphabet.symbols[single - 1] for single in singles)
-    text = selfies_codec.decoded(selfies, dict(alphabet.constraints))
+    selfies = "".join(vocabulary.symbols[single - 1] for single in singles)
+    text = selfies_codec.decoded(selfies, vocabulary.constraints)
     if "%100" in text:  # which selfies writes for ring 100 and RDKit reads as ring 10 and a 0
         (text,) = _decode_chunk(tables, ids, np.array([len(ids)], np.int32))
     return text

@@ -4,15 +4,15 @@ SELFIES hides counting: how long a branch still is, how far back a ring reaches,
 is aromatic. All of it follows from the prefix alone through the derivation state
 (:mod:`molvae.language.derivation`), so it need not be learned. Features of whole batches at once
 (:func:`features`) and of many molecules step by step (:func:`start`, :func:`advance`,
-:func:`features_now`) agree exactly. They come in named groups.
+:func:`features_now`) agree exactly. They come in
+named groups, and a tier has the first of these.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from functools import cache
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +41,10 @@ from .ring_closures import (
     ring_of,
     search,
 )
-from .symbols import ELEMENT_CLASSES, Alphabet, Symbol, Tables
+from .symbols import ELEMENT_CLASSES, Symbol, Tables
+
+if TYPE_CHECKING:
+    from .vocabulary import Vocabulary
 
 Row = NDArray[np.int16]
 
@@ -82,34 +85,30 @@ GROUPS: dict[str, tuple[int, ...]] = {
     # hashed environments of the current atom, as listed in atom_environments
     "surroundings": (NUMBERS,) * HASHES,
 }
-"""Features by group, each as its number of values."""
+"""Features by group, each as its number of values; tiers have more and more of them."""
 
-_PLACE = ("position", "branch", "pending", "valence", "outer", "parent", "totals")
-_RINGS = (*_PLACE, "ring_sizes", "ring_unsaturation", "aromatic")
-_CHEMISTRY = (
-    *(*_RINGS, "ring_donors", "ring_alternation", "ring_fusion"),
-    *("ring_order", "ring_conjugation"),
-)
-
-TIERS: dict[str, tuple[str, ...]] = {
-    "none": (),
-    "place": _PLACE,
-    "rings": _RINGS,
-    "chemistry": _CHEMISTRY,
-    "environments": (*_CHEMISTRY, "composition", "surroundings"),
-}
-"""Sets of groups as the configuration names them; each contains the one before."""
+SIZES = tuple(size for group in GROUPS.values() for size in group)
+"""Number of values of each feature, in the order of the columns."""
 
 STARTS = dict(zip(GROUPS, np.cumsum([0, *map(len, GROUPS.values())]).tolist(), strict=False))
 """First column of every group in a row of all features."""
 
-COLUMNS = sum(map(len, GROUPS.values()))
+COLUMNS = len(SIZES)
 """Number of columns of a row of all features."""
 
 RINGS_START, WHOLE_START, HASHES_START = (
     STARTS[name] for name in ("ring_sizes", "composition", "surroundings")
 )
 """First columns of features that need the search for rings, a pass over the whole molecule."""
+
+TIERS = {
+    "none": 0,
+    "place": RINGS_START,
+    "rings": STARTS["ring_donors"],
+    "chemistry": WHOLE_START,
+    "environments": COLUMNS,
+}
+"""Number of columns of the features that the configuration names so, the first of all."""
 
 _BRANCH, _PENDING, _VALENCE, _OUTER = (
     STARTS[name] for name in ("branch", "pending", "valence", "outer")
@@ -130,29 +129,19 @@ _COUNTED = np.array(
 )
 
 
-def feature_sizes(groups: Sequence[str] = TIERS["rings"]) -> tuple[int, ...]:
-    """Number of values of each feature, in the order of the columns.
-
-    >>> feature_sizes(("position", "branch"))
-    (64, 48, 32, 8, 32)
-    """
-    return tuple(size for name in _checked(groups) for size in GROUPS[name])
-
-
 def features(
-    ids: Ids, lengths: NDArray[Any], alphabet: Alphabet, groups: Sequence[str] = TIERS["rings"]
+    ids: Ids, lengths: NDArray[Any], vocabulary: Vocabulary, tier: str
 ) -> NDArray[np.int16]:
-    """Features of every prefix of many molecules, ``(sum of (lengths + 1), F)``.
+    """Features of every prefix of many molecules, ``(sum of (lengths + 1), F)``, of a tier.
 
     ``ids`` ``(sum of lengths,)`` holds the molecules one after the other without their end symbols.
     A molecule of n ids has n + 1 rows: row i describes its first i ids, from which id i, or at last
     the end, is predicted."""
-    flat, counts = molecules(ids, lengths, alphabet)
-    spec = _specified(tuple(groups))
-    rows = len(flat) + len(counts)
-    out = spec.new_rows(rows)
-    _describe_all(alphabet.tables, flat, counts, start(1), _workspace(), spec.kernel, out)
-    return spec.columns_of(out, rows)
+    flat, counts = molecules(ids, lengths, vocabulary)
+    rows, width = len(flat) + len(counts), TIERS[tier]
+    out = _memory(rows, width)
+    _describe_all(vocabulary.tables, flat, counts, start(1), _workspace(), width, out)
+    return out[:-COLUMNS].reshape(rows, width)
 
 
 def start(rows: int) -> Derivations:
@@ -161,12 +150,12 @@ def start(rows: int) -> Derivations:
 
 
 def advance(
-    states: Derivations, rows: NDArray[Any], tokens: NDArray[Any], alphabet: Alphabet
+    states: Derivations, rows: NDArray[Any], tokens: NDArray[Any], vocabulary: Vocabulary
 ) -> None:
     """Append one token to each of the prefixes ``rows`` ``(n,)`` of ``states``, in place;
     ``tokens`` ``(n,)``."""
-    ids, _ = molecules(tokens, np.array([len(tokens)]), alphabet)
-    _advance(alphabet.tables, states, _row_numbers(states, rows), ids)
+    ids, _ = molecules(tokens, np.array([len(tokens)]), vocabulary)
+    _advance(vocabulary.tables, states, _row_numbers(states, rows), ids)
 
 
 def atoms_so_far(states: Derivations, rows: NDArray[Any]) -> NDArray[np.int32]:
@@ -178,25 +167,20 @@ def atoms_so_far(states: Derivations, rows: NDArray[Any]) -> NDArray[np.int32]:
 
 
 def features_now(
-    states: Derivations,
-    rows: NDArray[Any],
-    alphabet: Alphabet,
-    groups: Sequence[str] = TIERS["rings"],
+    states: Derivations, rows: NDArray[Any], vocabulary: Vocabulary, tier: str
 ) -> NDArray[np.int16]:
-    """Features ``(n, F)`` of the prefixes ``rows`` ``(n,)`` of ``states``."""
-    numbers, spec = _row_numbers(states, rows), _specified(tuple(groups))
-    out = spec.new_rows(len(numbers))
-    _describe_rows(alphabet.tables, states, numbers, _workspace(), spec.kernel, out)
-    return spec.columns_of(out, len(numbers))
+    """Features ``(n, F)`` of the prefixes ``rows`` ``(n,)`` of ``states``, of a tier."""
+    numbers, width = _row_numbers(states, rows), TIERS[tier]
+    out = _memory(len(numbers), width)
+    _describe_rows(vocabulary.tables, states, numbers, _workspace(), width, out)
+    return out[:-COLUMNS].reshape(len(numbers), width)
 
 
-def _checked(groups: Sequence[str]) -> Sequence[str]:
-    for name in groups:
-        if name not in GROUPS:
-            raise UsageError(
-                f"{name!r} is no group of grammar features; there are {', '.join(GROUPS)}"
-            )
-    return groups
+def _memory(rows: int, width: int) -> Row:
+    """Memory for rows of features, of which the first ``width`` are asked for.
+
+    Compiled code writes all columns of a row, and the next one over its end."""
+    return np.empty(rows * width + COLUMNS, np.int16)
 
 
 class Workspace(NamedTuple):
@@ -219,43 +203,6 @@ def _workspace() -> Workspace:
     return cast(Workspace, _scratch.workspace)
 
 
-class FeatureParts(NamedTuple):
-    """Extent of what compiled code writes: row width, ring features, whole-molecule features."""
-
-    width: int
-    rings: bool
-    whole: bool
-
-
-class FeatureSpec(NamedTuple):
-    """Columns of the requested groups, which mostly are the first of a row of all features.
-
-    Compiled code writes row after row, each of all columns, and the next one over its end."""
-
-    kernel: FeatureParts
-    columns: list[int] | None  # where they are not the first columns of all
-
-    def new_rows(self, rows: int) -> Row:
-        """Memory for ``rows`` rows and the end of the last one."""
-        return np.empty(rows * self.kernel.width + COLUMNS, np.int16)
-
-    def columns_of(self, written: Row, rows: int) -> NDArray[np.int16]:
-        """Requested columns of ``rows`` rows, ``(n, F)``."""
-        table = written[:-COLUMNS].reshape(rows, self.kernel.width)
-        return table if self.columns is None else table[:, self.columns]
-
-
-@cache
-def _specified(groups: tuple[str, ...]) -> FeatureSpec:
-    parts = [range(STARTS[name], STARTS[name] + len(GROUPS[name])) for name in _checked(groups)]
-    columns = [column for part in parts for column in part]
-    rings = any(RINGS_START <= column < WHOLE_START for column in columns)
-    whole = any(column >= WHOLE_START for column in columns)
-    first = columns == list(range(len(columns)))
-    width = len(columns) if first else COLUMNS
-    return FeatureSpec(FeatureParts(width, rings, whole), None if first else columns)
-
-
 def _row_numbers(states: Derivations, rows: NDArray[Any]) -> Ints:
     numbers = np.ascontiguousarray(rows, dtype=np.int32)
     if len(numbers) and not (numbers.min() >= 0 and numbers.max() < len(states.cursors)):
@@ -270,7 +217,7 @@ def _describe_all(
     lengths: Ints,
     states: Derivations,
     work: Workspace,
-    parts: FeatureParts,
+    width: int,
     out: Row,
 ) -> None:
     state = Derivation(states.cursors[0], states.levels[0], states.atoms[0], states.rings[0])
@@ -281,19 +228,19 @@ def _describe_all(
             if step > 0:
                 _consume_token(tables, state, ids[place])
                 place += 1
-            _describe(tables.symbols, state, work, parts, out[at:])
-            at += parts.width
+            _describe(tables.symbols, state, work, width, out[at:])
+            at += width
 
 
 @compiled()
 def _describe_rows(
-    tables: Tables, states: Derivations, rows: Ints, work: Workspace, parts: FeatureParts, out: Row
+    tables: Tables, states: Derivations, rows: Ints, work: Workspace, width: int, out: Row
 ) -> None:
     for line in range(len(rows)):
         row = rows[line]
         cursor, levels = states.cursors[row], states.levels[row]
         state = Derivation(cursor, levels, states.atoms[row], states.rings[row])
-        _describe(tables.symbols, state, work, parts, out[line * parts.width :])
+        _describe(tables.symbols, state, work, width, out[line * width :])
 
 
 @compiled()
@@ -313,9 +260,10 @@ def _consume_token(tables: Tables, state: Derivation, token: int) -> None:
 
 @compiled(forceinline=True)
 def _describe(
-    symbols: Sequence[Symbol], state: Derivation, work: Workspace, parts: FeatureParts, row: Row
+    symbols: Sequence[Symbol], state: Derivation, work: Workspace, width: int, row: Row
 ) -> None:
-    """Write the features of one prefix; of rings, and of the whole, only as far as requested."""
+    """Write the features of one prefix, the first ``width`` at least."""
+    with_rings, with_whole = width > RINGS_START, width > WHOLE_START
     cursor, levels, atoms = state.cursor, state.levels, state.atoms
     graph, depth = work.graph, cursor.depth
     rings = build_graph(symbols, state, graph)
@@ -337,11 +285,11 @@ def _describe(
     parent = -1 if current < 0 else atoms[current].parent
     _describe_atom(symbols, state, graph, parent, row[_PARENT:])
     _describe_totals(symbols, state, graph, rings, row)
-    order = closing_order(state) if parts.rings and current > 0 else 0
+    order = closing_order(state) if with_rings and current > 0 else 0
     reached = 0
-    if current >= 0 and (order > 0 or parts.whole):
+    if current >= 0 and (order > 0 or with_whole):
         reached = search(symbols, state, graph, LARGEST - 2 if order > 0 else NEAR)
-    if parts.whole:
+    if with_whole:
         _describe_composition(symbols, state, graph, row)
         if current >= 0:
             hashes = row[HASHES_START:]
@@ -350,7 +298,7 @@ def _describe(
         else:
             for column in range(HASHES_START, COLUMNS):
                 row[column] = 0
-    if parts.rings:
+    if with_rings:
         for column in range(RINGS_START, WHOLE_START):
             row[column] = 0
         if order > 0:

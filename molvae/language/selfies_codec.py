@@ -22,7 +22,8 @@ from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
 from ..chem.molecule import EMPTY, TOO_LARGE, UNREADABLE, Mol, canonical
-from ..errors import MoleculeError
+from ..errors import ModelError, MoleculeError
+from .symbols import label_of, meaning
 
 Constraints = dict[str, int]
 
@@ -32,8 +33,6 @@ REASONS = (INEXPRESSIBLE, CHANGED)
 
 _SELFIES = re.compile(r"(?:\[[^\[\]\s]+\])*")
 _SYMBOL = re.compile(r"\[[^\]]*\]")
-_ATOM = re.compile(r"\[[=#/\\]?\d*([A-Z][a-z]?)@{0,2}(?:H\d)?([+-][1-9]\d*)?\]")
-_STRUCTURE = re.compile(r"\[[=#/\\-]{0,2}(?:Ring|Branch)[123]\]|\[nop\]|\[epsilon\]")
 _lock = threading.Lock()
 
 
@@ -83,8 +82,12 @@ def constraints_for(symbols: Iterable[str]) -> Constraints:
     """
     table = default_constraints()
     for symbol in symbols:
-        if (key := _atom_key(symbol)) is not None:
-            table.setdefault(key, table["?"])
+        try:
+            meaning(symbol, table)
+        except ModelError:
+            raise MoleculeError(UNREADABLE, symbol, "not a symbol of SELFIES") from None
+        if label := label_of(symbol):
+            table.setdefault(label.key, table["?"])
     return {key: _allowed(key, capacity) for key, capacity in sorted(table.items())}
 
 
@@ -179,26 +182,6 @@ def _last_words(error: Exception) -> str:
         line for line in lines if line and not line.startswith(("SMILES:", "SELFIES:", "Errors:"))
     ]
     return telling[-1].removeprefix("Reason: ") if telling else type(error).__name__
-
-
-def _atom_key(symbol: str) -> str | None:
-    """Name the entry of the table that governs a symbol; None for rings and branches."""
-    if _STRUCTURE.fullmatch(symbol):
-        return None
-    match = _ATOM.fullmatch(symbol)
-    if match is None or not _is_known(symbol):
-        raise MoleculeError(UNREADABLE, symbol, "not a symbol of SELFIES")
-    return match[1] + (match[2] or "")
-
-
-def _is_known(symbol: str) -> bool:
-    with _lock:
-        _put_in_force(default_constraints())
-        try:
-            sf.decoder(symbol)
-        except sf.DecoderError:
-            return False
-    return True
 
 
 @functools.cache

@@ -2,7 +2,8 @@ r"""Canonical SMILES to a graph whose aromatic bonds alternate, as the encoder o
 
 The encoder pairs the atoms of aromatic systems that need a double bond, greedily at first, and by
 augmenting paths if that leaves atoms unpaired. Here only the first is done, which nearly always
-suffices; the rest, and text that canonical SMILES seldom contains, is left to the encoder itself.
+suffices; the rest, and text that canonical SMILES seldom contains, such as the ring %10, is left to
+the encoder itself.
 
 Each atom of SELFIES is spelled in one way in canonical SMILES, in a second one if it can be
 aromatic, and in both again for its mirror image: :class:`Spellings` is the table from text to atom.
@@ -12,30 +13,29 @@ aromatic, and in both again for its mirror image: :class:`Spellings` is the tabl
 
 from __future__ import annotations
 
-import re
 from collections.abc import MutableSequence, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from selfies.constants import AROMATIC_VALENCES, INDEX_CODE, VALENCE_ELECTRONS
 
 from ..runtime.compilation import compiled
-from .symbols import ATOM, Alphabet, integers, records, records_of
+from .symbols import integers, label_of, records, records_of
+
+if TYPE_CHECKING:
+    from .vocabulary import Vocabulary
 
 Bytes = NDArray[np.uint8]
 Ints = NDArray[np.int32]
 
-ORGANIC = ("B", "C", "N", "O", "P", "S", "F", "Cl", "Br", "I")
-_AROMATIC = (
-    dict.fromkeys(("B", "Al"), (3, 3, 3))
-    | dict.fromkeys(("C", "Si"), (4, 4, 4))
-    | dict.fromkeys(("N", "P", "As"), (3, 5, 5))
-    | dict.fromkeys(("O", "S", "Se", "Te"), (2, 4, 6))
-)
+_AROMATIC = {
+    element: (min(valences), max(valences), VALENCE_ELECTRONS[element])
+    for element, valences in AROMATIC_VALENCES.items()
+}
 """Smallest and largest valence and outer electrons of elements that can be aromatic."""
 
-_ATOM = re.compile(r"\[[=#/\\]?((\d*)([A-Z][a-z]?)(@{0,2})(?:H(\d))?([+-]\d+)?)\]")
 MIRROR = {"": "", "@": "@@", "@@": "@"}
 
 
@@ -43,7 +43,7 @@ MIRROR = {"": "", "@": "@@", "@@": "@"}
 class Spelling:
     """Meaning of one spelling of an atom in canonical SMILES."""
 
-    atom: int = 0  # number of the atom, -1 if the alphabet lacks it
+    atom: int = 0  # number of the atom, -1 if the vocabulary lacks it
     mirrored: int = 0  # the same with its chirality inverted
     aromatic: int = 0
     hydrogens: int = 0  # -1 where they are implicit
@@ -54,7 +54,7 @@ class Spelling:
 
 
 class Spellings(NamedTuple):
-    """Spellings of the atoms of an alphabet in canonical SMILES.
+    """Spellings of the atoms of a vocabulary in canonical SMILES.
 
     ``text`` holds the bytes of all spellings, those of number i from ``start[i]`` to ``start[i +
     1]``; ``atoms`` ``(N,)`` their meanings; ``bases`` ``(S + 1,)`` the atom of each single symbol,
@@ -118,7 +118,7 @@ class ParsedGraph(NamedTuple):
     """Scratch for one molecule of ``A`` atoms and rings at most.
 
     ``near`` ``(4 A,)``: the aromatic neighbours of atom i from ``4 i`` on. ``stack`` ``(A,)``: the
-    atoms with open branches. ``open`` ``(100,)``: by ring number. ``counts`` ``(1,)``."""
+    atoms with open branches. ``open`` ``(10,)``: by ring number. ``counts`` ``(1,)``."""
 
     atoms: Sequence[ParsedAtom]
     near: MutableSequence[int]
@@ -132,69 +132,37 @@ NEIGHBOURS = 4
 """Aromatic neighbours of an atom, at most."""
 
 NO, YES, UNDECIDED = range(3)
-"""Results of parsing; no means that the SMILES contains an atom that is not of the alphabet."""
+"""Results of parsing; no means that the SMILES contains an atom that is not of the vocabulary."""
 
 _OPEN, _CLOSE, _MINUS, _SLASH, _ZERO, _NINE = b"()-/09"
-_EQUALS, _BRACKET, _BACKSLASH, _END, _TRIPLE, _PERCENT = b"=[\\]#%"
+_EQUALS, _BRACKET, _BACKSLASH, _END, _TRIPLE = b"=[\\]#"
 _B, _C, _L, _R, _PLUS, _COLON = b"BClr+:"
 
 
-def spellings_of(alphabet: Alphabet) -> Spellings:
-    """Spellings of an alphabet's atoms, aromatic or not, and of their mirror images."""
-    symbols = list(alphabet.tables.symbols)
-    found = [
-        _ATOM.fullmatch(text) if symbol.kind == ATOM else None
-        for text, symbol in zip(alphabet.symbols, symbols[1:], strict=True)
-    ]
-    texts = dict.fromkeys(one[1] for one in found if one)
-    numbers = {text: number for number, text in enumerate(texts)}
+def spellings_of(vocabulary: Vocabulary) -> Spellings:
+    """Spellings of a vocabulary's atoms, aromatic or not, and of their mirror images."""
+    labels = [label_of(symbol) for symbol in vocabulary.symbols]
+    texts = [symbol[1:-1].lstrip("=#/\\") for symbol in vocabulary.symbols]
+    atoms = dict.fromkeys(text for text, label in zip(texts, labels, strict=True) if label)
+    numbers = {text: number for number, text in enumerate(atoms)}
     rows: dict[str, tuple[int, ...]] = {}
-    for one in found:
-        if one is None:
-            continue
-        text, isotope, element, chirality = one[1], one[2], one[3], one[4]
-        hydrogens, charge, plain = int(one[5] or 0), int(one[6] or 0), text in ORGANIC
-        rest = (-1 if plain else hydrogens, charge, *_AROMATIC.get(element, (0, 0, 0)))
-        for way in {chirality, MIRROR[chirality]}:
-            base, mirrored = (
-                numbers.get(atom_text(isotope, element, side, hydrogens, charge, plain), -1)
-                for side in (way, MIRROR[way])
-            )
-            for aromatic in range(1 + (element in _AROMATIC)):
-                letters = element.lower() if aromatic else element
-                spelled = _smiles(isotope, letters, way, hydrogens, charge, plain)
-                rows[spelled] = (base, mirrored, aromatic, *rest)
-    digits = {int(one.digit): number for number, one in enumerate(symbols) if one.digit}
-    digits |= {0: alphabet.symbols.index("[C]") + 1} if "[C]" in alphabet.symbols else {}
+    for label in filter(None, labels):
+        hydrogens = -1 if label.plain else label.hydrogens
+        rest = (hydrogens, label.charge, *_AROMATIC.get(label.element, (0, 0, 0)))
+        ways = {
+            way: label._replace(chirality=way) for way in (label.chirality, MIRROR[label.chirality])
+        }
+        for way, one in ways.items():
+            base, mirrored = (numbers.get(ways[side].text(), -1) for side in (way, MIRROR[way]))
+            for aromatic in range(1 + (label.element in _AROMATIC)):
+                rows[one.canonical(bool(aromatic))] = (base, mirrored, aromatic, *rest)
     return Spellings(
         text=np.frombuffer("".join(rows).encode("ascii"), dtype=np.uint8).copy(),
         start=np.cumsum([0, *map(len, rows)]).astype(np.int32),
         atoms=records_of(Spelling, list(rows.values())),
-        bases=np.array([-1, *(numbers[one[1]] if one else -1 for one in found)], dtype=np.int32),
-        digits=np.array([digits.get(value, -1) for value in range(16)], dtype=np.int32),
+        bases=np.array([-1, *(numbers.get(text, -1) for text in texts)], dtype=np.int32),
+        digits=np.array([vocabulary.index.get(one, -1) for one in INDEX_CODE], dtype=np.int32),
     )
-
-
-def atom_text(
-    isotope: str, element: str, chirality: str, hydrogens: int, charge: int, plain: bool = False
-) -> str:
-    """An atom as the encoder writes it, without its brackets."""
-    if plain:
-        return element
-    bare = not (isotope or chirality or charge) and element in ORGANIC
-    count = f"H{hydrogens}" if hydrogens or bare else ""
-    return f"{isotope}{element}{chirality}{count}{f'{charge:+d}' if charge else ''}"
-
-
-def _smiles(
-    isotope: str, element: str, chirality: str, hydrogens: int, charge: int, plain: bool
-) -> str:
-    """An atom in canonical SMILES."""
-    if plain:
-        return element
-    count = "" if not hydrogens else "H" if hydrogens == 1 else f"H{hydrogens}"
-    sign = "" if not charge else "+" if charge == 1 else "-" if charge == -1 else f"{charge:+d}"
-    return f"[{isotope}{element}{chirality}{count}{sign}]"
 
 
 def new_parsed(size: int) -> ParsedGraph:
@@ -203,7 +171,7 @@ def new_parsed(size: int) -> ParsedGraph:
         records(ParsedAtom, size),
         integers(NEIGHBOURS * size),
         records(ParsedRing, size),
-        records(OpenRing, 100),
+        records(OpenRing, 10),
         integers(size),
         records(ParsedSize, 1),
     )
@@ -234,13 +202,11 @@ def parse_smiles(
             if bond:
                 return UNDECIDED
             bond = byte
-        elif _ZERO <= byte <= _NINE or byte == _PERCENT:
-            at += 2 if byte == _PERCENT else 0
-            number = _ring_number(text, start, at) if at <= end else -1
+        elif _ZERO <= byte <= _NINE:
             # Digits after a branch would change the order of an atom's bonds.
-            if number < 0 or not fresh:
+            if not fresh:
                 return UNDECIDED
-            made = _close(spellings, graph, number, current, bond, made)
+            made = _close(spellings, graph, byte - _ZERO, current, bond, made)
             bond = 0
             if made < 0:
                 return UNDECIDED
@@ -268,23 +234,12 @@ def _all_closed(graph: ParsedGraph) -> bool:
 
 @compiled(forceinline=True)
 def _is_foreign(text: Bytes, start: int, stop: int) -> bool:
-    """True for an unknown spelling that plainly is an atom in brackets: the alphabet lacks it."""
+    """True for an unknown spelling that plainly is an atom in brackets: the vocabulary lacks it."""
     for place in range(start + 1, stop - 1):
         # A label such as :1, or a mark, which the encoder would leave out.
         if text[place] < _PLUS or text[place] == _COLON:
             return False
     return bool(text[start] == _BRACKET and text[stop - 1] == _END)
-
-
-@compiled(forceinline=True)
-def _ring_number(text: Bytes, start: int, stop: int) -> int:
-    """Number of a ring, spelled 7 or %42; -1 for any other spelling."""
-    number = 0
-    for place in range(start + (stop - start > 1), stop):
-        if not _ZERO <= text[place] <= _NINE:
-            return -1
-        number = 10 * number + text[place] - _ZERO
-    return number
 
 
 @compiled(forceinline=True)

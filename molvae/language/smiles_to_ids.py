@@ -13,7 +13,7 @@ valence, becomes another molecule, whose SELFIES is not the one drawn. Leaving o
 SELFIES what leaving out invalid strings is for SMILES (Skinnider, Nat. Mach. Intell. 2024, 6, 437);
 of the molecules of MOSES 99.98 % are canonical.
 
-    M molecules, S single symbols, A atoms of an alphabet
+    M molecules, S single symbols, A atoms of a vocabulary
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from selfies.constants import ORGANIC_SUBSET
 
 from ..errors import ModelError, MoleculeError
 from ..runtime.compilation import KERNELS, compiled
 from .selfies_codec import INEXPRESSIBLE, Constraints, default_constraints, split, to_selfies
 from .smiles_parser import (
     MIRROR,
-    ORGANIC,
     UNDECIDED,
     YES,
     Bytes,
@@ -41,28 +41,23 @@ from .smiles_parser import (
     ParsedRing,
     Spellings,
     alternate,
-    atom_text,
     new_parsed,
     parse_smiles,
     spellings_of,
     turns,
 )
-from .symbols import ATOM, BRANCH, RING, Alphabet, Tables, integers, meaning
+from .symbols import ATOM, BRANCH, RING, AtomLabel, Tables, integers, meaning
 from .vocabulary import Ids, Vocabulary
 
 _BRACKETED = re.compile(r"\[[^\]]*\]")
 _ATOM = re.compile(r"\[((?:[1-9]\d*)?)([A-Z][a-z]?|[a-z]{1,2})(@{0,2})(?:(H)(\d?))?([+-]?)(\d?)\]")
 _BONDS = ("", "/", "\\", "=", "#")
-_STRUCTURE = (
-    *(f"[{bond}Branch{reads}]" for bond in ("", "=", "#") for reads in (1, 2, 3)),
-    *(f"[{bond}Ring{reads}]" for bond in ("", "=", "#") for reads in (1, 2, 3)),
-    *(
-        f"[{left}{right}Ring{reads}]"
-        for left in "-/\\"
-        for right in "-/\\"
-        for reads in (1, 2, 3)
-        if left + right != "--"
-    ),
+_MARKS = ("", "=", "#", "-/", "-\\", "/-", "//", "/\\", "\\-", "\\/", "\\\\")
+_STRUCTURE = tuple(
+    f"[{mark}{kind}{reads}]"
+    for kind, marks in (("Branch", _MARKS[:3]), ("Ring", _MARKS))
+    for mark in marks
+    for reads in (1, 2, 3)
 )
 _MOST_ATOMS = 500
 """Atoms in brackets, at most, that are numbered in advance; molecules with others are left to the
@@ -70,7 +65,7 @@ encoder."""
 
 
 class SymbolIds(NamedTuple):
-    """Id of each symbol of an alphabet by its meaning, -1 where there is none.
+    """Id of each symbol of a vocabulary by its meaning, -1 where there is none.
 
     ``atoms`` ``(A, 5)``: by atom and the bond before it, in the order of ``_BONDS``. ``branches``
     ``(3, 3)``: by bond order and number of index symbols. ``rings`` ``(3, 3, 3, 3)``: by the same
@@ -87,7 +82,7 @@ class Encoded(NamedTuple):
     """Symbols of many molecules.
 
     ``ids`` of all molecules one after the other, ``ends`` ``(M,)`` where each one's end. A molecule
-    without ids either is not understood, or needs symbols that the alphabet lacks or more bonds
+    without ids either is not understood, or needs symbols that the vocabulary lacks or more bonds
     than an atom may have; ``understood`` ``(M,)`` is true in the second case."""
 
     ids: Ids
@@ -100,27 +95,26 @@ class SelfiesEncoder:
 
     def __init__(self, smiles: Iterable[str]) -> None:
         """Prepare the symbols of some molecules."""
+        self._constraints = default_constraints()
         atoms = dict.fromkeys(_BRACKETED.findall("".join(smiles)))
-        self._tables = _molecule_tables(tuple(sorted(atoms)[:_MOST_ATOMS]))
-        self._alphabet = self._tables.alphabet
-        self._numbers = {
-            symbol: number for number, symbol in enumerate(self._alphabet.symbols, start=1)
-        }
-        self._constraints = dict(self._alphabet.constraints)
+        symbols = _symbols_of(sorted(atoms)[:_MOST_ATOMS], self._constraints)
+        self._tables = _tables(symbols, tuple(self._constraints.items()))
+        self._vocabulary = self._tables.vocabulary
+        self._numbers = dict(self._vocabulary.index)
 
     @property
-    def alphabet(self) -> Alphabet:
+    def vocabulary(self) -> Vocabulary:
         """All symbols that may have been written, under the constraints of the selfies package."""
-        if len(self._numbers) > len(self._alphabet.symbols):
-            self._alphabet = Alphabet(tuple(self._numbers), (), self._constraints)
-        return self._alphabet
+        if len(self._numbers) > len(self._vocabulary.symbols):
+            self._vocabulary = Vocabulary(tuple(self._numbers), (), self._constraints)
+        return self._vocabulary
 
     def write(self, smiles: Sequence[str]) -> list[Ids | MoleculeError]:
         """Symbols of each molecule, or the reason why SELFIES cannot express it, as
         :func:`molvae.language.selfies_codec.to_selfies` gives it.
 
         >>> encoder = SelfiesEncoder(["C=O"])
-        >>> [encoder.alphabet.symbols[number - 1] for number in encoder.write(["C=O"])[0]]
+        >>> [encoder.vocabulary.symbols[number - 1] for number in encoder.write(["C=O"])[0]]
         ['[C]', '[=O]']
         """
         if not KERNELS:
@@ -168,10 +162,8 @@ def canonical_draws(
             is_canonical(text, vocabulary.decode(ids), constraints)
             for text, ids in zip(smiles, drawn, strict=True)
         ]
-    encoded = _encode_all(
-        smiles, _vocabulary_tables(vocabulary.symbols, tuple(constraints.items()))
-    )
-    symbols, lengths = _expanded(np.concatenate(drawn), vocabulary.alphabet.tables)
+    encoded = _encode_all(smiles, _tables(vocabulary.symbols, tuple(constraints.items())))
+    symbols, lengths = _expanded(np.concatenate(drawn), vocabulary.tables)
     starts = _from_zero(np.cumsum(lengths))[_from_zero(np.cumsum([len(ids) for ids in drawn]))]
     # Equal stretches of two bytes a symbol: comparing these is faster than comparing arrays.
     draws, wanted = symbols.tobytes(), encoded.ids.tobytes()
@@ -196,33 +188,26 @@ def _expanded(ids: Ids, tables: Tables) -> tuple[Ids, NDArray[np.int64]]:
 
 
 class EncoderTables(NamedTuple):
-    """An alphabet with the tables for encoding in it."""
+    """A vocabulary with the tables for encoding in it."""
 
-    alphabet: Alphabet
+    vocabulary: Vocabulary
     spellings: Spellings
     symbols: SymbolIds
 
 
-@lru_cache(maxsize=8)
-def _vocabulary_tables(
-    symbols: tuple[str, ...], capacities: tuple[tuple[str, int], ...]
-) -> EncoderTables:
-    """Those of the single symbols of a vocabulary."""
-    return _tables(Alphabet(symbols, (), dict(capacities)))
-
-
-@lru_cache(maxsize=8)
-def _molecule_tables(bracketed: tuple[str, ...]) -> EncoderTables:
-    """Those of molecules with these atoms in brackets: all symbols that they could need."""
-    constraints = default_constraints()
-    atoms = dict.fromkeys([*ORGANIC, *(text for one in bracketed for text in _atoms(one))])
+def _symbols_of(bracketed: Sequence[str], constraints: Constraints) -> tuple[str, ...]:
+    """All symbols that molecules with these atoms in brackets could need."""
+    odd = [text for one in bracketed for text in _atoms(one)]
+    atoms = dict.fromkeys([*sorted(ORGANIC_SUBSET), *odd])
     symbols = [*_STRUCTURE, *(f"[{bond}{atom}]" for atom in atoms for bond in _BONDS)]
-    used = tuple(one for one in symbols if _has_meaning(one, constraints))
-    return _tables(Alphabet(used, (), constraints))
+    return tuple(one for one in symbols if _has_meaning(one, constraints))
 
 
-def _tables(alphabet: Alphabet) -> EncoderTables:
-    spellings, symbols = spellings_of(alphabet), alphabet.tables.symbols
+@lru_cache(maxsize=8)
+def _tables(known: tuple[str, ...], capacities: tuple[tuple[str, int], ...]) -> EncoderTables:
+    """Those of single symbols under the constraints with these items."""
+    vocabulary = Vocabulary(known, (), dict(capacities))
+    spellings, symbols = spellings_of(vocabulary), vocabulary.tables.symbols
     atoms = np.full((int(spellings.bases.max()) + 1, len(_BONDS)), -1, np.int32)
     branches, rings = np.full((3, 3), -1, np.int32), np.full((3, 3, 3, 3), -1, np.int32)
     marks = {0: 0, ord("/"): 1, ord("\\"): 2}
@@ -235,7 +220,7 @@ def _tables(alphabet: Alphabet) -> EncoderTables:
         elif symbol.kind == RING:
             rings[order - 1, symbol.reads - 1, mark, marks[symbol.far_mark]] = number
     capacity = np.array([symbol.capacity for symbol in symbols], np.int32)
-    return EncoderTables(alphabet, spellings, SymbolIds(atoms, branches, rings, capacity))
+    return EncoderTables(vocabulary, spellings, SymbolIds(atoms, branches, rings, capacity))
 
 
 def _atoms(bracketed: str) -> list[str]:
@@ -248,7 +233,8 @@ def _atoms(bracketed: str) -> list[str]:
     hydrogens = int(count or 1) if hydrogen else 0
     charges = int(f"{sign}{charge or 1}") if sign else 0
     ways = dict.fromkeys((chirality, MIRROR[chirality]))
-    return [atom_text(isotope, element.capitalize(), way, hydrogens, charges) for way in ways]
+    element = element.capitalize()
+    return [AtomLabel(isotope, element, way, hydrogens, charges).text() for way in ways]
 
 
 def _has_meaning(symbol: str, constraints: Mapping[str, int]) -> bool:
@@ -277,7 +263,7 @@ def _from_zero(ends: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def _encode_all(smiles: Sequence[str], tables: EncoderTables) -> Encoded:
-    """Symbols of many molecules, of the alphabet of ``tables``."""
+    """Symbols of many molecules, of the vocabulary of ``tables``."""
     lengths = np.array([len(one) for one in smiles], np.int32)
     longest = int(lengths.max(initial=1))
     text = np.frombuffer("".join(smiles).encode("ascii"), dtype=np.uint8)

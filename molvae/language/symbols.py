@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, MutableSequence, Sequence
-from dataclasses import dataclass, fields
-from functools import cache, cached_property
+from dataclasses import astuple, dataclass, fields
+from functools import cache
 from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
+from selfies.constants import ELEMENTS, INDEX_CODE, ORGANIC_SUBSET
 
 from ..errors import ModelError
 from ..runtime.compilation import KERNELS
@@ -27,35 +28,20 @@ from ..runtime.compilation import KERNELS
 END, ATOM, BRANCH, RING, EPSILON, NOP, DOT = range(7)
 """Kinds of symbols."""
 
-ELEMENTS = ("C", "N", "O", "S", "P", "F", "Cl", "Br", "I", "B", "Si", "Se", "H")
+DISTINCT_ELEMENTS = ("C", "N", "O", "S", "P", "F", "Cl", "Br", "I", "B", "Si", "Se", "H")
 """Elements that features distinguish; all others are one class. Each may be negative, neutral or
 positive."""
 
-ELEMENT_CLASSES = 1 + 3 * (len(ELEMENTS) + 1)
+ELEMENT_CLASSES = 1 + 3 * (len(DISTINCT_ELEMENTS) + 1)
 """Number of element classes; class 0 is "no atom"."""
 
-_ORGANIC = frozenset({"B", "C", "N", "O", "S", "P", "F", "Cl", "Br", "I"})
-_PERIODIC_TABLE = (
-    "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga "
-    "Ge As Se Br Kr Rb Sr Y Zr Nb Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd "
-    "Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Hf Ta W Re Os Ir Pt Au Hg Tl Pb Bi Po At Rn Fr Ra "
-    "Ac Th Pa U Np Pu Am Cm Bk Cf Es Fm Md No Lr Rf Db Sg Bh Hs Mt Ds Rg Cn Fl Lv"
-)
-_ALL_ELEMENTS = frozenset(_PERIODIC_TABLE.split())
 _LONE_PAIR = {("N", 0), ("N", -1), ("P", 0), ("O", 0), ("S", 0), ("Se", 0), ("C", -1)}
 """Atoms that, without a double bond of their own, can lend two electrons to an aromatic ring."""
-
-_INDEX = (
-    *("[C]", "[Ring1]", "[Ring2]", "[Branch1]", "[=Branch1]", "[#Branch1]", "[Branch2]"),
-    *("[=Branch2]", "[#Branch2]", "[O]", "[N]", "[=N]", "[=C]", "[#C]", "[S]", "[P]"),
-)
-"""Index symbols: after a branch or ring symbol these are the digits 0 to 15 of a number; any other
-symbol is read as 0 there."""
 
 _ORDERS = {"": 1, "-": 1, "/": 1, "\\": 1, "=": 2, "#": 3}
 _BRANCH = re.compile(r"\[([=#]?)Branch([123])\]")
 _RING = re.compile(r"\[(?:([=#]?)|(?!--)([-/\\])([-/\\]))Ring([123])\]")
-_ATOM = re.compile(r"\[([=#/\\]?)(\d*)([A-Z][a-z]?)(@{0,2})(?:H(\d))?([+-][1-9]+)?\]")
+_ATOM = re.compile(r"\[([=#/\\]?)((\d*)([A-Z][a-z]?)(@{0,2})(?:H(\d))?([+-][1-9]+)?)\]")
 
 
 Record = TypeVar("Record")
@@ -108,7 +94,7 @@ class Symbol:
 
 
 class Tables(NamedTuple):
-    """An alphabet as compiled code reads it.
+    """A vocabulary as compiled code reads it.
 
     ``symbols`` ``(S + 1,)``: meaning of every single symbol. ``text``: the SMILES bytes of all
     atoms, those of symbol i from ``text_start[i]`` to ``text_start[i + 1]``. ``runs``: the single
@@ -121,63 +107,66 @@ class Tables(NamedTuple):
     runs_start: NDArray[np.int32]
 
 
-@dataclass(frozen=True)
-class Meaning:
-    """Meaning of one symbol; fields as in :class:`Symbol`, and ``text``, the SMILES of its atom."""
+class AtomLabel(NamedTuple):
+    """An atom as a symbol names it, without its bond; a plain one is named by its element alone."""
 
-    kind: int
-    order: int = 1
-    reads: int = 0
-    capacity: int = 0
-    mark: str = ""
-    far_mark: str = ""
-    element: int = 0
-    donor: bool = False
-    acceptor: bool = False
-    text: str = ""
+    isotope: str
+    element: str
+    chirality: str
+    hydrogens: int
+    charge: int
+    plain: bool = False
 
-    def as_record(self, digit: int) -> tuple[int, ...]:
-        """Values of the fields of a :class:`Symbol`."""
-        marks = [ord(mark) if mark else 0 for mark in (self.mark, self.far_mark)]
-        return (
-            *(self.kind, self.order, self.reads, self.capacity, digit, *marks),
-            *(self.element, int(self.donor), int(self.acceptor)),
-        )
+    @property
+    def key(self) -> str:
+        """Name of the entry of the constraints that governs the atom."""
+        return f"{self.element}{self.charge:+d}" if self.charge else self.element
+
+    def text(self) -> str:
+        """The atom as selfies writes it, without brackets."""
+        if self.plain:
+            return self.element
+        bare = not (self.isotope or self.chirality or self.charge)
+        count = f"H{self.hydrogens}"
+        if not self.hydrogens and not (bare and self.element in ORGANIC_SUBSET):
+            count = ""
+        charge = f"{self.charge:+d}" if self.charge else ""
+        return f"{self.isotope}{self.element}{self.chirality}{count}{charge}"
+
+    def canonical(self, aromatic: bool) -> str:
+        """The atom in canonical SMILES."""
+        element = self.element.lower() if aromatic else self.element
+        if self.plain:
+            return element
+        count = {0: "", 1: "H"}.get(self.hydrogens, f"H{self.hydrogens}")
+        charge = {0: "", 1: "+", -1: "-"}.get(self.charge, f"{self.charge:+d}")
+        return f"[{self.isotope}{element}{self.chirality}{count}{charge}]"
 
 
-@dataclass(frozen=True)
-class Alphabet:
-    """Single symbols, merges and semantic constraints of a model, with their tables.
+def label_of(symbol: str) -> AtomLabel | None:
+    """The atom of a SELFIES symbol; None for one without."""
+    found = _ATOM.fullmatch(symbol)
+    if found is None or found[4] not in ELEMENTS:
+        return None
+    isotope, charge, plain = found[3], int(found[7] or 0), found[2] in ORGANIC_SUBSET
+    isotope = isotope and str(int(isotope))
+    return AtomLabel(isotope, found[4], found[5], int(found[6] or 0), charge, plain)
 
-    Id 0 is the end, ids 1…S are the symbols, ids from S + 1 the merges.
-    """
 
-    symbols: tuple[str, ...]
-    merges: tuple[tuple[int, int], ...]
-    constraints: Mapping[str, int]
-
-    def __len__(self) -> int:
-        """Number of ids, the end included."""
-        return 1 + len(self.symbols) + len(self.merges)
-
-    @cached_property
-    def tables(self) -> Tables:
-        """Tables of all symbols; ModelError names the first symbol or merge without a meaning."""
-        meanings = [Meaning(END), *(meaning(symbol, self.constraints) for symbol in self.symbols)]
-        digits = [0, *(_INDEX.index(symbol) if symbol in _INDEX else 0 for symbol in self.symbols)]
-        runs = _runs(len(self.symbols), self.merges)
-        text = "".join(one.text for one in meanings).encode("ascii")
-
-        return Tables(
-            symbols=records_of(
-                Symbol,
-                [one.as_record(digit) for one, digit in zip(meanings, digits, strict=True)],
-            ),
-            text=np.frombuffer(text, dtype=np.uint8).copy(),
-            text_start=_starts([len(one.text) for one in meanings]),
-            runs=np.array([number for run in runs for number in run], dtype=np.uint16),
-            runs_start=_starts([len(run) for run in runs]),
-        )
+def tables_of(
+    symbols: Sequence[str], expansions: Sequence[Sequence[int]], constraints: Mapping[str, int]
+) -> Tables:
+    """Tables of symbols and of what each id stands for; ModelError names the first symbol without
+    a meaning."""
+    meanings = [(Symbol(END, 1), ""), *(meaning(symbol, constraints) for symbol in symbols)]
+    runs = [(END,), *expansions[1:]]  # the end is its own, so that compiled code sees it
+    return Tables(
+        symbols=records_of(Symbol, [astuple(one) for one, _ in meanings]),
+        text=np.frombuffer("".join(text for _, text in meanings).encode(), dtype=np.uint8).copy(),
+        text_start=_starts([len(text) for _, text in meanings]),
+        runs=np.array([number for run in runs for number in run], dtype=np.uint16),
+        runs_start=_starts([len(run) for run in runs]),
+    )
 
 
 def records_of(kind: Callable[..., Record], rows: Sequence[tuple[int, ...]]) -> Sequence[Record]:
@@ -187,71 +176,50 @@ def records_of(kind: Callable[..., Record], rows: Sequence[tuple[int, ...]]) -> 
     return [kind(*row) for row in rows]
 
 
-def meaning(symbol: str, constraints: Mapping[str, int]) -> Meaning:
-    """Meaning of one SELFIES symbol; ModelError if it has none.
+def meaning(symbol: str, constraints: Mapping[str, int]) -> tuple[Symbol, str]:
+    """Meaning of one SELFIES symbol, and the SMILES of its atom; ModelError if it has none.
 
-    >>> branch = meaning("[=Branch2]", {"?": 8})
+    >>> branch, _ = meaning("[=Branch2]", {"?": 8})
     >>> branch.order, branch.reads
     (2, 2)
-    >>> meaning("[/C@@H1]", {"C": 4, "?": 8}).text
+    >>> meaning("[/C@@H1]", {"C": 4, "?": 8})[1]
     '[C@@H1]'
     """
     if symbol in ("[nop]", "[epsilon]", "."):
-        return Meaning({"[nop]": NOP, "[epsilon]": EPSILON, ".": DOT}[symbol])
+        return Symbol({"[nop]": NOP, "[epsilon]": EPSILON, ".": DOT}[symbol], 1), ""
+    digit = INDEX_CODE.get(symbol, 0)
     if found := _BRANCH.fullmatch(symbol):
-        return Meaning(BRANCH, _ORDERS[found[1]], int(found[2]))
+        return Symbol(BRANCH, _ORDERS[found[1]], int(found[2]), digit=digit), ""
     if found := _RING.fullmatch(symbol):
-        marks = [mark if mark in ("/", "\\") else "" for mark in (found[2], found[3])]
-        return Meaning(RING, _ORDERS[found[1] or ""], int(found[4]), 0, marks[0], marks[1])
-    found = _ATOM.fullmatch(symbol)
-    if found is None or found[3] not in _ALL_ELEMENTS:
+        order, marks = _ORDERS[found[1] or ""], map(_mark, (found[2], found[3]))
+        return Symbol(RING, order, int(found[4]), 0, digit, *marks), ""
+    label = label_of(symbol)
+    if label is None:
         raise ModelError(f"vocabulary: {symbol} is no SELFIES symbol")
-    bond, isotope, element, chirality, hydrogens, charges = found.groups()
-    charge = int(charges or 0)
-    key = f"{element}{charge:+d}" if charge else element
-    capacity = constraints.get(key, constraints["?"]) - int(hydrogens or 0)
+    capacity = constraints.get(label.key, constraints["?"]) - label.hydrogens
     if capacity < 0:
-        raise ModelError(f"vocabulary: {symbol} has more hydrogens than {key} has bonds")
-    return Meaning(
+        raise ModelError(f"vocabulary: {symbol} has more hydrogens than {label.key} has bonds")
+    bond = symbol[1] if symbol[1] in _ORDERS else ""
+    element, charge = label.element, label.charge
+    number = (
+        DISTINCT_ELEMENTS.index(element) if element in DISTINCT_ELEMENTS else len(DISTINCT_ELEMENTS)
+    )
+    atom = Symbol(
         ATOM,
         _ORDERS[bond],
         capacity=capacity,
-        mark=bond if bond in ("/", "\\") else "",
-        element=_element_class(element, charge),
-        donor=(element, charge) in _LONE_PAIR,
-        acceptor=element in ("O", "S", "Se") and charge == 0,
-        text=_smiles(symbol[1 + len(bond) : -1], isotope, element, chirality, hydrogens, charge),
+        digit=digit,
+        mark=_mark(bond),
+        element=1 + 3 * number + (charge > 0) - (charge < 0) + 1,
+        donor=int((element, charge) in _LONE_PAIR),
+        acceptor=int(element in ("O", "S", "Se") and charge == 0),
     )
+    return atom, element if label.plain else f"[{label.text()}]"
 
 
-def _smiles(
-    plain: str, isotope: str, element: str, chirality: str, hydrogens: str | None, charge: int
-) -> str:
-    """SMILES of an atom as in ``selfies.decoder``; ``plain`` is the symbol without its bond."""
-    if plain in _ORGANIC:
-        return element
-    count = f"H{int(hydrogens)}" if hydrogens and int(hydrogens) else ""
-    if element in _ORGANIC and not (isotope or chirality or count or charge):
-        count = "H0"
-    mass, sign = str(int(isotope)) if isotope else "", f"{charge:+d}" if charge else ""
-    return f"[{mass}{element}{chirality}{count}{sign}]"
-
-
-def _element_class(element: str, charge: int) -> int:
-    number = ELEMENTS.index(element) if element in ELEMENTS else len(ELEMENTS)
-    return 1 + 3 * number + (charge > 0) - (charge < 0) + 1
-
-
-def _runs(singles: int, merges: Sequence[tuple[int, int]]) -> list[tuple[int, ...]]:
-    """Single symbols of every id; the end is its own, so that compiled code sees it."""
-    runs: list[tuple[int, ...]] = [(number,) for number in range(1 + singles)]
-    for number, (first, second) in enumerate(merges, start=1 + singles):
-        if not (0 < first < number and 0 < second < number):
-            raise ModelError(
-                f"vocabulary: merge {number} must be a pair of earlier ids, not {(first, second)}"
-            )
-        runs.append(runs[first] + runs[second])
-    return runs
+def _mark(bond: str) -> int:
+    """The byte of a bond that is / or \\; 0 for any other."""
+    return ord(bond) if bond in ("/", "\\") else 0
 
 
 def _starts(lengths: Sequence[int]) -> NDArray[np.int32]:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ..errors import ModelError
 
 if TYPE_CHECKING:
-    from .symbols import Alphabet
+    from .symbols import Tables
 
 END = 0
 """The id that ends every molecule (and starts every decoding)."""
@@ -121,16 +121,20 @@ class Vocabulary:
         return "".join([self.texts[number] for number in numbers[:until]])
 
     @cached_property
-    def alphabet(self) -> Alphabet:
-        """The ids as the derivation of SELFIES sees them."""
-        from .symbols import Alphabet
+    def tables(self) -> Tables:
+        """The ids as the derivation of SELFIES sees them; ModelError names the first symbol
+        without a meaning."""
+        from .symbols import tables_of
 
-        return Alphabet(self.symbols, self.merges, self.constraints)
+        return tables_of(self.symbols, self.expansions, self.constraints)
 
     @cached_property
     def ranks(self) -> NDArray[np.int32]:
         """``(V, V)`` id that each pair of ids merges to, 0 where it does not."""
-        return rank_table(self.merges, len(self))
+        table = np.zeros((len(self), len(self)), dtype=np.int32)
+        for number, (first, second) in enumerate(self.merges, start=1 + len(self.symbols)):
+            table[first, second] = number
+        return table
 
     def to_json(self) -> dict[str, Any]:
         """Plain lists and dictionaries for ``vocabulary.json``."""
@@ -154,6 +158,8 @@ class Vocabulary:
             raise ModelError("vocabulary: symbols must be at least one, and each only once")
         if not isinstance(merges, list) or len(symbols) + len(merges) > 65_000:
             raise ModelError("vocabulary: merges must be a list, and ids fit in 16 bits")
+        # Counted, because forty doublings in a file would fill the memory.
+        lengths = [0] + [1] * len(symbols)
         for number, pair in enumerate(merges, start=1 + len(symbols)):
             if not (
                 isinstance(pair, list)
@@ -163,7 +169,8 @@ class Vocabulary:
                 raise ModelError(
                     f"vocabulary: merge {number} must be a pair of earlier ids, not {pair!r}"
                 )
-        if max(_expanded_lengths(len(symbols), merges)) > LONGEST:
+            lengths.append(lengths[pair[0]] + lengths[pair[1]])
+        if max(lengths) > LONGEST:
             raise ModelError(f"vocabulary: no merge may stand for more than {LONGEST} symbols")
         if not isinstance(constraints, dict) or "?" not in constraints:
             raise ModelError('vocabulary: constraints must map elements to capacities and hold "?"')
@@ -183,26 +190,6 @@ def _is_symbol(value: object) -> bool:
 
 def _is_id(value: object, below: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 < value < below
-
-
-def _expanded_lengths(symbols: int, merges: Sequence[Sequence[int]]) -> list[int]:
-    """Number of symbols in each id; counted, because forty doublings in a file would fill the
-    memory.
-    """
-    lengths = [0] + [1] * symbols
-    for first, second in merges:
-        lengths.append(lengths[first] + lengths[second])
-    return lengths
-
-
-def rank_table(merges: Sequence[tuple[int, int]], size: int) -> NDArray[np.int32]:
-    """``(size, size)`` id that each pair merges to, 0 where it does not; merges are numbered up to
-    ``size - 1``.
-    """
-    table = np.zeros((size, size), dtype=np.int32)
-    for number, (first, second) in enumerate(merges, start=size - len(merges)):
-        table[first, second] = number
-    return table
 
 
 def merge(

@@ -14,8 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..language import prefix_features
-from ..language.symbols import Alphabet
-from ..language.vocabulary import END
+from ..language.vocabulary import END, Vocabulary
 from .draws import draw, pick
 from .gru import Stepper
 from .kernels.products import filled, tanh_linear
@@ -46,7 +45,7 @@ class Written(NamedTuple):
 @torch.no_grad()
 def write(
     model: MoleculeVAE,
-    alphabet: Alphabet,
+    vocabulary: Vocabulary,
     z: Tensor,
     temperature: float = 0.0,
     seed: int = 0,
@@ -56,7 +55,7 @@ def write(
 ) -> Written:
     """Write one molecule for every row of ``z`` (B, Z), taken to be of noise ``level``.
 
-    ``alphabet`` is that of the model's vocabulary. Temperature 0, or less than :data:`COLDEST`,
+    ``vocabulary`` is the model's. Temperature 0, or less than :data:`COLDEST`,
     takes the likeliest symbol at every step; otherwise one is drawn from the logits divided by the
     temperature, by noise that depends on the ``seed`` and on the molecule's number alone; ``first``
     is the number of the first. ``given`` (B, S) holds ids that molecules begin with, none of them
@@ -70,7 +69,7 @@ def write(
         decoder.keep(torch.zeros_like(rows))
     else:
         decoder = Decoder(model, code)
-    prefixes = Prefixes(alphabet, total, model.config.prefix_features)
+    prefixes = Prefixes(vocabulary, total, model.config.prefix_features)
     last, written = torch.full_like(rows, END), []
     for step in range(model.max_steps):
         places = rows.cpu()
@@ -162,16 +161,16 @@ class Decoder:
 class Prefixes:
     """Derivation states of ``total`` molecules being written."""
 
-    def __init__(self, alphabet: Alphabet, total: int, tier: str) -> None:
-        self.states, self.alphabet = prefix_features.start(total), alphabet
-        self.groups = prefix_features.TIERS[tier]
+    def __init__(self, vocabulary: Vocabulary, total: int, tier: str) -> None:
+        self.states, self.vocabulary = prefix_features.start(total), vocabulary
+        self.tier = tier
         self.begun = False
 
     def features(self, rows: Tensor, device: torch.device) -> Tensor | None:
         """Return prefix features of the molecules ``rows``, (B, F), if the model has any."""
-        if not self.groups:
+        if not prefix_features.TIERS[self.tier]:
             return None
-        now = prefix_features.features_now(self.states, rows.numpy(), self.alphabet, self.groups)
+        now = prefix_features.features_now(self.states, rows.numpy(), self.vocabulary, self.tier)
         return torch.from_numpy(now).to(device)
 
     def without_atoms(self, rows: Tensor) -> Tensor:
@@ -190,7 +189,7 @@ class Prefixes:
 
     def advance(self, rows: Tensor, symbols: Tensor) -> None:
         """Append a symbol to each of the molecules ``rows``."""
-        prefix_features.advance(self.states, rows.numpy(), symbols.numpy(), self.alphabet)
+        prefix_features.advance(self.states, rows.numpy(), symbols.numpy(), self.vocabulary)
 
 
 def bar_the_end(logits: Tensor, some: Tensor) -> Tensor:

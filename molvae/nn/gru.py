@@ -39,20 +39,10 @@ def combine(gates: Tensor, recurrent: Tensor, h: Tensor) -> Tensor:
     return n + z * (h - n)
 
 
-def own_rows(batch_sizes: list[int]) -> Tensor:
-    """Return the sequence of every packed row, (N,) int64."""
-    return torch.cat([torch.arange(alive) for alive in batch_sizes])
-
-
-def beside(
-    x: Tensor, constant: Tensor | None, batch_sizes: list[int], static_row: Tensor | None
-) -> Tensor:
+def beside(x: Tensor, constant: Tensor, static_row: Tensor) -> Tensor:
     """Join the inputs of every packed row: x (N, I) and its row of constant (R, C) -> (N, I +
     C).
     """
-    if constant is None:
-        return x
-    static_row = own_rows(batch_sizes).to(x.device) if static_row is None else static_row
     # Looked up before it is made narrow: gradients of a row that many steps see are summed in its
     # own type.
     return torch.cat([x, functional.embedding(static_row, constant).to(x.dtype)], 1)
@@ -106,28 +96,22 @@ class GRU(nn.Module):
     def forward(
         self,
         x: Tensor,
-        constant: Tensor | None,
+        constant: Tensor,
         h0: Tensor,
         batch_sizes: list[int],
-        static_row: Tensor | None = None,
+        static_row: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """Run all steps of all rows.
 
-        x (N, I) packed, constant (R, C) or None where C is 0, h0 (B, H) -> outputs (N, H) packed,
-        in the type of x; last state of every row (B, H), in the type of h0. Packed row i sees row
-        static_row[i] (N) int64 of constant; without static_row, that of its sequence. ValueError
-        for static rows that do not fit."""
+        x (N, I) packed, constant (R, C), h0 (B, H) -> outputs (N, H) packed, in the type of x;
+        last state of every row (B, H), in the type of h0. Packed row i sees row static_row[i] (N)
+        int64 of constant. ValueError for static rows that do not fit."""
         device, exact = x.device.type, torch.float64 in (x.dtype, h0.dtype)
         if device == "cuda":  # checking would wait for the GPU
-            return self._on_cuda(beside(x, constant, batch_sizes, static_row), h0, batch_sizes)
-        if constant is not None and static_row is not None:
-            static_row = checked(static_row, len(constant), len(x))
+            return self._on_cuda(beside(x, constant, static_row), h0, batch_sizes)
+        static_row = checked(static_row, len(constant), len(x))
         if device != "cpu" or exact or not compilation.KERNELS:
             return self.reference(x, constant, h0, batch_sizes, static_row)
-        if constant is None:  # then one row is static, the biases
-            static_row = torch.zeros(len(x), dtype=torch.long)
-        elif static_row is None:
-            static_row = checked(own_rows(batch_sizes), len(constant), len(x))
         weights = (self.weight_ih_l0, self.weight_hh_l0, self.bias_ih_l0, self.bias_hh_l0)
         result: tuple[Tensor, Tensor] = GRUFunction.apply(  # type: ignore[no-untyped-call]
             x, constant, h0, *weights, batch_sizes, static_row, self.precision
@@ -137,13 +121,13 @@ class GRU(nn.Module):
     def reference(
         self,
         x: Tensor,
-        constant: Tensor | None,
+        constant: Tensor,
         h0: Tensor,
         batch_sizes: list[int],
-        static_row: Tensor | None = None,
+        static_row: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """Run `forward` in plain differentiable torch: any device, any floating type."""
-        inputs = beside(x.to(h0.dtype), constant, batch_sizes, static_row)
+        inputs = beside(x.to(h0.dtype), constant, static_row)
         gates = functional.linear(inputs, self.weight_ih_l0, self.bias_ih_l0)
         h, outputs, finished, start = h0, [], [], 0
         for alive in batch_sizes:

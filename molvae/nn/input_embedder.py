@@ -12,8 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..runtime import compilation
-from .kernels.arithmetic import array
-from .kernels.embedding_sums import EmbeddingSum, summed
+from .kernels.embedding_sums import EmbeddingSum
 
 
 class InputEmbedder:
@@ -45,8 +44,6 @@ class InputEmbedder:
             return self.in_torch(symbols, steps, values, kind)
         places = (symbols, steps, values.contiguous(), self.starts)
         tables = (self.symbols, self.steps, self.differences, self.zero, self.hashed)
-        if not torch.is_grad_enabled():
-            return summed([array(part) for part in places], tables, kind)
         inputs: Tensor = EmbeddingSum.apply(*places, *tables, kind)  # type: ignore[no-untyped-call]
         return inputs
 

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from ..config import ModelConfig
 from ..language.atom_environments import NUMBERS
-from ..language.prefix_features import TIERS, feature_sizes
+from ..language.prefix_features import SIZES, TIERS
 from .gru import GRU, Precision
 from .input_embedder import InputEmbedder
 from .kernels.products import fast_in_bf16, linear
@@ -92,7 +92,7 @@ class MoleculeVAE(nn.Module):
 
         self.write = nn.Embedding(vocabulary, width)
         self.step = nn.Embedding(max_steps, width)
-        sizes = feature_sizes(TIERS[config.prefix_features])
+        sizes = SIZES[: TIERS[config.prefix_features]]
         self.features = tuple(size for size in sizes if size < NUMBERS)
         hashes = len(sizes) - len(self.features)
         self.grammar = nn.Embedding(sum(self.features), width) if self.features else None

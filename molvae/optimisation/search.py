@@ -20,8 +20,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..chem.count_features import count_features
-from ..chem.fingerprints import LEAD_BITS, Fingerprints, fingerprint_of_text, similarity
+from ..chem.fingerprints import (
+    LEAD_BITS,
+    Fingerprints,
+    count_features,
+    fingerprint_of_text,
+    similarity,
+)
 from ..chem.scoring import Scored, stream
 from ..errors import UsageError
 from ..generation.codec import Codec, slerp

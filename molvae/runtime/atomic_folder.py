@@ -24,6 +24,9 @@ from .bounded_files import read_bounded
 LOG = logging.getLogger(__name__)
 
 MANIFEST = "MANIFEST.json"
+FORMAT = 1
+"""Version of what is written; folders of others are not read."""
+
 PLAIN_NAME = re.compile(r"[A-Za-z]+\.[a-z]+")
 JSON_LIMIT = 50_000_000
 _REPLACE_TRIES = 20
@@ -80,7 +83,7 @@ def sync_folder(path: Path) -> None:
         os.close(handle)
 
 
-def commit_folder(path: Path, files: Mapping[str, bytes], *, kind: str, version: int) -> None:
+def commit_folder(path: Path, files: Mapping[str, bytes], *, kind: str) -> None:
     """Write ``files`` as the new folder ``path``, which must not exist yet, in one rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = _aside(path)
@@ -90,7 +93,7 @@ def commit_folder(path: Path, files: Mapping[str, bytes], *, kind: str, version:
         for name, content in files.items():
             write_file(aside / name, content)
             sums[name] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-        manifest = {"kind": f"molvae {kind}", "version": version, "files": sums}
+        manifest = {"kind": f"molvae {kind}", "version": FORMAT, "files": sums}
         write_file(aside / MANIFEST, json.dumps(manifest, indent=1).encode())
         sync_folder(aside)
         os.rename(aside, path)
@@ -141,7 +144,7 @@ def read_json(content: bytes, name: str) -> Any:
         raise ModelError(f"{name}: not readable JSON ({error})") from error
 
 
-def manifest_of(path: Path, *, kind: str, version: int) -> dict[str, Any]:
+def manifest_of(path: Path, *, kind: str) -> dict[str, Any]:
     """The ``files`` part of a folder's manifest; ModelError if it is no folder of this kind."""
     try:
         content = read_bounded(path / MANIFEST, JSON_LIMIT)
@@ -153,12 +156,12 @@ def manifest_of(path: Path, *, kind: str, version: int) -> dict[str, Any]:
     if not isinstance(manifest, dict) or manifest.get("kind") != f"molvae {kind}":
         raise ModelError(f"{path}: not a molvae {kind}")
     written = manifest.get("version")
-    if isinstance(written, int) and written > version:
+    if isinstance(written, int) and written > FORMAT:
         raise ModelError(
             f"{path}: written by a newer version of molvae, which this one cannot read "
-            f"(format {written}, here {version}): upgrade molvae"
+            f"(format {written}, here {FORMAT}): upgrade molvae"
         )
-    if written != version:
+    if written != FORMAT:
         raise ModelError(f"{path}: written by another version of molvae ({written!r})")
     files = manifest.get("files")
     if not isinstance(files, dict) or not all(PLAIN_NAME.fullmatch(name) for name in files):
@@ -167,12 +170,12 @@ def manifest_of(path: Path, *, kind: str, version: int) -> dict[str, Any]:
 
 
 def read_folder(
-    path: Path, names: Iterable[str], *, kind: str, version: int, largest: int | None = None
+    path: Path, names: Iterable[str], *, kind: str, largest: int | None = None
 ) -> dict[str, bytes]:
     """The contents of the files ``names`` of a committed folder, each checked against the
     manifest before memory is taken for it; none may have more than ``largest`` bytes, if given.
     """
-    listed = manifest_of(path, kind=kind, version=version)
+    listed = manifest_of(path, kind=kind)
     contents: dict[str, bytes] = {}
     for name in names:
         entry = listed.get(name)

@@ -20,7 +20,7 @@ from ..runtime.atomic_folder import commit_folder
 from . import checkpoint, known_molecules, model_folder
 from .known_molecules import BloomFilter, SortedHashes
 from .model_card import write_card
-from .model_folder import CARD, FORMAT, KNOWN, WEIGHTS
+from .model_folder import CARD, KNOWN, WEIGHTS
 
 HALF = torch.float16
 """Type that weights are stored in: an eighth of bfloat16's rounding error, and no trained weight
@@ -73,7 +73,7 @@ def export_model(
         KNOWN: known_molecules.to_bytes(molecules),
         CARD: card.encode("utf-8", "backslashreplace"),
     }
-    commit_folder(target, files, kind="model", version=FORMAT)
+    commit_folder(target, files, kind="model")
     return target
 
 

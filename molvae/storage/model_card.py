@@ -15,6 +15,7 @@ from typing import Any
 from ..config import Config
 from ..errors import InputError
 from ..language.vocabulary import Vocabulary
+from ..runtime.bounded_files import read_bounded
 from .known_molecules import BloomFilter
 from .model_folder import figure, sources_of
 
@@ -43,16 +44,11 @@ LICENCES = {
 def read_words(path: str | Path) -> str:
     """The text of a file for a card; InputError if it cannot be read, is not UTF-8 or too long."""
     try:
-        with open(path, "rb") as handle:
-            content = handle.read(LONGEST + 1)
-        text = content.decode("utf-8-sig")
+        return read_bounded(path, LONGEST).decode("utf-8-sig")
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+        raise InputError(f"{path}: cannot be read for a card ({error.strerror})") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: is not text in UTF-8 (offset {error.start})") from error
-    if len(content) > LONGEST:
-        raise InputError(f"{path}: is longer than {LONGEST:,} bytes, too long for a card")
-    return text
 
 
 def write_card(

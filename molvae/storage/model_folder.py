@@ -41,7 +41,6 @@ from .known_molecules import Hashes, KnownMolecules, SortedHashes
 
 LOG = logging.getLogger(__name__)
 
-FORMAT = 1
 WEIGHTS = "model.safetensors"
 MODEL_FILES = (WEIGHTS, "config.json", "vocabulary.json", "info.json")
 STATE_FILES = ("training.safetensors", "state.json")
@@ -92,23 +91,21 @@ def best_step(run: Path) -> tuple[Path | None, str]:
     Without a BEST that can be read it is the newest step that was the best one when it was saved,
     or just the newest."""
     named = best_name(run)
-    problem = f"{run / 'BEST'}: missing or damaged" if not named else ""
-    if named:
-        try:
-            manifest_of(run / named, kind="model", version=FORMAT)
-            return run / named, ""
-        except ModelError as error:
-            problem = str(error)
-    sound = [step for step in steps_of(run) if step.name != named and _has_manifest(step)]
+    problem = _problem_of(run / named) if named else f"{run / 'BEST'}: missing or damaged"
+    if not problem:
+        return run / named, ""
+    sound = [step for step in steps_of(run) if step.name != named and not _problem_of(step)]
     best = next(filter(is_best, sound), next(iter(sound), None))
     return best, f"{problem}; {best.name} is taken for the best step" if best else problem
 
 
-def _has_manifest(step: Path) -> bool:
+def _problem_of(step: Path) -> str:
+    """Error of a step's manifest, empty for none."""
     try:
-        return bool(manifest_of(step, kind="model", version=FORMAT))
-    except ModelError:
-        return False
+        manifest_of(step, kind="model")
+    except ModelError as error:
+        return str(error)
+    return ""
 
 
 @cache
@@ -146,7 +143,7 @@ def load_info(path: str | Path) -> tuple[Config, Vocabulary, dict[str, Any]]:
 
 def name_in(folder: Path, name: str) -> str:
     """The name that a file has in a model folder: an earlier one where that is there alone."""
-    listed = manifest_of(folder, kind="model", version=FORMAT)
+    listed = manifest_of(folder, kind="model")
     earlier = EARLIER.get(name, name)
     return earlier if earlier in listed and name not in listed else name
 
@@ -157,7 +154,7 @@ def verified_files(
     """The contents of files of a model folder, verified, by the names of today; none may have more
     than ``largest`` bytes, if given."""
     there = {name: name_in(folder, name) for name in names}
-    contents = read_folder(folder, there.values(), kind="model", version=FORMAT, largest=largest)
+    contents = read_folder(folder, there.values(), kind="model", largest=largest)
     return {name: contents[written] for name, written in there.items()}
 
 
@@ -207,7 +204,7 @@ def summarise(path: str | Path) -> dict[str, Any]:
     """Summarise an exported model as a row of a table; None for what its folder lacks."""
     folder = locate(path)
     info = load_info(folder)[2]
-    sizes = [entry["bytes"] for entry in manifest_of(folder, kind="model", version=FORMAT).values()]
+    sizes = [entry["bytes"] for entry in manifest_of(folder, kind="model").values()]
     exported = info.get("exported", {})
     return {
         "data": sources_of(info),
@@ -237,7 +234,7 @@ def sources_of(info: dict[str, Any]) -> str:
 def load_card(path: str | Path) -> str:
     """The card of an exported model, in Markdown without its head in YAML; empty if it has none."""
     folder = locate(path)
-    if name_in(folder, CARD) not in manifest_of(folder, kind="model", version=FORMAT):
+    if name_in(folder, CARD) not in manifest_of(folder, kind="model"):
         return ""
     try:
         text = verified_files(folder, (CARD,))[CARD].decode("utf-8")

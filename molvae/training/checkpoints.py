@@ -6,6 +6,7 @@ import json
 import math
 import secrets
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,6 @@ from ..runtime.atomic_folder import (
 from ..storage import known_molecules
 from ..storage.checkpoint import Saved, load, read_weights, versions
 from ..storage.model_folder import (
-    FORMAT,
     KNOWN,
     STATE_FILES,
     WEIGHTS,
@@ -45,17 +45,8 @@ from ..storage.model_folder import (
 from .loop import TrainingState, assemble_state
 
 TENSORS, STATE = STATE_FILES
-COUNTERS = (
-    "fingerprint",
-    "step",
-    "total_steps",
-    "validated_step",
-    "best",
-    "since_best",
-    "seconds",
-    "measured_seconds",
-    "sums",
-)
+COUNTERS = tuple(one.name for one in fields(TrainingState))[4:]
+"""What is saved of a training besides its models, optimiser and configuration."""
 
 
 def step_name(step: int) -> str:
@@ -70,14 +61,18 @@ def step_name(step: int) -> str:
 def save(
     run: Path, state: TrainingState, dataset: Dataset, info: dict[str, Any], *, best: bool
 ) -> Path:
-    """Commit the state as a step folder of ``run``; all but the best and the newest go."""
+    """Commit the state as a step folder of ``run``; all but the best and the newest go.
+
+    ``info`` is more for its ``info.json``."""
     folder = run / step_name(state.step)
     if not folder.exists():
-        info = info | {
-            "step": state.step,
-            "versions": versions(),
-            "max_steps": state.model.max_steps,
+        of_data = {
+            "data": dataset.report,
+            "fingerprint": state.fingerprint,
+            "molecules": len(dataset.training_rows),
         }
+        info = of_data | info
+        info |= {"step": state.step, "versions": versions(), "max_steps": state.model.max_steps}
         counters = {name: getattr(state, name) for name in COUNTERS}
         counters["best"] = None if math.isinf(state.best) else state.best
         files = {
@@ -87,7 +82,7 @@ def save(
             "state.json": json.dumps(counters, indent=1).encode(),
             KNOWN: known_molecules.to_bytes(known_molecules.SortedHashes(np.sort(dataset.hashes))),
         }
-        commit_folder(folder, files, kind="model", version=FORMAT)
+        commit_folder(folder, files, kind="model")
     if best:
         name_best(run, folder)
     prune(run, folder)
@@ -195,7 +190,7 @@ def read_state(folder: Path, device: torch.device) -> TrainingState:
     saved = load(folder, device)
     # Raw weights and two moments, and a number for the steps of each.
     content = read_weights(folder, TENSORS, saved.model, copies=4)
-    state = read_folder(folder, (STATE,), kind="model", version=FORMAT, largest=JSON_LIMIT)
+    state = read_folder(folder, (STATE,), kind="model", largest=JSON_LIMIT)
     counters = read_json(state[STATE], STATE)
     check_counters(counters)
     try:

@@ -18,13 +18,12 @@ from typing import Any
 import torch
 
 from ..config import SECTIONS, Config, DataConfig, to_toml
-from ..datasets.dataset import FORMAT as DATASET_FORMAT
 from ..datasets.dataset import Dataset
 from ..datasets.prepare import prepare
 from ..datasets.table_reader import open_table
 from ..errors import InputError, TrainingError, UsageError
 from ..language.vocabulary import Vocabulary
-from ..runtime.atomic_folder import MANIFEST, replace_file
+from ..runtime.atomic_folder import FORMAT, MANIFEST, replace_file
 from ..runtime.bounded_files import read_bounded
 from ..runtime.cache_folder import user_cache_folder
 from ..runtime.folder_lock import HOLDER, LOCK, FolderInUseError, locked_folder
@@ -57,9 +56,7 @@ def cache_key(
     base: Vocabulary | None = None,
 ) -> str:
     """A hash of the files' contents, the options, the versions, and a given vocabulary."""
-    digest = sha256(
-        repr((config, column, DATASET_FORMAT, sorted(checkpoint.versions().items()))).encode()
-    )
+    digest = sha256(repr((config, column, FORMAT, sorted(checkpoint.versions().items()))).encode())
     if base is not None:
         digest.update(json.dumps(base.to_json(), sort_keys=True).encode())
     for path in paths:
@@ -233,7 +230,8 @@ def run_training(
     stopping: Callable[[], bool] = lambda: False,
     group: Group = ALONE,
 ) -> Iterator[Step | Epoch]:
-    """Train in a folder and yield the records of :func:`.loop.train`, each after it was saved.
+    """Train in a folder and yield the records of :func:`.loop.train`, each after it was saved with
+    more ``info``.
 
     Saves at every epoch, every few minutes, and when ``stopping`` returns True, which ends the
     iteration. The first process of a group saves for all, and all stop after the same step when one

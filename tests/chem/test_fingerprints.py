@@ -11,7 +11,10 @@ from rdkit.Chem import rdFingerprintGenerator
 
 from molvae.chem import fingerprints
 from molvae.chem.fingerprints import (
+    LEVELS,
     Fingerprints,
+    count_features,
+    count_similarity,
     fingerprint_of_text,
     mean_similarities,
     nearest_other_similarity,
@@ -109,3 +112,23 @@ def test_molecules_without_bits_count_as_equal() -> None:
     empty = np.zeros((2, 16), np.uint64)
     assert nearest_similarity(empty, empty).tolist() == [1, 1]
     assert mean_similarities(empty)[0].tolist() == [1, 1]
+
+
+COUNTED = ["CCO", "c1ccccc1CCN", "CCCCO", "OCC(O)CO", "Clc1ccccc1Cl"]
+
+
+def test_similarities_of_counts_are_those_of_rdkit_where_small() -> None:
+    generator = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=2048)
+    counts = [generator.GetCountFingerprint(Chem.MolFromSmiles(one)) for one in COUNTED]
+    found = count_similarity(count_features(COUNTED), count_features(COUNTED))
+    for row, one in enumerate(counts):
+        for column, other in enumerate(counts):
+            pair = (*one.GetNonzeroElements().values(), *other.GetNonzeroElements().values())
+            if max(pair) <= LEVELS:
+                expected = DataStructs.TanimotoSimilarity(one, other)
+                assert found[row, column] == pytest.approx(expected)
+
+
+def test_counts_of_nothing_are_like_counts_of_nothing() -> None:
+    nothing = np.zeros((1, 8), np.float32)
+    assert count_similarity(nothing, nothing) == 1.0

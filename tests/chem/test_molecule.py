@@ -13,7 +13,7 @@ from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
 from molvae.chem import molecule
-from molvae.chem.molecule import Limits, canonical, parse
+from molvae.chem.molecule import MAX_RINGS, canonical, parse
 from molvae.chem.standardise import standard_smiles
 from molvae.errors import MoleculeError
 
@@ -89,12 +89,14 @@ def test_smiles_that_rdkit_cannot_read_back_are_rewritten() -> None:
     assert canonical(parse(smiles)) == smiles
 
 
-def test_limits_are_the_callers() -> None:
-    assert parse("C" * 201, Limits(max_heavy_atoms=201)).GetNumAtoms() == 201
+def test_limits_of_size_hold() -> None:
+    assert parse("C" * 201, 201).GetNumAtoms() == 201
     with pytest.raises(MoleculeError, match="3 heavy atoms, at most 2"):
-        parse("CCO", Limits(max_heavy_atoms=2))
-    with pytest.raises(MoleculeError, match="1 rings, at most 0"):
-        parse("C1CC1", Limits(max_rings=0))
+        parse("CCO", 2)
+    rings = "C1CC1" * MAX_RINGS
+    assert parse(rings).GetRingInfo().NumRings() == MAX_RINGS
+    with pytest.raises(MoleculeError, match="31 rings, at most 30"):
+        parse(rings + "C1CC1")
 
 
 def test_salts_are_counted_over_all_their_fragments() -> None:

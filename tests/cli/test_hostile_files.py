@@ -238,7 +238,7 @@ def test_a_wrong_but_consistent_model_is_refused_or_works(
         target[path[-1]] = rng.choice(ODD)
         folder = tmp_path / str(number)
         changed = files | {name: json.dumps(document).encode()}
-        commit_folder(folder, changed, kind="model", version=model_folder.FORMAT)
+        commit_folder(folder, changed, kind="model")
         try:
             model_folder.describe(folder)
             model_folder.summarise(folder)

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from safetensors.numpy import save as save_arrays
 
 from molvae.chem.molecule import smiles_hash
-from molvae.datasets.dataset import FORMAT, Dataset, pack
+from molvae.datasets.dataset import Dataset, pack
 from molvae.errors import InputError
 from molvae.language.selfies_codec import to_smiles
 from molvae.language.vocabulary import END, Vocabulary
-from molvae.runtime.atomic_folder import MANIFEST, commit_folder
+from molvae.runtime.atomic_folder import FORMAT, MANIFEST, commit_folder
 
 VOCABULARY = Vocabulary(("[C]", "[N]", "[O]"), ((1, 1),), {"C": 4, "N": 3, "O": 2, "?": 8})
 LENGTHS = st.lists(st.integers(1, 12), min_size=1, max_size=15)
@@ -182,7 +182,7 @@ def test_arrays_that_do_not_fit_each_other_are_refused(
         "vocabulary.json": json.dumps(VOCABULARY.to_json()).encode(),
         "report.json": b"{}",
     }
-    commit_folder(tmp_path / "prepared", files, kind="dataset", version=FORMAT)
+    commit_folder(tmp_path / "prepared", files, kind="dataset")
     with pytest.raises(InputError, match="not a prepared data set") as caught:
         Dataset.load(tmp_path / "prepared")
     assert words in str(caught.value)

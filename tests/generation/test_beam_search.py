@@ -28,7 +28,7 @@ def test_candidates_are_different_molecules_the_likeliest_first(tiny_model: Any)
 
 def test_a_beam_finds_likelier_molecules_than_greedy_decoding(tiny_model: Any) -> None:
     z = torch.randn(40, tiny_model.latent, generator=torch.Generator().manual_seed(1))
-    greedy = decoding.write(tiny_model.model, tiny_model.vocabulary.alphabet, z).log_likelihood
+    greedy = decoding.write(tiny_model.model, tiny_model.vocabulary, z).log_likelihood
     best = np.array([found[0].log_likelihood for found in beam_search(tiny_model, z)])
     assert best.mean() > greedy.mean()
     assert (best > greedy - 0.05).mean() > 0.9

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from molvae.language.ids_to_smiles import decode_smiles
-from molvae.language.prefix_features import features
-from molvae.language.symbols import Alphabet
+from molvae.language.prefix_features import GROUPS, STARTS, features
+from molvae.language.vocabulary import Vocabulary
 
 CONSTRAINTS = selfies.get_preset_constraints("default")
 
@@ -57,38 +57,39 @@ MOLECULES = (
 )
 
 
-def alphabet(symbols: tuple[str, ...], merges: int = 0, seed: int = 0) -> Alphabet:
+def alphabet(symbols: tuple[str, ...], merges: int = 0, seed: int = 0) -> Vocabulary:
     """Symbols with pairs of ids merged at random, so that merges break off anywhere."""
     rng, pairs = random.Random(seed), []
     for size in range(1 + len(symbols), 1 + len(symbols) + merges):
         pairs.append((rng.randrange(1, size), rng.randrange(1, 1 + len(symbols))))
-    return Alphabet(symbols, tuple(pairs), CONSTRAINTS)
+    return Vocabulary(symbols, tuple(pairs), CONSTRAINTS)
 
 
-def text_of(ids: list[int], letters: Alphabet) -> str:
+def text_of(ids: list[int], letters: Vocabulary) -> str:
     """The SELFIES string of ids."""
     expand = letters.tables
     parts = [expand.runs[expand.runs_start[token] : expand.runs_start[token + 1]] for token in ids]
     return "".join(letters.symbols[single - 1] for part in parts for single in part)
 
 
-def ids_of(text: str, letters: Alphabet) -> NDArray[np.uint16]:
+def ids_of(text: str, letters: Vocabulary) -> NDArray[np.uint16]:
     """Single-symbol ids of a SELFIES string."""
     return np.array(
         [1 + letters.symbols.index(part) for part in selfies.split_selfies(text)], np.uint16
     )
 
 
-def decoded(ids: list[int] | NDArray[np.uint16], letters: Alphabet) -> str:
+def decoded(ids: list[int] | NDArray[np.uint16], letters: Vocabulary) -> str:
     """SMILES of one molecule."""
     return decode_smiles(np.array(ids, np.uint16), np.array([len(ids)]), letters)[0]
 
 
 def described(
-    ids: list[int] | NDArray[np.uint16], letters: Alphabet, group: str
+    ids: list[int] | NDArray[np.uint16], letters: Vocabulary, group: str
 ) -> NDArray[np.int16]:
     """One group's features of every prefix of one molecule."""
-    return features(np.array(ids, np.uint16), np.array([len(ids)]), letters, (group,))
+    whole = features(np.array(ids, np.uint16), np.array([len(ids)]), letters, "environments")
+    return whole[:, STARTS[group] : STARTS[group] + len(GROUPS[group])]
 
 
 ALPHABETS = {
@@ -117,7 +118,7 @@ def merge_lists(draw: st.DrawFn) -> tuple[tuple[int, int], ...]:
 
 
 @st.composite
-def strings(draw: st.DrawFn, longest: int = 60) -> tuple[list[int], Alphabet]:
+def strings(draw: st.DrawFn, longest: int = 60) -> tuple[list[int], Vocabulary]:
     """Any string of ids over one of the alphabets, half of them real molecules with a few ids
     changed.
     """

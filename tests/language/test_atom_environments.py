@@ -16,7 +16,7 @@ from rdkit.Chem import Descriptors
 
 from molvae.language.atom_environments import HASHES, NUMBERS
 from molvae.language.prefix_features import GROUPS
-from molvae.language.symbols import Alphabet
+from molvae.language.vocabulary import Vocabulary
 
 shared = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("strings_of_ids.py"))))
 ALPHABETS, MOLECULES, strings = shared.ALPHABETS, shared.MOLECULES, shared.strings
@@ -59,7 +59,7 @@ def test_hashes_hold_what_is_pending_and_the_outer_atom() -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(strings())
-def test_there_are_surroundings_where_there_is_an_atom(case: tuple[list[int], Alphabet]) -> None:
+def test_there_are_surroundings_where_there_is_an_atom(case: tuple[list[int], Vocabulary]) -> None:
     ids, letters = case
     found = described(ids, letters, "surroundings")
     there = described(ids, letters, "valence")[:, 1] > 0

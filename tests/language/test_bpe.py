@@ -12,7 +12,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from molvae.language.vocabulary import learn_merges, merge, rank_table
+from molvae.language.vocabulary import Vocabulary, learn_merges, merge
 
 shared = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("strings_of_ids.py"))))
 SYMBOLS, merge_lists = shared.SYMBOLS, shared.merge_lists
@@ -46,7 +46,7 @@ def test_merging_is_applying_the_merges_one_after_another(
     runs: list[list[int]], merges: tuple[tuple[int, int], ...]
 ) -> None:
     ids, lengths = flat(runs)
-    merged, shorter = merge(ids, lengths, rank_table(merges, 1 + len(SYMBOLS) + len(merges)))
+    merged, shorter = merge(ids, lengths, Vocabulary(SYMBOLS, merges, {}).ranks)
     wanted = [one_after_another(run, merges) for run in runs]
     assert merged.tolist() == [i for run in wanted for i in run]
     assert shorter.tolist() == [len(run) for run in wanted]
@@ -56,7 +56,7 @@ def test_merging_is_applying_the_merges_one_after_another(
 def test_merging_changes_nothing_it_was_given(runs: list[list[int]]) -> None:
     ids, lengths = flat(runs)
     before = ids.copy(), lengths.copy()
-    merge(ids, lengths, rank_table(((1, 2), (3, 3)), 8))
+    merge(ids, lengths, Vocabulary(SYMBOLS, ((1, 2), (3, 3)), {}).ranks)
     learn_merges(ids, lengths, len(SYMBOLS), 9, rare=1)
     assert np.array_equal(ids, before[0])
     assert np.array_equal(lengths, before[1])
@@ -97,6 +97,6 @@ def test_a_run_of_one_symbol_counts_as_pairs_to_merge() -> None:
 
 
 def test_merges_never_reach_over_the_end_of_a_molecule() -> None:
-    merged, lengths = merge(*flat([[1], [2], [1, 2]]), rank_table(((1, 2),), 7))
+    merged, lengths = merge(*flat([[1], [2], [1, 2]]), Vocabulary(SYMBOLS, ((1, 2),), {}).ranks)
     assert merged.tolist() == [1, 2, 6]
     assert lengths.tolist() == [1, 1, 1]

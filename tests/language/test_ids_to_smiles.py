@@ -16,9 +16,9 @@ import selfies
 from hypothesis import given, settings
 from rdkit import Chem
 
-from molvae.errors import InputError, ModelError
+from molvae.errors import InputError
 from molvae.language.ids_to_smiles import decode_smiles
-from molvae.language.symbols import Alphabet
+from molvae.language.vocabulary import Vocabulary
 
 shared = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("strings_of_ids.py"))))
 ALPHABETS, MOLECULES = shared.ALPHABETS, shared.MOLECULES
@@ -29,7 +29,7 @@ decoded, ids_of, strings, text_of = shared.decoded, shared.ids_of, shared.string
 @settings(max_examples=400, deadline=None)
 @given(strings())
 def test_any_string_gives_the_smiles_of_the_selfies_decoder(
-    case: tuple[list[int], Alphabet],
+    case: tuple[list[int], Vocabulary],
 ) -> None:
     ids, letters = case
     assert decoded(ids, letters) == selfies.decoder(text_of(ids, letters))
@@ -58,7 +58,7 @@ def test_the_smiles_is_the_same_molecule_with_its_stereo() -> None:
 @pytest.mark.parametrize(("preset"), ["octet_rule", "hypervalent"])
 def test_the_stated_constraints_hold_and_not_the_default_ones(preset: str) -> None:
     constraints, rng = selfies.get_preset_constraints(preset), random.Random(1)
-    letters = Alphabet(CHARGED, (), constraints)
+    letters = Vocabulary(CHARGED, (), constraints)
     selfies.set_semantic_constraints(constraints)
     try:
         for _ in range(300):
@@ -88,7 +88,5 @@ def test_an_end_symbol_ends_a_molecule() -> None:
 
 
 def test_what_is_no_molecule_is_refused() -> None:
-    with pytest.raises(InputError, match="id 27 is not of an alphabet of 27 ids"):
+    with pytest.raises(InputError, match="id 27 is not of a vocabulary of 27 ids"):
         decode_smiles(np.array([27]), np.array([1]), ALPHABETS["plain"])
-    with pytest.raises(ModelError, match="merge 27 must be a pair of earlier ids"):
-        decode_smiles(np.array([1]), np.array([1]), Alphabet(PLAIN, ((1, 27),), CONSTRAINTS))

@@ -17,25 +17,27 @@ from hypothesis import strategies as st
 from molvae.errors import InputError, UsageError
 from molvae.language.prefix_features import (
     GROUPS,
+    SIZES,
+    STARTS,
+    TIERS,
     advance,
     atoms_so_far,
-    feature_sizes,
     features,
     features_now,
     start,
 )
 from molvae.language.ring_closures import LARGEST
-from molvae.language.symbols import Alphabet
+from molvae.language.vocabulary import Vocabulary
 
 shared = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("strings_of_ids.py"))))
 ALPHABETS, MOLECULES = shared.ALPHABETS, shared.MOLECULES
 described, ids_of, strings = shared.described, shared.ids_of, shared.strings
-ALL = tuple(GROUPS)
+ALL = "environments"
 
 
 @settings(max_examples=150, deadline=None)
 @given(strings(), st.integers(0, 2**32))
-def test_steps_and_bulk_agree(case: tuple[list[int], Alphabet], seed: int) -> None:
+def test_steps_and_bulk_agree(case: tuple[list[int], Vocabulary], seed: int) -> None:
     ids, letters = case
     rng = random.Random(seed)
     batch = [
@@ -64,7 +66,9 @@ def test_steps_and_bulk_agree(case: tuple[list[int], Alphabet], seed: int) -> No
 
 @settings(max_examples=150, deadline=None)
 @given(strings(), st.integers(0, 60))
-def test_features_follow_from_the_prefix_alone(case: tuple[list[int], Alphabet], cut: int) -> None:
+def test_features_follow_from_the_prefix_alone(
+    case: tuple[list[int], Vocabulary], cut: int
+) -> None:
     ids, letters = case
     whole = features(np.array(ids, np.uint16), np.array([len(ids)]), letters, ALL)
     prefix = features(np.array(ids[:cut], np.uint16), np.array([len(ids[:cut])]), letters, ALL)
@@ -73,7 +77,7 @@ def test_features_follow_from_the_prefix_alone(case: tuple[list[int], Alphabet],
 
 @settings(max_examples=150, deadline=None)
 @given(strings())
-def test_merging_symbols_changes_no_feature(case: tuple[list[int], Alphabet]) -> None:
+def test_merging_symbols_changes_no_feature(case: tuple[list[int], Vocabulary]) -> None:
     ids, letters = case
     runs = letters.tables.runs_start
     singles = [
@@ -87,11 +91,11 @@ def test_merging_symbols_changes_no_feature(case: tuple[list[int], Alphabet]) ->
 
 @settings(max_examples=150, deadline=None)
 @given(strings(longest=200))
-def test_features_stay_below_their_sizes(case: tuple[list[int], Alphabet]) -> None:
+def test_features_stay_below_their_sizes(case: tuple[list[int], Vocabulary]) -> None:
     ids, letters = case
     found = features(np.array(ids, np.uint16), np.array([len(ids)]), letters, ALL)
-    assert found.shape == (len(ids) + 1, len(feature_sizes(ALL)))
-    assert (found < np.array(feature_sizes(ALL))).all()
+    assert found.shape == (len(ids) + 1, len(SIZES))
+    assert (found < np.array(SIZES)).all()
 
 
 @pytest.mark.compiled
@@ -103,13 +107,15 @@ def test_a_molecule_of_any_length_has_features() -> None:
         assert (described(ids, letters, "ring_sizes") < LARGEST).all()
 
 
-def test_groups_are_columns_of_the_whole() -> None:
+def test_tiers_are_the_first_columns_of_the_whole() -> None:
     letters = ALPHABETS["charged"]
     ids = ids_of(selfies.encoder(MOLECULES[8]), letters)
-    parts = [described(ids, letters, group) for group in ALL]
-    assert [part.shape[1] for part in parts] == [len(GROUPS[group]) for group in ALL]
     whole = features(ids, np.array([len(ids)]), letters, ALL)
-    np.testing.assert_array_equal(np.concatenate(parts, axis=1), whole)
+    for tier, width in TIERS.items():
+        part = features(ids, np.array([len(ids)]), letters, tier)
+        np.testing.assert_array_equal(part, whole[:, :width])
+    assert set(TIERS.values()) <= {0, *STARTS.values(), len(SIZES)}
+    assert sum(map(len, GROUPS.values())) == whole.shape[1]
 
 
 def test_branches_count_down_and_return() -> None:
@@ -130,9 +136,7 @@ def test_branches_count_down_and_return() -> None:
 def test_what_cannot_be_is_refused() -> None:
     letters = ALPHABETS["plain"]
     with pytest.raises(InputError, match="3 ids cannot be molecules of 4 ids"):
-        features(np.array([1, 2, 3]), np.array([2, 2]), letters)
-    with pytest.raises(UsageError, match="'rings' is no group"):
-        feature_sizes(("rings",))
+        features(np.array([1, 2, 3]), np.array([2, 2]), letters, ALL)
     with pytest.raises(UsageError, match="rows must lie between 0 and 1"):
         advance(start(2), np.array([2]), np.array([1]), letters)
 
@@ -144,7 +148,8 @@ def test_states_are_picked_dropped_and_reordered() -> None:
     picked = states.at(np.array([2, 0, 0]))
     advance(picked, np.array([1]), np.array([oxygen]), letters)
     wanted = [described([one], letters, "valence")[-1] for one in (oxygen, carbon)]
-    now = features_now(picked, np.array([0, 2]), letters, ("valence",))
-    np.testing.assert_array_equal(now, wanted)
+    now = features_now(picked, np.array([0, 2]), letters, ALL)
+    first = STARTS["valence"]
+    np.testing.assert_array_equal(now[:, first : first + len(wanted[0])], wanted)
     assert atoms_so_far(picked, np.arange(3)).tolist() == [1, 2, 1]
     assert atoms_so_far(states, np.arange(3)).tolist() == [1, 1, 1]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rdkit import Chem
 
 from molvae.language.ring_closures import LARGEST, REACH
-from molvae.language.symbols import Alphabet
+from molvae.language.vocabulary import Vocabulary
 
 shared = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("strings_of_ids.py"))))
 ALPHABETS, MOLECULES, strings = shared.ALPHABETS, shared.MOLECULES, shared.strings
@@ -99,7 +99,7 @@ def shortest_paths(mol: Chem.Mol, begin: int, end: int) -> list[list[int]]:
 @settings(max_examples=120, deadline=None)
 @given(strings(longest=30), st.integers(0, 40), st.integers(1, REACH))
 def test_the_ring_foretold_is_the_ring_that_closing_makes(
-    case: tuple[list[int], Alphabet], cut: int, back: int
+    case: tuple[list[int], Vocabulary], cut: int, back: int
 ) -> None:
     ids, letters = case
     ids = ids[:cut]

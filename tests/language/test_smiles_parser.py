@@ -18,10 +18,10 @@ from molvae.language.smiles_parser import (
     parse_smiles,
     spellings_of,
 )
-from molvae.language.symbols import Alphabet
+from molvae.language.vocabulary import Vocabulary
 
 SYMBOLS = ("[C]", "[=C]", "[N]", "[O]", "[NH1]", "[C@H1]", "[C@@H1]", "[O-1]", "[Ring1]")
-SPELLINGS = spellings_of(Alphabet(SYMBOLS, (), constraints_for(SYMBOLS)))
+SPELLINGS = spellings_of(Vocabulary(SYMBOLS, (), constraints_for(SYMBOLS)))
 
 
 def parsed(smiles: str) -> tuple[int, ParsedGraph]:

@@ -78,7 +78,7 @@ def encoded(smiles: list[str]) -> list[str]:
     """The same, by compiled code where that understands the text."""
     encoder = SelfiesEncoder(smiles)
     written = encoder.write(smiles)
-    symbols = ("", *encoder.alphabet.symbols)
+    symbols = ("", *encoder.vocabulary.symbols)
     return [
         f"{ids.reason}: {ids.detail}"
         if isinstance(ids, MoleculeError)

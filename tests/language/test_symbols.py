@@ -11,7 +11,8 @@ import pytest
 import selfies
 
 from molvae.errors import ModelError
-from molvae.language.symbols import ATOM, BRANCH, RING, Alphabet, meaning
+from molvae.language.symbols import ATOM, BRANCH, RING, meaning
+from molvae.language.vocabulary import Vocabulary
 
 CONSTRAINTS = selfies.get_preset_constraints("default")
 
@@ -21,7 +22,7 @@ import numpy as np
 from molvae.language.bpe import count_pairs
 from molvae.language.ids_to_smiles import decode_smiles
 from molvae.language.prefix_features import (
-    GROUPS, advance, atoms_so_far, features, features_now, start
+    advance, atoms_so_far, features, features_now, start
 )
 from molvae.language.smiles_to_ids import SelfiesEncoder, canonical_draws
 from molvae.language.vocabulary import Vocabulary, learn_merges, merge
@@ -38,12 +39,12 @@ for name in ("plain", "charged, merged", "rare, merged"):
     lengths = np.array([*lengths, *map(len, singles)])
     ids = np.concatenate([ids, *singles]).astype(np.uint16)
     print(decode_smiles(ids, lengths, letters))
-    print(features(ids, lengths, letters, tuple(GROUPS)).tolist())
+    print(features(ids, lengths, letters, "environments").tolist())
     states = start(2)
     for token in ids[-12:]:
         advance(states, np.arange(2), np.array([token, 1 + token % 7]), letters)
         states = states.at(np.array([1, 1 if token % 5 else 0]))
-    print(features_now(states, np.array([1, 0]), letters, tuple(GROUPS)).tolist())
+    print(features_now(states, np.array([1, 0]), letters, "environments").tolist())
     print(atoms_so_far(states, np.arange(2)).tolist())
     used = np.concatenate(singles).astype(np.uint16)
     counts = np.array([len(one) for one in singles])
@@ -83,7 +84,7 @@ def test_plain_python_gives_what_compiled_code_gives() -> None:
 
 
 def test_tables_hold_the_meaning_of_every_symbol() -> None:
-    alphabet = Alphabet(("[=C]", "[#Branch2]", "[/-Ring1]", "[NH1+1]"), ((1, 1),), CONSTRAINTS)
+    alphabet = Vocabulary(("[=C]", "[#Branch2]", "[/-Ring1]", "[NH1+1]"), ((1, 1),), CONSTRAINTS)
     carbon, branch, ring, nitrogen = list(alphabet.tables.symbols)[1:]
     assert (carbon.kind, carbon.order, carbon.capacity) == (ATOM, 2, 4)
     assert (branch.kind, branch.order, branch.reads, branch.digit) == (BRANCH, 3, 2, 8)

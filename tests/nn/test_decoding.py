@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from molvae.datasets.dataset import pack
-from molvae.language.prefix_features import TIERS, feature_sizes
+from molvae.language.prefix_features import TIERS
 from molvae.language.vocabulary import END
 from molvae.nn.decoding import Decoder, Written, write
 from molvae.nn.model import MoleculeVAE, Packed
@@ -35,7 +35,7 @@ def codes() -> Tensor:
 
 def written_by(tiny_model: Any, codes: Tensor, **options: Any) -> Written:
     """Ids that the model writes, greedily unless told otherwise."""
-    return write(tiny_model.model, tiny_model.vocabulary.alphabet, codes, **options)
+    return write(tiny_model.model, tiny_model.vocabulary, codes, **options)
 
 
 def repacked(tiny_model: Any, written: Written) -> tuple[Packed, Any]:
@@ -45,7 +45,7 @@ def repacked(tiny_model: Any, written: Written) -> tuple[Packed, Any]:
         np.concatenate(written.molecules()),
         np.concatenate([[0], lengths.cumsum()]),
         np.arange(len(lengths)),
-        tiny_model.vocabulary.alphabet,
+        tiny_model.vocabulary,
         tiny_model.model.config.prefix_features,
     )
     return Packed.from_batch(batch, torch.device("cpu")), batch.order
@@ -153,7 +153,7 @@ def test_no_molecule_ends_before_it_has_an_atom(
     untrained = begin(tiny_dataset, config, torch.device("cpu")).model.eval()
     vocabulary = tiny_dataset.vocabulary
     # An untrained model ends often: at this temperature one symbol in some dozens is the end.
-    written = write(untrained, vocabulary.alphabet, torch.randn(2000, 8), temperature=5.0, seed=1)
+    written = write(untrained, vocabulary, torch.randn(2000, 8), temperature=5.0, seed=1)
     assert all(one.smiles for one in molecules_of(written.molecules(), vocabulary))
     assert written.lengths.min() >= 1
 
@@ -190,9 +190,7 @@ def test_bf16_stays_near_fp32_while_rows_come_and_go(wide: MoleculeVAE) -> None:
         decoders.append(Decoder(wide, code))
     generator = torch.Generator().manual_seed(2)
     owners = torch.arange(13)
-    features = torch.zeros(
-        1, len(feature_sizes(TIERS[wide.config.prefix_features])), dtype=torch.int16
-    )
+    features = torch.zeros(1, TIERS[wide.config.prefix_features], dtype=torch.int16)
     for step, rows in enumerate([13, 40, 7, 7, 1, 65, 64, 3]):
         kept = torch.randint(len(owners), (rows,), generator=generator)
         owners = owners[kept]
@@ -210,7 +208,7 @@ def test_in_bf16_too_a_molecule_is_written_alike_in_any_company(
 ) -> None:
     wide.set_precision("bf16")
     z = standard_normal((50, 8), torch.Generator().manual_seed(3))
-    alphabet = tiny_dataset.vocabulary.alphabet
+    alphabet = tiny_dataset.vocabulary
     together = write(wide, alphabet, z, 1.0, 4, 0, 0.5)
     for size in (1, 7, 33):
         for first in range(0, 50, size):
@@ -226,6 +224,6 @@ def test_nothing_is_written_for_no_latents(
     tiny_dataset: Any, wide: MoleculeVAE, precision: str
 ) -> None:
     wide.set_precision(precision)  # type: ignore[arg-type]
-    written = write(wide, tiny_dataset.vocabulary.alphabet, torch.zeros(0, 8), level=0.5)
+    written = write(wide, tiny_dataset.vocabulary, torch.zeros(0, 8), level=0.5)
     assert written.ids.shape == (0, wide.max_steps)
     assert not written.molecules()

@@ -34,7 +34,7 @@ def layer(
 
 def arguments(
     layer: GRU, sizes: list[int], dtype: torch.dtype = torch.float32, seed: int = 1
-) -> tuple[Tensor, Tensor | None, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor]:
     generator = torch.Generator().manual_seed(seed)
 
     def leaf(*shape: int) -> Tensor:
@@ -42,13 +42,16 @@ def arguments(
             torch.randn(*shape, generator=generator, dtype=torch.float64).to(dtype).requires_grad_()
         )
 
-    constant = leaf(sizes[0], layer.constant_size) if layer.constant_size else None
+    constant = leaf(sizes[0], layer.constant_size)
     return leaf(sum(sizes), layer.input_size), constant, leaf(sizes[0], layer.hidden_size)
 
 
-def numbers(
-    layer: nn.Module, leaves: list[Tensor | None], results: tuple[Tensor, Tensor]
-) -> list[Tensor]:
+def own_rows(sizes: list[int]) -> Tensor:
+    """The sequence of every packed row, (N,)."""
+    return torch.cat([torch.arange(alive) for alive in sizes])
+
+
+def numbers(layer: nn.Module, leaves: list[Tensor], results: tuple[Tensor, Tensor]) -> list[Tensor]:
     """Both results, and the gradient of a fixed random sum of them with respect to every input and
     weight.
     """
@@ -57,26 +60,19 @@ def numbers(
     loss = torch.stack(
         [(r.double() * slope).sum() for r, slope in zip(results, slopes, strict=True)]
     ).sum()
-    wanted = [leaf for leaf in leaves if leaf is not None] + list(layer.parameters())
+    wanted = [leaf for leaf in leaves if leaf.numel()] + list(layer.parameters())
     return [part.detach().double() for part in (*results, *torch.autograd.grad(loss, wanted))]
 
 
-def of_torch(
-    layer: GRU, x: Tensor, constant: Tensor | None, h0: Tensor, sizes: list[int]
-) -> list[Tensor]:
+def of_torch(layer: GRU, x: Tensor, constant: Tensor, h0: Tensor, sizes: list[int]) -> list[Tensor]:
     """Results of torch's own ``nn.GRU`` in float64, the constant written beside every step's
     input.
     """
     judge = nn.GRU(layer.input_size + layer.constant_size, layer.hidden_size).double()
     judge.load_state_dict({name: value.double() for name, value in layer.state_dict().items()})
-    leaves = [
-        None if t is None else t.detach().double().requires_grad_() for t in (x, constant, h0)
-    ]
-    inputs = leaves[0]
-    assert inputs is not None
-    if leaves[1] is not None:
-        inputs = torch.cat([inputs, torch.cat([leaves[1][:alive] for alive in sizes])], 1)
-    outputs, last = judge(PackedSequence(inputs, torch.tensor(sizes)), leaves[2][None])  # type: ignore[index]
+    leaves = [t.detach().double().requires_grad_() for t in (x, constant, h0)]
+    inputs = torch.cat([leaves[0], torch.cat([leaves[1][:alive] for alive in sizes])], 1)
+    outputs, last = judge(PackedSequence(inputs, torch.tensor(sizes)), leaves[2][None])
     return numbers(judge, leaves, (outputs.data, last[0]))
 
 
@@ -92,7 +88,7 @@ def test_reference_equals_torch_in_double_precision(
 ) -> None:
     mine = layer(inputs, constant, hidden).double()
     leaves = arguments(mine, sizes, torch.float64)
-    plain = numbers(mine, list(leaves), mine(*leaves, sizes))
+    plain = numbers(mine, list(leaves), mine(*leaves, sizes, own_rows(sizes)))
     assert distance(plain, of_torch(mine, *leaves, sizes)) < 1e-10
 
 
@@ -111,7 +107,7 @@ def test_compiled_layer_equals_torch(
     # products.
     mine = layer(inputs, constant, hidden, precision)
     leaves = arguments(mine, sizes)
-    fast = numbers(mine, list(leaves), mine(*leaves, sizes))
+    fast = numbers(mine, list(leaves), mine(*leaves, sizes, own_rows(sizes)))
     assert distance(fast, of_torch(mine, *leaves, sizes)) < tolerance
 
 
@@ -142,7 +138,9 @@ def test_rows_that_steps_choose_are_as_good_as_inputs(
     fast = numbers(mine, [x, mine_table, h0], mine(x, mine_table, h0, sizes, static_row))
     leaves = [leaf.detach().double().requires_grad_() for leaf in (x, table, h0)]
     inputs_together = torch.cat([leaves[0], leaves[1][static_row]], 1)
-    expected = numbers(judge, list(leaves), judge(inputs_together, None, leaves[2], sizes))
+    nothing = torch.empty(sizes[0], 0, dtype=torch.float64)
+    found = judge(inputs_together, nothing, leaves[2], sizes, own_rows(sizes))
+    expected = numbers(judge, list(leaves), found)
     assert (
         distance(
             [part for part in fast if part.numel()], [part for part in expected if part.numel()]
@@ -167,8 +165,9 @@ def test_any_lengths_and_widths_agree_with_the_reference(
     sizes = sorted(lengths, reverse=True)
     mine = layer(3, constant, hidden)
     x, c, h0 = arguments(mine, sizes)
-    fast = numbers(mine, [x, c, h0], mine(x, c, h0, sizes))
-    assert distance(fast, numbers(mine, [x, c, h0], mine.reference(x, c, h0, sizes))) < 1e-5
+    leaves, rows = [x, c, h0], own_rows(sizes)
+    fast = numbers(mine, leaves, mine(*leaves, sizes, rows))
+    assert distance(fast, numbers(mine, leaves, mine.reference(*leaves, sizes, rows))) < 1e-5
 
 
 @pytest.mark.parametrize(("sizes", "inputs", "constant", "hidden"), SHAPES)
@@ -177,8 +176,8 @@ def test_what_a_gpu_is_asked_for_is_right_when_a_cpu_is_asked(
 ) -> None:
     mine = layer(inputs, constant, hidden)
     x, c, h0 = arguments(mine, sizes)
-    for static_row in (None, torch.arange(sum(sizes)) % sizes[0]):
-        asked = numbers(mine, [x, c, h0], mine._on_cuda(beside(x, c, sizes, static_row), h0, sizes))
+    for static_row in (own_rows(sizes), torch.arange(sum(sizes)) % sizes[0]):
+        asked = numbers(mine, [x, c, h0], mine._on_cuda(beside(x, c, static_row), h0, sizes))
         assert (
             distance(asked, numbers(mine, [x, c, h0], mine.reference(x, c, h0, sizes, static_row)))
             < 1e-5
@@ -188,18 +187,22 @@ def test_what_a_gpu_is_asked_for_is_right_when_a_cpu_is_asked(
 def test_gradients_pass_the_finite_difference_test() -> None:
     mine = layer(3, 2, 4).double()
     x, constant, h0 = arguments(mine, [3, 2, 2], torch.float64)
-    assert torch.autograd.gradcheck(lambda *t: mine(*t, [3, 2, 2]), (x, constant, h0))
+    assert torch.autograd.gradcheck(
+        lambda *t: mine(*t, [3, 2, 2], own_rows([3, 2, 2])), (x, constant, h0)
+    )
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_other_rows_of_the_batch_do_not_touch_a_row(precision: Precision) -> None:
     mine = layer(5, 3, 16, precision)
     sizes = [8, 8, 6, 1]
-    x, constant, h0 = (t.detach() for t in arguments(mine, sizes) if t is not None)
-    outputs, last = mine(x, constant, h0, sizes)
+    x, constant, h0 = (t.detach() for t in arguments(mine, sizes))
+    outputs, last = mine(x, constant, h0, sizes, own_rows(sizes))
     row = 4  # lives three steps
     places = [0 + row, 8 + row, 16 + row]
-    alone, end = mine(x[places], constant[row : row + 1], h0[row : row + 1], [1, 1, 1])
+    alone, end = mine(
+        x[places], constant[row : row + 1], h0[row : row + 1], [1, 1, 1], own_rows([1, 1, 1])
+    )
     tolerance = 1e-6 if precision == "fp32" else 1e-2
     torch.testing.assert_close(alone, outputs[places], rtol=0, atol=tolerance)
     torch.testing.assert_close(end[0], last[row], rtol=0, atol=tolerance)
@@ -213,7 +216,7 @@ def test_a_gradient_of_one_result_only_is_enough() -> None:
         for run in (mine, mine.reference):
             for parameter in mine.parameters():
                 parameter.grad = None
-            run(*leaves, sizes)[which].square().sum().backward()
+            run(*leaves, sizes, own_rows(sizes))[which].square().sum().backward()
             grads = [p.grad.clone() for p in mine.parameters() if p.grad is not None]
             if run is mine:
                 kept = grads
@@ -223,7 +226,7 @@ def test_a_gradient_of_one_result_only_is_enough() -> None:
 def test_outputs_have_the_inputs_type_and_the_state_its_own() -> None:
     mine = layer(8, 4, 16, "bf16")
     x, constant, h0 = arguments(mine, [3, 2])
-    outputs, last = mine(x.detach().bfloat16(), constant, h0, [3, 2])
+    outputs, last = mine(x.detach().bfloat16(), constant, h0, [3, 2], own_rows([3, 2]))
     assert (outputs.dtype, last.dtype) == (torch.bfloat16, torch.float32)
 
 
@@ -231,8 +234,8 @@ def test_a_diverged_weight_shows_as_nan() -> None:
     mine = layer(4, 0, 16)
     with torch.no_grad():
         mine.weight_ih_l0[0, 0] = float("nan")
-    x, _, h0 = arguments(mine, [2, 2])
-    assert mine(x, None, h0, [2, 2])[1].isnan().any()
+    leaves = arguments(mine, [2, 2])
+    assert mine(*leaves, [2, 2], own_rows([2, 2]))[1].isnan().any()
 
 
 def test_weights_load_into_and_from_torch() -> None:
@@ -246,6 +249,6 @@ def test_weights_load_into_and_from_torch() -> None:
 def test_the_plain_form_runs_where_numba_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     mine = layer(6, 3, 16)
     leaves = arguments(mine, [4, 2])
-    expected = mine(*leaves, [4, 2])[1].detach()
+    expected = mine(*leaves, [4, 2], own_rows([4, 2]))[1].detach()
     monkeypatch.setattr(compilation, "KERNELS", False)
-    torch.testing.assert_close(mine(*leaves, [4, 2])[1].detach(), expected)
+    torch.testing.assert_close(mine(*leaves, [4, 2], own_rows([4, 2]))[1].detach(), expected)

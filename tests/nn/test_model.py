@@ -56,7 +56,7 @@ def test_the_elbo_is_that_of_a_loop_over_molecules_and_symbols(
         ids = tiny_dataset.ids[tiny_dataset.offsets[row] : tiny_dataset.offsets[row + 1]].astype(
             np.int64
         )
-        states = []
+        states, first = [], torch.tensor([0])
         for layer, run in (
             (model.forward_encoder, ids),
             (model.backward_encoder, ids[::-1].copy()),
@@ -64,7 +64,7 @@ def test_the_elbo_is_that_of_a_loop_over_molecules_and_symbols(
             h = torch.zeros(1, model.config.encoder)
             for symbol in run:
                 h, _ = layer.reference(
-                    torch.empty(1, 0), model.read(torch.tensor([symbol])), h, [1]
+                    torch.empty(1, 0), model.read(torch.tensor([symbol])), h, [1], first
                 )
             states.append(h)
         q = model.posterior(torch.cat(states, -1))
@@ -74,7 +74,7 @@ def test_the_elbo_is_that_of_a_loop_over_molecules_and_symbols(
         assert alone.inputs.tolist() == [END, *ids]
         nats, h = torch.zeros(()), model.first_state(z)
         for step, target in enumerate([*ids, END]):
-            h, _ = model.decoder.reference(told[step : step + 1], z, h, [1])
+            h, _ = model.decoder.reference(told[step : step + 1], z, h, [1], first)
             logits = model.output(torch.cat([h, told[step : step + 1]], 1))
             nats = nats - logits.log_softmax(-1)[0, target]
         torch.testing.assert_close(likelihood[place], -nats, rtol=1e-4, atol=1e-4)

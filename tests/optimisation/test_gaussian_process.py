@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from molvae.chem.count_features import count_features, count_similarity
+from molvae.chem.fingerprints import count_features, count_similarity
 from molvae.optimisation.gaussian_process import fit
 
 SEEN = ["CCO", "CCCO", "CCCCO", "c1ccccc1", "Cc1ccccc1", "CCN", "CCCN", "OCCO"]

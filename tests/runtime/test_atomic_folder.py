@@ -23,12 +23,12 @@ FILES = {"a.json": b'{"x": 1}', "b.safetensors": bytes(range(256)), "c.csv": b""
 
 
 def commit(path: Path) -> Path:
-    commit_folder(path, FILES, kind="model", version=1)
+    commit_folder(path, FILES, kind="model")
     return path
 
 
 def read(path: Path, names: tuple[str, ...] = tuple(FILES)) -> dict[str, bytes]:
-    return read_folder(path, names, kind="model", version=1)
+    return read_folder(path, names, kind="model")
 
 
 def test_what_was_committed_is_read(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_a_write_that_fails_leaves_no_folder_and_no_litter(
 def test_a_folder_is_never_written_over(tmp_path: Path) -> None:
     folder = commit(tmp_path / "folder")
     with pytest.raises(OSError, match=r"exist|empty"):
-        commit_folder(folder, {"a.json": b"other"}, kind="model", version=1)
+        commit_folder(folder, {"a.json": b"other"}, kind="model")
     assert read(folder) == FILES
     assert os.listdir(tmp_path) == ["folder"]
 

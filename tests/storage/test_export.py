@@ -191,7 +191,7 @@ def test_folders_of_earlier_versions_are_read(exported: Path, tmp_path: Path) ->
     earlier = {"model.safetensors": "weights.safetensors", "README.md": "card.md"}
     files = {earlier.get(name, name): (exported / name).read_bytes() for name in FILES}
     del files[MANIFEST]
-    commit_folder(tmp_path / "old", files, kind="model", version=model_folder.FORMAT)
+    commit_folder(tmp_path / "old", files, kind="model")
     before, after = checkpoint.load(exported), checkpoint.load(tmp_path / "old")
     for name, tensor in before.model.state_dict().items():
         assert torch.equal(after.model.state_dict()[name], tensor)
@@ -283,7 +283,11 @@ def test_an_info_that_people_cannot_be_told_of_is_refused(
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(None, "cannot be read"), (b"caf\xe9", "offset 3"), (b"x" * 100_001, "too long for a card")],
+    [
+        (None, "cannot be read"),
+        (b"caf\xe9", "offset 3"),
+        (b"x" * 100_001, "larger than 100,000 bytes"),
+    ],
 )
 def test_words_that_cannot_stand_in_a_card_are_refused(
     tmp_path: Path, content: bytes | None, words: str

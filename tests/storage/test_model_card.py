@@ -18,7 +18,7 @@ def test_words_are_read_with_or_without_a_byte_order_mark(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(b"\xff\xfe", "not text in UTF-8"), (b"a" * (LONGEST + 1), "too long for a card")],
+    [(b"\xff\xfe", "not text in UTF-8"), (b"a" * (LONGEST + 1), "larger than 100,000 bytes")],
 )
 def test_words_that_cannot_be_used_are_refused(tmp_path: Path, content: bytes, words: str) -> None:
     (tmp_path / "words.md").write_bytes(content)

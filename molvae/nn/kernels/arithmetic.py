@@ -89,6 +89,27 @@ if compilation.KERNELS:
     overload(set_element, inline="always", strict=False)(_set_element)
 
 
+@kernel()
+def put(values: Array, target: Array) -> None:
+    """Copy float32 values to a row of any type."""
+    for j in range(values.size):
+        set_element(target, j, values[j])
+
+
+@kernel()
+def get(source: Array, values: Array) -> None:
+    """Copy a row of any type to float32 values."""
+    for j in range(values.size):
+        values[j] = element(source, j)
+
+
+@kernel()
+def add(source: Array, values: Array) -> None:
+    """Add a row of any type to float32 values."""
+    for j in range(values.size):
+        values[j] += element(source, j)
+
+
 ONE, TWO = F(1), F(2)
 LOG2E, LN2 = F(1 / math.log(2)), F(math.log(2))
 EXPONENT_LIMIT = F(60)  # two such factors still multiply to a finite number

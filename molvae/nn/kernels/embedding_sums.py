@@ -12,7 +12,6 @@ values each: these are folded to the rows of a table.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .arithmetic import Array, array, element, kernel, set_element
+from .arithmetic import Array, add, array, get, kernel, put
 
 
 @kernel()
@@ -55,22 +54,6 @@ def list_hashes(values: Array, plain: int, rows: int, places: Array) -> Any:
 
 
 @kernel()
-def add_row(table: Array, row: int, total: Array) -> None:
-    """Add a row of a table (n, E) of any type to total (E)."""
-    source = table[row]
-    for j in range(total.size):
-        total[j] += element(source, j)
-
-
-@kernel()
-def add_to_row(values: Array, table: Array, row: int) -> None:
-    """Add values (E) to a row of a float32 table (n, E)."""
-    target = table[row]
-    for j in range(values.size):
-        target[j] += values[j]
-
-
-@kernel()
 def sum_rows(
     symbols: Array, steps: Array, values: Array, starts: Array,
     symbol_table: Array, step_table: Array, differences: Array, zero: Array, hashed: Array,
@@ -80,17 +63,14 @@ def sum_rows(
     not 0 and of hashes, both in values (N, F)."""
     total, places = np.empty(zero.size, np.float32), np.empty(values.shape[1] + 1, np.int64)
     for i in range(values.shape[0]):
-        for j in range(total.size):
-            total[j] = zero[j]
-        add_row(symbol_table, symbols[i], total)
-        add_row(step_table, steps[i], total)
+        get(zero, total)
+        add(symbol_table[symbols[i]], total)
+        add(step_table[steps[i]], total)
         for place in range(list_features(values[i], starts, places)):
-            add_row(differences, places[place], total)
+            add(differences[places[place]], total)
         for place in range(list_hashes(values[i], starts.size, hashed.shape[0], places)):
-            add_row(hashed, places[place], total)
-        target = out[i]
-        for j in range(total.size):
-            set_element(target, j, total[j])
+            add(hashed[places[place]], total)
+        put(total, out[i])
 
 
 @kernel()
@@ -101,16 +81,14 @@ def scatter_rows(
     """Add the gradient d_out (N, E) to the rows that `sum_rows` read."""
     row, places = np.empty(zero.size, np.float32), np.empty(values.shape[1] + 1, np.int64)
     for i in range(values.shape[0]):
-        source = d_out[i]
-        for j in range(row.size):
-            row[j] = element(source, j)
-            zero[j] += row[j]
-        add_to_row(row, symbol_table, symbols[i])
-        add_to_row(row, step_table, steps[i])
+        get(d_out[i], row)
+        add(row, zero)
+        add(row, symbol_table[symbols[i]])
+        add(row, step_table[steps[i]])
         for place in range(list_features(values[i], starts, places)):
-            add_to_row(row, differences, places[place])
+            add(row, differences[places[place]])
         for place in range(list_hashes(values[i], starts.size, hashed.shape[0], places)):
-            add_to_row(row, hashed, places[place])
+            add(row, hashed[places[place]])
 
 
 _spare: dict[torch.Size, list[Array]] = {}
@@ -133,14 +111,6 @@ def zeros(shape: torch.Size) -> Tensor:
     return torch.from_numpy(lent)
 
 
-def summed(places: Sequence[Array], tables: Sequence[Tensor], kind: torch.dtype) -> Tensor:
-    """Return the sums of `sum_rows` for places and tables, (N, E) of type ``kind``."""
-    out = torch.empty(len(places[0]), tables[0].shape[1], dtype=kind)
-    rows: Any = [*places, *(array(table.contiguous()) for table in tables), array(out)]
-    sum_rows(*rows)
-    return out
-
-
 class EmbeddingSum(torch.autograd.Function):
     """Map places and tables to their sums (N, E), with gradients to the tables."""
 
@@ -153,7 +123,10 @@ class EmbeddingSum(torch.autograd.Function):
         ctx.places = [array(part) for part in (symbols, steps, values, starts)]
         tables = (symbol_table, step_table, differences, zero, hashed)
         ctx.shapes = [table.shape for table in tables]
-        return summed(ctx.places, tables, kind)
+        out = torch.empty(len(symbols), zero.shape[0], dtype=kind)
+        rows: Any = [*ctx.places, *(array(table.contiguous()) for table in tables), array(out)]
+        sum_rows(*rows)
+        return out
 
     @staticmethod
     @once_differentiable

@@ -17,12 +17,14 @@ import numpy as np
 from .arithmetic import (
     ONE,
     Array,
+    add,
     element,
     exponential,
+    get,
     hyperbolic_tangent,
     inverse,
     kernel,
-    set_element,
+    put,
 )
 
 
@@ -61,13 +63,6 @@ def new_state(n: Array, z: Array, h: Array) -> None:
     """Move the state h of one row (H), in place."""
     for j in range(h.size):
         h[j] = n[j] + z[j] * (h[j] - n[j])
-
-
-@kernel()
-def put(values: Array, target: Array) -> None:
-    """Copy float32 values (H) to a row of any type."""
-    for j in range(values.size):
-        set_element(target, j, values[j])
 
 
 @kernel()
@@ -129,20 +124,6 @@ def gate_gradients(dh: Array, r: Array, z: Array, h_n: Array, n: Array, before: 
         r[j] = d_recurrent * h_n[j] * (ONE - r[j])
         h_n[j] = d_recurrent
         dh[j] = kept
-
-
-@kernel()
-def get(source: Array, values: Array) -> None:
-    """Copy a row of any type to float32 values (H)."""
-    for j in range(values.size):
-        values[j] = element(source, j)
-
-
-@kernel()
-def add(source: Array, values: Array) -> None:
-    """Add a row of any type to float32 values (H)."""
-    for j in range(values.size):
-        values[j] += element(source, j)
 
 
 @kernel()

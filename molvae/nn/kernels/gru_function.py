@@ -93,7 +93,7 @@ class GRUFunction(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, constant: Tensor | None, h0: Tensor,
+        ctx: Any, x: Tensor, constant: Tensor, h0: Tensor,
         w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor,
         batch_sizes: list[int], static_row: Tensor, precision: Precision,
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
@@ -102,11 +102,9 @@ class GRUFunction(torch.autograd.Function):
         size, width = h0.shape[1], x.shape[1]
         operand, weights, w_h = x.to(kind), w_ih.to(kind), w_hh.to(kind)
         w_x, w_c = weights[:, :width], weights[:, width:]
-        static = b_ih.clone()[None]  # (1, 3H), or (R, 3H) where there is a constant
-        static[0, : 2 * size] += b_hh[: 2 * size]
-        static = static.to(kind)
-        if constant is not None:
-            static = torch.addmm(static, constant.to(kind), w_c.t())
+        bias = b_ih.clone()
+        bias[: 2 * size] += b_hh[: 2 * size]
+        static = torch.addmm(bias.to(kind), constant.to(kind), w_c.t())  # (R, 3H)
         outputs, state, ctx.saved = run(
             operand, h0, w_x, w_h, static, static_row, b_hh[2 * size :], batch_sizes
         )
@@ -133,7 +131,7 @@ class GRUFunction(torch.autograd.Function):
         parts = [array(part) for part in (gates, candidate, saved.static_row, static, bias)]
         kernels.static_gradient(*parts)
         reset_update = gates[:, : 2 * size]
-        d_x = d_constant = None
+        d_x = None
         if ctx.needs_input_grad[0]:
             d_x = product(reset_update, w_x[: 2 * size])
             d_x = product(candidate, w_x[2 * size :], d_x, add=True).to(ctx.x_type)
@@ -143,8 +141,7 @@ class GRUFunction(torch.autograd.Function):
         transposed_product(reset_update, x, d_w_x[: 2 * size])
         transposed_product(candidate, x, d_w_x[2 * size :])
         transposed_product(gates, saved.h_prev[:-1], d_hh)
-        if constant is not None:
-            d_constant = torch.mm(static, w_c).to(constant.dtype)
-            transposed_product(static, constant.to(static.dtype), d_w_c)
+        d_constant = torch.mm(static, w_c).to(constant.dtype)
+        transposed_product(static, constant.to(static.dtype), d_w_c)
         d_b_hh = torch.cat([bias[: 2 * size], bias[3 * size :]])
         return d_x, d_constant, state, d_ih, d_hh, bias[: 3 * size], d_b_hh, None, None, None

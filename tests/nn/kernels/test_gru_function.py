@@ -21,7 +21,9 @@ def test_steps_take_whole_blocks_where_rows_are_there(alive: int) -> None:
 @pytest.mark.compiled
 def test_a_second_backward_fails_instead_of_being_wrong() -> None:
     layer = GRU(3, 0, 8)
-    outputs, _ = layer(torch.ones(5, 3), None, torch.zeros(3, 8), [3, 2])
+    outputs, _ = layer(
+        torch.ones(5, 3), torch.ones(1, 0), torch.zeros(3, 8), [3, 2], torch.zeros(5).long()
+    )
     outputs.sum().backward(retain_graph=True)
     with pytest.raises(AttributeError):
         outputs.sum().backward()
