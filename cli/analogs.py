@@ -108,8 +108,8 @@ def analogs(
     was drawn at (the higher, the nearer to the lead), and log p(x|z) of the draw in nats. Some
     draws begin as the lead does, or have a gap of their own in its symbols, so that large leads
     have analogs too. A draw whose SELFIES is not canonical is left out, as by molvae sample, unless
-    its molecule is as likely to the model as the lead is. The same seed gives the same analogs. What was
-    found, and in how many draws, is said on stderr."""
+    its molecule is as likely to the model as the lead is. The same seed gives the same analogs.
+    What was found, and in how many draws, is said on stderr."""
     from molvae.chem.scoring import plan_scores, stream
     from molvae.datasets.text_files import cell, row_writer
     from molvae.errors import MoleculeError, UsageError

@@ -4,8 +4,7 @@ SELFIES hides counting: how long a branch still is, how far back a ring reaches,
 is aromatic. All of it follows from the prefix alone through the derivation state
 (:mod:`molvae.language.derivation`), so it need not be learned. Features of whole batches at once
 (:func:`features`) and of many molecules step by step (:func:`start`, :func:`advance`,
-:func:`features_now`) agree exactly. They come in
-named groups, and a tier has the first of these.
+:func:`features_now`) agree exactly. They come in named groups, and a tier has the first of these.
 """
 
 from __future__ import annotations
