@@ -17,7 +17,7 @@ from ..runtime.compilation import compiled
 Array = NDArray[Any]
 
 
-@compiled()
+@compiled(makes_arrays=True)
 def count_pairs(ids: Array, lengths: Array, size: int) -> Array:
     """Count each pair of neighbouring ids within a molecule, ``(size, size)``."""
     counts = np.zeros((size, size), dtype=np.int64)
