@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,12 @@ from numpy.typing import NDArray
 RESAMPLES = 1000
 _Z = 1.959963984540054  # the normal quantile of 97.5 %
 
+LOCALITY, BY_LEVEL = "Locality", "By noise level; all else is at the highest"
+RADIUS, PAIRS = "radius, prior standard deviations", "pairs of different molecules"
+
 Floats = NDArray[np.float64]
+Entry = Mapping[str, Any]
+"""A figure in a report, see :meth:`Figure.as_json`."""
 
 
 @dataclass(frozen=True)
@@ -107,11 +113,6 @@ def number(value: float | None) -> str:
     return f"{value:.1f}" if abs(value) >= 100 else f"{value:.4f}"
 
 
-def interval(figure: Figure) -> str:
-    """The 95 % interval of a figure, or nothing."""
-    return "" if figure.low is None else f"{number(figure.low)} to {number(figure.high)}"
-
-
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """Lines with aligned columns: the first to the left, others to the right.
 
@@ -123,33 +124,67 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     return [form.format(*row).rstrip() for row in rows]
 
 
-def listed(figures: Mapping[str, Figure]) -> list[str]:
-    """A line for each figure, with its interval, its sample size, and its note beside it."""
-    lines = compared({"value": figures})[: 1 + len(figures)]
-    notes = ["", *(one.note for one in figures.values())]
-    width = max(map(len, lines))
-    return [
-        f"{line.ljust(width)}  {note}".rstrip() for line, note in zip(lines, notes, strict=True)
-    ]
+class Section(NamedTuple):
+    """A heading, a table of text with its header, and words below it."""
+
+    heading: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    notes: Sequence[str] = ()
+
+    def lines(self) -> list[str]:
+        """The section as lines of plain text."""
+        cells = aligned([self.header, *self.rows])
+        return [self.heading, *cells, *(f"  {note}" for note in self.notes)]
 
 
-def compared(rows: Mapping[str, Mapping[str, Figure]]) -> list[str]:
-    """A line for each figure of the first row, with that of other rows beside it, notes below."""
+def figure_section(
+    heading: str, rows: Mapping[str, Mapping[str, Entry]], notes: Sequence[str] = ()
+) -> Section:
+    """A line for each figure of the first row, with that of other rows beside it.
+
+    The note of a figure is said once below them, with the names of those it belongs to."""
     (first, figures), *others = rows.items()
-    cells = [["", first, "95 %", "n", *(cell for name, _ in others for cell in (name, "n"))]]
+    header = ["", first, "95 %", "n", *(cell for name, _ in others for cell in (name, "n"))]
+    lines = []
+    said: dict[str, list[str]] = {}
     for name, figure in figures.items():
-        line = [name, number(figure.value), interval(figure), number(figure.n)]
+        interval = f"{number(figure['low'])} to {number(figure['high'])}" if "low" in figure else ""
+        line = [name, number(figure["value"]), interval, number(figure["n"])]
         for _, other in others:
             found = other.get(name)
-            line += [number(found.value), number(found.n)] if found else ["", ""]
-        cells.append(line)
-    return [*aligned(cells), *footnotes(figures)]
+            line += [number(found["value"]), number(found["n"])] if found else ["", ""]
+        lines.append(line)
+        if "note" in figure:
+            said.setdefault(figure["note"], []).append(name)
+    words = (f"{', '.join(some)}: {note}" for note, some in said.items())
+    return Section(heading, header, lines, [*notes, *words])
 
 
-def footnotes(figures: Mapping[str, Figure]) -> list[str]:
-    """The notes of figures, each once, with the names of those it belongs to."""
-    names: dict[str, list[str]] = {}
-    for name, figure in figures.items():
-        if figure.note:
-            names.setdefault(figure.note, []).append(name)
-    return [f"  {', '.join(some)}: {note}" for note, some in names.items()]
+def latent_sections(space: Mapping[str, Any]) -> list[Section]:
+    """Sections of a latent space as it stands in a report: its figures by group, with what to mind
+    below the first; locality; noise levels."""
+    remarks = [f"{count:,} could not be read: {why}" for why, count in space["unreadable"].items()]
+    if seen := space["in_training_data"]:
+        remarks.append(
+            f"Warning: {seen:,} of them were in the model's training data, and are not held out"
+        )
+    sections = [
+        figure_section(heading, {"value": figures}, () if place else remarks)
+        for place, (heading, figures) in enumerate(space["figures"].items())
+    ]
+    if radii := space["locality"]["radii"]:
+        rows = [
+            [one["radius"], one["similarity"]["value"], one["unchanged"]["value"]] for one in radii
+        ]
+        cells = [[f"{radius:g}", *map(number, values)] for radius, *values in rows]
+        cells.append([PAIRS, number(space["locality"]["random_pairs"]["value"]), ""])
+        sections.append(Section(LOCALITY, (RADIUS, "Tanimoto to the seed", "unchanged"), cells))
+    if levels := space["by_noise_level"]:
+        names = [name for name in levels[0] if name != "level"]
+        cells = [
+            [f"{one['level']:.3g}", *(number(one[name]["value"]) for name in names)]
+            for one in levels
+        ]
+        sections.append(Section(BY_LEVEL, ("level", *names), cells))
+    return sections
