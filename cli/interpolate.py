@@ -17,7 +17,7 @@ from .options import (
     output_option,
     report_option,
 )
-from .output import check_output, check_table, delimiter_of, note, note_terminal, open_output
+from .output import check_output, check_table, note, note_terminal, open_rows
 from .pages import check_page, facts_of, write_page
 
 
@@ -76,7 +76,6 @@ def interpolate(
     similarities are of Morgan fingerprints, radius 2: to the start, to the end and to the row
     before. Writes CSV or, to a file named .tsv, TSV."""
     from molvae.chem.drawing import save_picture
-    from molvae.datasets.text_files import row_writer
     from molvae.errors import MoleculeError, UsageError
     from molvae.generation.codec import Codec
     from molvae.generation.interpolation import Point
@@ -94,8 +93,7 @@ def interpolate(
     if pairs is None:
         codec.read(molecules)  # one that cannot be read is an error before anything is written
     failed, walked = 0, {}
-    with open_output(output, force) as handle:
-        write = row_writer(handle, delimiter_of(output))
+    with open_rows(output, force) as write:
         write(["pair", *Point._fields] if pairs else Point._fields)
         for number, (line, given, problem) in enumerate(paths, start=1):
             try:
