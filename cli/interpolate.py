@@ -128,13 +128,12 @@ def interpolate(
 
 def write_path_page(path: str, walked: dict[str, Any], facts: dict[str, str]) -> None:
     """Write the page of paths by their numbers."""
-    from molvae.pages.path_report import Stop, path_report
+    from molvae.pages.path_report import path_report
 
-    paths = {name: [Stop(*point[2:]) for point in points] for name, points in walked.items()}
     (first, *_), title = walked.values(), f"{len(walked)} paths"
     if len(walked) == 1:
         title = f"From {first[0].smiles} to {first[-1].smiles}"
-    write_page(path, path_report(paths, title, facts))
+    write_page(path, path_report(walked, title, facts))
 
 
 def check_image(image: str, output: str, force: bool) -> None:
