@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..training.validation import ACTIVE
-from .estimates import Figure, absent
+from .estimates import Figure, Figures, absent, evenly
 
 ALIVE = 0.1
 """Nats of KL above which a dimension is counted as used."""
@@ -32,7 +32,6 @@ _ROWS = 256  # rows of a table of all pairs held at a time
 ONE = "needs at least two molecules"
 
 Floats = NDArray[np.float64]
-Figures = dict[str, Figure]
 
 
 class Posteriors(NamedTuple):
@@ -78,7 +77,7 @@ def information(posteriors: Posteriors) -> Figures:
     E log q(z|x) - log (1/N) Σ q(z|x') over one draw of each molecule. It cannot exceed ln N: the
     mutual information is a lower bound, and the rest of the rate, which is all called mismatch, an
     upper one."""
-    chosen = _evenly(len(posteriors.means), PAIRED)
+    chosen = evenly(len(posteriors.means), PAIRED)
     means, log_variances, draws, _ = (array[chosen] for array in posteriors)
     n = len(chosen)
     own = np.empty(n)
@@ -121,7 +120,7 @@ def mismatch(posteriors: Posteriors) -> Figures:
         return {name: absent(n, ONE) for name in names}
     draws, prior = posteriors.draws, posteriors.prior
     kernel = f"kernel exp(-|a - b|²/{2 * latent})"
-    few, few_prior = draws[_evenly(n, PAIRED)], prior[_evenly(n, PAIRED)]
+    few, few_prior = draws[evenly(n, PAIRED)], prior[evenly(n, PAIRED)]
     # Two halves of the prior: as near as two samples of one distribution come by chance.
     chance = ""
     if len(few_prior) > 3:
@@ -192,8 +191,3 @@ def _kernel_mean(first: Floats, second: Floats) -> float:
     if first is second:
         return (total - len(first)) / (len(first) * (len(first) - 1))
     return total / (len(first) * len(second))
-
-
-def _evenly(n: int, most: int) -> NDArray[np.int64]:
-    """At most ``most`` of ``n`` places, evenly spaced."""
-    return np.arange(n) if n <= most else np.linspace(0, n - 1, most).astype(np.int64)

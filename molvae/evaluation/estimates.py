@@ -17,8 +17,6 @@ LOCALITY, BY_LEVEL = "Locality", "By noise level; all else is at the highest"
 RADIUS, PAIRS = "radius, prior standard deviations", "pairs of different molecules"
 
 Floats = NDArray[np.float64]
-Entry = Mapping[str, Any]
-"""A figure in a report, see :meth:`Figure.as_json`."""
 
 
 @dataclass(frozen=True)
@@ -43,35 +41,41 @@ class Figure:
             )
 
 
+Figures = dict[str, Figure]
+
+
 def absent(n: int, reason: str) -> Figure:
     """A figure that cannot be had from ``n`` molecules, and why."""
     return Figure(None, n, note=reason)
 
 
-def share(hits: int, n: int, interval: bool, note: str = "") -> Figure:
+def share(hits: int, n: int) -> Figure:
     """``hits`` of ``n`` as a share, with Wilson's interval; ``n`` must be above 0.
 
     Wilson (1927) rather than a bootstrap, which would call 1,000 of 1,000 certain.
     """
     value = hits / n
-    if not interval:
-        return Figure(value, n, note=note)
     centre = (value + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
     half = _Z * math.sqrt(value * (1 - value) / n + _Z**2 / (4 * n**2)) / (1 + _Z**2 / n)
     # at 0 and at n the bound is the share itself but for rounding
     return Figure(
-        value, n, max(0.0, min(centre - half, value)), min(1.0, max(centre + half, value)), note
+        value, n, max(0.0, min(centre - half, value)), min(1.0, max(centre + half, value))
     )
 
 
-def mean(values: Floats, rng: np.random.Generator | None, note: str = "") -> Figure:
-    """The mean of at least one value; ``rng`` adds a percentile bootstrap interval."""
+def mean(values: Floats, rng: np.random.Generator, note: str = "") -> Figure:
+    """The mean of at least one value, of two with a percentile bootstrap interval by ``rng``."""
     value, n = float(values.mean()), len(values)
-    if rng is None or n < 2:
+    if n < 2:
         return Figure(value, n, note=note)
     means = np.array([values[rng.integers(n, size=n)].mean() for _ in range(RESAMPLES)])
     low, high = np.quantile(means, [0.025, 0.975]).tolist()
     return Figure(value, n, low, high, note)
+
+
+def evenly(n: int, most: int) -> NDArray[np.int64]:
+    """At most ``most`` of ``n`` places, evenly spaced."""
+    return np.arange(n) if n <= most else np.linspace(0, n - 1, most).astype(np.int64)
 
 
 def wasserstein(first: Floats, second: Floats) -> float:
@@ -139,7 +143,7 @@ class Section(NamedTuple):
 
 
 def figure_section(
-    heading: str, rows: Mapping[str, Mapping[str, Entry]], notes: Sequence[str] = ()
+    heading: str, rows: Mapping[str, Mapping[str, Any]], notes: Sequence[str] = ()
 ) -> Section:
     """A line for each figure of the first row, with that of other rows beside it.
 

@@ -28,7 +28,7 @@ from ..generation.rebuilding import rebuild
 from ..nn.posterior import Gaussian, Level, prior_log_density, standard_normal
 from ..nn.threads import Threads
 from .aggregate_posterior import AT_LEAST, Posteriors, capacity, mismatch
-from .estimates import Figure, absent, mean, share
+from .estimates import Figure, Figures, absent, mean, share
 from .latent_neighbourhoods import (
     Neighbourhood,
     decode,
@@ -64,7 +64,6 @@ BATCH = 256
 _NO_MOLECULE = "no molecule that the model can read"
 
 Floats = NDArray[np.float64]
-Figures = dict[str, Figure]
 
 
 @dataclass(frozen=True)
@@ -183,10 +182,7 @@ def reconstruction(
             one.smiles for one in rebuild(codec, means, workers=workers)
         ],
     }
-    return {
-        name: share(sum(map(eq, found, wanted)), len(wanted), interval=True)
-        for name, found in ways.items()
-    }
+    return {name: share(sum(map(eq, found, wanted)), len(wanted)) for name, found in ways.items()}
 
 
 @torch.no_grad()

@@ -18,7 +18,7 @@ from ..chem.fingerprints import BITS, Fingerprints, packed_fingerprint, similari
 from ..generation.codec import Codec, Latents, slerp
 from ..generation.reader import Reading, read_all
 from ..nn.threads import Threads
-from .estimates import Figure, absent, mean
+from .estimates import Figure, Figures, absent, mean
 
 RADII = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
 """Lengths of the perturbation, in standard deviations of the prior in every dimension."""
@@ -34,7 +34,6 @@ ROUND_TRIPS = 1000
 """Latents, at most, that are decoded and encoded again."""
 
 BATCH = 256
-Figures = dict[str, Figure]
 
 
 class Neighbourhood(NamedTuple):
