@@ -31,7 +31,6 @@ from .aggregate_posterior import AT_LEAST, Posteriors, capacity, mismatch
 from .estimates import Figure, Figures, absent, mean, share
 from .latent_neighbourhoods import (
     Neighbourhood,
-    decode,
     locality,
     re_encoding_errors,
     smoothness,
@@ -173,8 +172,8 @@ def reconstruction(
     wanted = [reading.smiles for reading in readings]
     beams = beam_search(codec, means)
     ways = {
-        "exact, greedy from the mean": decode(codec, means.cpu().numpy()),
-        "exact, greedy from a posterior draw": decode(codec, draws.cpu().numpy()),
+        "exact, greedy from the mean": codec.decode(means.cpu().numpy()),
+        "exact, greedy from a posterior draw": codec.decode(draws.cpu().numpy()),
         f"exact, likeliest of beam {WIDTH} from the mean": [
             found[0].smiles if found else "" for found in beams
         ],

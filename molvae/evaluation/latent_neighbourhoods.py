@@ -17,7 +17,6 @@ from rdkit import Chem
 from ..chem.fingerprints import BITS, Fingerprints, packed_fingerprint, similarity
 from ..generation.codec import Codec, Latents, slerp
 from ..generation.reader import Reading, read_all
-from ..nn.threads import Threads
 from .estimates import Figure, Figures, absent, mean
 
 RADII = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
@@ -33,8 +32,6 @@ STEPS = 11
 ROUND_TRIPS = 1000
 """Latents, at most, that are decoded and encoded again."""
 
-BATCH = 256
-
 
 class Neighbourhood(NamedTuple):
     """Molecules at one radius: similarity to the seed, and the share that is the seed itself."""
@@ -42,13 +39,6 @@ class Neighbourhood(NamedTuple):
     radius: float
     similarity: Figure
     unchanged: Figure
-
-
-def decode(codec: Codec, z: Latents) -> list[str]:
-    """:meth:`Codec.decode` on every core."""
-    parts = [z[start : start + BATCH] for start in range(0, len(z), BATCH)]
-    with Threads(codec.model.device, len(z)) as threads:
-        return [smiles for part in threads.map(codec.decode, parts) for smiles in part]
 
 
 def fingerprints_of(smiles: Sequence[str]) -> Fingerprints:
@@ -73,7 +63,7 @@ def locality(
     found_by_radius = []
     for radius in RADII:
         noise = rng.standard_normal(means.shape, dtype=np.float32)
-        found = decode(codec, means + np.float32(radius) * noise)
+        found = codec.decode(means + np.float32(radius) * noise)
         same = np.array(found) == np.array(texts)
         alike = similarity(seeds, fingerprints_of(found))
         found_by_radius.append(
@@ -100,7 +90,7 @@ def smoothness(codec: Codec, means: Latents, rng: np.random.Generator) -> Figure
     points = [
         slerp(means[a], means[b], step / (STEPS - 1)) for a, b in ends for step in range(STEPS)
     ]
-    found = decode(codec, np.stack(points))
+    found = codec.decode(np.stack(points))
     bits = fingerprints_of(found).reshape(paths, STEPS, -1)
     texts = np.array(found).reshape(paths, STEPS)
     alike = np.array([similarity(path[:-1], path[1:]) for path in bits])
@@ -143,7 +133,7 @@ def _re_encoding_error(
     codec: Codec, z: Latents, rng: np.random.Generator, workers: int | None
 ) -> Figure:
     z = z[:ROUND_TRIPS]
-    found = read_all(codec.reader, decode(codec, z), workers)
+    found = read_all(codec.reader, codec.decode(z), workers)
     readings = [one for one in found if isinstance(one, Reading)]
     lost = len(z) - len(readings)
     note = f"{lost:,} decoded to nothing the model can read" if lost else ""

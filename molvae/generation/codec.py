@@ -21,11 +21,15 @@ from ..errors import InputError, UsageError
 from ..nn import decoding
 from ..nn.model import Packed
 from ..nn.posterior import Gaussian, prior_log_density, standard_normal
+from ..nn.threads import Threads
 from ..storage import checkpoint
 from ..storage.checkpoint import Saved
 from .reader import Decoded, Reader, Reading, molecules_of
 
 BATCH = 512
+PART = 256
+"""Latents that a thread decodes at a time."""
+
 REFINE_RATE = 0.05
 
 Latents = NDArray[np.float32]
@@ -158,17 +162,17 @@ class Codec:
             raise UsageError(f"the noise level must lie between 0 and {highest:g}, not {level:g}")
 
     def decode(self, z: ArrayLike) -> list[str]:
-        """Canonical SMILES that each latent ``(B, Z)`` decodes to; empty without atoms."""
-        return [one.smiles for one in self.molecules(z)]
-
-    def molecules(self, z: ArrayLike) -> list[Decoded]:
-        """The molecule that greedy decoding writes for each latent ``(B, Z)``."""
+        """Canonical SMILES that greedy decoding writes for each latent ``(B, Z)``; empty without
+        atoms."""
         latents = self.check_latents(z)
-        decoded: list[Decoded] = []
-        for part in torch.split(latents, BATCH):
+
+        def write(part: Tensor) -> list[Decoded]:
             written = decoding.write(self.model, self.vocabulary.alphabet, part)
-            decoded += molecules_of(written.molecules(), self.vocabulary)
-        return decoded
+            return molecules_of(written.molecules(), self.vocabulary)
+
+        with Threads(self.model.device, len(latents)) as threads:
+            parts = threads.map(write, torch.split(latents, PART))
+        return [one.smiles for part in parts for one in part]
 
     def log_likelihood(
         self, smiles: Sequence[str], samples: int = 64, seed: int = 0
