@@ -138,8 +138,8 @@ class Section(NamedTuple):
 
     def lines(self) -> list[str]:
         """The section as lines of plain text."""
-        cells = aligned([self.header, *self.rows])
-        return [self.heading, *cells, *(f"  {note}" for note in self.notes)]
+        below = (*aligned([self.header, *self.rows]), *self.notes)
+        return [self.heading, *(f"  {line}" for line in below)]
 
 
 def figure_section(

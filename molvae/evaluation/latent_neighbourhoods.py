@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from rdkit import Chem
 
-from ..chem.fingerprints import BITS, Fingerprints, packed_fingerprint, similarity
+from ..chem.fingerprints import Fingerprints, fingerprint_of_text, similarity
 from ..generation.codec import Codec, Latents, slerp
 from ..generation.reader import Reading, read_all
 from .estimates import Figure, Figures, absent, mean
@@ -43,11 +42,7 @@ class Neighbourhood(NamedTuple):
 
 def fingerprints_of(smiles: Sequence[str]) -> Fingerprints:
     """Packed fingerprints ``(N, words)``; none of the bits is set for an empty SMILES."""
-    bits = np.zeros((len(smiles), BITS // 64), np.uint64)
-    for row, text in enumerate(smiles):
-        if text:
-            bits[row] = packed_fingerprint(Chem.MolFromSmiles(text))
-    return bits
+    return np.stack([fingerprint_of_text(text) for text in smiles])
 
 
 def locality(

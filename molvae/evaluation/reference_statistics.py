@@ -13,7 +13,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,7 @@ def reference_set(
     are computed again. Invalid SMILES are left out. ``fcd=False`` leaves out the ChemNet moments,
     by far the slowest part on a CPU."""
     key = content_key(smiles) if cache_folder is not None else ""
-    describe = cache(partial(describe_set, smiles, workers, filters=False))
+    describe = cache(lambda: describe_set(smiles, workers, filters=False))
     restored = _unpack_statistics(_read(cache_folder, f"statistics-{key}.npz"))
     if restored is None:
         profile = descriptor_profile(typical_sample(describe().smiles), workers)
