@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..training.validation import ACTIVE
-from .estimates import Figure, Figures, absent, evenly
+from .estimates import Figure, Figures, evenly
 
 ALIVE = 0.1
 """Nats of KL above which a dimension is counted as used."""
@@ -29,14 +29,13 @@ AT_LEAST = "KL of aggregate to prior, nats, at least"
 AT_MOST = "KL of aggregate to prior, nats, at most"
 
 _ROWS = 256  # rows of a table of all pairs held at a time
-ONE = "needs at least two molecules"
 
 Floats = NDArray[np.float64]
 
 
 class Posteriors(NamedTuple):
     """Mean and log-variance of every molecule's Gaussian posterior, one draw from each, and as many
-    draws from the prior: each ``(N, Z)``."""
+    draws from the prior: each ``(N, Z)``, of two molecules at least."""
 
     means: Floats
     log_variances: Floats
@@ -52,16 +51,12 @@ class Posteriors(NamedTuple):
 def capacity(posteriors: Posteriors) -> Figures:
     """Mutual information of molecules and latents, active units, and KL over the dimensions."""
     n, latent = posteriors.means.shape
-    if n < 2:
-        names = ("mutual information, nats", AT_MOST, "active units")
-        figures = {name: absent(n, ONE) for name in names}
-    else:
-        figures = information(posteriors)
-        figures["active units"] = Figure(
-            int((posteriors.means.var(0, ddof=1) > ACTIVE).sum()),
-            n,
-            note=f"of {latent}: the variance of the posterior mean is above {ACTIVE}",
-        )
+    figures = information(posteriors)
+    figures["active units"] = Figure(
+        int((posteriors.means.var(0, ddof=1) > ACTIVE).sum()),
+        n,
+        note=f"of {latent}: the variance of the posterior mean is above {ACTIVE}",
+    )
     per_dimension = posteriors.kl().mean(0)
     figures["dimensions with KL"] = Figure(
         int((per_dimension > ALIVE).sum()), n, note=f"of {latent}: above {ALIVE} nats on average"
@@ -115,9 +110,6 @@ def mismatch(posteriors: Posteriors) -> Figures:
     the same moments, which no distribution of these moments can go below, since the Gaussian has
     the largest entropy."""
     n, latent = posteriors.draws.shape
-    if n < 2:
-        names = ("norm of mean", "covariance deviation", "MMD²", AT_LEAST)
-        return {name: absent(n, ONE) for name in names}
     draws, prior = posteriors.draws, posteriors.prior
     kernel = f"kernel exp(-|a - b|²/{2 * latent})"
     few, few_prior = draws[evenly(n, PAIRED)], prior[evenly(n, PAIRED)]

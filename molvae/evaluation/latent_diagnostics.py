@@ -60,7 +60,6 @@ GAP = "shuffled-z gap, nats"
 RATIO = "prior / posterior re-encoding error"
 
 BATCH = 256
-_NO_MOLECULE = "no molecule that the model can read"
 
 Floats = NDArray[np.float64]
 
@@ -114,10 +113,11 @@ def measure_latent_space(
     """The figures of a model's latent space on ``readings``, molecules it was not trained on.
 
     ``iwae`` draws from every posterior estimate log p(x) and the reconstruction term. ``said`` gets
-    the name of each measurement as it begins."""
-    if not readings:
-        nothing = absent(0, _NO_MOLECULE)
-        words = f"No verdict: there is {_NO_MOLECULE}."
+    the name of each measurement as it begins. Fewer than two readings have no figures."""
+    distinct = len({reading.smiles for reading in readings})
+    if len(readings) < 2:
+        nothing = absent(len(readings), "needs at least two molecules that the model can read")
+        words = verdict(None, None, None, distinct)
         return LatentSpace({"Latent space": {"molecules": nothing}}, [], nothing, [], words)
     rng = np.random.default_rng([seed, 1])
     generator = torch.Generator().manual_seed(seed)
@@ -142,7 +142,6 @@ def measure_latent_space(
     groups["Prior mismatch"] = re_encoding_errors(codec, drawn, prior, rng, workers)
     groups["Smoothness along arcs between molecules"] = smoothness(codec, means, rng)
     neighbourhoods, random_pairs = locality(codec, readings, means, rng)
-    distinct = len({reading.smiles for reading in readings})
     words = verdict(
         groups["Information in the latent"][GAP].value,
         groups["Prior mismatch"][RATIO].value,
@@ -281,8 +280,6 @@ def likelihood(terms: LikelihoodTerms, kl: Floats, iwae: int, rng: np.random.Gen
 
 def shuffled(terms: LikelihoodTerms, rng: np.random.Generator) -> Figures:
     """Loss of log p(x|z) with another molecule's latent, in nats per molecule."""
-    if len(terms.own) < 2:
-        return {GAP: absent(len(terms.own), "needs at least two molecules")}
     note = "log p(x|z) less the same with another molecule's z"
     return {GAP: mean(terms.own - terms.other, rng, note)}
 

@@ -64,8 +64,6 @@ def locality(
         found_by_radius.append(
             Neighbourhood(radius, mean(alike, rng), mean(same.astype(np.float64), rng))
         )
-    if len(readings) < 2:
-        return found_by_radius, absent(len(readings), "needs at least two molecules")
     return found_by_radius, mean(
         similarity(seeds, np.roll(seeds, 1, axis=0)), rng, "pairs of different molecules of the set"
     )
@@ -76,9 +74,6 @@ def smoothness(codec: Codec, means: Latents, rng: np.random.Generator) -> Figure
 
     All points are as decoded, the ends included. The similarity between neighbours, the largest
     jump of each path (1 - similarity), and the share of different molecules on a path."""
-    names = ("neighbour similarity", "largest jump", "distinct on a path")
-    if len(means) < 2:
-        return {name: absent(0, "needs at least two molecules") for name in names}
     order = rng.permutation(len(means))
     paths = min(PATHS, len(means) // 2)
     ends = zip(order[:paths], order[paths : 2 * paths], strict=True)
@@ -92,9 +87,11 @@ def smoothness(codec: Codec, means: Latents, rng: np.random.Generator) -> Figure
     # A point without atoms is not like its neighbour even where that has no atoms either.
     distinct = np.array([len(set(path) - {""}) / STEPS for path in texts])
     return {
-        names[0]: mean(alike.mean(1), rng, f"n counts paths, of {STEPS} points each"),
-        names[1]: mean(1 - alike.min(1), rng, "1 - similarity, of the worst step of each path"),
-        names[2]: mean(distinct, rng, f"share of the {STEPS} points"),
+        "neighbour similarity": mean(alike.mean(1), rng, f"n counts paths, of {STEPS} points each"),
+        "largest jump": mean(
+            1 - alike.min(1), rng, "1 - similarity, of the worst step of each path"
+        ),
+        "distinct on a path": mean(distinct, rng, f"share of the {STEPS} points"),
     }
 
 
