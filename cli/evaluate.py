@@ -305,10 +305,7 @@ def latent_table(
     seen = None
     if known is not None:
         seen = int(np.isin(smiles_hashes([one.smiles for one in readings]), known).sum())
-    radii = [
-        {"radius": one.radius} | as_json({"similarity": one.similarity, "unchanged": one.unchanged})
-        for one in space.neighbourhoods
-    ]
+    radii = [{"radius": radius} | as_json(figures) for radius, figures in space.neighbourhoods]
     return {
         "molecules": len(readings),
         "unreadable": unreadable,

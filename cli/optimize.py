@@ -201,7 +201,7 @@ def write_search_page(path: str, search: Any, drawn: Any, kept: Any, facts: dict
     scoring = Scoring(search.calls, objective.columns, own, front, drawn, others)
     rows = Rows(kept.columns, kept.rows, 0)
     title = f"Search for {', '.join(f'{goal.way} {goal.name}' for goal in objective.goals)}"
-    write_page(path, search_report(rows, scoring, title, facts))
+    write_page(path, search_report(rows, scoring, title, facts, kept.count))
 
 
 def read_start(codec: Any, path: str, column: str | None, conditions: Any) -> list[str]:

@@ -178,17 +178,17 @@ def latent_sections(space: Mapping[str, Any]) -> list[Section]:
         for place, (heading, figures) in enumerate(space["figures"].items())
     ]
     if radii := space["locality"]["radii"]:
-        rows = [
-            [one["radius"], one["similarity"]["value"], one["unchanged"]["value"]] for one in radii
-        ]
-        cells = [[f"{radius:g}", *map(number, values)] for radius, *values in rows]
+        cells = _values_by("radius", radii)
         cells.append([PAIRS, number(space["locality"]["random_pairs"]["value"]), ""])
         sections.append(Section(LOCALITY, (RADIUS, "Tanimoto to the seed", "unchanged"), cells))
     if levels := space["by_noise_level"]:
-        names = [name for name in levels[0] if name != "level"]
-        cells = [
-            [f"{one['level']:.3g}", *(number(one[name]["value"]) for name in names)]
-            for one in levels
-        ]
-        sections.append(Section(BY_LEVEL, ("level", *names), cells))
+        sections.append(Section(BY_LEVEL, list(levels[0]), _values_by("level", levels)))
     return sections
+
+
+def _values_by(first: str, rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """The number called ``first`` of each row, and the values of its figures, as text."""
+    return [
+        [f"{row[first]:.3g}", *(number(row[name]["value"]) for name in row if name != first)]
+        for row in rows
+    ]

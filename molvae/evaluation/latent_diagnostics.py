@@ -30,7 +30,6 @@ from ..nn.threads import Threads
 from .aggregate_posterior import AT_LEAST, Posteriors, capacity, mismatch
 from .estimates import Figure, Figures, absent, mean, share
 from .latent_neighbourhoods import (
-    Neighbourhood,
     locality,
     re_encoding_errors,
     smoothness,
@@ -72,7 +71,7 @@ class LatentSpace:
     likelihood by level."""
 
     groups: dict[str, Figures]
-    neighbourhoods: list[Neighbourhood]
+    neighbourhoods: list[tuple[float, Figures]]
     random_pairs: Figure
     kl_per_dimension: list[float]
     verdict: str

@@ -9,7 +9,6 @@ to no atoms. Everything here decodes greedily.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
@@ -32,14 +31,6 @@ ROUND_TRIPS = 1000
 """Latents, at most, that are decoded and encoded again."""
 
 
-class Neighbourhood(NamedTuple):
-    """Molecules at one radius: similarity to the seed, and the share that is the seed itself."""
-
-    radius: float
-    similarity: Figure
-    unchanged: Figure
-
-
 def fingerprints_of(smiles: Sequence[str]) -> Fingerprints:
     """Packed fingerprints ``(N, words)``; none of the bits is set for an empty SMILES."""
     return np.stack([fingerprint_of_text(text) for text in smiles])
@@ -47,8 +38,9 @@ def fingerprints_of(smiles: Sequence[str]) -> Fingerprints:
 
 def locality(
     codec: Codec, readings: Sequence[Reading], means: Latents, rng: np.random.Generator
-) -> tuple[list[Neighbourhood], Figure]:
-    """Similarity of a molecule to its perturbed neighbours by radius, and of random pairs.
+) -> tuple[list[tuple[float, Figures]], Figure]:
+    """Similarity of a molecule to its perturbed neighbours and the share of these that are the
+    molecule itself, by radius; and the similarity of random pairs.
 
     A neighbour is decoded from the posterior mean plus ``radius`` times a draw from N(0, I).
     """
@@ -61,9 +53,8 @@ def locality(
         found = codec.decode(means + np.float32(radius) * noise)
         same = np.array(found) == np.array(texts)
         alike = similarity(seeds, fingerprints_of(found))
-        found_by_radius.append(
-            Neighbourhood(radius, mean(alike, rng), mean(same.astype(np.float64), rng))
-        )
+        figures = {"similarity": mean(alike, rng), "unchanged": mean(same.astype(float), rng)}
+        found_by_radius.append((radius, figures))
     return found_by_radius, mean(
         similarity(seeds, np.roll(seeds, 1, axis=0)), rng, "pairs of different molecules of the set"
     )

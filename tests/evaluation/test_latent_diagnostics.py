@@ -53,8 +53,9 @@ def test_the_elbo_is_below_the_likelihood(
 
 
 def test_decoding_unperturbed_is_greedy_reconstruction(space: LatentSpace) -> None:
-    assert space.neighbourhoods[0].radius == 0
-    assert space.neighbourhoods[0].unchanged.value == value(space, "exact, greedy from the mean")
+    radius, figures = space.neighbourhoods[0]
+    assert radius == 0
+    assert figures["unchanged"].value == value(space, "exact, greedy from the mean")
 
 
 def test_the_same_seed_gives_the_same_figures(
