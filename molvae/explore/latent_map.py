@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..pages.page import render
 from ..pages.structures import structures
-from ..pages.table_report import DRAWING, DRAWN, drawer_of, numbers_of
+from ..pages.table_report import DRAWN, numbers_of
 from .projection import Floats, Projection
 
 POINTS = 20_000
@@ -89,14 +89,14 @@ def map_page(
             "first": -1 if first is None else shades.index(first),
         }
     }
-    drawer = [] if few else drawer_of(data)
     return render(
         "map.html",
         title=title,
-        facts=facts if few else {**facts, **DRAWING},
+        facts=facts,
         data=data,
         styles=["map.css"],
-        scripts=[*drawer, "map.js"],
+        scripts=["map.js"],
+        drawing=not few,
         words=f"{words} {axes_in_words(projection)}".strip(),
         shades=shades,
         first=first,
