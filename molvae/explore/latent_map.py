@@ -71,9 +71,7 @@ def map_page(
         for place in kept
         if (shade := shade_of(columns[place], [row[place] for row in rows])) is not None
     ]
-    first = next((one for one in shades if one.name == color), None)
-    if first is None and color is None:
-        first = next((one for one in shades if one.scale), None)
+    first = next((one for one in shades if (one.name == color if color else one.scale)), None)
     places, few = whole_places(projection.places), len(rows) <= DRAWN
     if len(columns) - 1 > COLUMNS:
         words += f" Of {len(columns)} columns {COLUMNS} are shown."
