@@ -35,7 +35,7 @@ from molvae.chem.scoring import OK, Plan, score_one
 from molvae.chem.standardise import standard_smiles
 from molvae.datasets.table_reader import open_table
 from molvae.errors import MoleculeError, MolvaeError
-from molvae.generation.latent_files import Latents, read_latents, write_latents
+from molvae.generation.latent_files import Latents, latent_parts, latent_writer
 from molvae.generation.reader import Reader, molecules_of
 from molvae.runtime.atomic_folder import read_json
 from molvae.storage import known_molecules, model_folder, pretrained
@@ -159,7 +159,8 @@ def files_of(valid: list[str]) -> dict[str, bytes]:
         "json": json.dumps({"a": [1, 2.5, None, "x"], "b": {"c": True}}),
     }
     vectors, numbers = io.BytesIO(), np.linspace(-1, 1, 32, dtype=np.float32).reshape(8, 4)
-    write_latents(vectors, Latents(list("abcdefgh"), ["C"] * 8, numbers), "npz")
+    with latent_writer(vectors, 4, "npz") as write:
+        write(Latents(list("abcdefgh"), ["C"] * 8, numbers))
     hashes = known_molecules.SortedHashes(np.arange(9, dtype=np.uint64))
     bloom = known_molecules.BloomFilter.of(hashes.hashes)
     return {name: content.encode() for name, content in text.items()} | {
@@ -205,7 +206,7 @@ def problem_of_file(kind: str, content: bytes, folder: Path) -> str:
             path = folder / f"file.{kind.rpartition('.')[2]}"
             path.write_bytes(content)
             if kind in ("npz", "latents.csv"):
-                read_latents(str(path))
+                list(latent_parts(str(path), 4096))
             else:
                 return problem_of_table(path)
     except MolvaeError as error:

@@ -131,7 +131,6 @@ def main() -> None:
         test_scaffolds=second,
         train=known,
         workers=options.workers,
-        intervals=True,
         fcd=fcd,
         seed=options.seed,
     )

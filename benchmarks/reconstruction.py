@@ -88,7 +88,7 @@ def main(
             for part in chunked(molecules, TOGETHER):
                 counts += count_rebuilt(codec, part, width)
             spent = 1000 * (time.perf_counter() - began) / max(1, len(molecules))
-            exact = share(counts["rebuilt"], len(molecules), interval=True)
+            exact = share(counts["rebuilt"], len(molecules))
             cells = [
                 *(path.rpartition("/")[2], name, f"{len(molecules):,}"),
                 *(f"{counts[key] / len(molecules):.2%}" for key in ("read", "greedy")),

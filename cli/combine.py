@@ -13,7 +13,7 @@ from .options import (
     output_option,
     seed_option,
 )
-from .output import check_table, delimiter_of, open_output
+from .output import check_table, open_rows
 
 
 @click.command(
@@ -47,15 +47,13 @@ def combine(
     What differs between two molecules is carried over to a third: A, less B, plus C. Columns:
     smiles, the distance of its own latent to the result (0 is there, 1 the length of a latent), and
     its Tanimoto similarity to SMILES. Far from every molecule, the nearest ones are far too."""
-    from molvae.datasets.text_files import row_writer
     from molvae.generation.analogs import Combined, add_latents
     from molvae.generation.codec import Codec
 
     check_table(output, force)
     codec = Codec.load(model, chosen_device(device))
     found = add_latents(codec, codec.read([molecule, *plus]), codec.read(minus), number, seed)
-    with open_output(output, force) as handle:
-        write = row_writer(handle, delimiter_of(output))
+    with open_rows(output, force) as write:
         write(Combined._fields)
         for one in found:
             write([one.smiles, f"{one.distance:.4f}", f"{one.tanimoto:.4f}"])

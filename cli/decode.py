@@ -14,7 +14,7 @@ from .options import (
     model_option,
     output_option,
 )
-from .output import check_table, delimiter_of, note, note_terminal, open_output, progress
+from .output import check_table, note, note_terminal, open_rows, progress
 
 
 @click.command(
@@ -46,7 +46,7 @@ def decode(
     encodes to this very vector: it is then the one that was encoded. Column `canonical` says
     whether its SELFIES is the one that the molecule is written in; one that is not is often a slip.
     A vector that decodes to no atoms has an empty SMILES."""
-    from molvae.datasets.text_files import cell, row_writer
+    from molvae.datasets.text_files import cell
     from molvae.generation.codec import BATCH, Codec
     from molvae.generation.latent_files import latent_parts
     from molvae.generation.rebuilding import WIDTH, rebuild
@@ -58,8 +58,7 @@ def decode(
     codec = Codec.load(model, chosen_device(device))
     codec.check_latents(first.z)
     rows = empty = back = 0
-    with open_output(output, force) as out, progress("vectors", None) as advance:
-        write = row_writer(out, delimiter_of(output), excel_safe)
+    with open_rows(output, force, excel_safe) as write, progress("vectors", None) as advance:
         write(["id", "smiles", "selfies", "encodes_back", "canonical"])
         for part in chain([first], parts):
             codec.check_latents(part.z, rows)

@@ -17,6 +17,7 @@ from .options import (
     output_option,
 )
 from .output import check_output, note, note_terminal, open_bytes, progress
+from .reading import note_column, read_rows
 
 
 @click.command(
@@ -59,10 +60,8 @@ def encode(
     Writes npz, csv, csv.gz or parquet by the extension, with an id for every row. Rows that cannot
     be encoded are named on stderr and left out."""
     from molvae.datasets.table_reader import open_table
-    from molvae.errors import MoleculeError
     from molvae.generation.codec import Codec
     from molvae.generation.latent_files import Latents, format_of, latent_writer
-    from molvae.generation.reader import Reading
     from molvae.runtime.process_pool import chunked
 
     check_output(output, force, [molecules])
@@ -71,30 +70,20 @@ def encode(
     codec = Codec.load(model, chosen_device(device))
     encoded, dropped = 0, Counter[str]()
     with open_table(molecules, column) as table:
-        note(f"{table.name}: SMILES in column {table.smiles_column!r} (chosen {table.chosen_by})")
+        note_column(table)
         place = id_place(table, id_column)
         with (
             open_bytes(output, force) as handle,
             latent_writer(handle, codec.latent, format) as write,
             progress("molecules", None) as advance,
         ):
-            for records in chunked(table, 2048):
-                readings: list[Reading] = []
-                ids: list[str] = []
-                for record in records:
-                    try:
-                        if record.problem:
-                            raise MoleculeError(record.problem, record.smiles)
-                        readings.append(codec.reader.read(record.smiles))
-                    except MoleculeError as error:
-                        dropped[error.reason] += 1
-                        note(f"{table.name}, line {record.line}: {error}")
-                        continue
-                    ids.append(id_of(record, place, table.name))
+            for rows in chunked(read_rows(codec.reader, table, dropped), 2048):
+                ids = [id_of(record, place, table.name) for record, _ in rows]
+                readings = [reading for _, reading in rows]
                 smiles = [reading.smiles for reading in readings]
                 write(Latents(ids, smiles, codec.encode_readings(readings, refine)))
                 encoded += len(ids)
-                advance(len(records))
+                advance(len(ids))
     note(
         f"{encoded:,} encoded"
         + "".join(f", {count:,} left out ({reason})" for reason, count in dropped.most_common())

@@ -136,6 +136,7 @@ def evaluate(
     Canonical samples are those whose SELFIES s is that of its molecule:
     encode(canonical(decode(s))) = s."""
     from molvae.errors import UsageError
+    from molvae.evaluation.estimates import figure_section, latent_sections
     from molvae.evaluation.sample_report import prepare_sets, read_smiles
 
     if model is None and samples is None:
@@ -176,45 +177,36 @@ def evaluate(
         "settings": files
         | {"seed": seed, "level": level, "limit": limit, "iwae": iwae, "fcd": fcd},
     }
-    title = f"against {len(held_out):,} molecules of {test}"
     if judged is not None:
-        title = f"1 Samples: {len(judged[:number]):,} of {samples}, {title}"
-        raw = judged[:number]
-        table, text = sample_table(raw, sets, remarks, given)
+        raw, canonical = judged[:number], None
+        title = f"{len(raw):,} of {samples}"
     else:
-        count = number or SAMPLES
-        title = f"1 Samples: {count:,} draws from the prior, seed {seed}, {title}"
-        table, text, raw = drawn_table(codec, count, sets, remarks, given)
-    report["samples"], lines = table, [title, "", *text]
+        raw, canonical, more = drawn(codec, number or SAMPLES, given)
+        remarks += more
+        title = f"{len(raw):,} draws from the prior, seed {seed}"
+    title = f"Samples: {title}, against {len(held_out):,} molecules of {test}"
+    report["samples"] = table = sample_table(raw, sets, remarks, given, canonical)
+    lines = figure_section(f"1 {title}", table["rows"], table["remarks"]).lines()
     if codec is not None:
-        report["latent_space"], text = latent_table(codec, held_out, limit, iwae, known, given)
-        lines += ["", "", *text]
-    if page:
-        beside = "held-out molecules" if training is None else "training molecules"
-        drawn = {"samples": raw, beside: held_out if training is None else training}
-        write_report_page(page, report, title.partition(" ")[2], facts_of(model, seed), drawn)
-    write_out(report, lines, output, force)
-
-
-def write_report_page(
-    path: str,
-    report: dict[str, Any],
-    title: str,
-    facts: dict[str, str],
-    sets: dict[str, list[str]],
-) -> None:
-    """The report as a page, with molecules of ``sets`` side by side."""
-    from molvae.pages.evaluation_report import evaluation_report
-
+        report["latent_space"] = space = latent_table(codec, held_out, limit, iwae, known, given)
+        of = f"{space['molecules']:,} of {len(held_out):,} held-out molecules, drawn at random"
+        lines += ["", "", f"2 Latent space: {of}", ""]
+        lines += [line for section in latent_sections(space) for line in section.lines()]
+        lines += ["", space["verdict"]]
     live("")
-    write_page(path, evaluation_report(report, title, facts, sets))
+    if page:
+        from molvae.pages.evaluation_report import evaluation_report
+
+        beside = "held-out molecules" if training is None else "training molecules"
+        shown = {"samples": raw, beside: held_out if training is None else training}
+        write_page(page, evaluation_report(report, title, facts_of(model, seed), shown))
+    write_out(report, lines, output, force)
 
 
 def write_out(report: dict[str, Any], lines: list[str], output: str | None, force: bool) -> None:
     """The report to its file, then the tables to stdout, or to stderr if the report goes there.
 
     In this order, as a reader of stdout may have left."""
-    live("")
     if output == "-":
         note("\n".join(lines))
     if output:
@@ -249,45 +241,19 @@ def known_to(model: str) -> tuple[Any, list[str]]:
         return None, [f"the training molecules of the model are unknown: {error}"]
 
 
-def sample_table(
-    raw: list[str],
-    sets: Any,
-    remarks: list[str],
-    given: Options,
-    share: Any = None,
-    kept: list[str] | None = None,
-) -> tuple[dict[str, Any], list[str]]:
-    """The first table, as JSON and as text.
-
-    Of draws with the ``share`` whose SELFIES is canonical, and a row of these alone, ``kept``.
-    """
-    from molvae.evaluation.estimates import compared
-    from molvae.evaluation.sample_report import as_json, judge
-
-    table = judge(
-        raw, sets, kept=kept, workers=given.workers, fcd=given.fcd, seed=given.seed, said=live
-    )
-    if share is not None:
-        table.rows["samples"]["canonical"] = share
-    remarks = [*remarks, *table.remarks]
-    rows = {name: as_json(figures) for name, figures in table.rows.items()}
-    text = [*compared(table.rows), *(f"  {remark}" for remark in remarks)]
-    return {"sizes": table.sizes, "rows": rows, "remarks": remarks}, text
-
-
-def drawn_table(
-    codec: Any, count: int, sets: Any, remarks: list[str], given: Options
-) -> tuple[dict[str, Any], list[str], list[str]]:
-    """The first table for draws from the prior, and these."""
+def drawn(codec: Any, count: int, given: Options) -> tuple[list[str], Any, list[str]]:
+    """Draws from the prior; the share of them with canonical SELFIES, with as many of these alone;
+    and remarks."""
     from itertools import islice
 
     from molvae.evaluation.sample_report import canonical_alone
     from molvae.generation.sampling import Sample, SamplingParams, resolve_level, sample
 
+    remarks = []
     if codec.levels:
         level = resolve_level(codec, given.level)
         note = "" if level else ", where the decoder gets no z and is a language model"
-        remarks = [*remarks, f"drawn at noise level {level:g}{note}"]
+        remarks.append(f"drawn at noise level {level:g}{note}")
     live("samples: drawing")
     # As many draws again fill the canonical ones up to the same number.
     with closing(
@@ -300,15 +266,29 @@ def drawn_table(
         )
     ) as draws:  # type: ignore[type-var]
         first: list[Sample] = list(islice(draws, count))
-        share, kept = canonical_alone(first, draws)
-    raw = [one.smiles for one in first]
-    return *sample_table(raw, sets, remarks, given, share, kept), raw
+        return [one.smiles for one in first], canonical_alone(first, draws), remarks
+
+
+def sample_table(
+    raw: list[str], sets: Any, remarks: list[str], given: Options, canonical: Any
+) -> dict[str, Any]:
+    """The first table, of draws with their share of ``canonical`` ones and a row of these alone."""
+    from molvae.evaluation.sample_report import as_json, judge
+
+    share, kept = canonical or (None, None)
+    table = judge(
+        raw, sets, kept=kept, workers=given.workers, fcd=given.fcd, seed=given.seed, said=live
+    )
+    if share is not None:
+        table.rows["samples"]["canonical"] = share
+    rows = {name: as_json(figures) for name, figures in table.rows.items()}
+    return {"sizes": table.sizes, "rows": rows, "remarks": [*remarks, *table.remarks]}
 
 
 def latent_table(
     codec: Any, held_out: list[str], limit: int, iwae: int, known: Any, given: Options
-) -> tuple[dict[str, Any], list[str]]:
-    """The second table, as JSON and as text."""
+) -> dict[str, Any]:
+    """The second table."""
     import numpy as np
 
     from molvae.chem.molecule import smiles_hashes
@@ -322,59 +302,17 @@ def latent_table(
     space = measure_latent_space(
         codec, readings, iwae=iwae, seed=given.seed, workers=given.workers, said=live
     )
-    lines = [
-        f"2 Latent space: {len(readings):,} of {len(held_out):,} held-out molecules, drawn at "
-        "random",
-        "",
-    ]
-    lines += [f"  {count:,} could not be read: {reason}" for reason, count in unreadable.items()]
-    seen = (
-        0
-        if known is None
-        else int(np.isin(smiles_hashes([one.smiles for one in readings]), known).sum())
-    )
-    if seen:
-        lines.append(
-            f"  Warning: {seen:,} of them were in the model's training data, and are not held out"
-        )
-    lines += latent_lines(space)
-    radii = [
-        {"radius": one.radius} | as_json({"similarity": one.similarity, "unchanged": one.unchanged})
-        for one in space.neighbourhoods
-    ]
+    seen = None
+    if known is not None:
+        seen = int(np.isin(smiles_hashes([one.smiles for one in readings]), known).sum())
+    radii = [{"radius": radius} | as_json(figures) for radius, figures in space.neighbourhoods]
     return {
         "molecules": len(readings),
         "unreadable": unreadable,
-        "in_training_data": None if known is None else seen,
+        "in_training_data": seen,
         "figures": {heading: as_json(figures) for heading, figures in space.groups.items()},
         "kl_per_dimension_nats": space.kl_per_dimension,
         "locality": {"radii": radii} | as_json({"random_pairs": space.random_pairs}),
         "by_noise_level": [{"level": level} | as_json(figures) for level, figures in space.levels],
         "verdict": space.verdict,
-    }, lines
-
-
-def latent_lines(space: Any) -> list[str]:
-    """The figures of a latent space as text, the verdict last."""
-    from molvae.evaluation.estimates import aligned, listed, number
-
-    lines: list[str] = []
-    for heading, figures in space.groups.items():
-        lines += [heading, *(f"  {line}" for line in listed(figures))]
-    if near := space.neighbourhoods:
-        cells = [["  radius, prior standard deviations", "Tanimoto to the seed", "unchanged"]]
-        cells += [
-            [f"  {one.radius:g}", number(one.similarity.value), number(one.unchanged.value)]
-            for one in near
-        ]
-        cells.append(["  pairs of different molecules", number(space.random_pairs.value), ""])
-        lines += [f"Locality around {near[0].similarity.n:,} molecules", *aligned(cells)]
-    if space.levels:
-        heads = ["reconstruction, nats", "KL, nats", "ELBO, nats", "shuffled-z gap, nats"]
-        cells = [["  noise level", *heads]]
-        cells += [
-            [f"  {level:.3g}", *(number(figures[head].value) for head in heads)]
-            for level, figures in space.levels
-        ]
-        lines += ["By noise level; all else is at the highest", *aligned(cells)]
-    return [*lines, "", space.verdict]
+    }

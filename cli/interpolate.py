@@ -17,7 +17,7 @@ from .options import (
     output_option,
     report_option,
 )
-from .output import check_output, check_table, delimiter_of, note, note_terminal, open_output
+from .output import check_output, check_table, note, note_terminal, open_rows
 from .pages import check_page, facts_of, write_page
 
 
@@ -76,7 +76,6 @@ def interpolate(
     similarities are of Morgan fingerprints, radius 2: to the start, to the end and to the row
     before. Writes CSV or, to a file named .tsv, TSV."""
     from molvae.chem.drawing import save_picture
-    from molvae.datasets.text_files import row_writer
     from molvae.errors import MoleculeError, UsageError
     from molvae.generation.codec import Codec
     from molvae.generation.interpolation import Point
@@ -94,8 +93,7 @@ def interpolate(
     if pairs is None:
         codec.read(molecules)  # one that cannot be read is an error before anything is written
     failed, walked = 0, {}
-    with open_output(output, force) as handle:
-        write = row_writer(handle, delimiter_of(output))
+    with open_rows(output, force) as write:
         write(["pair", *Point._fields] if pairs else Point._fields)
         for number, (line, given, problem) in enumerate(paths, start=1):
             try:
@@ -130,13 +128,12 @@ def interpolate(
 
 def write_path_page(path: str, walked: dict[str, Any], facts: dict[str, str]) -> None:
     """Write the page of paths by their numbers."""
-    from molvae.pages.path_report import Stop, path_report
+    from molvae.pages.path_report import path_report
 
-    paths = {name: [Stop(*point[2:]) for point in points] for name, points in walked.items()}
     (first, *_), title = walked.values(), f"{len(walked)} paths"
     if len(walked) == 1:
         title = f"From {first[0].smiles} to {first[-1].smiles}"
-    write_page(path, path_report(paths, title, facts))
+    write_page(path, path_report(walked, title, facts))
 
 
 def check_image(image: str, output: str, force: bool) -> None:

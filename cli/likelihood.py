@@ -16,7 +16,8 @@ from .options import (
     output_option,
     seed_option,
 )
-from .output import check_table, delimiter_of, note, note_terminal, open_output, progress
+from .output import check_table, note, note_terminal, open_rows, progress
+from .reading import note_column
 from .score import fitted
 
 CHUNK = 512
@@ -62,7 +63,7 @@ def likelihood(
     why there is no value."""
     from molvae.chem.scoring import free_names
     from molvae.datasets.table_reader import open_table
-    from molvae.datasets.text_files import cell, row_writer
+    from molvae.datasets.text_files import cell
     from molvae.generation.codec import Codec
     from molvae.runtime.process_pool import chunked
 
@@ -72,9 +73,11 @@ def likelihood(
     references = None if against is None else fingerprints_of(against)
     names = ["log_p", "reconstruction", "rebuilt", *(["nearest"] if against else []), "status"]
     count = given = 0
-    with open_table(molecules, column, whole=True) as table, open_output(output, force) as out:
-        note(f"{table.name}: SMILES in column {table.smiles_column!r} (chosen {table.chosen_by})")
-        write = row_writer(out, delimiter_of(output), excel_safe)
+    with (
+        open_table(molecules, column, whole=True) as table,
+        open_rows(output, force, excel_safe) as write,
+    ):
+        note_column(table)
         write([*table.columns, *free_names(names, taken=table.columns)])
         with progress("molecules", None) as advance:
             for records in chunked(table, CHUNK):

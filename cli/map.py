@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import islice
 from pathlib import Path
 
 import click
@@ -17,6 +18,7 @@ from .options import (
 )
 from .output import note, note_terminal, progress
 from .pages import check_page, facts_of, write_page
+from .reading import read_rows
 
 
 @click.command(
@@ -62,11 +64,10 @@ def map(
     import numpy as np
 
     from molvae.datasets.table_reader import open_table
-    from molvae.errors import InputError, MoleculeError, UsageError
+    from molvae.errors import InputError, UsageError
     from molvae.explore.latent_map import POINTS, map_page
     from molvae.explore.projection import check_method, project
     from molvae.generation.codec import Codec
-    from molvae.generation.reader import Reading
     from molvae.runtime.process_pool import chunked
 
     from .score import fitted
@@ -76,30 +77,18 @@ def map(
     note_terminal(molecules)
     codec = Codec.load(model, chosen_device(device))
     rows: list[list[str]] = []
-    parts, dropped, beyond = [np.zeros((0, codec.latent), np.float32)], Counter[str](), 0
+    parts, dropped = [np.zeros((0, codec.latent), np.float32)], Counter[str]()
     with open_table(molecules, column) as table, progress("molecules", None) as advance:
         if color is not None and color not in table.columns:
             raise UsageError(
                 f"--color: {table.name} has no column {color!r}, but {', '.join(table.columns)}"
             )
-        for records in chunked(table, 1024):
-            readings: list[Reading] = []
-            for record in records:
-                if len(rows) >= POINTS:
-                    beyond += 1
-                    continue
-                try:
-                    if record.problem:
-                        raise MoleculeError(record.problem, record.smiles)
-                    reading = codec.reader.read(record.smiles)
-                except MoleculeError as error:
-                    dropped[error.reason] += 1
-                    note(f"{table.name}, line {record.line}: {error}")
-                    continue
-                readings.append(reading)
-                rows.append(fitted(record.fields, len(table.columns)))
-            parts.append(codec.encode_readings(readings))
-            advance(len(records))
+        shown = islice(read_rows(codec.reader, table, dropped), POINTS)
+        for part in chunked(shown, 1024):
+            rows += [fitted(record.fields, len(table.columns)) for record, _ in part]
+            parts.append(codec.encode_readings([reading for _, reading in part]))
+            advance(len(part))
+        beyond = sum(1 for _ in table)
         columns, smiles_at, name = table.columns, table.smiles_at, table.name
     words = in_words(len(rows), dropped, beyond)
     if len(rows) < 3:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -24,8 +25,9 @@ from .options import (
     seed_option,
     workers_option,
 )
-from .output import check_output, check_table, delimiter_of, note, open_output, progress
+from .output import check_output, check_table, note, open_rows, progress
 from .pages import check_page, facts_of, kept_rows, write_page
+from .reading import read_rows
 
 PARENTS = "parents"
 
@@ -120,7 +122,7 @@ def optimize(
     draws. Writes the best molecules: smiles, the goals, score, pareto (no other molecule is better
     in every goal), source and the round in which each was scored. The same seed gives the same
     molecules, also after --resume."""
-    from molvae.datasets.text_files import cell, row_writer
+    from molvae.datasets.text_files import cell
     from molvae.errors import InputError, UsageError
     from molvae.generation.codec import Codec
     from molvae.generation.conditional import Conditions, condition_of
@@ -158,8 +160,8 @@ def optimize(
     scores = search.scores()
     order = [place for place in (-scores).argsort(kind="stable") if scores[place] > float("-inf")]
     front = objective.front(search.values)
-    with open_output(output, force) as handle:
-        write = kept_rows(row_writer(handle, delimiter_of(output)), page)
+    with open_rows(output, force) as plain:
+        write = kept_rows(plain, page)
         write(["smiles", *objective.columns, "score", "pareto", "source", "round"])
         for place in order[:number]:
             call = search.calls[place]
@@ -199,24 +201,16 @@ def write_search_page(path: str, search: Any, drawn: Any, kept: Any, facts: dict
     scoring = Scoring(search.calls, objective.columns, own, front, drawn, others)
     rows = Rows(kept.columns, kept.rows, 0)
     title = f"Search for {', '.join(f'{goal.way} {goal.name}' for goal in objective.goals)}"
-    write_page(path, search_report(rows, scoring, title, facts))
+    write_page(path, search_report(rows, scoring, title, facts, kept.count))
 
 
 def read_start(codec: Any, path: str, column: str | None, conditions: Any) -> list[str]:
     """The molecules of a file that the model reads and the conditions allow, as it reads them."""
     from molvae.datasets.table_reader import open_table
-    from molvae.errors import MoleculeError
 
     found: dict[str, None] = {}
     with open_table(path, column) as table:
-        for record in table:
-            try:
-                if record.problem:
-                    raise MoleculeError(record.problem, record.smiles)
-                smiles = codec.reader.read(record.smiles).smiles
-            except MoleculeError as error:
-                note(f"{table.name}, line {record.line}: {error}")
-                continue
+        for record, (smiles, _) in read_rows(codec.reader, table, Counter()):
             if conditions.hold(smiles):
                 found[smiles] = None
             else:

@@ -221,6 +221,17 @@ def open_output(path: str, force: bool = False) -> Iterator[TextIO]:
 
 
 @contextmanager
+def open_rows(
+    path: str, force: bool = False, excel_safe: bool = False
+) -> Iterator[Callable[[Sequence[str]], object]]:
+    """The function that writes rows of a table to ``path``, by its name CSV or TSV."""
+    from molvae.datasets.text_files import row_writer
+
+    with open_output(path, force) as handle:
+        yield row_writer(handle, delimiter_of(path), excel_safe)
+
+
+@contextmanager
 def progress(label: str, total: int | None, shown: bool = True) -> Iterator[Callable[[int], None]]:
     """A line that counts, on stderr if it is a terminal; yields the function that counts on."""
     if not shown or not on_terminal():

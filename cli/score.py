@@ -84,19 +84,23 @@ def score(
     a file named .tsv, TSV; each also .gz."""
     from molvae.chem.scoring import OK, Counts, free_names, plan_scores, stream
     from molvae.datasets.table_reader import open_table
-    from molvae.datasets.text_files import cell, row_writer
+    from molvae.datasets.text_files import cell
 
-    from .output import check_table, delimiter_of, note, note_terminal, open_output, progress
+    from .output import check_table, note, note_terminal, open_rows, progress
     from .pages import check_page, facts_of, kept_rows, write_table_page
+    from .reading import note_column
 
     plan = plan_scores(scores, scorers, parent, scorer_timeout)
     check_table(output, force, inputs=[molecules])
     check_page(page, force, [molecules, output])
     note_terminal(molecules)
     counts = Counts()
-    with open_table(molecules, column, whole=True) as table, open_output(output, force) as out:
-        note(f"{table.name}: SMILES in column {table.smiles_column!r} (chosen {table.chosen_by})")
-        write = kept_rows(row_writer(out, delimiter_of(output), excel_safe), page)
+    with (
+        open_table(molecules, column, whole=True) as table,
+        open_rows(output, force, excel_safe) as plain,
+    ):
+        note_column(table)
+        write = kept_rows(plain, page)
         write([*table.columns, *free_names([*plan.columns, "status"], taken=table.columns)])
         rows = stream(((record.smiles, record) for record in table), plan, workers)
         properties = len(plan.columns) - len(plan.scorers)

@@ -90,7 +90,7 @@ class Model:
         """log p(x) of molecules in nats, ``(B,)``: exact for a model with levels, at level 0.
 
         For any other an IWAE bound from below, by ``samples`` draws from each posterior."""
-        return self._codec.log_likelihood(smiles, samples, seed)
+        return self._codec.log_likelihood(self._codec.read(smiles), samples, seed)
 
     def optimize(
         self,

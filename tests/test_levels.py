@@ -146,7 +146,7 @@ def test_log_likelihood_at_level_zero_is_exact(levelled: Codec, molecules: list[
     blank = levelled.model.log_likelihood(packed, torch.randn(4, 8), 0.0)
     wanted = np.empty(4)
     wanted[batch.order] = blank.numpy()
-    assert levelled.log_likelihood(molecules[:4]).tolist() == pytest.approx(
+    assert levelled.log_likelihood(levelled.read(molecules[:4])).tolist() == pytest.approx(
         wanted.tolist(), abs=1e-4
     )
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..training.validation import ACTIVE
-from .estimates import Figure, absent
+from .estimates import Figure, Figures, evenly
 
 ALIVE = 0.1
 """Nats of KL above which a dimension is counted as used."""
@@ -29,15 +29,13 @@ AT_LEAST = "KL of aggregate to prior, nats, at least"
 AT_MOST = "KL of aggregate to prior, nats, at most"
 
 _ROWS = 256  # rows of a table of all pairs held at a time
-ONE = "needs at least two molecules"
 
 Floats = NDArray[np.float64]
-Figures = dict[str, Figure]
 
 
 class Posteriors(NamedTuple):
     """Mean and log-variance of every molecule's Gaussian posterior, one draw from each, and as many
-    draws from the prior: each ``(N, Z)``."""
+    draws from the prior: each ``(N, Z)``, of two molecules at least."""
 
     means: Floats
     log_variances: Floats
@@ -53,16 +51,12 @@ class Posteriors(NamedTuple):
 def capacity(posteriors: Posteriors) -> Figures:
     """Mutual information of molecules and latents, active units, and KL over the dimensions."""
     n, latent = posteriors.means.shape
-    if n < 2:
-        names = ("mutual information, nats", AT_MOST, "active units")
-        figures = {name: absent(n, ONE) for name in names}
-    else:
-        figures = information(posteriors)
-        figures["active units"] = Figure(
-            int((posteriors.means.var(0, ddof=1) > ACTIVE).sum()),
-            n,
-            note=f"of {latent}: the variance of the posterior mean is above {ACTIVE}",
-        )
+    figures = information(posteriors)
+    figures["active units"] = Figure(
+        int((posteriors.means.var(0, ddof=1) > ACTIVE).sum()),
+        n,
+        note=f"of {latent}: the variance of the posterior mean is above {ACTIVE}",
+    )
     per_dimension = posteriors.kl().mean(0)
     figures["dimensions with KL"] = Figure(
         int((per_dimension > ALIVE).sum()), n, note=f"of {latent}: above {ALIVE} nats on average"
@@ -78,7 +72,7 @@ def information(posteriors: Posteriors) -> Figures:
     E log q(z|x) - log (1/N) Σ q(z|x') over one draw of each molecule. It cannot exceed ln N: the
     mutual information is a lower bound, and the rest of the rate, which is all called mismatch, an
     upper one."""
-    chosen = _evenly(len(posteriors.means), PAIRED)
+    chosen = evenly(len(posteriors.means), PAIRED)
     means, log_variances, draws, _ = (array[chosen] for array in posteriors)
     n = len(chosen)
     own = np.empty(n)
@@ -116,12 +110,9 @@ def mismatch(posteriors: Posteriors) -> Figures:
     the same moments, which no distribution of these moments can go below, since the Gaussian has
     the largest entropy."""
     n, latent = posteriors.draws.shape
-    if n < 2:
-        names = ("norm of mean", "covariance deviation", "MMD²", AT_LEAST)
-        return {name: absent(n, ONE) for name in names}
     draws, prior = posteriors.draws, posteriors.prior
     kernel = f"kernel exp(-|a - b|²/{2 * latent})"
-    few, few_prior = draws[_evenly(n, PAIRED)], prior[_evenly(n, PAIRED)]
+    few, few_prior = draws[evenly(n, PAIRED)], prior[evenly(n, PAIRED)]
     # Two halves of the prior: as near as two samples of one distribution come by chance.
     chance = ""
     if len(few_prior) > 3:
@@ -192,8 +183,3 @@ def _kernel_mean(first: Floats, second: Floats) -> float:
     if first is second:
         return (total - len(first)) / (len(first) * (len(first) - 1))
     return total / (len(first) * len(second))
-
-
-def _evenly(n: int, most: int) -> NDArray[np.int64]:
-    """At most ``most`` of ``n`` places, evenly spaced."""
-    return np.arange(n) if n <= most else np.linspace(0, n - 1, most).astype(np.int64)

@@ -16,19 +16,18 @@ no model should be credited for: the empty string, wildcards, more than 200 heav
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..chem.fingerprints import mean_similarities, nearest_similarity
 from ..chem.molecule import smiles_hashes
-from ..errors import UsageError
 from ..runtime.process_pool import default_workers
-from .estimates import Figure, absent, cosine_similarity, mean, share, wasserstein
+from .estimates import Figure, Figures, absent, cosine_similarity, evenly, mean, share, wasserstein
 from .fcd import FEW, LONGEST, MINIMUM, Moments, chemnet_moments, fcd_installed, frechet_distance
 from .guacamol import SAMPLE_SIZE, descriptor_profile, fcd_score, kl_score
-from .reference_statistics import ReferenceSet, reference_set
+from .reference_statistics import ReferenceSet
 from .set_statistics import PROPERTY_NAMES, DescribedSet, Statistics, describe_set
 
 UNIQUE_AT = {"unique@1k": 1_000, "unique@10k": 10_000}
@@ -36,52 +35,44 @@ MOST_PAIRED = 100_000  # molecules of which all pairs are compared for IntDiv
 NO_MOLECULE = "no valid molecule among the samples"
 NO_REFERENCE = "no valid molecule in the reference set"
 
-Figures = dict[str, Figure]
-Known = Collection[str] | NDArray[np.uint64]
+Hashes = NDArray[np.uint64]
 
 
 def evaluate_samples(
     samples: Sequence[str],
-    test: Sequence[str] | ReferenceSet,
+    test: ReferenceSet,
     *,
-    test_scaffolds: Sequence[str] | ReferenceSet | None = None,
-    train: Known | None = None,
+    test_scaffolds: ReferenceSet | None = None,
+    train: Hashes | None = None,
     workers: int | None = None,
-    intervals: bool = False,
     fcd: bool = True,
     seed: int = 0,
 ) -> Figures:
     """Distribution metrics of ``samples`` against ``test``, four also against ``test_scaffolds``.
 
     ``samples`` are raw: invalid ones and repetitions are part of what is measured, and ``unique@k``
-    looks at the first valid ones in the order given. ``train`` is canonical SMILES, or their
-    ``smiles_hashes``; without it there is no novelty. ``intervals`` adds 95 % bounds to shares and
-    means; ``seed`` is for their bootstrap alone. ``fcd=False`` leaves out the Fréchet ChemNet
-    distance, the slowest part.
+    looks at the first valid ones in the order given. ``train`` are ``smiles_hashes`` of canonical
+    SMILES; without it there is no novelty. Shares and means have 95 % bounds; ``seed`` is for their
+    bootstrap alone. ``fcd=False`` leaves out the Fréchet ChemNet distance, the slowest part.
 
     Named as MOSES names them. ``FCD``, ``SNN``, ``Frag`` and ``Scaf`` carry the set they compare
     with: ``/Test``, ``/TestSF``. ``logP``, ``SA``, ``QED`` and ``MolWt`` are Wasserstein-1
     distances to ``test`` in the property's unit. ``GuacaMol KL`` and ``GuacaMol FCD`` take ``test``
     too, where GuacaMol takes its training set."""
     workers = default_workers() if workers is None else workers
-    references: dict[str, ReferenceSet] = {}
-    for label, given in (("Test", test), ("TestSF", test_scaffolds)):
-        if isinstance(given, ReferenceSet):
-            references[label] = given
-        elif given is not None:
-            references[label] = reference_set(given, workers=workers, fcd=fcd)
+    references = {"Test": test} | ({"TestSF": test_scaffolds} if test_scaffolds else {})
     described = describe_set(samples, workers)
-    rng = np.random.default_rng(seed) if intervals else None
-    figures = _counted(described, train, intervals)
+    rng = np.random.default_rng(seed)
+    figures = _counted(described, train)
     moments = _moments(described.smiles, workers) if fcd else "not asked for"
     for label, reference in references.items():
         figures[f"FCD/{label}"] = _fcd(moments, reference, len(described.smiles))
         for name, figure in _likeness(described, reference, rng):
             figures[f"{name}/{label}"] = figure
     figures |= _diversity(described, rng)
-    figures["Filters"] = _filters(described, intervals)
-    figures |= _property_distances(described, references["Test"])
-    figures["GuacaMol KL"] = _guacamol_kl(described, references["Test"], workers)
+    figures["Filters"] = _filters(described)
+    figures |= _property_distances(described, test)
+    figures["GuacaMol KL"] = _guacamol_kl(described, test, workers)
     figures["GuacaMol FCD"] = _guacamol_fcd(figures["FCD/Test"])
     return figures
 
@@ -91,12 +82,7 @@ def random_molecules(train: Sequence[str], count: int, seed: int) -> list[str]:
 
     Take as many as there are valid samples and hand them to ``evaluate_samples``: that many real
     molecules have the same sampling error, and their FCD is the floor at that size, which is not 0.
-    UsageError where the training set is smaller than that."""
-    if count > len(train):
-        raise UsageError(
-            f"{count} random training molecules were asked for and the training set has "
-            f"{len(train)}: evaluate no more samples than that, or give the whole training set"
-        )
+    """
     chosen = np.random.default_rng(seed).choice(len(train), size=count, replace=False)
     return [train[index] for index in chosen.tolist()]
 
@@ -124,12 +110,12 @@ def with_fcd_excess(figures: Mapping[str, Figure], honest: Mapping[str, Figure])
     return extended
 
 
-def _counted(described: DescribedSet, train: Known | None, intervals: bool) -> Figures:
+def _counted(described: DescribedSet, train: Hashes | None) -> Figures:
     """Valid, unique and novelty: what needs no description of the molecules."""
     valid = described.smiles
     if not described.given:
         return {name: absent(0, "no samples") for name in ("valid", *UNIQUE_AT, "novelty")}
-    figures: Figures = {"valid": share(len(valid), described.given, intervals)}
+    figures: Figures = {"valid": share(len(valid), described.given)}
     for name, size in UNIQUE_AT.items():
         first = valid[:size]
         short = f"of {len(first):,} valid molecules, not of {size:,}" if len(first) < size else ""
@@ -144,11 +130,8 @@ def _counted(described: DescribedSet, train: Known | None, intervals: bool) -> F
     elif not distinct:
         figures["novelty"] = absent(0, NO_MOLECULE)
     else:
-        if isinstance(train, np.ndarray):
-            new = int((~np.isin(smiles_hashes(sorted(distinct)), train)).sum())
-        else:
-            new = len(distinct.difference(train))
-        figures["novelty"] = share(new, len(distinct), intervals)
+        new = int((~np.isin(smiles_hashes(sorted(distinct)), train)).sum())
+        figures["novelty"] = share(new, len(distinct))
     return figures
 
 
@@ -188,7 +171,7 @@ def _fcd(moments: Moments | str, reference: ReferenceSet, valid: int) -> Figure:
 
 
 def _likeness(
-    described: DescribedSet, reference: ReferenceSet, rng: np.random.Generator | None
+    described: DescribedSet, reference: ReferenceSet, rng: np.random.Generator
 ) -> Iterator[tuple[str, Figure]]:
     """SNN, Frag and Scaf against one reference set."""
     ours, theirs = described.statistics, reference.statistics
@@ -204,7 +187,7 @@ def _likeness(
         yield "Scaf", absent(ours.count, f"no molecule with two rings or more in the {owner}")
 
 
-def _diversity(described: DescribedSet, rng: np.random.Generator | None) -> Figures:
+def _diversity(described: DescribedSet, rng: np.random.Generator) -> Figures:
     """IntDiv and IntDiv2 over all pairs, each with itself included, as in MOSES's program.
 
     IntDiv2 is the mean over molecules of 1 - (mean T²)^½, where the paper's formula takes the root
@@ -214,7 +197,7 @@ def _diversity(described: DescribedSet, rng: np.random.Generator | None) -> Figu
         return {name: absent(n, "fewer than two valid molecules") for name in ("IntDiv", "IntDiv2")}
     note = ""
     if n > MOST_PAIRED:
-        bits = bits[np.linspace(0, n - 1, MOST_PAIRED).astype(np.int64)]
+        bits = bits[evenly(n, MOST_PAIRED)]
         note = f"over {MOST_PAIRED:,} of {n:,} molecules, evenly spaced"
     plain, squared = mean_similarities(bits)
     # A molecule is in its own row and in every column: it moves the mean twice as its row does.
@@ -224,10 +207,10 @@ def _diversity(described: DescribedSet, rng: np.random.Generator | None) -> Figu
     }
 
 
-def _filters(described: DescribedSet, intervals: bool) -> Figure:
+def _filters(described: DescribedSet) -> Figure:
     if not len(described.passes):
         return absent(0, NO_MOLECULE)
-    return share(int(described.passes.sum()), len(described.passes), intervals)
+    return share(int(described.passes.sum()), len(described.passes))
 
 
 def _property_distances(described: DescribedSet, reference: ReferenceSet) -> Figures:

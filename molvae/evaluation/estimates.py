@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 RESAMPLES = 1000
 _Z = 1.959963984540054  # the normal quantile of 97.5 %
+
+LOCALITY, BY_LEVEL = "Locality", "By noise level; all else is at the highest"
+RADIUS, PAIRS = "radius, prior standard deviations", "pairs of different molecules"
 
 Floats = NDArray[np.float64]
 
@@ -37,35 +41,41 @@ class Figure:
             )
 
 
+Figures = dict[str, Figure]
+
+
 def absent(n: int, reason: str) -> Figure:
     """A figure that cannot be had from ``n`` molecules, and why."""
     return Figure(None, n, note=reason)
 
 
-def share(hits: int, n: int, interval: bool, note: str = "") -> Figure:
+def share(hits: int, n: int) -> Figure:
     """``hits`` of ``n`` as a share, with Wilson's interval; ``n`` must be above 0.
 
     Wilson (1927) rather than a bootstrap, which would call 1,000 of 1,000 certain.
     """
     value = hits / n
-    if not interval:
-        return Figure(value, n, note=note)
     centre = (value + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
     half = _Z * math.sqrt(value * (1 - value) / n + _Z**2 / (4 * n**2)) / (1 + _Z**2 / n)
     # at 0 and at n the bound is the share itself but for rounding
     return Figure(
-        value, n, max(0.0, min(centre - half, value)), min(1.0, max(centre + half, value)), note
+        value, n, max(0.0, min(centre - half, value)), min(1.0, max(centre + half, value))
     )
 
 
-def mean(values: Floats, rng: np.random.Generator | None, note: str = "") -> Figure:
-    """The mean of at least one value; ``rng`` adds a percentile bootstrap interval."""
+def mean(values: Floats, rng: np.random.Generator, note: str = "") -> Figure:
+    """The mean of at least one value, of two with a percentile bootstrap interval by ``rng``."""
     value, n = float(values.mean()), len(values)
-    if rng is None or n < 2:
+    if n < 2:
         return Figure(value, n, note=note)
     means = np.array([values[rng.integers(n, size=n)].mean() for _ in range(RESAMPLES)])
     low, high = np.quantile(means, [0.025, 0.975]).tolist()
     return Figure(value, n, low, high, note)
+
+
+def evenly(n: int, most: int) -> NDArray[np.int64]:
+    """At most ``most`` of ``n`` places, evenly spaced."""
+    return np.arange(n) if n <= most else np.linspace(0, n - 1, most).astype(np.int64)
 
 
 def wasserstein(first: Floats, second: Floats) -> float:
@@ -107,11 +117,6 @@ def number(value: float | None) -> str:
     return f"{value:.1f}" if abs(value) >= 100 else f"{value:.4f}"
 
 
-def interval(figure: Figure) -> str:
-    """The 95 % interval of a figure, or nothing."""
-    return "" if figure.low is None else f"{number(figure.low)} to {number(figure.high)}"
-
-
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """Lines with aligned columns: the first to the left, others to the right.
 
@@ -123,33 +128,67 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     return [form.format(*row).rstrip() for row in rows]
 
 
-def listed(figures: Mapping[str, Figure]) -> list[str]:
-    """A line for each figure, with its interval, its sample size, and its note beside it."""
-    lines = compared({"value": figures})[: 1 + len(figures)]
-    notes = ["", *(one.note for one in figures.values())]
-    width = max(map(len, lines))
-    return [
-        f"{line.ljust(width)}  {note}".rstrip() for line, note in zip(lines, notes, strict=True)
-    ]
+class Section(NamedTuple):
+    """A heading, a table of text with its header, and words below it."""
+
+    heading: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    notes: Sequence[str] = ()
+
+    def lines(self) -> list[str]:
+        """The section as lines of plain text."""
+        below = (*aligned([self.header, *self.rows]), *self.notes)
+        return [self.heading, *(f"  {line}" for line in below)]
 
 
-def compared(rows: Mapping[str, Mapping[str, Figure]]) -> list[str]:
-    """A line for each figure of the first row, with that of other rows beside it, notes below."""
+def figure_section(
+    heading: str, rows: Mapping[str, Mapping[str, Any]], notes: Sequence[str] = ()
+) -> Section:
+    """A line for each figure of the first row, with that of other rows beside it.
+
+    The note of a figure is said once below them, with the names of those it belongs to."""
     (first, figures), *others = rows.items()
-    cells = [["", first, "95 %", "n", *(cell for name, _ in others for cell in (name, "n"))]]
+    header = ["", first, "95 %", "n", *(cell for name, _ in others for cell in (name, "n"))]
+    lines = []
+    said: dict[str, list[str]] = {}
     for name, figure in figures.items():
-        line = [name, number(figure.value), interval(figure), number(figure.n)]
+        interval = f"{number(figure['low'])} to {number(figure['high'])}" if "low" in figure else ""
+        line = [name, number(figure["value"]), interval, number(figure["n"])]
         for _, other in others:
             found = other.get(name)
-            line += [number(found.value), number(found.n)] if found else ["", ""]
-        cells.append(line)
-    return [*aligned(cells), *footnotes(figures)]
+            line += [number(found["value"]), number(found["n"])] if found else ["", ""]
+        lines.append(line)
+        if "note" in figure:
+            said.setdefault(figure["note"], []).append(name)
+    words = (f"{', '.join(some)}: {note}" for note, some in said.items())
+    return Section(heading, header, lines, [*notes, *words])
 
 
-def footnotes(figures: Mapping[str, Figure]) -> list[str]:
-    """The notes of figures, each once, with the names of those it belongs to."""
-    names: dict[str, list[str]] = {}
-    for name, figure in figures.items():
-        if figure.note:
-            names.setdefault(figure.note, []).append(name)
-    return [f"  {', '.join(some)}: {note}" for note, some in names.items()]
+def latent_sections(space: Mapping[str, Any]) -> list[Section]:
+    """Sections of a latent space as it stands in a report: its figures by group, with what to mind
+    below the first; locality; noise levels."""
+    remarks = [f"{count:,} could not be read: {why}" for why, count in space["unreadable"].items()]
+    if seen := space["in_training_data"]:
+        remarks.append(
+            f"Warning: {seen:,} of them were in the model's training data, and are not held out"
+        )
+    sections = [
+        figure_section(heading, {"value": figures}, () if place else remarks)
+        for place, (heading, figures) in enumerate(space["figures"].items())
+    ]
+    if radii := space["locality"]["radii"]:
+        cells = _values_by("radius", radii)
+        cells.append([PAIRS, number(space["locality"]["random_pairs"]["value"]), ""])
+        sections.append(Section(LOCALITY, (RADIUS, "Tanimoto to the seed", "unchanged"), cells))
+    if levels := space["by_noise_level"]:
+        sections.append(Section(BY_LEVEL, list(levels[0]), _values_by("level", levels)))
+    return sections
+
+
+def _values_by(first: str, rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """The number called ``first`` of each row, and the values of its figures, as text."""
+    return [
+        [f"{row[first]:.3g}", *(number(row[name]["value"]) for name in row if name != first)]
+        for row in rows
+    ]

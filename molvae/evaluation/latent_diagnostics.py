@@ -28,10 +28,8 @@ from ..generation.rebuilding import rebuild
 from ..nn.posterior import Gaussian, Level, prior_log_density, standard_normal
 from ..nn.threads import Threads
 from .aggregate_posterior import AT_LEAST, Posteriors, capacity, mismatch
-from .estimates import Figure, absent, mean, share
+from .estimates import Figure, Figures, absent, mean, share
 from .latent_neighbourhoods import (
-    Neighbourhood,
-    decode,
     locality,
     re_encoding_errors,
     smoothness,
@@ -61,10 +59,8 @@ GAP = "shuffled-z gap, nats"
 RATIO = "prior / posterior re-encoding error"
 
 BATCH = 256
-_NO_MOLECULE = "no molecule that the model can read"
 
 Floats = NDArray[np.float64]
-Figures = dict[str, Figure]
 
 
 @dataclass(frozen=True)
@@ -75,7 +71,7 @@ class LatentSpace:
     likelihood by level."""
 
     groups: dict[str, Figures]
-    neighbourhoods: list[Neighbourhood]
+    neighbourhoods: list[tuple[float, Figures]]
     random_pairs: Figure
     kl_per_dimension: list[float]
     verdict: str
@@ -116,10 +112,11 @@ def measure_latent_space(
     """The figures of a model's latent space on ``readings``, molecules it was not trained on.
 
     ``iwae`` draws from every posterior estimate log p(x) and the reconstruction term. ``said`` gets
-    the name of each measurement as it begins."""
-    if not readings:
-        nothing = absent(0, _NO_MOLECULE)
-        words = f"No verdict: there is {_NO_MOLECULE}."
+    the name of each measurement as it begins. Fewer than two readings have no figures."""
+    distinct = len({reading.smiles for reading in readings})
+    if len(readings) < 2:
+        nothing = absent(len(readings), "needs at least two molecules that the model can read")
+        words = verdict(None, None, None, distinct)
         return LatentSpace({"Latent space": {"molecules": nothing}}, [], nothing, [], words)
     rng = np.random.default_rng([seed, 1])
     generator = torch.Generator().manual_seed(seed)
@@ -144,7 +141,6 @@ def measure_latent_space(
     groups["Prior mismatch"] = re_encoding_errors(codec, drawn, prior, rng, workers)
     groups["Smoothness along arcs between molecules"] = smoothness(codec, means, rng)
     neighbourhoods, random_pairs = locality(codec, readings, means, rng)
-    distinct = len({reading.smiles for reading in readings})
     words = verdict(
         groups["Information in the latent"][GAP].value,
         groups["Prior mismatch"][RATIO].value,
@@ -174,8 +170,8 @@ def reconstruction(
     wanted = [reading.smiles for reading in readings]
     beams = beam_search(codec, means)
     ways = {
-        "exact, greedy from the mean": decode(codec, means.cpu().numpy()),
-        "exact, greedy from a posterior draw": decode(codec, draws.cpu().numpy()),
+        "exact, greedy from the mean": codec.decode(means.cpu().numpy()),
+        "exact, greedy from a posterior draw": codec.decode(draws.cpu().numpy()),
         f"exact, likeliest of beam {WIDTH} from the mean": [
             found[0].smiles if found else "" for found in beams
         ],
@@ -183,10 +179,7 @@ def reconstruction(
             one.smiles for one in rebuild(codec, means, workers=workers)
         ],
     }
-    return {
-        name: share(sum(map(eq, found, wanted)), len(wanted), interval=True)
-        for name, found in ways.items()
-    }
+    return {name: share(sum(map(eq, found, wanted)), len(wanted)) for name, found in ways.items()}
 
 
 @torch.no_grad()
@@ -286,8 +279,6 @@ def likelihood(terms: LikelihoodTerms, kl: Floats, iwae: int, rng: np.random.Gen
 
 def shuffled(terms: LikelihoodTerms, rng: np.random.Generator) -> Figures:
     """Loss of log p(x|z) with another molecule's latent, in nats per molecule."""
-    if len(terms.own) < 2:
-        return {GAP: absent(len(terms.own), "needs at least two molecules")}
     note = "log p(x|z) less the same with another molecule's z"
     return {GAP: mean(terms.own - terms.other, rng, note)}
 

@@ -9,16 +9,13 @@ to no atoms. Everything here decodes greedily.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
-from rdkit import Chem
 
-from ..chem.fingerprints import BITS, Fingerprints, packed_fingerprint, similarity
+from ..chem.fingerprints import Fingerprints, fingerprint_of_text, similarity
 from ..generation.codec import Codec, Latents, slerp
 from ..generation.reader import Reading, read_all
-from ..nn.threads import Threads
-from .estimates import Figure, absent, mean
+from .estimates import Figure, Figures, absent, mean
 
 RADII = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
 """Lengths of the perturbation, in standard deviations of the prior in every dimension."""
@@ -33,38 +30,17 @@ STEPS = 11
 ROUND_TRIPS = 1000
 """Latents, at most, that are decoded and encoded again."""
 
-BATCH = 256
-Figures = dict[str, Figure]
-
-
-class Neighbourhood(NamedTuple):
-    """Molecules at one radius: similarity to the seed, and the share that is the seed itself."""
-
-    radius: float
-    similarity: Figure
-    unchanged: Figure
-
-
-def decode(codec: Codec, z: Latents) -> list[str]:
-    """:meth:`Codec.decode` on every core."""
-    parts = [z[start : start + BATCH] for start in range(0, len(z), BATCH)]
-    with Threads(codec.model.device, len(z)) as threads:
-        return [smiles for part in threads.map(codec.decode, parts) for smiles in part]
-
 
 def fingerprints_of(smiles: Sequence[str]) -> Fingerprints:
     """Packed fingerprints ``(N, words)``; none of the bits is set for an empty SMILES."""
-    bits = np.zeros((len(smiles), BITS // 64), np.uint64)
-    for row, text in enumerate(smiles):
-        if text:
-            bits[row] = packed_fingerprint(Chem.MolFromSmiles(text))
-    return bits
+    return np.stack([fingerprint_of_text(text) for text in smiles])
 
 
 def locality(
     codec: Codec, readings: Sequence[Reading], means: Latents, rng: np.random.Generator
-) -> tuple[list[Neighbourhood], Figure]:
-    """Similarity of a molecule to its perturbed neighbours by radius, and of random pairs.
+) -> tuple[list[tuple[float, Figures]], Figure]:
+    """Similarity of a molecule to its perturbed neighbours and the share of these that are the
+    molecule itself, by radius; and the similarity of random pairs.
 
     A neighbour is decoded from the posterior mean plus ``radius`` times a draw from N(0, I).
     """
@@ -74,14 +50,11 @@ def locality(
     found_by_radius = []
     for radius in RADII:
         noise = rng.standard_normal(means.shape, dtype=np.float32)
-        found = decode(codec, means + np.float32(radius) * noise)
+        found = codec.decode(means + np.float32(radius) * noise)
         same = np.array(found) == np.array(texts)
         alike = similarity(seeds, fingerprints_of(found))
-        found_by_radius.append(
-            Neighbourhood(radius, mean(alike, rng), mean(same.astype(np.float64), rng))
-        )
-    if len(readings) < 2:
-        return found_by_radius, absent(len(readings), "needs at least two molecules")
+        figures = {"similarity": mean(alike, rng), "unchanged": mean(same.astype(float), rng)}
+        found_by_radius.append((radius, figures))
     return found_by_radius, mean(
         similarity(seeds, np.roll(seeds, 1, axis=0)), rng, "pairs of different molecules of the set"
     )
@@ -92,25 +65,24 @@ def smoothness(codec: Codec, means: Latents, rng: np.random.Generator) -> Figure
 
     All points are as decoded, the ends included. The similarity between neighbours, the largest
     jump of each path (1 - similarity), and the share of different molecules on a path."""
-    names = ("neighbour similarity", "largest jump", "distinct on a path")
-    if len(means) < 2:
-        return {name: absent(0, "needs at least two molecules") for name in names}
     order = rng.permutation(len(means))
     paths = min(PATHS, len(means) // 2)
     ends = zip(order[:paths], order[paths : 2 * paths], strict=True)
     points = [
         slerp(means[a], means[b], step / (STEPS - 1)) for a, b in ends for step in range(STEPS)
     ]
-    found = decode(codec, np.stack(points))
+    found = codec.decode(np.stack(points))
     bits = fingerprints_of(found).reshape(paths, STEPS, -1)
     texts = np.array(found).reshape(paths, STEPS)
     alike = np.array([similarity(path[:-1], path[1:]) for path in bits])
     # A point without atoms is not like its neighbour even where that has no atoms either.
     distinct = np.array([len(set(path) - {""}) / STEPS for path in texts])
     return {
-        names[0]: mean(alike.mean(1), rng, f"n counts paths, of {STEPS} points each"),
-        names[1]: mean(1 - alike.min(1), rng, "1 - similarity, of the worst step of each path"),
-        names[2]: mean(distinct, rng, f"share of the {STEPS} points"),
+        "neighbour similarity": mean(alike.mean(1), rng, f"n counts paths, of {STEPS} points each"),
+        "largest jump": mean(
+            1 - alike.min(1), rng, "1 - similarity, of the worst step of each path"
+        ),
+        "distinct on a path": mean(distinct, rng, f"share of the {STEPS} points"),
     }
 
 
@@ -144,7 +116,7 @@ def _re_encoding_error(
     codec: Codec, z: Latents, rng: np.random.Generator, workers: int | None
 ) -> Figure:
     z = z[:ROUND_TRIPS]
-    found = read_all(codec.reader, decode(codec, z), workers)
+    found = read_all(codec.reader, codec.decode(z), workers)
     readings = [one for one in found if isinstance(one, Reading)]
     lost = len(z) - len(readings)
     note = f"{lost:,} decoded to nothing the model can read" if lost else ""

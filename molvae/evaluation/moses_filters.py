@@ -9,9 +9,9 @@ the published figure."""
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -143,14 +143,13 @@ def moses_objection(mol: Chem.Mol) -> str:
     return ""
 
 
-@dataclass(frozen=True)
-class _Patterns:
+class _Patterns(NamedTuple):
     """Named substructures, each with the fingerprint bits a molecule must have to hold it, (n,
     words).
     """
 
-    names: tuple[str, ...]
-    queries: tuple[Chem.Mol, ...]
+    names: list[str]
+    queries: list[Chem.Mol]
     bits: NDArray[np.uint64]
 
 
@@ -193,9 +192,7 @@ def _compile(table: dict[str, str], merge_hydrogens: bool) -> _Patterns:
     for query in queries:
         query.UpdatePropertyCache(strict=False)
         Chem.FastFindRings(query)
-    return _Patterns(
-        tuple(table), tuple(queries), np.array([_pattern_bits(query) for query in queries])
-    )
+    return _Patterns(list(table), queries, np.array(list(map(_pattern_bits, queries))))
 
 
 def _pattern_bits(mol: Chem.Mol) -> NDArray[np.uint64]:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import zipfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -49,12 +51,11 @@ def reference_set(
     are computed again. Invalid SMILES are left out. ``fcd=False`` leaves out the ChemNet moments,
     by far the slowest part on a CPU."""
     key = content_key(smiles) if cache_folder is not None else ""
+    describe = cache(lambda: describe_set(smiles, workers, filters=False))
     restored = _unpack_statistics(_read(cache_folder, f"statistics-{key}.npz"))
-    valid: tuple[str, ...] | None = None
     if restored is None:
-        described = describe_set(smiles, workers, filters=False)
-        valid = described.smiles
-        restored = described.statistics, descriptor_profile(typical_sample(valid), workers)
+        profile = descriptor_profile(typical_sample(describe().smiles), workers)
+        restored = describe().statistics, profile
         _write(cache_folder, f"statistics-{key}.npz", _pack_statistics(*restored))
     statistics, profile = restored
     if not fcd or not fcd_installed() or statistics.count < MINIMUM:
@@ -62,7 +63,7 @@ def reference_set(
     name = f"chemnet-{key}-{version('fcd')}.npz"
     moments = _unpack_moments(_read(cache_folder, name))
     if moments is None:
-        valid = describe_set(smiles, workers, filters=False).smiles if valid is None else valid
+        valid = describe().smiles
         if sum(len(text) <= LONGEST for text in valid) < MINIMUM:
             return ReferenceSet(statistics, profile, None)
         moments = chemnet_moments(valid, workers)
@@ -115,8 +116,7 @@ def _pack_statistics(statistics: Statistics, profile: Profile) -> Arrays:
         **{f"property_{name}": statistics.properties[name] for name in PROPERTY_NAMES},
     }
     for field, counts in (("fragments", statistics.fragments), ("scaffolds", statistics.scaffolds)):
-        arrays[f"{field}_text"] = np.frombuffer("\n".join(counts).encode(), np.uint8)
-        arrays[f"{field}_counts"] = np.array(list(counts.values()), np.int64)
+        arrays[f"{field}_json"] = np.frombuffer(json.dumps(counts).encode(), np.uint8)
     return arrays
 
 
@@ -126,7 +126,8 @@ def _unpack_statistics(arrays: Arrays) -> tuple[Statistics, Profile] | None:
         fingerprints, descriptors = arrays["fingerprints"], arrays["descriptors"]
         similarities = arrays["similarities"]
         fragments, scaffolds = (
-            _unpack_counts(arrays, field) for field in ("fragments", "scaffolds")
+            Counter(json.loads(arrays[f"{field}_json"].tobytes()))
+            for field in ("fragments", "scaffolds")
         )
     except (KeyError, ValueError):
         return None
@@ -137,12 +138,6 @@ def _unpack_statistics(arrays: Arrays) -> tuple[Statistics, Profile] | None:
     )
     statistics = Statistics(fingerprints, fragments, scaffolds, properties)
     return (statistics, Profile(descriptors, similarities)) if whole else None
-
-
-def _unpack_counts(arrays: Arrays, field: str) -> Counter[str]:
-    counts = arrays[f"{field}_counts"].tolist()
-    names = arrays[f"{field}_text"].tobytes().decode().split("\n") if counts else []
-    return Counter(dict(zip(names, counts, strict=True)))
 
 
 def _unpack_moments(arrays: Arrays) -> Moments | None:

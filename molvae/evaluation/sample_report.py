@@ -13,22 +13,18 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ..chem.molecule import canonical, parse, smiles_hashes
 from ..datasets.table_reader import open_table
 from ..errors import MoleculeError
 from ..runtime.cache_folder import user_cache_folder
 from ..runtime.process_pool import chunked, default_workers, map_chunks
 from .distribution_metrics import (
-    Figures,
-    Known,
+    Hashes,
     evaluate_samples,
     random_molecules,
     with_fcd_excess,
 )
-from .estimates import Figure, absent, share
+from .estimates import Figure, Figures, absent, evenly, share
 from .reference_statistics import ReferenceSet, reference_set
 
 if TYPE_CHECKING:
@@ -63,7 +59,7 @@ class Sets(NamedTuple):
     test: ReferenceSet
     second: ReferenceSet | None = None
     train: Sequence[str] | None = None
-    known: Known | None = None
+    known: Hashes | None = None
 
 
 def reference_cache() -> Path | None:
@@ -91,7 +87,7 @@ def prepare_sets(
     test: Sequence[str],
     second: Sequence[str] | None = None,
     train: Sequence[str] | None = None,
-    known: Known | None = None,
+    known: Hashes | None = None,
     *,
     workers: int | None = None,
     fcd: bool = True,
@@ -116,14 +112,13 @@ def prepare_sets(
     return Sets(first, other, train, known), remarks
 
 
-def known_molecules(train: Sequence[str], workers: int = 1) -> tuple[NDArray[np.uint64], str]:
+def known_molecules(train: Sequence[str], workers: int = 1) -> tuple[Hashes, str]:
     """Hashes of the training molecules in canonical form, and a remark where they are trusted.
 
     Writing a million molecules anew takes minutes. Where all but a few of some hundred looked at
     are canonical already, the file is taken as it stands, as MOSES does; else all are written anew.
     """
-    places = np.linspace(0, len(train) - 1, min(LOOKED_AT, len(train))).astype(np.int64).tolist()
-    looked_at = [train[place] for place in places]
+    looked_at = [train[place] for place in evenly(len(train), LOOKED_AT)]
     same = sum(a == b for a, b in zip(looked_at, canonical_forms(looked_at), strict=True))
     if len(train) > LOOKED_AT and same >= TRUSTED * len(looked_at):
         remark = (
@@ -178,7 +173,6 @@ def judge(
             test_scaffolds=sets.second,
             train=sets.known,
             workers=workers,
-            intervals=True,
             fcd=fcd,
             seed=seed,
         )
@@ -221,7 +215,7 @@ def canonical_alone(drawn: Sequence[Sample], more: Iterator[Sample]) -> tuple[Fi
         return absent(0, "no samples"), []
     kept = [one.smiles for one in drawn if one.canonical]
     others = (one.smiles for one in more if one.canonical)
-    return share(len(kept), len(drawn), interval=True), [
+    return share(len(kept), len(drawn)), [
         *kept,
         *islice(others, len(drawn) - len(kept)),
     ]

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,66 +60,55 @@ class DescribedSet:
     passes: NDArray[np.bool_]
 
 
+class _Row(NamedTuple):
+    """The description of one valid molecule."""
+
+    smiles: str
+    fingerprint: Fingerprints
+    fragments: list[str]
+    scaffold: str
+    properties: list[float]
+    passes: bool
+
+
 def describe_set(smiles: Sequence[str], workers: int = 1, filters: bool = True) -> DescribedSet:
     """Parse and describe SMILES in ``workers`` processes; the invalid are counted and left out.
 
     Valid is what ``chem.molecule.parse`` reads, charges and salts unchanged: all that RDKit can
     read but the empty string, wildcards and molecules beyond its limits of size, which MOSES would
-    let pass."""
+    let pass. One that crashes every process that reads it is not valid either."""
     work = partial(_describe_chunk, filters=filters)
-    parts = [work([]), *map_chunks(work, chunked(smiles, _CHUNK), workers, on_crash=_unusable)]
-    fragments: Counter[str] = Counter()
-    scaffolds: Counter[str] = Counter()
-    for part in parts:
-        fragments.update(part.statistics.fragments)
-        scaffolds.update(part.statistics.scaffolds)
+    parts = map_chunks(work, chunked(smiles, _CHUNK), workers, on_crash=lambda _: [])
+    rows = [row for part in parts for row in part]
+    bits = np.array([row.fingerprint for row in rows], np.uint64).reshape(-1, BITS // 64)
+    values = np.array([row.properties for row in rows]).reshape(-1, len(PROPERTY_NAMES))
     return DescribedSet(
         given=len(smiles),
-        smiles=tuple(text for part in parts for text in part.smiles),
+        smiles=tuple(row.smiles for row in rows),
         statistics=Statistics(
-            np.concatenate([part.statistics.fingerprints for part in parts]),
-            fragments,
-            scaffolds,
-            {
-                name: np.concatenate([part.statistics.properties[name] for part in parts])
-                for name in PROPERTY_NAMES
-            },
+            bits,
+            Counter(fragment for row in rows for fragment in row.fragments),
+            Counter(row.scaffold for row in rows if row.scaffold),
+            dict(zip(PROPERTY_NAMES, values.T, strict=True)),
         ),
-        passes=np.concatenate([part.passes for part in parts]),
+        passes=np.array([row.passes for row in rows if filters], np.bool_),
     )
 
 
-def _unusable(smiles: str) -> DescribedSet:
-    """The description of a molecule that crashes every process that reads it: given, not valid."""
-    return _describe_chunk([""], filters=False)
-
-
-def _describe_chunk(smiles: list[str], filters: bool) -> DescribedSet:
-    """Describe a few SMILES in this process."""
-    texts: list[str] = []
-    bits: list[Fingerprints] = []
-    values: list[list[float]] = []
-    passes: list[bool] = []
-    fragments: Counter[str] = Counter()
-    scaffolds: Counter[str] = Counter()
+def _describe_chunk(smiles: list[str], filters: bool) -> list[_Row]:
+    """Describe the valid ones of a few SMILES in this process."""
+    rows = []
     for text in smiles:
         try:
             mol = parse(text)
-            texts.append(canonical(mol))
+            form = canonical(mol)
         except MoleculeError:
             continue
-        bits.append(packed_fingerprint(mol))
-        fragments.update(brics_fragments(mol))
-        if scaffold := ring_scaffold(mol):
-            scaffolds[scaffold] += 1
-        values.append([function(mol) for function in _property_functions()])
-        if filters:
-            passes.append(passes_moses_filters(mol))
-    columns = np.array(values, dtype=np.float64).reshape(len(texts), len(PROPERTY_NAMES))
-    fingerprints = np.array(bits, dtype=np.uint64).reshape(len(texts), BITS // 64)
-    named = {name: columns[:, at] for at, name in enumerate(PROPERTY_NAMES)}
-    statistics = Statistics(fingerprints, fragments, scaffolds, named)
-    return DescribedSet(len(smiles), tuple(texts), statistics, np.array(passes, dtype=np.bool_))
+        fragments, scaffold = brics_fragments(mol), ring_scaffold(mol)
+        values = [function(mol) for function in _property_functions()]
+        passes = filters and passes_moses_filters(mol)
+        rows.append(_Row(form, packed_fingerprint(mol), fragments, scaffold, values, passes))
+    return rows
 
 
 def brics_fragments(mol: Chem.Mol) -> list[str]:

@@ -12,17 +12,16 @@ they turned out to be.
 
 from __future__ import annotations
 
-from bisect import insort
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..chem.fingerprints import Fingerprints, packed_fingerprint, similarity
 from ..chem.molecule import parse
-from ..chem.scoring import measure, plan_scores, score_one
+from ..chem.scoring import measure, plan_scores
 from ..errors import InputError
 from ..generation.codec import Codec, Latents
 from ..generation.reader import Reading
@@ -31,11 +30,6 @@ from ..generation.sampling import Sample, draw_around, highest_level
 Floats = NDArray[np.float64]
 
 PROPERTIES = ("logp", "qed", "molwt", "rings")
-
-SLOW = "qed"
-"""The property that takes longer than all others together."""
-
-QUICK = tuple(name for name in PROPERTIES if name != SLOW)
 
 PENALTY = 0.01
 """Ridge of the fit, as a share of the variance of a latent dimension."""
@@ -82,25 +76,16 @@ class Moved(NamedTuple):
 
 def property_values(smiles: Sequence[str]) -> Floats:
     """The properties of molecules, ``(N, P)``; NaN where one has no value."""
-    return np.array(list(map(_values, smiles)), np.float64).reshape(-1, len(PROPERTIES))
-
-
-def _values(smiles: str) -> tuple[Any, ...]:
-    found = dict(zip(QUICK, _quick(smiles)[0], strict=True)) | {SLOW: _slow(smiles)}
-    return tuple(found[name] for name in PROPERTIES)
+    return np.array([_described(one)[0] for one in smiles]).reshape(-1, len(PROPERTIES))
 
 
 # A slider comes by the same molecules at most of its steps.
 @lru_cache(maxsize=8192)
-def _quick(smiles: str) -> tuple[tuple[Any, ...], Fingerprints]:
-    """The properties :data:`QUICK` of a molecule, and its fingerprint."""
+def _described(smiles: str) -> tuple[Floats, Fingerprints]:
+    """The properties of a molecule ``(P,)``, and its fingerprint."""
     mol = parse(smiles)
-    return measure(plan_scores(QUICK), mol).values, packed_fingerprint(mol, BITS)
-
-
-@lru_cache(maxsize=8192)
-def _slow(smiles: str) -> Any:
-    return score_one(plan_scores((SLOW,)), smiles).values[0]
+    values = measure(plan_scores(PROPERTIES), mol).values
+    return np.array(values, np.float64), packed_fingerprint(mol, BITS)
 
 
 def fit_directions(latents: Latents, values: Floats) -> Directions:
@@ -148,25 +133,15 @@ def move(
 def _best(lead: str, smiles: Sequence[str], asked: Floats, units: Floats) -> list[Moved]:
     """The :data:`RANKED` molecules that are nearest to the changes ``asked`` for, ``(P,)`` in
     ``units``."""
-    slow, quick = PROPERTIES.index(SLOW), [PROPERTIES.index(name) for name in QUICK]
     weights = np.where(asked == 0.0, KEPT, ASKED)
-    rows, prints = zip(*map(_quick, (lead, *smiles)), strict=True)
-    values, bits = np.array(rows, np.float64), np.stack(prints)
+    rows, prints = zip(*map(_described, (lead, *smiles)), strict=True)
+    values, bits = np.stack(rows), np.stack(prints)
     alike = similarity(bits[1:], bits[:1])
-    off = np.abs((values[1:] - values[0]) / units[quick] - asked[quick])
-    misses = np.nan_to_num(off) @ weights[quick] + LIKENESS * (1.0 - alike)
-    # The slow property can only add to a miss: it is computed of those that may be the best.
-    best: list[Moved] = []
-    before = np.float64(_slow(lead))
-    for place in np.argsort(misses, kind="stable").tolist():
-        if len(best) >= RANKED and misses[place] > best[RANKED - 1].miss:
-            break
-        change = (np.float64(_slow(smiles[place])) - before) / units[slow]
-        # Where QED is not defined, the other properties decide.
-        more = weights[slow] * np.nan_to_num(abs(change - asked[slow]))
-        one = Moved(smiles[place], float(alike[place]), float(misses[place] + more))
-        insort(best, one, key=lambda one: (one.miss, one.smiles))
-    return best[:RANKED]
+    # Where QED is not defined, the other properties decide.
+    off = np.nan_to_num(np.abs((values[1:] - values[0]) / units - asked))
+    misses = off @ weights + LIKENESS * (1.0 - alike)
+    found = map(Moved, smiles, alike.tolist(), misses.tolist())
+    return sorted(found, key=lambda one: (one.miss, one.smiles))[:RANKED]
 
 
 def draws_along(codec: Codec, z: Latents, step: Floats, seed: int = 0) -> list[str]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..pages.page import render
 from ..pages.structures import structures
-from ..pages.table_report import DRAWING, DRAWN, drawer_of, numbers_of
+from ..pages.table_report import DRAWN, numbers_of
 from .projection import Floats, Projection
 
 POINTS = 20_000
@@ -71,9 +71,7 @@ def map_page(
         for place in kept
         if (shade := shade_of(columns[place], [row[place] for row in rows])) is not None
     ]
-    first = next((one for one in shades if one.name == color), None)
-    if first is None and color is None:
-        first = next((one for one in shades if one.scale), None)
+    first = next((one for one in shades if (one.name == color if color else one.scale)), None)
     places, few = whole_places(projection.places), len(rows) <= DRAWN
     if len(columns) - 1 > COLUMNS:
         words += f" Of {len(columns)} columns {COLUMNS} are shown."
@@ -89,14 +87,14 @@ def map_page(
             "first": -1 if first is None else shades.index(first),
         }
     }
-    drawer = [] if few else drawer_of(data)
     return render(
         "map.html",
         title=title,
-        facts=facts if few else {**facts, **DRAWING},
+        facts=facts,
         data=data,
         styles=["map.css"],
-        scripts=[*drawer, "map.js"],
+        scripts=["map.js"],
+        drawing=not few,
         words=f"{words} {axes_in_words(projection)}".strip(),
         shades=shades,
         first=first,

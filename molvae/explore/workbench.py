@@ -213,16 +213,12 @@ class Workbench:
 
 
 @lru_cache(maxsize=8192)
-def _card(smiles: str, lead: str) -> tuple[tuple[str, Any], ...]:
-    (svg,) = structures([smiles], [lead] if lead else [])
-    alike = {"tanimoto": tanimoto(smiles, lead)} if lead else {}
-    return tuple(({"smiles": smiles, "svg": svg or ""} | scores(smiles) | alike).items())
-
-
 def card(smiles: str, lead: str = "") -> Answer:
     """A molecule for the page: SMILES, structure and scores, and its similarity to a ``lead``,
     over which it is then laid."""
-    return dict(_card(smiles, lead))
+    (svg,) = structures([smiles], [lead] if lead else [])
+    alike = {"tanimoto": tanimoto(smiles, lead)} if lead else {}
+    return {"smiles": smiles, "svg": svg or ""} | scores(smiles) | alike
 
 
 def scores(smiles: str) -> Answer:

@@ -190,7 +190,7 @@ def no_stranger(codec: Codec, lead: Reading, smiles: Sequence[str]) -> set[str]:
         *(one for one in read_all(codec.reader, smiles, 1) if not isinstance(one, str)),
     ]
     atoms = [Chem.MolFromSmiles(one.smiles).GetNumHeavyAtoms() for one in readings]
-    values = codec.log_likelihood_of(readings) / np.array(atoms)
+    values = codec.log_likelihood(readings) / np.array(atoms)
     pairs = zip(readings, values, strict=True)
     return {one.smiles for one, value in pairs if value >= values[0]}
 

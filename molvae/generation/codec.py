@@ -8,7 +8,7 @@ Every SMILES that a model reads, and every molecule that it writes, passes here.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Self
 
 import numpy as np
@@ -21,11 +21,15 @@ from ..errors import InputError, UsageError
 from ..nn import decoding
 from ..nn.model import Packed
 from ..nn.posterior import Gaussian, prior_log_density, standard_normal
+from ..nn.threads import Threads
 from ..storage import checkpoint
 from ..storage.checkpoint import Saved
 from .reader import Decoded, Reader, Reading, molecules_of
 
 BATCH = 512
+PART = 256
+"""Latents that a thread decodes at a time."""
+
 REFINE_RATE = 0.05
 
 Latents = NDArray[np.float32]
@@ -158,59 +162,58 @@ class Codec:
             raise UsageError(f"the noise level must lie between 0 and {highest:g}, not {level:g}")
 
     def decode(self, z: ArrayLike) -> list[str]:
-        """Canonical SMILES that each latent ``(B, Z)`` decodes to; empty without atoms."""
-        return [one.smiles for one in self.molecules(z)]
-
-    def molecules(self, z: ArrayLike) -> list[Decoded]:
-        """The molecule that greedy decoding writes for each latent ``(B, Z)``."""
+        """Canonical SMILES that greedy decoding writes for each latent ``(B, Z)``; empty without
+        atoms."""
         latents = self.check_latents(z)
-        decoded: list[Decoded] = []
-        for part in torch.split(latents, BATCH):
+
+        def write(part: Tensor) -> list[Decoded]:
             written = decoding.write(self.model, self.vocabulary, part)
-            decoded += molecules_of(written.molecules(), self.vocabulary)
-        return decoded
+            return molecules_of(written.molecules(), self.vocabulary)
+
+        with Threads(self.model.device, len(latents)) as threads:
+            parts = threads.map(write, torch.split(latents, PART))
+        return [one.smiles for part in parts for one in part]
 
     def log_likelihood(
-        self, smiles: Sequence[str], samples: int = 64, seed: int = 0
+        self, readings: Sequence[Reading], samples: int = 64, seed: int = 0
     ) -> NDArray[np.float64]:
         """log p(x) of molecules in nats, ``(B,)``: exact at level 0 of a model with levels, else
         from below.
 
         Then it is estimated by importance sampling: the average, over ``samples`` draws z from
         q(z|x), of p(x|z) p(z) / q(z|x) (IWAE, Burda et al. 2015)."""
-        return self.log_likelihood_of(self.read(smiles), samples, seed)
-
-    @torch.no_grad()
-    def log_likelihood_of(
-        self, readings: Sequence[Reading], samples: int = 64, seed: int = 0
-    ) -> NDArray[np.float64]:
-        """:meth:`log_likelihood` of molecules that have been read."""
         if samples < 1:
             raise UsageError(f"`samples` (={samples}) must be at least 1")
-        values = np.empty(len(readings))
         generator = torch.Generator().manual_seed(seed)
-        for packed, rows in self.batches(readings):
-            q = self.model.encode(packed)
+
+        def log_p(packed: Packed) -> Tensor:
             if self.levels:
-                exact = self.model.log_likelihood(packed, torch.zeros_like(q.mean), 0.0)
-                values[rows] = exact.double().cpu().numpy()
-                continue
-            weights = []
+                nowhere = torch.zeros(packed.sizes[0], self.latent, device=self.model.device)
+                return self.model.log_likelihood(packed, nowhere, 0.0)
+            q, weights = self.model.encode(packed), []
             for _ in range(samples):
                 z = q.draw(standard_normal(tuple(q.mean.shape), generator).to(q.mean.device))
                 likelihood = self.model.log_likelihood(packed, z)
                 weights.append(likelihood + prior_log_density(z) - q.log_density(z))
-            total = torch.stack(weights).double().logsumexp(0) - math.log(samples)
-            values[rows] = total.cpu().numpy()
-        return values
+            return torch.stack(weights).double().logsumexp(0) - math.log(samples)
+
+        return self._of_each(readings, log_p)
+
+    def reconstruction(self, readings: Sequence[Reading]) -> NDArray[np.float64]:
+        """log p(x|z) of molecules in nats, ``(B,)``, z the mean of their own posterior."""
+        model = self.model
+        return self._of_each(
+            readings, lambda packed: model.log_likelihood(packed, model.encode(packed).mean)
+        )
 
     @torch.no_grad()
-    def reconstruction_of(self, readings: Sequence[Reading]) -> NDArray[np.float64]:
-        """log p(x|z) of molecules in nats, ``(B,)``, z the mean of their own posterior."""
+    def _of_each(
+        self, readings: Sequence[Reading], measure: Callable[[Packed], Tensor]
+    ) -> NDArray[np.float64]:
+        """A number for each molecule, ``(B,)``, measured in batches."""
         values = np.empty(len(readings))
         for packed, rows in self.batches(readings):
-            own = self.model.log_likelihood(packed, self.model.encode(packed).mean)
-            values[rows] = own.double().cpu().numpy()
+            values[rows] = measure(packed).double().cpu().numpy()
         return values
 
 

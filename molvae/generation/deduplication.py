@@ -36,8 +36,6 @@ PER_THREAD = 128 << 20
 ROWS = 1 << 18
 """Rows of a row group of parquet."""
 
-FORMATS = ("parquet", "csv")
-
 
 @dataclass(frozen=True)
 class Settings:

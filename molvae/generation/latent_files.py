@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from ..datasets.text_files import Lines, row_writer
 from ..errors import InputError, UsageError
+from ..runtime.process_pool import chunked
 from .deduplication import arrow
 
 FORMATS = ("npz", "csv", "parquet")
@@ -76,18 +77,13 @@ def format_of(path: str) -> str:
     return ending
 
 
-def write_latents(handle: BinaryIO, table: Latents, format: str) -> None:
-    """Write latent vectors as arrays id, smiles and z (npz) or columns id, smiles, z1, z2, …"""
-    with latent_writer(handle, table.z.shape[1], format) as write:
-        write(table)
-
-
 @contextmanager
 def latent_writer(
     handle: BinaryIO, width: int, format: str
 ) -> Iterator[Callable[[Latents], object]]:
-    """Yield the function that writes some rows of ``width`` dimensions; memory does not grow with
-    their number. The file is whole at the end.
+    """Yield the function that writes some rows of ``width`` dimensions as arrays id, smiles and z
+    (npz) or columns id, smiles, z1, z2, …; memory does not grow with their number. The file is
+    whole at the end.
     """
     names = ["id", "smiles", *(f"z{i}" for i in range(1, 1 + width))]
     if format == "npz":
@@ -163,19 +159,9 @@ class _Spool:
             yield file
 
 
-def read_latents(path: str) -> Latents:
-    """All latent vectors of a file, see :func:`latent_parts`."""
-    parts = list(latent_parts(path, PART))
-    return Latents(
-        [number for part in parts for number in part.ids],
-        [smiles for part in parts for smiles in part.smiles],
-        np.concatenate([part.z for part in parts]),
-    )
-
-
 def latent_parts(path: str, size: int) -> Iterator[Latents]:
     """Latent vectors, ``size`` rows at a time and at least one part, from a file of
-    :func:`write_latents` or any table whose columns z1, z2, … hold them; ``-`` is standard input.
+    :func:`latent_writer` or any table whose columns z1, z2, … hold them; ``-`` is standard input.
 
     A CSV is read as it comes, and may have no end. gzip is recognised by its first bytes, not by
     name. Raises InputError naming the row and column of what is not a number, and for a file that
@@ -211,15 +197,12 @@ def _parts_of_csv(lines: Lines, size: int) -> Iterator[Latents]:
     header = next(table, None)
     if header is None:
         raise InputError(f"{lines.name}: is empty")
-    rows: list[list[str]] = []
     done = 0
-    for row in table:
-        rows.append(row)
-        if len(rows) == size:
-            yield from_rows(lines.name, header, rows, done)
-            done, rows = done + size, []
-    if rows or not done:
+    for rows in chunked(table, size):
         yield from_rows(lines.name, header, rows, done)
+        done += len(rows)
+    if not done:
+        yield from_rows(lines.name, header, [])
 
 
 def check_size(path: str, size: int, limit: int) -> None:

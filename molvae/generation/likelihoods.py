@@ -25,7 +25,7 @@ def likelihoods(codec: Codec, readings: Sequence[Reading], seed: int = 0) -> lis
     if not readings:
         return []
     written = [one.smiles for one in rebuild(codec, codec.encode_readings(readings))]
-    numbers = codec.log_likelihood_of(readings, seed=seed), codec.reconstruction_of(readings)
+    numbers = codec.log_likelihood(readings, seed=seed), codec.reconstruction(readings)
     rows = zip(readings, *(values.tolist() for values in numbers), written, strict=True)
     return [
         Likelihood(reading.smiles, log_p, own, reading.smiles == smiles)

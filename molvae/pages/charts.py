@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -81,17 +81,6 @@ def bin_edges(values: Floats, count: int) -> Floats:
     return np.linspace(first, last, bins + 1)
 
 
-def curves(series: Sequence[Series], x_name: str, y_name: str, log: bool = False) -> Markup:
-    """Curves over one another, with axes; a gap where a value is missing. A kind of dots is drawn
-    as points. ``log`` makes steps up the y axis factors, and a value that is not positive a gap."""
-    return _plot(series, x_name, y_name, _line, log)
-
-
-def points(series: Sequence[Series], x_name: str, y_name: str) -> Markup:
-    """Points over one another, the first at the bottom, with axes."""
-    return _plot(series, x_name, y_name, _dots)
-
-
 def grid(charts: Sequence[Markup]) -> Markup:
     """Charts side by side, as many as fit the width."""
     return Markup('<div class="charts">{}</div>').format(Markup("").join(charts))
@@ -127,13 +116,11 @@ def _logarithm(value: float) -> float:
     return math.log10(value) if value > 0 else math.nan
 
 
-def _plot(
-    series: Sequence[Series],
-    x_name: str,
-    y_name: str,
-    mark: Callable[[Series, Sequence[tuple[float, float]]], tuple[str, str]],
-    log: bool = False,
-) -> Markup:
+def curves(series: Sequence[Series], x_name: str, y_name: str, log: bool = False) -> Markup:
+    """Curves over one another, the first at the bottom, with axes; a gap where a value is missing.
+
+    A kind of dots is drawn as points. ``log`` makes steps up the y axis factors, and a value that
+    is not positive a gap."""
     if log:
         series = [one._replace(y=[_logarithm(value) for value in one.y]) for one in series]
     xs, ys = (
@@ -164,7 +151,7 @@ def _plot(
     for one in series:
         spots = [place(x, y) for x, y in zip(one.x, one.y, strict=True)]
         alone = sum(math.isfinite(y) for y in one.y) == 1
-        kind, d = _dots(one, spots) if alone or "dots" in one.kind else mark(one, spots)
+        kind, d = _dots(one, spots) if alone or "dots" in one.kind else _line(one, spots)
         parts.append(f'<path class="{kind}" d="{d}"/>')
     parts.append(_text(WIDTH - RIGHT, HEIGHT - 6, "end", x_name))
     keys = Markup("").join(

@@ -4,37 +4,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from markupsafe import Markup
 
 from ..chem.molecule import parse
 from ..errors import MoleculeError
-from ..evaluation.estimates import number
+from ..evaluation.estimates import (
+    BY_LEVEL,
+    LOCALITY,
+    PAIRS,
+    RADIUS,
+    Section,
+    figure_section,
+    latent_sections,
+    number,
+)
 from ..evaluation.published import FLOOR, PUBLISHED, SAMPLES, TEST_SIZE
 from ..evaluation.sample_report import REFERENCE
 from .charts import Series, curves
 from .page import render
 from .structures import Strip, strips_of, structures
 
-Figures = Mapping[str, Mapping[str, Any]]
-
 EXACT = "exact, greedy from the mean"
 FCD = "FCD/Test"
 
 EACH = 9
 """Molecules that are drawn of the samples, and of those beside them."""
-
-
-class Section(NamedTuple):
-    """A heading, a table of text with its header, words below it, and charts."""
-
-    heading: str
-    header: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    notes: Sequence[str] = ()
-    charts: Sequence[Markup] = ()
 
 
 def evaluation_report(
@@ -48,15 +45,17 @@ def evaluation_report(
     Some random molecules of ``sets``, SMILES by the name of each set, are drawn side by side."""
     samples = report["samples"]
     sizes = ", ".join(f"{name} {size:,}" for name, size in samples["sizes"].items())
-    sections = [
-        figure_section("Samples", samples["rows"], [f"molecules: {sizes}", *samples["remarks"]])
-    ]
+    remarks = [f"molecules: {sizes}", *samples["remarks"]]
+    sections = [(figure_section("Samples", samples["rows"], remarks), list[Markup]())]
     verdict = ""
-    if "latent_space" in report:
-        space = report["latent_space"]
+    if space := report.get("latent_space"):
         verdict = space["verdict"]
-        among = published_section(report)
-        sections += [*([among] if among else []), *latent_sections(space)]
+        charts = {
+            LOCALITY: locality_charts(space["locality"]),
+            BY_LEVEL: level_charts(space["by_noise_level"]),
+        }
+        sections += published_section(report)
+        sections += [(one, charts.get(one.heading, [])) for one in latent_sections(space)]
     return render(
         "figures.html",
         title=title,
@@ -101,13 +100,13 @@ def exact_share(report: Mapping[str, Any]) -> float:
     return next((_value(group[EXACT]) for group in groups if EXACT in group), float("nan"))
 
 
-def published_section(report: Mapping[str, Any]) -> Section | None:
-    """FCD against reconstruction among what is published; None for any other test set than that of
-    MOSES, which is known by its size, and where a figure is missing."""
+def published_section(report: Mapping[str, Any]) -> list[tuple[Section, list[Markup]]]:
+    """FCD against reconstruction among what is published; nothing for any other test set than
+    that of MOSES, which is known by its size, and where a figure is missing."""
     samples, exact = report["samples"], exact_share(report)
     own = {name: _value(row[FCD]) for name, row in samples["rows"].items() if FCD in row}
     if samples["sizes"]["test"] != TEST_SIZE or not math.isfinite(exact + own["samples"]):
-        return None
+        return []
     both = [one for one in PUBLISHED if one.exact is not None]
     ends = [min(one.exact or 1.0 for one in both), 1.0]
     others = [one for one in PUBLISHED if one.exact is None]
@@ -137,77 +136,29 @@ def published_section(report: Mapping[str, Any]) -> Section | None:
     chart = curves(series, "exact reconstruction, share", f"{FCD}, log scale", log=True)
     header = ("", "rebuilt exactly, %", FCD)
     heading = "Among published models, on the test set of MOSES"
-    return Section(heading, header, rows, notes, [chart])
+    return [(Section(heading, header, rows, notes), [chart])]
 
 
-def latent_sections(space: Mapping[str, Any]) -> list[Section]:
-    """Sections of a latent space: its figures by group, locality, noise levels."""
-    remarks = [f"{count:,} could not be read: {why}" for why, count in space["unreadable"].items()]
-    seen = space["in_training_data"]
-    if seen:
-        remarks.append(f"{seen:,} were in the training data, and are not held out")
-    sections = [
-        figure_section(heading, {"value": figures}, remarks if not place else [])
-        for place, (heading, figures) in enumerate(space["figures"].items())
-    ]
-    if space["locality"]["radii"]:
-        sections.append(locality_section(space["locality"]))
-    if space["by_noise_level"]:
-        sections.append(level_section(space["by_noise_level"]))
-    return sections
-
-
-def locality_section(found: Mapping[str, Any]) -> Section:
+def locality_charts(found: Mapping[str, Any]) -> list[Markup]:
     """Similarity of molecules to the seed whose latent theirs is near, by distance."""
-    radii, chance = found["radii"], found["random_pairs"]
+    radii = found["radii"]
     x = [one["radius"] for one in radii]
     series = [
-        Series("pairs of different molecules", x, [_value(chance)] * len(x), "faint"),
+        Series(PAIRS, x, [_value(found["random_pairs"])] * len(x), "faint"),
         Series("unchanged", x, [_value(one["unchanged"]) for one in radii], "second"),
         Series("Tanimoto to the seed", x, [_value(one["similarity"]) for one in radii], "first"),
     ]
-    names = ("similarity", "unchanged")
-    rows = [
-        [f"{one['radius']:g}", *(number(one[name]["value"]) for name in names)] for one in radii
-    ]
-    rows.append(["pairs of different molecules", number(chance["value"]), ""])
-    radius = "radius, prior standard deviations"
-    chart = curves(series, radius, "similarity and share")
-    header = (radius, "Tanimoto to the seed", "unchanged")
-    return Section("Locality", header, rows, (), [chart])
+    return [curves(series, RADIUS, "similarity and share")]
 
 
-def level_section(levels: Sequence[Mapping[str, Any]]) -> Section:
-    """Figures at each noise level."""
-    names = [name for name in levels[0] if name != "level"]
+def level_charts(levels: Sequence[Mapping[str, Any]]) -> list[Markup]:
+    """Figures against the noise level."""
     x = [one["level"] for one in levels]
-    charts = [
+    return [
         curves([Series("", x, [_value(one[name]) for one in levels])], "noise level a", name)
-        for name in names
+        for name in (levels[0] if levels else ())
+        if name != "level"
     ]
-    rows = [
-        [f"{one['level']:.3g}", *(number(one[name]["value"]) for name in names)] for one in levels
-    ]
-    return Section("By noise level", ("level", *names), rows, (), charts)
-
-
-def figure_section(heading: str, rows: Mapping[str, Figures], notes: Sequence[str]) -> Section:
-    """A section with a line for each figure, and a column for each row of figures."""
-    names = dict.fromkeys(name for figures in rows.values() for name in figures)
-    (first, figures), *_ = rows.items()
-    lines = []
-    for name in names:
-        cells = [number(row[name]["value"]) if name in row else "" for row in rows.values()]
-        own = figures.get(name, {})
-        low, high = own.get("low"), own.get("high")
-        bounds = "" if low is None else f"{number(low)} to {number(high)}"
-        lines.append([name, *cells, bounds, f"{own['n']:,}" if own else ""])
-    said: dict[str, list[str]] = {}
-    for name, figure in figures.items():
-        if figure.get("note"):
-            said.setdefault(figure["note"], []).append(name)
-    words = [f"{', '.join(some)}: {note}" for note, some in said.items()]
-    return Section(heading, ("", *rows, f"95 % of {first}", "n"), lines, [*notes, *words])
 
 
 def _value(figure: Mapping[str, Any]) -> float:

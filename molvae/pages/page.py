@@ -25,6 +25,11 @@ from ..storage import pretrained
 
 HERE = Path(__file__).parent
 
+DRAWER = ("vendor/smiles-drawer.min.js", "drawn.js")
+"""Scripts that draw molecules in the browser."""
+
+DRAWING = "SmilesDrawer 2.4.1, MIT licence"
+
 
 def render(
     template: str,
@@ -35,6 +40,7 @@ def render(
     styles: Sequence[str] = (),
     scripts: Sequence[str] = (),
     connect: str = "'none'",
+    drawing: bool = False,
     **values: Any,
 ) -> str:
     """The page that a template of this package makes of ``values``.
@@ -42,14 +48,18 @@ def render(
     ``facts`` are lines at its foot. Each item of ``data`` becomes JSON in an element with its name
     as id; NaN is refused with ValueError, use None. ``styles`` and ``scripts`` are files of this
     package, after those of every page. ``connect`` names the hosts that scripts may ask:
-    ``'self'`` for a page with a server."""
+    ``'self'`` for a page with a server. With ``drawing`` the browser draws molecules too."""
+    facts, data = dict(facts or {}), dict(data or {})
+    if drawing:
+        scripts = (*DRAWER, *scripts)
+        facts["drawing"], data["licence"] = DRAWING, asset("vendor/smiles-drawer.LICENSE.md")
     page_styles = [asset(name) for name in ("style.css", *styles)]
     page_scripts = [asset(name) for name in scripts]
     theme = asset("theme.js")
     return environment().get_template(template).render(
         title=title,
-        facts=facts or {},
-        data=data or {},
+        facts=facts,
+        data=data,
         styles=page_styles,
         theme=theme,
         scripts=page_scripts,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
@@ -13,6 +13,9 @@ from .charts import Series, curves, grid
 from .structures import strip
 from .table_report import Rows, table_report
 
+if TYPE_CHECKING:
+    from ..generation.interpolation import Point
+
 ALONG = ("qed", "sa", "logp", "molwt")
 """Properties that are drawn along a single path."""
 
@@ -20,18 +23,7 @@ CHARTS = 12
 """Paths whose similarities are drawn."""
 
 
-class Stop(NamedTuple):
-    """A molecule of a path, its similarities to the start, to the end and to the one before, and
-    whether the model reproduces it (yes, no, or nothing for one between)."""
-
-    smiles: str
-    to_start: float
-    to_end: float
-    to_previous: float
-    reproduced: str
-
-
-def path_report(paths: Mapping[str, Sequence[Stop]], title: str, facts: Mapping[str, str]) -> str:
+def path_report(paths: Mapping[str, Sequence[Point]], title: str, facts: Mapping[str, str]) -> str:
     """A page of paths by their names; neighbours that are one molecule are drawn once."""
     charts: list[Markup] = []
     cells, pictures = [], []
@@ -47,7 +39,7 @@ def path_report(paths: Mapping[str, Sequence[Stop]], title: str, facts: Mapping[
         pictures += strip([stops[place].smiles for place in shown])
         for place in shown:
             stop = stops[place]
-            similar = (f"{one:.4f}" for one in (stop.to_start, stop.to_end, stop.to_previous))
+            similar = (f"{one:.4f}" for one in stop[3:6])
             cells.append([stop.smiles, str(place), *similar, stop.reproduced, name])
     columns = ["smiles", "step", "to start", "to end", "to previous", "reproduced", "path"]
     if len(paths) == 1:
@@ -58,12 +50,12 @@ def path_report(paths: Mapping[str, Sequence[Stop]], title: str, facts: Mapping[
     return table_report(rows, title, facts, pictures=pictures, below=grid(charts))
 
 
-def _similarities(stops: Sequence[Stop], name: str) -> Markup:
+def _similarities(stops: Sequence[Point], name: str) -> Markup:
     steps = range(len(stops))
     series = [
-        Series("to the one before", steps, [one.to_previous for one in stops], "faint"),
-        Series("to the start", steps, [one.to_start for one in stops], "first"),
-        Series("to the end", steps, [one.to_end for one in stops], "second"),
+        Series("to the one before", steps, [one.tanimoto_previous for one in stops], "faint"),
+        Series("to the start", steps, [one.tanimoto_start for one in stops], "first"),
+        Series("to the end", steps, [one.tanimoto_end for one in stops], "second"),
     ]
     return curves(series, "step", f"{name} Tanimoto similarity".strip())
 

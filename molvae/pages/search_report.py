@@ -9,7 +9,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from .charts import Series, curves, grid, points
+from .charts import Series, curves, grid
 from .structures import Strip, strip, strips_of
 from .table_report import Rows, shown, table_report
 
@@ -156,7 +156,12 @@ def _front(scoring: Scoring, first: int, second: int) -> Markup:
     values, front = scoring.values, scoring.front
     few = slice(None, None, -(-len(values) // MOST_DOTS))
     series = [
-        Series("scored", values[few, first].tolist(), values[few, second].tolist(), "faint"),
-        Series("Pareto front", values[front, first].tolist(), values[front, second].tolist()),
+        Series("scored", values[few, first].tolist(), values[few, second].tolist(), "dots faint"),
+        Series(
+            "Pareto front",
+            values[front, first].tolist(),
+            values[front, second].tolist(),
+            "dots first",
+        ),
     ]
-    return points(series, scoring.names[first], scoring.names[second])
+    return curves(series, scoring.names[first], scoring.names[second])

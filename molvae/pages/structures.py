@@ -44,9 +44,7 @@ CLASSES = {
 NUMBER = re.compile(r"-?\d+\.?\d*")
 
 
-def structures(
-    smiles: Sequence[str], leads: Sequence[str] = (), size: tuple[int, int] = SIZE
-) -> list[Markup | None]:
+def structures(smiles: Sequence[str], leads: Sequence[str] = ()) -> list[Markup | None]:
     """An ``<svg>`` of each molecule, None where it cannot be drawn.
 
     ``leads``, if any, are one each: a molecule is laid over its lead, and the atoms that the lead
@@ -57,22 +55,21 @@ def structures(
         first = {lead: laid_out(lead) for lead in dict.fromkeys(leads)}
         for place, (mol, lead) in enumerate(zip(mols, leads, strict=True)):
             before = first[lead]
-            core = lay_over(mol, before) if mol is not None and before is not None else None
-            if mol is not None and core is not None:
-                marked[place] = tuple(set(range(mol.GetNumAtoms())) - set(core))
+            if mol is None or before is None or (core := lay_over(mol, before)) is None:
+                continue
+            marked[place] = tuple(set(range(mol.GetNumAtoms())) - set(core))
     else:
         lay_over_scaffolds(mols, smiles)
     return [
-        None if mol is None else svg_of(mol, atoms, size)
-        for mol, atoms in zip(mols, marked, strict=True)
+        None if mol is None else svg_of(mol, atoms) for mol, atoms in zip(mols, marked, strict=True)
     ]
 
 
-def strip(smiles: Sequence[str], size: tuple[int, int] = SIZE) -> list[Markup | None]:
+def strip(smiles: Sequence[str]) -> list[Markup | None]:
     """An ``<svg>`` of each molecule of a path, laid over the one before it; what it has besides the
     core that they share is marked."""
-    cells: tuple[Cell, ...] = draw_strip(smiles, size=size).cells
-    return [None if cell.mol is None else svg_of(cell.mol, cell.marked, size) for cell in cells]
+    cells: tuple[Cell, ...] = draw_strip(smiles, size=SIZE).cells
+    return [None if cell.mol is None else svg_of(cell.mol, cell.marked) for cell in cells]
 
 
 class Strip(NamedTuple):
@@ -90,14 +87,12 @@ def strips_of(
     return Markup(template.render(strips=strips, heading=heading, words=words, chain=chain))
 
 
-def svg_of(
-    mol: Chem.Mol, marked: Sequence[int] = (), size: tuple[int, int] = SIZE, bond: float = BOND
-) -> Markup:
+def svg_of(mol: Chem.Mol, marked: Sequence[int]) -> Markup:
     """A molecule that is laid out, as an ``<svg>`` of class ``mol``, some atoms marked."""
-    drawer = rdMolDraw2D.MolDraw2DSVG(*size)
+    drawer = rdMolDraw2D.MolDraw2DSVG(*SIZE)
     options: Any = drawer.drawOptions()
     options.prepareMolsBeforeDrawing = False
-    options.fixedBondLength = bond / BOND_UNITS
+    options.fixedBondLength = BOND / BOND_UNITS
     options.padding = 0.04
     options.minFontSize, options.maxFontSize = 9, 15
     options.bondLineWidth = 1
@@ -109,14 +104,14 @@ def svg_of(
     paths = _paths(str(drawer.GetDrawingText()))
     if marked:
         paths = _marks(mol, places) + paths
-    return Markup(f'<svg class="mol" viewBox="0 0 {size[0]} {size[1]}">{paths}</svg>')
+    return Markup(f'<svg class="mol" viewBox="0 0 {SIZE[0]} {SIZE[1]}">{paths}</svg>')
 
 
 def _paths(drawing: str) -> str:
     """The paths of a drawing by RDKit, those of one colour joined in one."""
     joined: dict[tuple[str, bool], list[str]] = {}
     for element in ElementTree.fromstring(drawing).iter("{http://www.w3.org/2000/svg}path"):
-        style = dict(part.split(":") for part in _style_of(element).split(";") if part)
+        style = dict(part.split(":") for part in element.get("style", "").split(";") if part)
         filled = style.get("fill", element.get("fill", "none")) != "none"
         colour = style.get("fill" if filled else "stroke", element.get("fill", "#000000"))
         kind = CLASSES.get(int(colour[1:], 16), "")
@@ -125,10 +120,6 @@ def _paths(drawing: str) -> str:
         f'<path class="{" ".join(filter(None, (kind, "f" if filled else "")))}" d="{"".join(d)}"/>'
         for (kind, filled), d in joined.items()
     ).replace(' class=""', "")
-
-
-def _style_of(element: Any) -> str:
-    return str(element.get("style", ""))
 
 
 def _short(d: str) -> str:

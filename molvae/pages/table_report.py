@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from .charts import histogram
-from .page import asset, render
+from .page import render
 from .structures import structures
 
 DRAWN = 500
@@ -28,9 +28,6 @@ NARROW = 10
 """Characters of a name and value that fit into half a card."""
 
 EMPTY = Markup("")
-
-DRAWING = {"drawing": "SmilesDrawer 2.4.1, MIT licence"}
-"""Fact of a page whose molecules are drawn in the browser."""
 
 
 @dataclass(frozen=True)
@@ -103,14 +100,14 @@ def table_report(
             "smiles": None if drawn else rows.smiles,
         }
     }
-    drawer = [] if drawn else drawer_of(data)
     return render(
         "report.html",
         title=title,
-        facts=facts if drawn else {**facts, **DRAWING},
+        facts=facts,
         data=data,
         styles=["report.css"],
-        scripts=[*drawer, "report.js"],
+        scripts=["report.js"],
+        drawing=not drawn,
         columns=columns,
         cards=cards_of(rows, columns, pictures),
         drawn=drawn,
@@ -119,12 +116,6 @@ def table_report(
         above=above,
         below=below,
     )
-
-
-def drawer_of(data: dict[str, Any]) -> list[str]:
-    """Scripts that draw molecules in the browser; their licence is added to the page's data."""
-    data["licence"] = asset("vendor/smiles-drawer.LICENSE.md")
-    return ["vendor/smiles-drawer.min.js", "drawn.js"]
 
 
 def columns_of(rows: Rows, reference: Mapping[str, Sequence[float]]) -> list[Column]:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from ..evaluation.estimates import Section
 from .charts import Series, curves
-from .evaluation_report import Section
 from .page import foot, render, save_page
 
 PAGE = "training.html"
@@ -65,7 +65,7 @@ def training_report(rows: Sequence[Mapping[str, str]], title: str, facts: Mappin
         lead=lead,
         pictures="",
         charts=[chart for chart in charts if chart],
-        sections=[section],
+        sections=[(section, ())],
     )
 
 

@@ -37,14 +37,14 @@ def test_an_absent_figure_says_why() -> None:
 
 @given(n=st.integers(1, 10_000), part=st.floats(0, 1))
 def test_the_interval_of_a_share_stays_within_0_and_1(n: int, part: float) -> None:
-    figure = share(round(part * n), n, interval=True)
+    figure = share(round(part * n), n)
     assert figure.low is not None
     assert figure.high is not None
     assert 0 <= figure.low <= figure.value <= figure.high <= 1
 
 
 def test_all_of_a_thousand_is_not_certain() -> None:
-    assert share(1000, 1000, interval=True).low == pytest.approx(0.99617, abs=1e-4)
+    assert share(1000, 1000).low == pytest.approx(0.99617, abs=1e-4)
 
 
 def test_the_bootstrap_interval_has_the_width_of_the_normal_one() -> None:

@@ -62,7 +62,7 @@ def test_every_gap_of_a_lead_is_tried() -> None:
 def test_none_is_stranger_than_the_lead(memorised: Any, few: list[str]) -> None:
     codec = Codec.load(str(pretrained.find("moses")))
     lead, *others = codec.read(["CC(=O)Nc1ccc(O)cc1", "CC(=O)Nc1ccc(N)cc1", "NC=NC=NC=NC=N"])
-    likely = codec.log_likelihood_of([lead, *others])
+    likely = codec.log_likelihood([lead, *others])
     atoms = [Chem.MolFromSmiles(one.smiles).GetNumHeavyAtoms() for one in (lead, *others)]
     assert likely[1] / atoms[1] > likely[0] / atoms[0] > likely[2] / atoms[2]
     asked = [one.smiles for one in others]

@@ -21,7 +21,7 @@ from hypothesis.extra import numpy as arrays
 
 from molvae.errors import InputError, UsageError
 from molvae.generation import latent_files as latents_module
-from molvae.generation.latent_files import FORMATS, Latents, format_of, read_latents, write_latents
+from molvae.generation.latent_files import FORMATS, Latents, format_of, latent_parts, latent_writer
 
 
 def skip_without(format: str) -> None:
@@ -38,7 +38,13 @@ def read(ending: str, content: bytes) -> Latents:
     with TemporaryDirectory() as folder:
         path = Path(folder) / f"latents.{ending}"
         path.write_bytes(content)
-        return read_latents(str(path))
+        (whole,) = latent_parts(str(path), 1 << 30)
+        return whole
+
+
+def write_latents(handle: io.BytesIO, latents: Latents, format: str) -> None:
+    with latent_writer(handle, latents.z.shape[1], format) as write:
+        write(latents)
 
 
 def through(format: str, latents: Latents) -> Latents:

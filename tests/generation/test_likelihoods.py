@@ -15,7 +15,7 @@ def test_each_molecule_has_its_own_numbers(memorised: Any, few: list[str]) -> No
     found = likelihoods(memorised, readings)
     assert [one.smiles for one in found] == few
     assert all(one.rebuilt for one in found)
-    expected = memorised.log_likelihood(few)
+    expected = memorised.log_likelihood(memorised.read(few))
     np.testing.assert_allclose([one.log_p for one in found], expected, rtol=1e-6)
     assert all(one.log_p < one.reconstruction < 0 for one in found)
     backwards = likelihoods(memorised, readings[::-1])[::-1]

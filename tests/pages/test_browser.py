@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from molvae.generation.interpolation import Point
 from molvae.optimisation.search import Call
 from molvae.pages.page import save_page
-from molvae.pages.path_report import Stop, path_report
+from molvae.pages.path_report import path_report
 from molvae.pages.search_report import Scoring, search_report
 from molvae.pages.table_report import DRAWN, Rows, table_report
 from molvae.pages.training_report import training_report
@@ -164,7 +165,10 @@ def test_ancestors_are_seen_without_script(opened: Any) -> None:
     assert page.locator("main img").count() == 0
 
 
-PATH = [Stop("CC(=O)Nc1ccc(O)cc1", 1, 0.2, 1, "yes"), Stop("CC(=O)Nc1ccc(Br)cc1", 0.6, 1, 1, "no")]
+PATH = [
+    Point(0, 0.0, "CC(=O)Nc1ccc(O)cc1", 1, 0.2, 1, "yes"),
+    Point(1, 1.0, "CC(=O)Nc1ccc(Br)cc1", 0.6, 1, 1, "no"),
+]
 TRAINING = [dict.fromkeys(COLUMNS, "1.5") | {"step": "3", "best": "1"}]
 ROWS = Rows(["smiles", HOSTILE[1]], [["CCO", "0.4"]], 0)
 CALLS = [Call(0, "CCO", (0.4,), "prior", "ok"), Call(1, "CCN", (0.5,), "near", "ok", ("CCO",))]

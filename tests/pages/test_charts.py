@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 
-from molvae.pages.charts import BINS, Series, bin_edges, curves, histogram, points, ticks
+from molvae.pages.charts import BINS, Series, bin_edges, curves, histogram, ticks
 
 
 def test_whole_numbers_have_a_bar_each() -> None:
@@ -44,7 +44,7 @@ def test_a_missing_value_is_a_gap_and_a_lone_one_a_dot() -> None:
 
 
 def test_points_lie_where_their_values_say() -> None:
-    chart = points([Series("a", [0.0, 10.0, 5.0], [0.0, 1.0, 0.5])], "x", "y")
+    chart = curves([Series("a", [0.0, 10.0, 5.0], [0.0, 1.0, 0.5], "dots first")], "x", "y")
     (d,) = re.findall(r'class="dots first" d="([^"]*)"', chart)
     (x0, y0), (x1, y1), (x2, y2) = (
         map(float, one) for one in re.findall(r"M([\d.]+),([\d.]+)h0", d)

@@ -44,7 +44,7 @@ def text_of(page: str) -> str:
 def test_figures_notes_and_remarks_are_there() -> None:
     page = evaluation_report({"samples": SAMPLES_TABLE}, "Samples of mine", {"seed": "3"})
     text = text_of(page)
-    assert "valid 0.2500 1.0000 0.2000 to 0.3000 1,000" in text
+    assert "valid 0.2500 0.2000 to 0.3000 1,000 1.0000 50" in text
     assert "novel - 0" in text
     for words in ("novel: no <b>file</b> was given", "drawn at noise level 0.21", "test 200"):
         assert words in text
@@ -54,14 +54,18 @@ def test_figures_notes_and_remarks_are_there() -> None:
 def test_a_latent_space_has_curves_and_a_verdict() -> None:
     page = evaluation_report({"samples": SAMPLES_TABLE, "latent_space": SPACE}, "a", {})
     text = text_of(page)
-    for words in ("The latent space is in use.", "3 could not be read", "7 were in the training"):
+    for words in (
+        "The latent space is in use.",
+        "3 could not be read",
+        "7 of them were in the model's training",
+    ):
         assert words in text
     assert page.count("<figure>") == 2
     assert re.findall(r"<h2>([^<]*)", page) == [
         "Samples",
         "Reconstruction",
         "Locality",
-        "By noise level",
+        "By noise level; all else is at the highest",
     ]
 
 

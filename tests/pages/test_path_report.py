@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 
-from molvae.pages.path_report import Stop, path_report
+from molvae.generation.interpolation import Point
+from molvae.pages.path_report import path_report
 
 FIRST = "CC(=O)Nc1ccc(O)cc1"
 STOPS = [
-    Stop(FIRST, 1.0, 0.2, 1.0, "yes"),
-    Stop(FIRST, 1.0, 0.2, 1.0, ""),
-    Stop("CC(=O)Nc1ccc(Br)cc1", 0.64, 0.3, 0.64, ""),
-    Stop("CC(C)Cc1ccc(C(C)C(=O)O)cc1", 0.2, 1.0, 0.3, "no"),
+    Point(0, 0.0, FIRST, 1.0, 0.2, 1.0, "yes"),
+    Point(1, 0.3, FIRST, 1.0, 0.2, 1.0, ""),
+    Point(2, 0.7, "CC(=O)Nc1ccc(Br)cc1", 0.64, 0.3, 0.64, ""),
+    Point(3, 1.0, "CC(C)Cc1ccc(C(C)C(=O)O)cc1", 0.2, 1.0, 0.3, "no"),
 ]
 
 

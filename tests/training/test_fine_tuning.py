@@ -131,7 +131,9 @@ def test_old_molecules_keep_their_likelihoods(
     before, after = Codec(saved), as_model(state, saved, mine)
     some = molecules[::6]
     assert np.array_equal(before.encode(some), after.encode(some))
-    change = after.log_likelihood(some, samples=4) - before.log_likelihood(some, samples=4)
+    change = after.log_likelihood(after.read(some), samples=4) - before.log_likelihood(
+        before.read(some), samples=4
+    )
     assert np.abs(change).max() < 1e-3
     z = before.encode(some)
     assert before.decode(z) == after.decode(z)
@@ -148,8 +150,8 @@ def test_a_finer_environment_table_changes_no_likelihood(
     state = fine_tuning.begin(saved, tiny_dataset, config, CPU)
     before, after = Codec(saved), Codec(replace(saved, model=state.average, config=config))
     assert np.array_equal(
-        before.log_likelihood(molecules[::6], samples=4),
-        after.log_likelihood(molecules[::6], samples=4),
+        before.log_likelihood(before.read(molecules[::6]), samples=4),
+        after.log_likelihood(after.read(molecules[::6]), samples=4),
     )
     for _ in itertools.islice(loop.train(state, tiny_dataset), 1):
         pass
