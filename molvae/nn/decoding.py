@@ -58,9 +58,9 @@ def write(
     ``vocabulary`` is the model's. Temperature 0, or less than :data:`COLDEST`,
     takes the likeliest symbol at every step; otherwise one is drawn from the logits divided by the
     temperature, by noise that depends on the ``seed`` and on the molecule's number alone; ``first``
-    is the number of the first. ``given`` (B, S) holds ids that molecules begin with, none of them
-    the end, and -1 from where each goes on by itself. A molecule cannot end before it has an atom;
-    one that reaches the model's ``max_steps`` is ended there.
+    is the number of the first. ``given`` (B, S) holds ids that molecules have in their places, none
+    of them the end, and -1 where each is left to the model. A molecule cannot end before it has an
+    atom; one that reaches the model's ``max_steps`` is ended there.
     """
     total, code = len(z), model.posterior.code(z, level)
     rows = torch.arange(total, device=z.device)
@@ -82,7 +82,7 @@ def write(
         last, chosen = (
             pick(logits) if greedy else draw(logits, temperature, seed, first + rows, step)
         )
-        if given is not None and step < given.shape[1]:
+        if given is not None and step < min(given.shape[1], model.max_steps - 1):
             last, chosen = as_given(logits, given[rows, step], last, chosen)
         written.append((rows, last, chosen if spared is None else chosen + spared))
         alive = (last != END).nonzero()[:, 0]

@@ -85,6 +85,16 @@ def test_a_molecule_is_written_alike_in_any_company(
         assert together.lengths[7] == alone.lengths[0]
 
 
+def test_what_is_given_ends_where_the_model_does(tiny_model: Any, codes: Tensor) -> None:
+    steps = tiny_model.model.max_steps
+    carbon = tiny_model.vocabulary.encode(["[C]"])[0]
+    given = torch.full((len(codes), steps + 2), int(carbon))
+    written = written_by(tiny_model, codes, temperature=1.0, given=given)
+    assert set(written.lengths.tolist()) == {steps - 1}
+    assert (written.ids[:, -1] == END).all()
+    assert np.isfinite(written.log_likelihood).all()
+
+
 def test_molecules_begin_with_the_ids_given(
     tiny_model: Any, model: MoleculeVAE, codes: Tensor
 ) -> None:
