@@ -34,9 +34,11 @@ from .sampling import (
     SamplingParams,
     draw_at,
     draw_samples,
+    gap_in,
     given_of,
     highest_level,
     noised,
+    padded,
     resolved,
     shares,
 )
@@ -350,8 +352,7 @@ def choose(
     readings = [one for one in read_all(codec.reader, molecules, 1) if isinstance(one, Reading)]
     means = codec.encode_readings(readings)
     z = np.zeros((len(arms), codec.latent), np.float32)
-    longest = max((len(one.ids) for one in readings), default=0)
-    given = np.full((len(arms), longest + 1), -1)
+    given: list[NDArray[np.int64]] = [np.zeros(0, np.int64)] * len(arms)
     for place in np.unique(arms):
         arm, rows = ARMS[place], np.flatnonzero(arms == place)
         level = highest_level(codec) * arm.level
@@ -368,10 +369,11 @@ def choose(
             # Gumbel noise makes it a draw without replacement, in proportion to probability.
             order = np.argsort(-(good + rng.gumbel(size=size)), kind="stable")[: len(rows)]
         z[rows] = candidates[order]
-        if (arm.share or arm.gap) and owners is not None:
+        if owners is not None:
             for row, owner in zip(rows, owners[order], strict=True):
-                size = len(readings[owner].ids)
-                kept = rng.integers(max(1, size - arm.gap + 1)) if arm.gap else arm.share * size
-                ids = given_of(readings[owner], int(kept), arm.gap, int(row) % 3 - 1)
-                given[row, : len(ids)] = ids
-    return z, given
+                one = readings[owner]
+                if arm.gap:
+                    given[row] = gap_in(one, arm.gap, rng)
+                else:
+                    given[row] = given_of(one, int(arm.share * len(one.ids)), 0)
+    return z, padded(given)

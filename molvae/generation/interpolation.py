@@ -4,7 +4,8 @@ The first and the last molecule of a path are those that were given. Along most 
 their latents the decoder is sure of one of the two, and within a tenth of it changes to the other.
 So many molecules are gathered along the line, by beams at the highest noise level and by draws at
 lower ones, and the path is the best chain through them: small steps, always on from the start
-towards the end. Where a step is large, more are drawn between its two molecules.
+towards the end. Where a step is large, more are drawn between its two molecules, half of them as
+one of the two but for a gap.
 
     N molecules gathered, Z latent
 """
@@ -36,7 +37,7 @@ from .beam_search import beam_search
 from .codec import Codec, Latents, lerp, slerp
 from .reader import Reading, read_all
 from .rebuilding import rebuild
-from .sampling import Sample, draw_around, highest_level
+from .sampling import Sample, draw_around, gap_in, highest_level, padded
 
 WIDTH = 20
 """Prefixes of the beam at each point of the line."""
@@ -53,7 +54,7 @@ DRAWS = 2
 GAPS = 3
 """Largest steps that more molecules are drawn for, in each of :data:`ROUNDS` rounds."""
 
-ROUNDS = 8
+ROUNDS = 6
 BETWEEN = (0.25, 0.5, 0.75)
 """Places between the two molecules of such a step, at which they are drawn."""
 
@@ -62,6 +63,9 @@ POWER = 4.5
 shorter and the mean step longer (benchmarks/LOG.md)."""
 
 GAP_LEVELS = tuple(np.linspace(0.6, 0.95, 28).tolist())
+
+WRITTEN = 5
+"""One more than the symbols, at most, of one of the two that every second such draw writes anew."""
 
 
 class Point(NamedTuple):
@@ -188,19 +192,32 @@ def between(codec: Codec, gathered: Gathered, chain: Sequence[int], seed: int) -
     steps = [gathered.alike[one, other] for one, other in pairwise(chain)]
     largest = np.argsort(steps, kind="stable")[:GAPS]
     sides = [gathered.smiles[chain[place + side]] for place in largest for side in (0, 1)]
-    readings = read_all(codec.reader, sides, workers=1)
-    if not all(isinstance(one, Reading) for one in readings):
+    readings = [one for one in read_all(codec.reader, sides, 1) if isinstance(one, Reading)]
+    if len(readings) < len(sides):
         return []  # it writes larger molecules than it reads
-    z = codec.encode_readings([one for one in readings if isinstance(one, Reading)])
-    ends = zip(z[::2], z[1::2], strict=True)
-    curve = np.array([slerp(one, other, t) for one, other in ends for t in BETWEEN])
-    return around(codec, curve, GAP_LEVELS, seed)
+    z = codec.encode_readings(readings)
+    curve, given, rng = [], [], np.random.default_rng(seed)
+    for side in range(0, len(sides), 2):
+        for t in BETWEEN:
+            curve.append(slerp(z[side], z[side + 1], t))
+            for number in range(len(GAP_LEVELS)):
+                reading = readings[side + int(rng.random() < t)]
+                gap = gap_in(reading, int(rng.integers(1, WRITTEN)), rng)
+                given.append(gap if number % 2 else gap[:0])
+    return around(codec, np.array(curve), GAP_LEVELS, seed, padded(given))
 
 
-def around(codec: Codec, means: Latents, levels: Sequence[float], seed: int) -> list[str]:
-    """Molecules drawn around each of ``means`` ``(P, Z)``, one at each of ``levels``."""
+def around(
+    codec: Codec,
+    means: Latents,
+    levels: Sequence[float],
+    seed: int,
+    given: NDArray[np.int64] | None = None,
+) -> list[str]:
+    """Molecules drawn around each of ``means`` ``(P, Z)``, one at each of ``levels``; ``given`` as
+    :func:`draw_around` takes it."""
     every = highest_level(codec) * np.tile(np.array(levels), len(means))
-    drawn = draw_around(codec, means.repeat(len(levels), axis=0), every, seed)
+    drawn = draw_around(codec, means.repeat(len(levels), axis=0), every, seed, given=given)
     return [one.smiles for one in drawn if isinstance(one, Sample)]
 
 

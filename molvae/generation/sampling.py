@@ -377,6 +377,22 @@ def given_of(reading: Reading, kept: int, gap: int, more: int = 0) -> NDArray[np
     return given
 
 
+def gap_in(reading: Reading, gap: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """The ids of a molecule but for a ``gap`` of so many, anywhere, as :func:`given_of` has them;
+    one less is written there, as many, or one more."""
+    gap = min(gap, len(reading.ids))
+    kept = int(rng.integers(len(reading.ids) - gap + 1))
+    return given_of(reading, kept, gap, int(rng.integers(-1, 2)))
+
+
+def padded(given: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """What each of some draws is given, ``(B, S)``, -1 where it is nothing."""
+    table = np.full((len(given), max(map(len, given), default=0)), -1)
+    for row, ids in zip(table, given, strict=True):
+        row[: len(ids)] = ids
+    return table
+
+
 def shares(hits: NDArray[np.float64], tried: NDArray[np.float64], count: int) -> NDArray[np.int64]:
     """The level of each of ``count`` draws, ``(B,)``: in proportion to the square of what each
     level has yielded, so that most go where most was found and none is given up.

@@ -18,8 +18,10 @@ from molvae.generation.sampling import (
     SamplingParams,
     Tally,
     draw_around,
+    gap_in,
     given_of,
     highest_level,
+    padded,
     sample,
     shares,
 )
@@ -246,6 +248,28 @@ def test_a_draw_is_given_what_is_around_a_gap(memorised: Any, few: list[str]) ->
         assert given[: 1 + written] == ids[:1] + [-1] * written
         assert given[1 + written :][: len(ids) - 1 - gap] == ids[1 + gap :]
         assert len(given) == len(ids) + 1
+
+
+def test_a_gap_may_be_anywhere_and_leaves_the_rest(memorised: Any, few: list[str]) -> None:
+    (lead,) = memorised.read(few[1:2])
+    ids, rng = lead.ids.tolist(), np.random.default_rng(0)
+    places = set()
+    for _ in range(100):
+        given = gap_in(lead, 2, rng).tolist()
+        while given[-1] == -1 and len(given) > len(ids) - 2:
+            given.pop()
+        kept = given.index(-1) if -1 in given else len(ids) - 2
+        places.add(kept)
+        rest = given[len(given) - given[::-1].index(-1) :] if -1 in given else []
+        assert given[:kept] + rest == ids[:kept] + ids[kept + 2 :]
+    assert places == set(range(len(ids) - 1))
+    assert gap_in(lead, 99, rng).tolist() == [-1] * (len(ids) + 1)
+
+
+def test_rows_of_several_lengths_are_padded() -> None:
+    rows = [np.array([3, 4]), np.zeros(0, np.int64), np.array([-1, 5, 6])]
+    assert padded(rows).tolist() == [[3, 4, -1], [-1, -1, -1], [-1, 5, 6]]
+    assert padded([]).shape == (0, 0)
 
 
 def test_a_draw_has_what_it_was_given(memorised: Any, few: list[str]) -> None:
