@@ -104,12 +104,12 @@ def analogs(
 ) -> int:
     """Draw distinct molecules around each LEAD, a SMILES, or a file of them.
 
-    A row for every analog, the most similar first: lead, its SMILES, similarity, the noise level it
-    was drawn at (the higher, the nearer to the lead), and log p(x|z) of the draw in nats. Some
-    draws begin as the lead does, or have a gap of their own in its symbols, so that large leads
-    have analogs too. A draw whose SELFIES is not canonical is left out, as by molvae sample, unless
-    its molecule is as likely to the model as the lead is. The same seed gives the same analogs.
-    What was found, and in how many draws, is said on stderr."""
+    A row for every analog, the most similar first: lead, its SMILES, similarity, the noise level
+    and the log p(x|z) in nats of its draw. Some draws begin as the lead does, or have a gap of
+    their own in its symbols, so that large leads have analogs too. A draw whose SELFIES is not
+    canonical is left out, as by molvae sample, unless its molecule is as likely to the model as the
+    lead is. The same seed gives the same analogs. What was found, and in how many draws, is said on
+    stderr."""
     from molvae.chem.scoring import plan_scores, stream
     from molvae.datasets.text_files import cell, row_writer
     from molvae.errors import MoleculeError, UsageError

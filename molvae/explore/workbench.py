@@ -54,8 +54,8 @@ PATIENCE = 3.0
 SIMILARITY = (0.2, 1.0)
 """Window of similarity in which the analogs of a lead are gathered."""
 
-DRAWS = 1536
-"""Draws for the analogs of a lead, and for more of them."""
+ANALOGS, DRAWS = 200, 1536
+"""Analogs of a lead, and draws for them, at most; and for more of them."""
 
 STEPS = 31
 """Molecules of a path."""
@@ -128,7 +128,7 @@ class Workbench:
         wanted = Wanted(*SIMILARITY, keep_scaffold=asked.get("keep_scaffold") is True)
         lead = self._codec.reader.read(text_of(asked, "smiles"))
         with self._lock:
-            found, drawn = analogs(self._codec, lead, DRAWS, wanted, seed, DRAWS)
+            found, drawn = analogs(self._codec, lead, ANALOGS, wanted, seed, DRAWS)
         names = ("smiles", "tanimoto", "level")
         rows = [{name: getattr(one, name) for name in names} for one in found]
         return {"found": rows, "drawn": drawn}

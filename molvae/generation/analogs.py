@@ -138,6 +138,8 @@ def analogs(
     count, seen = 0, {lead.smiles}
     while count < draws and len(found) < n:
         choice = shares(hits, tried, min(ROUND, draws - count))
+        # Of more than are missing those drawn first are taken: let these be of all ways.
+        choice = np.random.default_rng([seed, count]).permutation(choice)
         around = mean.repeat(len(choice), axis=0)
         # One symbol less than is left out, as many, or one more.
         given = np.stack(
