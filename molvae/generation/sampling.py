@@ -386,7 +386,7 @@ def gap_in(reading: Reading, gap: int, rng: np.random.Generator) -> NDArray[np.i
 
 
 def padded(given: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
-    """What each of some draws is given, ``(B, S)``, -1 where it is nothing."""
+    """The ids given to each of some draws as one table, ``(B, S)``, -1 after their end."""
     table = np.full((len(given), max(map(len, given), default=0)), -1)
     for row, ids in zip(table, given, strict=True):
         row[: len(ids)] = ids

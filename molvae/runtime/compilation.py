@@ -41,16 +41,15 @@ def compiled(
             return function
         # Wrappers for C and Python take a fifth of the time of compiling. No C code calls these
         # functions, and Python none that are inlined and private: it would end in a segmentation
-        # fault. tests/test_architecture.py holds that no plain function calls one.
-        options["no_cfunc_wrapper"] = True
-        options["no_cpython_wrapper"] = bool(
-            options.get("forceinline") and function.__name__.startswith("_")
-        )
+        # fault. tests/test_architecture.py holds that no plain function calls one. Nor are these
+        # kept on disk: they are part of those that are.
+        inlined = bool(options.get("forceinline") and function.__name__.startswith("_"))
+        options.update(no_cfunc_wrapper=True, no_cpython_wrapper=inlined)
         # References to arrays are not counted, for the caller holds them all the while: an atomic
         # addition for every array and call takes longer than a small function does for its work.
         options["_nrt"] = makes_arrays
         try:
-            dispatcher: Any = numba.njit(cache=True, nogil=True, **options)(function)
+            dispatcher: Any = numba.njit(cache=not inlined, nogil=True, **options)(function)
         except RuntimeError:  # numba found no folder that it may write to
             dispatcher = numba.njit(nogil=True, **options)(function)
         if widening:
