@@ -87,6 +87,11 @@ def test_imports_form_short_chains_without_cycles() -> None:
     assert len(chain) <= 12, " -> ".join(chain)
 
 
+def test_code_only_grows_on_purpose() -> None:
+    tokens = sum(map(layout.code_tokens, layout.sources()))
+    assert tokens <= 129_000, f"{tokens:,} tokens: delete some, or raise this bound and say why"
+
+
 def test_folders_hold_at_most_twelve_modules() -> None:
     full = {folder.name: n for folder, n in layout.files_by_folder().items() if n > 12}
     assert not full, f"split {full}"
