@@ -11,7 +11,7 @@ nine digits or more, FCD to six (52.5838). SA is 0.6280 where the fixture has 0.
 today's RDKit takes the phosphorus of CCCP for a stereocentre; but for that it agrees too, and MOSES
 has no phosphorus. PAINS are kept as MOSES has them (``moses_filters``). Valid is stricter for what
 no model should be credited for: the empty string, wildcards, more than 200 heavy atoms
-(``chem.molecule.MAX_RINGS``). IntDiv2 follows MOSES's program, not the formula of its paper
+(``chem.molecule.MAX_HEAVY_ATOMS``). IntDiv2 follows MOSES's program, not the formula of its paper
 (``_diversity``). The row "Train" of its README is compared by ``benchmarks/metrics.py``."""
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from ..errors import MolvaeError, UsageError
 from ..generation.analogs import Wanted, analogs
 from ..generation.codec import Codec, Latents
 from ..generation.interpolation import interpolate, tanimoto
-from ..generation.reader import Reading, read_all
+from ..generation.reader import Reading, read_known
 from ..generation.rebuilding import rebuild
 from ..generation.sampling import Sample, draw_around
 from ..pages.structures import strip, structures
@@ -208,8 +208,7 @@ class Workbench:
         with self._turn():
             drawn = draw_around(self._codec, nowhere, np.zeros(CHUNK), 0, first)
         smiles = dict.fromkeys(one.smiles for one in drawn if isinstance(one, Sample))
-        found = read_all(self._codec.reader, list(smiles), 1)
-        return [one for one in found if isinstance(one, Reading)]
+        return read_known(self._codec.reader, list(smiles))
 
 
 @lru_cache(maxsize=8192)

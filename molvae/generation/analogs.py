@@ -26,7 +26,7 @@ from ..errors import UsageError
 from ..storage.known_molecules import KnownMolecules
 from .beam_search import beam_search
 from .codec import Codec
-from .reader import Reading, read_all
+from .reader import Reading, read_known
 from .rebuilding import WIDE
 from .sampling import Filters, Sample, draw_around, given_of, highest_level, shares
 
@@ -47,7 +47,6 @@ SHARED_LEVEL, SHARES = 0.6, (0.4, 0.6, 0.8)
 
 GAP_LEVEL, GAPS = 0.4, (1, 2, 3)
 """The level of draws with a gap, and the number of the lead's symbols that the gap takes out."""
-
 
 TESTED = 4
 """Molecules whose SELFIES was not canonical that are tested for one that is missing."""
@@ -187,10 +186,7 @@ def no_stranger(codec: Codec, lead: Reading, smiles: Sequence[str]) -> set[str]:
     a model without noise levels, whose log p(x) is an estimate that takes long."""
     if not smiles or not codec.levels:
         return set()
-    readings = [
-        lead,
-        *(one for one in read_all(codec.reader, smiles, 1) if not isinstance(one, str)),
-    ]
+    readings = [lead, *read_known(codec.reader, smiles)]
     atoms = [Chem.MolFromSmiles(one.smiles).GetNumHeavyAtoms() for one in readings]
     values = codec.log_likelihood(readings) / np.array(atoms)
     pairs = zip(readings, values, strict=True)
@@ -227,7 +223,7 @@ def add_latents(
     levels = highest_level(codec) * np.resize(LEVELS[2:], SUM)
     drawn = draw_around(codec, target.repeat(SUM, axis=0), levels, seed)
     found |= dict.fromkeys(one.smiles for one in drawn if isinstance(one, Sample))
-    read = [one for one in read_all(codec.reader, list(found), 1) if isinstance(one, Reading)]
+    read = read_known(codec.reader, list(found))
     apart = np.linalg.norm(codec.encode_readings(read) - target, axis=1) / wanted
     first = fingerprint_of_text(plus[0].smiles, LEAD_BITS)[None]
     rows = []

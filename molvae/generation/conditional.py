@@ -26,7 +26,7 @@ from rdkit.rdBase import BlockLogs
 from ..chem.properties import PROPERTIES
 from ..errors import MoleculeError, UsageError
 from .codec import Codec, Latents
-from .reader import Reading, read_all
+from .reader import read_known
 from .sampling import (
     DEFAULT_PARAMS,
     Filters,
@@ -255,8 +255,7 @@ class Learned:
 
     def add(self, codec: Codec, molecules: Sequence[str], conditions: Conditions) -> None:
         """Add molecules that the model reads, up to :data:`FIRST` in all."""
-        readings = [one for one in read_all(codec.reader, molecules, 1) if isinstance(one, Reading)]
-        readings = readings[: FIRST - len(self.means)]
+        readings = read_known(codec.reader, molecules)[: FIRST - len(self.means)]
         values = [conditions.values(one.smiles) for one in readings]
         self.means = np.concatenate([self.means, codec.encode_readings(readings)])
         self.values = np.concatenate(
@@ -349,7 +348,7 @@ def choose(
     """A latent for each arm ``(B,)``, ``(B, Z)``: of the prior, or around ``molecules``, those for
     which the regression gives ``windows`` the highest probability; and the ids that each draw
     begins with, ``(B, S)``, -1 from where it goes on by itself."""
-    readings = [one for one in read_all(codec.reader, molecules, 1) if isinstance(one, Reading)]
+    readings = read_known(codec.reader, molecules)
     means = codec.encode_readings(readings)
     z = np.zeros((len(arms), codec.latent), np.float32)
     given: list[NDArray[np.int64]] = [np.zeros(0, np.int64)] * len(arms)

@@ -35,7 +35,7 @@ from ..chem.molecule_list import MoleculeList
 from ..errors import UsageError
 from .beam_search import beam_search
 from .codec import Codec, Latents, lerp, slerp
-from .reader import Reading, read_all
+from .reader import Reading, read_known
 from .rebuilding import rebuild
 from .sampling import Sample, draw_around, gap_in, highest_level, padded
 
@@ -64,8 +64,8 @@ shorter and the mean step longer (benchmarks/LOG.md)."""
 
 GAP_LEVELS = tuple(np.linspace(0.6, 0.95, 28).tolist())
 
-WRITTEN = 5
-"""One more than the symbols, at most, of one of the two that every second such draw writes anew."""
+LONGEST_GAP = 4
+"""Symbols, at most, that every second of these draws leaves out of one of the two molecules."""
 
 
 class Point(NamedTuple):
@@ -192,7 +192,7 @@ def between(codec: Codec, gathered: Gathered, chain: Sequence[int], seed: int) -
     steps = [gathered.alike[one, other] for one, other in pairwise(chain)]
     largest = np.argsort(steps, kind="stable")[:GAPS]
     sides = [gathered.smiles[chain[place + side]] for place in largest for side in (0, 1)]
-    readings = [one for one in read_all(codec.reader, sides, 1) if isinstance(one, Reading)]
+    readings = read_known(codec.reader, sides)
     if len(readings) < len(sides):
         return []  # it writes larger molecules than it reads
     z = codec.encode_readings(readings)
@@ -202,7 +202,7 @@ def between(codec: Codec, gathered: Gathered, chain: Sequence[int], seed: int) -
             curve.append(slerp(z[side], z[side + 1], t))
             for number in range(len(GAP_LEVELS)):
                 reading = readings[side + int(rng.random() < t)]
-                gap = gap_in(reading, int(rng.integers(1, WRITTEN)), rng)
+                gap = gap_in(reading, int(rng.integers(1, LONGEST_GAP + 1)), rng)
                 given.append(gap if number % 2 else gap[:0])
     return around(codec, np.array(curve), GAP_LEVELS, seed, padded(given))
 

@@ -82,6 +82,11 @@ def read_all(
     return [one for chunk in chunks for one in chunk]
 
 
+def read_known(reader: Reader, smiles: Sequence[str]) -> list[Reading]:
+    """Those of some molecules that the model reads, in this process."""
+    return [one for one in read_all(reader, smiles, 1) if isinstance(one, Reading)]
+
+
 def _read_chunk(reader: Reader, smiles: list[str]) -> list[Reading | str]:
     found: list[Reading | str] = []
     for one in smiles:
