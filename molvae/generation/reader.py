@@ -16,6 +16,7 @@ from ..config import DataConfig
 from ..errors import MoleculeError
 from ..language import selfies_codec
 from ..language.ids_to_smiles import decode_smiles
+from ..language.smiles_to_ids import ids_of
 from ..language.vocabulary import Ids, Vocabulary
 from ..runtime.process_pool import chunked, default_workers, map_chunks
 from ..storage import model_folder
@@ -47,13 +48,14 @@ class Reader:
         """The molecule in ``smiles``; MoleculeError names the reason, such as an unknown symbol."""
         config = self.config
         standard = standard_smiles(smiles, config.max_heavy_atoms, config.neutralise)
-        symbols = selfies_codec.split(
-            selfies_codec.to_selfies(standard, self.vocabulary.constraints)
-        )
-        unknown = self.vocabulary.unknown(symbols)
-        if unknown:
-            raise MoleculeError(UNKNOWN, smiles, self._remedy(symbols, unknown))
-        ids = self.vocabulary.encode(symbols)
+        ids = ids_of(standard, self.vocabulary)
+        if ids is None:
+            selfies = selfies_codec.to_selfies(standard, self.vocabulary.constraints)
+            symbols = selfies_codec.split(selfies)
+            unknown = self.vocabulary.unknown(symbols)
+            if unknown:
+                raise MoleculeError(UNKNOWN, smiles, self._remedy(symbols, unknown))
+            ids = self.vocabulary.encode(symbols)
         if len(ids) > self.max_symbols:
             raise MoleculeError(
                 TOO_LONG,

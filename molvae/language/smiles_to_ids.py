@@ -138,6 +138,16 @@ class SelfiesEncoder:
         return np.array(numbers, dtype=np.uint16)
 
 
+def ids_of(smiles: str, vocabulary: Vocabulary) -> Ids | None:
+    """Ids of a canonical SMILES, merged, without the end; None where it is for the selfies package
+    to say what they are, or why there are none."""
+    if not KERNELS:
+        return None
+    tables = _tables(vocabulary.symbols, tuple(vocabulary.constraints.items()))
+    encoded = _encode_all([smiles], tables)
+    return vocabulary.merged(encoded.ids[: encoded.ends[0]]) if encoded.ends[0] else None
+
+
 def is_canonical(smiles: str, selfies: str, constraints: Constraints) -> bool:
     """True if the selfies package encodes ``smiles`` as ``selfies``, where ``smiles`` is the
     canonical SMILES that this decodes to.

@@ -110,7 +110,10 @@ class Vocabulary:
         """Ids of a molecule's SELFIES symbols, merged, without the end; KeyError names an unknown
         symbol.
         """
-        single = np.array([self.index[symbol] for symbol in symbols], dtype=np.uint16)
+        return self.merged(np.array([self.index[symbol] for symbol in symbols], dtype=np.uint16))
+
+    def merged(self, single: Ids) -> Ids:
+        """Ids of a molecule from those of its single symbols."""
         merged, _ = merge(single, np.array([len(single)]), self.ranks)
         return merged
 

@@ -19,7 +19,7 @@ from molvae.language.selfies_codec import (
     to_selfies,
     to_smiles,
 )
-from molvae.language.smiles_to_ids import SelfiesEncoder, canonical_draws, is_canonical
+from molvae.language.smiles_to_ids import SelfiesEncoder, canonical_draws, ids_of, is_canonical
 from molvae.language.vocabulary import Vocabulary
 
 MARKED = [
@@ -85,6 +85,19 @@ def encoded(smiles: list[str]) -> list[str]:
         else "".join(symbols[number] for number in ids)
         for ids in written
     ]
+
+
+def test_one_molecule_has_the_ids_that_the_package_gives_it() -> None:
+    written = {smiles: split(to_selfies(smiles, default_constraints())) for smiles in MARKED}
+    known = tuple(dict.fromkeys(symbol for symbols in written.values() for symbol in symbols))
+    vocabulary = Vocabulary(known, ((1, 1), (1, 2)), default_constraints())
+    found = {smiles: ids_of(smiles, vocabulary) for smiles in [*MARKED, *REFUSED]}
+    for smiles, symbols in written.items():
+        ids = found[smiles]
+        assert ids is None or ids.tolist() == vocabulary.encode(symbols).tolist()
+    assert all(found[smiles] is None for smiles in REFUSED)
+    understood = sum(ids is not None for ids in found.values())
+    assert understood > len(MARKED) // 2 if smiles_to_ids.KERNELS else understood == 0
 
 
 @pytest.fixture
