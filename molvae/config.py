@@ -78,6 +78,9 @@ class DataConfig:
     max_heavy_atoms: int = option(100, "largest molecule accepted, in heavy atoms", 1, 200)
     neutralise: bool = option(True, "neutralise charges where that leaves a valid molecule")
     vocabulary: int = option(256, "symbols at most, learned byte-pair merges included", 1, 4096)
+    branch_ends: bool = option(
+        True, "end branches with a symbol of their own, in place of a length at their beginning"
+    )
     spellings: int = option(
         0, "other, random SMILES of each molecule that it also learns to rebuild", 0, 100
     )

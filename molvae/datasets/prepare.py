@@ -28,6 +28,7 @@ from ..chem.molecule import CRASHED, canonical_or_empty, smiles_hash
 from ..chem.standardise import standard_smiles
 from ..config import DataConfig
 from ..errors import InputError, MoleculeError
+from ..language.branches import plain_vocabulary, symbols_with_ends, with_ends
 from ..language.ids_to_smiles import decode_smiles
 from ..language.selfies_codec import check_return, constraints_for
 from ..language.smiles_to_ids import SelfiesEncoder
@@ -291,12 +292,15 @@ def assemble(
     hashes = np.array([one for chunk in chunks for one in chunk.hashes], np.uint64)
     if not len(hashes):
         raise InputError(nothing_left(sources, rejections))
-    symbols = sorted(index)
-    added = symbols if base is None else base.unknown(symbols)
-    singles = Vocabulary((), (), {}) if base is None else base
-    if added:  # whose atoms are constrained so that all strings stay valid
-        singles = singles.extended(added, constraints_for(added))
-    numbers = np.array([singles.index[symbol] for symbol in index], np.uint16)
+    if base is None:
+        symbols = symbols_with_ends(index) if config.branch_ends else sorted(index)
+        singles = Vocabulary(tuple(symbols), (), constraints_for(symbols))
+    else:
+        added = base.unknown(sorted(index))
+        # Atoms are constrained so that all strings stay valid.
+        singles = base.extended(added, constraints_for(added)) if added else base
+    plain = plain_vocabulary(singles)
+    numbers = np.array([plain.index[symbol] for symbol in index], np.uint16)
     ids = numbers[np.concatenate([chunk.ids for chunk in chunks])]
     lengths = np.array([one for chunk in chunks for one in chunk.lengths], np.int32)
     _, firsts, same = np.unique(hashes, return_index=True, return_inverse=True)
@@ -307,13 +311,13 @@ def assemble(
     rejections += repeats(
         [place for chunk in chunks for place in chunk.places],
         list(zip(again.tolist(), firsts[same[again]].tolist(), strict=True)),
-        molecules_at(ids, lengths, again * strings, singles),
+        molecules_at(ids, lengths, again * strings, plain),
     )
     hashes = hashes[kept]
     kept = np.repeat(kept, strings)
     canonical = np.arange(len(kept)) % strings == 0
     parts = [
-        (ids[np.repeat(mask, lengths)], lengths[mask])
+        with_ends(ids[np.repeat(mask, lengths)], lengths[mask], singles)
         for mask in (kept & canonical, kept & ~canonical)
     ]
     vocabulary = singles

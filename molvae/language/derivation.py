@@ -33,10 +33,12 @@ from ..runtime.compilation import KERNELS, compiled
 from .symbols import (
     ATOM,
     BRANCH,
+    CLOSE,
     DOT,
     END,
     EPSILON,
     NOP,
+    OPEN,
     RING,
     Symbol,
     record_table,
@@ -74,7 +76,7 @@ class Branch:
 
     free: int = 0  # valence left at its current atom, START or DEAD
     atom: int = 0  # its current atom, -1 for none
-    stop: int = 0  # symbols seen when it ends
+    stop: int = 0  # symbols seen when it ends; less than 0, those seen when it was opened, negated
 
 
 @dataclass(slots=True)
@@ -183,6 +185,10 @@ def consume(symbols: Sequence[Symbol], state: Derivation, symbol: int) -> None:
         cursor.pending -= 1
         if cursor.pending == 0:
             _settle(state)
+    elif kind == OPEN:
+        _open(symbols, state, symbol)
+    elif kind == CLOSE:
+        cursor.depth = max(0, cursor.depth - 1)
     elif level.free != DEAD:
         if kind == ATOM:
             _attach(symbols, state, symbol)
@@ -191,7 +197,7 @@ def consume(symbols: Sequence[Symbol], state: Derivation, symbol: int) -> None:
         elif (kind == BRANCH and level.free > 1) or (kind == RING and level.free > 0):
             _wait(symbols, state, symbol)
     if cursor.pending == 0:
-        while cursor.depth > 0 and cursor.seen >= state.levels[cursor.depth].stop:
+        while cursor.depth > 0 and 0 <= state.levels[cursor.depth].stop <= cursor.seen:
             cursor.depth -= 1
 
 
@@ -225,6 +231,21 @@ def _wait(symbols: Sequence[Symbol], state: Derivation, symbol: int) -> None:
     cursor.held = held if ring else -held  # the sign distinguishes a ring from a branch
     cursor.pending = symbols[symbol].reads
     cursor.index = 0
+
+
+@compiled(forceinline=True)
+def _open(symbols: Sequence[Symbol], state: Derivation, symbol: int) -> None:
+    """Open a branch that ends where it is closed; a dead one where no valence is left for it."""
+    cursor, level = state.cursor, state.levels[state.cursor.depth]
+    if cursor.depth + 1 == len(state.atoms):
+        cursor.ended = 1
+        return
+    held = min(symbols[symbol].order, level.free - 1)
+    branch = state.levels[cursor.depth + 1]
+    branch.free = held if held > 0 else DEAD
+    level.free -= max(0, held)
+    branch.atom, branch.stop = level.atom, -cursor.seen
+    cursor.depth += 1
 
 
 @compiled(forceinline=True)

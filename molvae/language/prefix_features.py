@@ -55,8 +55,8 @@ _ATOM = (10, ELEMENT_CLASSES, 3, 2)  # valence left, element, pi bonds, in a rin
 GROUPS: dict[str, tuple[int, ...]] = {
     # symbols so far, atoms so far
     "position": (64, 48),
-    # 1 + symbols left in the innermost branch (0: in none), open branches, the same of the branch
-    # around it
+    # 1 + symbols left in the innermost branch, or since its opening where it has an end (0: in
+    # none), open branches, the same of the branch around it
     "branch": (32, 8, 32),
     # index symbols pending of a ring (1-3) or branch (4-6), valence held for it, 1 + index so far
     "pending": (7, 4, 17),
@@ -306,9 +306,12 @@ def _describe(
 
 @compiled(forceinline=True)
 def _left(state: Derivation, depth: int) -> int:
-    """1 + symbols left in an open branch, 0 for the main chain; an inner branch may overrun an
-    outer one."""
-    return 0 if depth <= 0 else 1 + min(max(state.levels[depth].stop - state.cursor.seen, 0), 30)
+    """1 + symbols left in an open branch, or since its opening; 0 for the main chain. An inner
+    branch may overrun an outer one."""
+    if depth <= 0:
+        return 0
+    stop, seen = state.levels[depth].stop, state.cursor.seen
+    return 1 + min(max(stop - seen if stop >= 0 else seen + stop, 0), 30)
 
 
 @compiled(forceinline=True)

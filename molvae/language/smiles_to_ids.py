@@ -30,6 +30,7 @@ from selfies.constants import ORGANIC_SUBSET
 
 from ..errors import ModelError, MoleculeError
 from ..runtime.compilation import KERNELS, compiled
+from .branches import plain_vocabulary, singles_of, with_lengths
 from .selfies_codec import INEXPRESSIBLE, Constraints, default_constraints, split, to_selfies
 from .smiles_parser import (
     MIRROR,
@@ -46,7 +47,7 @@ from .smiles_parser import (
     spellings_of,
     turns,
 )
-from .symbols import ATOM, BRANCH, RING, AtomLabel, Tables, integers, meaning
+from .symbols import ATOM, BRANCH, RING, AtomLabel, integers, meaning
 from .vocabulary import Ids, Vocabulary
 
 _BRACKETED = re.compile(r"\[[^\]]*\]")
@@ -143,9 +144,13 @@ def ids_of(smiles: str, vocabulary: Vocabulary) -> Ids | None:
     to say what they are, or why there are none."""
     if not KERNELS:
         return None
-    tables = _tables(vocabulary.symbols, tuple(vocabulary.constraints.items()))
+    plain = plain_vocabulary(vocabulary)
+    tables = _tables(plain.symbols, tuple(plain.constraints.items()))
     encoded = _encode_all([smiles], tables)
-    return vocabulary.merged(encoded.ids[: encoded.ends[0]]) if encoded.ends[0] else None
+    try:
+        return vocabulary.merged(encoded.ids[: encoded.ends[0]]) if encoded.ends[0] else None
+    except KeyError:
+        return None
 
 
 def is_canonical(smiles: str, selfies: str, constraints: Constraints) -> bool:
@@ -166,15 +171,17 @@ def canonical_draws(
     ids drawn, without the end."""
     if not smiles:
         return []
-    constraints = vocabulary.constraints
+    constraints, plain = vocabulary.constraints, plain_vocabulary(vocabulary)
     if not KERNELS:
         return [
             is_canonical(text, vocabulary.decode(ids), constraints)
             for text, ids in zip(smiles, drawn, strict=True)
         ]
-    encoded = _encode_all(smiles, _tables(vocabulary.symbols, tuple(constraints.items())))
-    symbols, lengths = _expanded(np.concatenate(drawn), vocabulary.tables)
-    starts = _from_zero(np.cumsum(lengths))[_from_zero(np.cumsum([len(ids) for ids in drawn]))]
+    encoded = _encode_all(smiles, _tables(plain.symbols, tuple(constraints.items())))
+    counts = np.array([len(ids) for ids in drawn], np.int32)
+    written, counts = with_lengths(np.concatenate(drawn), counts, vocabulary)
+    symbols, lengths = singles_of(written, plain.tables)
+    starts = _from_zero(np.cumsum(lengths))[_from_zero(np.cumsum(counts))]
     # Equal stretches of two bytes a symbol: comparing these is faster than comparing arrays.
     draws, wanted = symbols.tobytes(), encoded.ids.tobytes()
     return [
@@ -187,14 +194,6 @@ def canonical_draws(
             strict=True,
         )
     ]
-
-
-def _expanded(ids: Ids, tables: Tables) -> tuple[Ids, NDArray[np.int64]]:
-    """Single symbols of many ids, and the number of them in each id."""
-    starts = tables.runs_start[ids].astype(np.int64)
-    lengths = tables.runs_start[ids.astype(np.int64) + 1] - starts
-    before = np.cumsum(lengths) - lengths
-    return tables.runs[np.repeat(starts - before, lengths) + np.arange(lengths.sum())], lengths
 
 
 class EncoderTables(NamedTuple):

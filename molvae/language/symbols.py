@@ -1,10 +1,10 @@
 """Meaning of each SELFIES symbol, as tables that compiled code reads instead of strings.
 
-A symbol is an atom, a branch, a ring closure, one of the rare ``[nop]``, ``[epsilon]`` and ``.``,
-or the end (0). Its meaning follows version 2 of the SELFIES grammar (Krenn et al., Mach. Learn.:
-Sci. Technol. 2020, 1, 045024; Lo et al., Digital Discovery 2023, 2, 897) under given semantic
-constraints: the number of bonds that each kind of atom may have. Ids above the single symbols are
-merges of two earlier ids and expand to a fixed sequence of single symbols.
+A symbol is an atom, a branch, an end of one, a ring closure, one of the rare ``[nop]``,
+``[epsilon]`` and ``.``, or the end (0). Its meaning follows version 2 of the SELFIES grammar
+(Krenn et al., Mach. Learn.: Sci. Technol. 2020, 1, 045024; Lo et al., Digital Discovery 2023, 2,
+897) under given semantic constraints: the number of bonds that each kind of atom may have. Ids
+above the single symbols are merges of two earlier ids and expand to a fixed sequence of them.
 
 Tables are arrays of named records (:func:`records`), which compiled code reads and writes as
 ``table[i].field``. Without compilation they are lists of objects with the same fields.
@@ -25,8 +25,11 @@ from selfies.constants import ELEMENTS, INDEX_CODE, ORGANIC_SUBSET
 from ..errors import ModelError
 from ..runtime.compilation import KERNELS
 
-END, ATOM, BRANCH, RING, EPSILON, NOP, DOT = range(7)
+END, ATOM, BRANCH, RING, EPSILON, NOP, DOT, OPEN, CLOSE = range(9)
 """Kinds of symbols."""
+
+OPENINGS, CLOSING = ("[(]", "[=(]", "[#(]"), "[)]"
+"""Symbols around a branch, by its bond, that stand for SELFIES' own (:mod:`.branches`)."""
 
 DISTINCT_ELEMENTS = ("C", "N", "O", "S", "P", "F", "Cl", "Br", "I", "B", "Si", "Se", "H")
 """Elements that features distinguish; all others are one class. Each may be negative, neutral or
@@ -187,6 +190,8 @@ def meaning(symbol: str, constraints: Mapping[str, int]) -> tuple[Symbol, str]:
     """
     if symbol in ("[nop]", "[epsilon]", "."):
         return Symbol({"[nop]": NOP, "[epsilon]": EPSILON, ".": DOT}[symbol], 1), ""
+    if symbol in (*OPENINGS, CLOSING):
+        return Symbol(CLOSE) if symbol == CLOSING else Symbol(OPEN, 1 + OPENINGS.index(symbol)), ""
     digit = INDEX_CODE.get(symbol, 0)
     if found := _BRANCH.fullmatch(symbol):
         return Symbol(BRANCH, _ORDERS[found[1]], int(found[2]), digit=digit), ""

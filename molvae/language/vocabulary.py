@@ -63,14 +63,20 @@ class Vocabulary:
 
     @cached_property
     def texts(self) -> tuple[str, ...]:
-        """The SELFIES of every id."""
+        """The symbols of every id."""
         return tuple(
             "".join(self.symbols[single - 1] for single in singles) for singles in self.expansions
         )
 
+    @cached_property
+    def ends(self) -> bool:
+        """True if branches end with a symbol of their own (:mod:`molvae.language.branches`)."""
+        return "[)]" in self.index
+
     def unknown(self, symbols: Iterable[str]) -> list[str]:
-        """The symbols this vocabulary lacks, each once, in order of appearance."""
-        return list(dict.fromkeys(symbol for symbol in symbols if symbol not in self.index))
+        """The symbols of SELFIES this vocabulary lacks, each once, in order of appearance."""
+        lacking = dict.fromkeys(symbol for symbol in symbols if symbol not in self.index)
+        return [symbol for symbol in lacking if not (self.ends and "Branch" in symbol)]
 
     def extended(
         self, symbols: Iterable[str], constraints: Mapping[str, int] | None = None
@@ -110,18 +116,31 @@ class Vocabulary:
         """Ids of a molecule's SELFIES symbols, merged, without the end; KeyError names an unknown
         symbol.
         """
-        return self.merged(np.array([self.index[symbol] for symbol in symbols], dtype=np.uint16))
+        from .branches import plain_vocabulary
 
-    def merged(self, single: Ids) -> Ids:
-        """Ids of a molecule from those of its single symbols."""
-        merged, _ = merge(single, np.array([len(single)]), self.ranks)
+        known = plain_vocabulary(self).index
+        return self.merged(np.array([known[symbol] for symbol in symbols], dtype=np.uint16))
+
+    def merged(self, plain: Ids) -> Ids:
+        """Ids of a molecule from those of its symbols in SELFIES; KeyError names one that this
+        vocabulary lacks."""
+        from .branches import plain_vocabulary, with_ends
+
+        single, lengths = with_ends(plain, np.array([len(plain)], np.int32), self)
+        if len(single) and not single.all():
+            raise KeyError(self.unknown(plain_vocabulary(self).texts[one] for one in plain)[0])
+        merged, _ = merge(single, lengths, self.ranks)
         return merged
 
     def decode(self, ids: Iterable[int]) -> str:
         """The SELFIES string of ids up to the first end."""
+        from .branches import plain_vocabulary, with_lengths
+
         numbers = ids.tolist() if isinstance(ids, np.ndarray) else list(ids)
         until = numbers.index(END) if END in numbers else len(numbers)
-        return "".join([self.texts[number] for number in numbers[:until]])
+        some, texts = np.array(numbers[:until], np.uint16), plain_vocabulary(self).texts
+        plain, _ = with_lengths(some, np.array([until], np.int32), self)
+        return "".join([texts[number] for number in plain.tolist()])
 
     @cached_property
     def tables(self) -> Tables:

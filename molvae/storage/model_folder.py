@@ -159,14 +159,14 @@ def verified_files(
 
 
 @cache
-def _symbols_of(name: str) -> frozenset[str]:
-    return frozenset(load_info(pretrained.folder_of(name))[1].symbols)
+def _vocabulary_of(name: str) -> Vocabulary:
+    return load_info(pretrained.folder_of(name))[1]
 
 
 def who_reads(symbols: Iterable[str]) -> tuple[str, ...]:
     """The shipped models that know all of some SELFIES symbols."""
     wanted = set(symbols)
-    return tuple(name for name in pretrained.names() if wanted <= _symbols_of(name))
+    return tuple(name for name in pretrained.names() if not _vocabulary_of(name).unknown(wanted))
 
 
 def describe(path: str | Path) -> dict[str, dict[str, Any]]:
