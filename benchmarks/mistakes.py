@@ -29,7 +29,8 @@ SIZES = (15, 20, 25, 30, 35, 45, 60, 1001)
 KINDS = {
     "end of the molecule": re.compile(r"$"),
     "ring closure": re.compile(r"\[.?Ring"),
-    "branch": re.compile(r"\[.?Branch"),
+    "branch": re.compile(r"\[.?(Branch|\()"),
+    "end of a branch": re.compile(r"\[\)"),
     "stereo atom": re.compile(r"\[.*@"),
     "double-bond stereo": re.compile(r"\[[/\\]"),
     "charged atom": re.compile(r"\[.*[+-]"),
@@ -76,7 +77,7 @@ def slips_of(codec: Codec, readings: list[Reading]) -> list[str]:
         wrong = (chosen != packed.targets).nonzero()[:, 0]
         for place in reversed(wrong.tolist()):  # so that the first one stays
             number = int(packed.targets[place])
-            symbol = "" if number == END else codec.vocabulary.decode([number])
+            symbol = "" if number == END else codec.vocabulary.texts[number]
             kinds[rows[int(packed.molecule[place])]] = kind_of(symbol)
     return kinds
 
