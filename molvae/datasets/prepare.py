@@ -28,7 +28,7 @@ from ..chem.molecule import CRASHED, canonical_or_empty, smiles_hash
 from ..chem.standardise import standard_smiles
 from ..config import DataConfig
 from ..errors import InputError, MoleculeError
-from ..language.branches import plain_vocabulary, symbols_with_ends, with_ends
+from ..language.branches import symbols_with_ends
 from ..language.ids_to_smiles import decode_smiles
 from ..language.selfies_codec import check_return, constraints_for
 from ..language.smiles_to_ids import SelfiesEncoder
@@ -299,7 +299,7 @@ def assemble(
         added = base.unknown(sorted(index))
         # Atoms are constrained so that all strings stay valid.
         singles = base.extended(added, constraints_for(added)) if added else base
-    plain = plain_vocabulary(singles)
+    plain = singles.plain
     numbers = np.array([plain.index[symbol] for symbol in index], np.uint16)
     ids = numbers[np.concatenate([chunk.ids for chunk in chunks])]
     lengths = np.array([one for chunk in chunks for one in chunk.lengths], np.int32)
@@ -317,7 +317,7 @@ def assemble(
     kept = np.repeat(kept, strings)
     canonical = np.arange(len(kept)) % strings == 0
     parts = [
-        with_ends(ids[np.repeat(mask, lengths)], lengths[mask], singles)
+        singles.from_plain(ids[np.repeat(mask, lengths)], lengths[mask])
         for mask in (kept & canonical, kept & ~canonical)
     ]
     vocabulary = singles

@@ -2,9 +2,10 @@
 
 SELFIES announces how many symbols a branch has. Who writes it must know that number before the
 branch's first atom, and keep to it: a ring that is one symbol too long is cut, and what follows
-becomes another molecule. So a vocabulary may have :data:`OPENINGS` and :data:`CLOSING`, between
-which a branch stands like between the parentheses of SMILES. Lengths are put in where SELFIES is
-wanted, and either form of a molecule gives the other.
+becomes another molecule. So a vocabulary may have :data:`.symbols.OPENINGS` and
+:data:`.symbols.CLOSING`, between which a branch stands like between the parentheses of SMILES.
+Lengths are put in where SELFIES is wanted, and either form of a molecule gives the other.
+:class:`molvae.language.vocabulary.Vocabulary` calls this.
 
     N symbols of some molecules, M molecules, P plain symbols, those of SELFIES, S own ones
 """
@@ -12,7 +13,6 @@ wanted, and either form of a molecule gives the other.
 from __future__ import annotations
 
 from collections.abc import Iterable, MutableSequence, Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -20,8 +20,7 @@ from numpy.typing import NDArray
 from selfies.constants import INDEX_CODE
 
 from ..runtime.compilation import compiled
-from .symbols import BRANCH, CLOSE, CLOSING, OPEN, OPENINGS, Symbol, Tables, integers
-from .vocabulary import Ids, Vocabulary
+from .symbols import BRANCH, CLOSE, CLOSING, OPEN, OPENINGS, Symbol, integers
 
 LENGTHS = tuple(f"[{bond}Branch{reads}]" for bond in ("", "=", "#") for reads in (1, 2, 3))
 """Symbols of SELFIES that announce a branch, by bond and by number of index symbols."""
@@ -32,20 +31,20 @@ DIGITS = tuple(INDEX_CODE)
 LONGEST = len(DIGITS) ** 3
 """Symbols that a branch of SELFIES may have."""
 
+Ids = NDArray[np.uint16]
 Lengths = NDArray[np.int32]
 
 
-class Translation(NamedTuple):
-    """What it takes to go from plain symbols to those of a vocabulary with ends, and back.
+class Numbers(NamedTuple):
+    """Ids of the same symbols in two vocabularies, the plain one of SELFIES and an own with ends.
 
-    ``plain``: the vocabulary of plain symbols. ``own`` ``(P + 1,)``: the id of each here, 0 where
-    there is none. ``others`` ``(S + 1,)``: the plain id of each id here. ``openings`` ``(3,)`` by
-    bond order, and ``closing``: ids here. ``branches`` ``(3, 3)`` by bond order and number of index
-    symbols, and ``digits`` ``(16,)``: plain ids."""
+    ``own`` ``(P + 1,)``: the own id of each plain one, 0 where there is none; ``plain`` ``(S +
+    1,)``: the reverse. Own ids of ``openings`` ``(3,)`` by bond order, and of the ``closing``;
+    plain ids of ``branches`` ``(3, 3)`` by bond order and number of index symbols, and of
+    ``digits`` ``(16,)``."""
 
-    plain: Vocabulary
     own: Ids
-    others: Ids
+    plain: Ids
     openings: Ids
     closing: int
     branches: Ids
@@ -58,84 +57,58 @@ def symbols_with_ends(symbols: Iterable[str]) -> list[str]:
     return [*structure, *sorted(set(symbols) - {*structure, *LENGTHS})]
 
 
-@lru_cache(maxsize=8)
-def _translation_of(
-    symbols: tuple[str, ...], capacities: tuple[tuple[str, int], ...]
-) -> Translation:
-    """The translation for a vocabulary with these symbols under these constraints."""
-    bare = [one for one in symbols if one not in (*OPENINGS, CLOSING)]
-    bare += [one for one in (*LENGTHS, *DIGITS) if one not in bare]
-    plain, here = Vocabulary(tuple(bare), (), dict(capacities)), Vocabulary(symbols, (), {})
+def plain_symbols(symbols: Iterable[str]) -> list[str]:
+    """Symbols that a molecule with these, and with ends, may have in SELFIES."""
+    own = [one for one in symbols if one not in (*OPENINGS, CLOSING)]
+    return list(dict.fromkeys([*own, *LENGTHS, *DIGITS]))
 
-    def ids(names: Iterable[str], known: Vocabulary) -> Ids:
-        return np.array([known.index.get(name, 0) for name in names], np.uint16)
 
-    return Translation(
-        plain,
-        np.concatenate([[0], ids(bare, here)]).astype(np.uint16),
-        np.concatenate([[0], ids(symbols, plain)]).astype(np.uint16),
-        ids(OPENINGS, here),
-        here.index[CLOSING],
+def ids_in_both(symbols: Sequence[str], plain: Sequence[str]) -> Numbers:
+    """Ids of the ``symbols`` of a vocabulary with ends, and of the ``plain`` ones."""
+
+    def ids(names: Iterable[str], known: Sequence[str]) -> Ids:
+        index = {name: number for number, name in enumerate(known, start=1)}
+        return np.array([index.get(name, 0) for name in names], np.uint16)
+
+    return Numbers(
+        ids(["", *plain], symbols),
+        ids(["", *symbols], plain),
+        ids(OPENINGS, symbols),
+        1 + list(symbols).index(CLOSING),
         ids(LENGTHS, plain).reshape(3, 3),
         ids(DIGITS, plain),
     )
 
 
-def plain_vocabulary(vocabulary: Vocabulary) -> Vocabulary:
-    """The vocabulary of plain symbols: ``vocabulary`` itself, if it has no ends."""
-    return _translation(vocabulary).plain if vocabulary.ends else vocabulary
-
-
-def _translation(vocabulary: Vocabulary) -> Translation:
-    return _translation_of(vocabulary.symbols, tuple(vocabulary.constraints.items()))
-
-
-def singles_of(ids: Ids, tables: Tables) -> tuple[Ids, NDArray[np.int64]]:
-    """Single symbols of many ids, and the number of them in each id ``(N,)``."""
-    starts = tables.runs_start[ids].astype(np.int64)
-    lengths = tables.runs_start[ids.astype(np.int64) + 1] - starts
-    before = np.cumsum(lengths) - lengths
-    return tables.runs[np.repeat(starts - before, lengths) + np.arange(lengths.sum())], lengths
-
-
-def with_ends(ids: Ids, lengths: Lengths, vocabulary: Vocabulary) -> tuple[Ids, Lengths]:
-    """Single ids of a vocabulary from plain ones, 0 for a symbol that it lacks; both molecule after
-    molecule, with the ``lengths`` ``(M,)`` of each."""
-    if not vocabulary.ends:
-        return ids, lengths
-    way = _translation(vocabulary)
-    symbols, counts = way.plain.tables.symbols, np.array(lengths, np.int32)
+def with_ends(
+    ids: Ids, lengths: Lengths, symbols: Sequence[Symbol], numbers: Numbers
+) -> tuple[Ids, Lengths]:
+    """Own single ids of molecules from their plain ones, whose meanings are ``symbols``; 0 for one
+    that is no own symbol. Ids are one molecule after the other, of ``lengths`` ``(M,)``."""
+    counts = np.array(lengths, np.int32)
     # A branch that the string breaks off at its first symbol becomes two.
     out, stops = np.empty(2 * len(ids), np.uint16), integers(1 + int(counts.max(initial=0)))
-    filled = _write_ends(symbols, way.own, way.openings, way.closing, ids, counts, stops, out)
+    filled = _write_ends(symbols, numbers, ids, counts, stops, out)
     return out[:filled].copy(), counts
 
 
-def with_lengths(ids: Ids, lengths: Lengths, vocabulary: Vocabulary) -> tuple[Ids, Lengths]:
-    """Plain ids from those of a vocabulary, merged or single; both molecule after molecule, with
-    the ``lengths`` ``(M,)`` of each. As they are, if it has no ends."""
-    if not vocabulary.ends:
-        return ids, lengths
-    way, tables = _translation(vocabulary), vocabulary.tables
-    singles, runs = singles_of(ids, tables)
-    ends = np.concatenate([[0], np.cumsum(runs)])[np.concatenate([[0], np.cumsum(lengths)])]
-    counts = np.diff(ends).astype(np.int32)
+def with_lengths(
+    ids: Ids, lengths: Lengths, symbols: Sequence[Symbol], numbers: Numbers
+) -> tuple[Ids, Lengths]:
+    """Plain ids of molecules from their own single ones, whose meanings are ``symbols``; both as
+    for :func:`with_ends`."""
+    counts = np.array(lengths, np.int32)
     # A length takes two to four symbols, where an opening and a closing are two.
     longest = 1 + 4 * int(counts.max(initial=0))
-    marks, backwards = integers(longest), integers(longest)
-    out, branches, digits = np.empty(4 * len(singles), np.uint16), way.branches, way.digits
-    filled = _write_lengths(
-        tables.symbols, way.others, branches, digits, singles, counts, marks, backwards, out
-    )
+    marks, backwards, out = integers(longest), integers(longest), np.empty(4 * len(ids), np.uint16)
+    filled = _write_lengths(symbols, numbers, ids, counts, marks, backwards, out)
     return out[:filled].copy(), counts
 
 
 @compiled()
 def _write_ends(
     symbols: Sequence[Symbol],
-    own: Ids,
-    openings: Ids,
-    closing: int,
+    numbers: Numbers,
     ids: Ids,
     lengths: Lengths,
     stops: MutableSequence[int],
@@ -150,24 +123,24 @@ def _write_ends(
         begin, at, depth, copied = filled, start, 0, 0
         while at < end:
             while depth > 0 and stops[depth - 1] <= at:
-                out[filled] = closing
+                out[filled] = numbers.closing
                 filled, depth = filled + 1, depth - 1
             symbol = symbols[ids[at]]
             if copied == 0 and symbol.kind == BRANCH:
                 index = 0
-                out[filled] = openings[symbol.order - 1]
+                out[filled] = numbers.openings[symbol.order - 1]
                 for _ in range(symbol.reads):
                     at += 1
                     index = 16 * index + (symbols[ids[at]].digit if at < end else 0)
                 stops[depth] = at + index + 2
                 depth += 1
             else:
-                out[filled] = own[ids[at]]
+                out[filled] = numbers.own[ids[at]]
                 # Index symbols of a ring are copied: among them a branch's symbol is a digit.
                 copied = copied - 1 if copied > 0 else symbol.reads
             filled, at = filled + 1, at + 1
         for _ in range(depth):
-            out[filled] = closing
+            out[filled] = numbers.closing
             filled += 1
         lengths[molecule] = filled - begin
         start = end
@@ -177,9 +150,7 @@ def _write_ends(
 @compiled()
 def _write_lengths(
     symbols: Sequence[Symbol],
-    others: Ids,
-    branches: Ids,
-    digits: Ids,
+    numbers: Numbers,
     ids: Ids,
     lengths: Lengths,
     marks: MutableSequence[int],
@@ -205,13 +176,13 @@ def _write_lengths(
                 marks[depth] = 0  # for an opening that has no closing
                 if 0 <= index < LONGEST:
                     while reads == 0 or index > 0:
-                        backwards[count] = digits[index % 16]
+                        backwards[count] = numbers.digits[index % 16]
                         index //= 16
                         count, reads = count + 1, reads + 1
-                    backwards[count] = branches[symbol.order - 1, reads - 1]
+                    backwards[count] = numbers.branches[symbol.order - 1, reads - 1]
                     count += 1
             else:
-                backwards[count] = others[ids[at]]
+                backwards[count] = numbers.plain[ids[at]]
                 count += 1
         for place in range(count):
             out[filled + place] = backwards[count - 1 - place]

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from ..runtime.compilation import KERNELS, compiled
 from . import selfies_codec
-from .branches import plain_vocabulary, with_lengths
 from .derivation import (
     Derivation,
     Derivations,
@@ -79,8 +78,8 @@ def decode_smiles(ids: Ids, lengths: NDArray[Any], vocabulary: Vocabulary) -> li
     >>> decode_smiles(np.array([6, 6, 6, 4, 5, 3, 3], np.uint16), np.array([5, 2]), known)
     ['C1=CC=CC=C1', 'OO']
     """
-    flat, counts = with_lengths(*molecules(ids, lengths, vocabulary), vocabulary)
-    vocabulary = plain_vocabulary(vocabulary)
+    flat, counts = vocabulary.to_plain(*molecules(ids, lengths, vocabulary))
+    vocabulary = vocabulary.plain
     tables, size = vocabulary.tables, 1 if not KERNELS else _CHUNK
     texts: list[str] = []
     start = 0

@@ -30,7 +30,6 @@ from selfies.constants import ORGANIC_SUBSET
 
 from ..errors import ModelError, MoleculeError
 from ..runtime.compilation import KERNELS, compiled
-from .branches import plain_vocabulary, singles_of, with_lengths
 from .selfies_codec import INEXPRESSIBLE, Constraints, default_constraints, split, to_selfies
 from .smiles_parser import (
     MIRROR,
@@ -144,8 +143,7 @@ def ids_of(smiles: str, vocabulary: Vocabulary) -> Ids | None:
     to say what they are, or why there are none."""
     if not KERNELS:
         return None
-    plain = plain_vocabulary(vocabulary)
-    tables = _tables(plain.symbols, tuple(plain.constraints.items()))
+    tables = _tables(vocabulary.plain.symbols, tuple(vocabulary.constraints.items()))
     encoded = _encode_all([smiles], tables)
     try:
         return vocabulary.merged(encoded.ids[: encoded.ends[0]]) if encoded.ends[0] else None
@@ -171,7 +169,7 @@ def canonical_draws(
     ids drawn, without the end."""
     if not smiles:
         return []
-    constraints, plain = vocabulary.constraints, plain_vocabulary(vocabulary)
+    constraints, plain = vocabulary.constraints, vocabulary.plain
     if not KERNELS:
         return [
             is_canonical(text, vocabulary.decode(ids), constraints)
@@ -179,8 +177,8 @@ def canonical_draws(
         ]
     encoded = _encode_all(smiles, _tables(plain.symbols, tuple(constraints.items())))
     counts = np.array([len(ids) for ids in drawn], np.int32)
-    written, counts = with_lengths(np.concatenate(drawn), counts, vocabulary)
-    symbols, lengths = singles_of(written, plain.tables)
+    written, counts = vocabulary.to_plain(np.concatenate(drawn), counts)
+    symbols, lengths = plain.singles(written)
     starts = _from_zero(np.cumsum(lengths))[_from_zero(np.cumsum(counts))]
     # Equal stretches of two bytes a symbol: comparing these is faster than comparing arrays.
     draws, wanted = symbols.tobytes(), encoded.ids.tobytes()

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ..errors import ModelError
 
 if TYPE_CHECKING:
+    from .branches import Lengths, Numbers
     from .symbols import Tables
 
 END = 0
@@ -116,31 +117,66 @@ class Vocabulary:
         """Ids of a molecule's SELFIES symbols, merged, without the end; KeyError names an unknown
         symbol.
         """
-        from .branches import plain_vocabulary
-
-        known = plain_vocabulary(self).index
+        known = self.plain.index
         return self.merged(np.array([known[symbol] for symbol in symbols], dtype=np.uint16))
 
     def merged(self, plain: Ids) -> Ids:
-        """Ids of a molecule from those of its symbols in SELFIES; KeyError names one that this
-        vocabulary lacks."""
-        from .branches import plain_vocabulary, with_ends
-
-        single, lengths = with_ends(plain, np.array([len(plain)], np.int32), self)
-        if len(single) and not single.all():
-            raise KeyError(self.unknown(plain_vocabulary(self).texts[one] for one in plain)[0])
+        """Ids of a molecule from plain ones; KeyError names a symbol that this vocabulary lacks."""
+        single, lengths = self.from_plain(plain, np.array([len(plain)], np.int32))
+        if not single.all():
+            raise KeyError(self.unknown(self.plain.texts[one] for one in plain)[0])
         merged, _ = merge(single, lengths, self.ranks)
         return merged
 
     def decode(self, ids: Iterable[int]) -> str:
         """The SELFIES string of ids up to the first end."""
-        from .branches import plain_vocabulary, with_lengths
-
         numbers = ids.tolist() if isinstance(ids, np.ndarray) else list(ids)
         until = numbers.index(END) if END in numbers else len(numbers)
-        some, texts = np.array(numbers[:until], np.uint16), plain_vocabulary(self).texts
-        plain, _ = with_lengths(some, np.array([until], np.int32), self)
+        some, texts = np.array(numbers[:until], np.uint16), self.plain.texts
+        plain, _ = self.to_plain(some, np.array([until], np.int32))
         return "".join([texts[number] for number in plain.tolist()])
+
+    @cached_property
+    def plain(self) -> Vocabulary:
+        """The vocabulary of SELFIES' own symbols; this one, unless its branches have ends."""
+        from .branches import plain_symbols
+
+        if not self.ends:
+            return self
+        return Vocabulary(tuple(plain_symbols(self.symbols)), (), self.constraints)
+
+    @cached_property
+    def _numbers(self) -> Numbers:
+        from .branches import ids_in_both
+
+        return ids_in_both(self.symbols, self.plain.symbols)
+
+    def from_plain(self, ids: Ids, lengths: Lengths) -> tuple[Ids, Lengths]:
+        """Single ids and lengths of molecules from those in the ``plain`` vocabulary; 0 for a
+        symbol that this one lacks."""
+        from .branches import with_ends
+
+        if not self.ends:
+            return ids, lengths
+        return with_ends(ids, lengths, self.plain.tables.symbols, self._numbers)
+
+    def to_plain(self, ids: Ids, lengths: Lengths) -> tuple[Ids, Lengths]:
+        """Ids and lengths of molecules in the ``plain`` vocabulary."""
+        from .branches import with_lengths
+
+        if not self.ends:
+            return ids, lengths
+        singles, runs = self.singles(ids)
+        ends = np.concatenate([[0], np.cumsum(runs)])[np.concatenate([[0], np.cumsum(lengths)])]
+        counts = np.diff(ends).astype(np.int32)
+        return with_lengths(singles, counts, self.tables.symbols, self._numbers)
+
+    def singles(self, ids: Ids) -> tuple[Ids, NDArray[np.int64]]:
+        """Single ids of many ids ``(N,)``, and the number of them in each ``(N,)``."""
+        starts = self.tables.runs_start[ids].astype(np.int64)
+        lengths = self.tables.runs_start[ids.astype(np.int64) + 1] - starts
+        places = np.repeat(starts - np.cumsum(lengths) + lengths, lengths)
+        return self.tables.runs[places + np.arange(len(places))], lengths
 
     @cached_property
     def tables(self) -> Tables:

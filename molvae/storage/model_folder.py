@@ -26,6 +26,7 @@ import json
 import logging
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -275,6 +276,8 @@ def parsed(files: dict[str, bytes], path: str | Path) -> tuple[Config, Vocabular
         )
     except UsageError as error:
         raise ModelError(str(error)) from error
+    # Models from before there was this option say nothing of it; their vocabularies do.
+    config = replace(config, data=replace(config.data, branch_ends=vocabulary.ends))
     info = read_json(files["info.json"], "info.json")
     if not isinstance(info, dict) or not isinstance(info.get("max_steps"), int):
         raise ModelError(f"{path}: info.json lacks max_steps")

@@ -7,13 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from molvae.language.branches import (
-    LENGTHS,
-    plain_vocabulary,
-    symbols_with_ends,
-    with_ends,
-    with_lengths,
-)
+from molvae.language.branches import LENGTHS, symbols_with_ends
 from molvae.language.ids_to_smiles import decode_smiles
 from molvae.language.prefix_features import HASHES_START, features
 from molvae.language.selfies_codec import (
@@ -43,7 +37,7 @@ lengths of one and two index symbols."""
 SELFIES = [split(to_selfies(one, default_constraints())) for one in MOLECULES]
 SYMBOLS = symbols_with_ends(symbol for one in SELFIES for symbol in one)
 VOCABULARY = Vocabulary(tuple(SYMBOLS), (), constraints_for(SYMBOLS))
-PLAIN = plain_vocabulary(VOCABULARY)
+PLAIN = VOCABULARY.plain
 
 
 def plain_ids(symbols: list[str]) -> tuple[Ids, np.ndarray]:
@@ -54,24 +48,23 @@ def plain_ids(symbols: list[str]) -> tuple[Ids, np.ndarray]:
 @pytest.mark.parametrize("symbols", SELFIES, ids=MOLECULES)
 def test_a_molecule_comes_back_from_branches_with_ends(symbols: list[str]) -> None:
     ids, lengths = plain_ids(symbols)
-    ours, ends = with_ends(ids, lengths, VOCABULARY)
+    ours, ends = VOCABULARY.from_plain(ids, lengths)
     names = [VOCABULARY.symbols[one - 1] for one in ours]
     assert sum("(" in one for one in names) == names.count("[)]")
     assert len(ours) == ends[0] <= len(ids) + names.count("[)]")
-    again, counts = with_lengths(ours, ends, VOCABULARY)
+    again, counts = VOCABULARY.to_plain(ours, ends)
     assert (again.tolist(), counts.tolist()) == (ids.tolist(), lengths.tolist())
     assert VOCABULARY.decode(VOCABULARY.encode(symbols)) == "".join(symbols)
 
 
 def test_many_molecules_at_once_are_each_by_itself() -> None:
-    parts = [with_ends(*plain_ids(one), VOCABULARY)[0] for one in SELFIES]
+    parts = [VOCABULARY.from_plain(*plain_ids(one))[0] for one in SELFIES]
     lengths = np.array([len(one) for one in SELFIES])
-    ours, ends = with_ends(
-        np.concatenate([plain_ids(one)[0] for one in SELFIES]), lengths, VOCABULARY
-    )
+    ids = np.concatenate([plain_ids(one)[0] for one in SELFIES])
+    ours, ends = VOCABULARY.from_plain(ids, lengths)
     assert ours.tolist() == np.concatenate(parts).tolist()
     assert ends.tolist() == [len(one) for one in parts]
-    _, counts = with_lengths(ours, ends, VOCABULARY)
+    _, counts = VOCABULARY.to_plain(ours, ends)
     assert counts.tolist() == lengths.tolist()
 
 
@@ -84,7 +77,7 @@ def test_merged_ids_are_taken_apart() -> None:
 def test_both_forms_have_the_same_features_at_their_end() -> None:
     for symbols in SELFIES:
         ids, lengths = plain_ids(symbols)
-        ours, ends = with_ends(ids, lengths, VOCABULARY)
+        ours, ends = VOCABULARY.from_plain(ids, lengths)
         rows = [
             features(ids, lengths, PLAIN, "environments")[-1],
             features(ours, ends, VOCABULARY, "environments")[-1],
@@ -119,13 +112,13 @@ def test_odd_ends_are_read_one_way(ours: str, selfies: str) -> None:
 
 def test_a_ring_may_reach_as_far_as_a_branch_symbol_says() -> None:
     symbols = split("[C][C][C][C][C][C][Ring1][Branch1][C][Branch1][Ring1][Ring1][Branch1][C]")
-    ours, _ = with_ends(*plain_ids(symbols), VOCABULARY)
+    ours, _ = VOCABULARY.from_plain(*plain_ids(symbols))
     assert VOCABULARY.decode(ours) == "".join(symbols)
 
 
 def test_a_branch_that_breaks_off_is_closed() -> None:
     ids, lengths = plain_ids(["[C]", "[Branch1]"])
-    ours, _ = with_ends(ids, lengths, VOCABULARY)
+    ours, _ = VOCABULARY.from_plain(ids, lengths)
     assert [VOCABULARY.symbols[one - 1] for one in ours] == ["[C]", "[(]", "[)]"]
 
 
@@ -138,6 +131,6 @@ def test_a_symbol_that_is_lacking_is_named() -> None:
 def test_a_vocabulary_without_ends_is_plain() -> None:
     plain = Vocabulary(("[C]", "[Branch1]", "[O]"), ((1, 1),), {"?": 4})
     ids, lengths = merge(np.array([1, 1, 2], np.uint16), np.array([3]), plain.ranks)
-    assert plain_vocabulary(plain) is plain
-    assert with_ends(ids, lengths, plain)[0] is ids
-    assert with_lengths(ids, lengths, plain)[0] is ids
+    assert plain.plain is plain
+    assert plain.from_plain(ids, lengths)[0] is ids
+    assert plain.to_plain(ids, lengths)[0] is ids

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from molvae.config import Config
 from molvae.errors import ModelError
-from molvae.storage.model_folder import best_name, check_info, figure, sources_of, steps_of
+from molvae.language.vocabulary import Vocabulary
+from molvae.storage.model_folder import (
+    best_name,
+    check_info,
+    figure,
+    metadata_files,
+    parsed,
+    sources_of,
+    steps_of,
+)
 
 
 def test_steps_are_ordered_by_number_and_nothing_else_is_one(tmp_path: Path) -> None:
@@ -55,3 +66,14 @@ def test_an_info_of_wrong_types_is_refused(info: dict[str, Any], words: str) -> 
     with pytest.raises(ModelError, match=words):
         check_info(info, "model")
     check_info({}, "model")
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_the_vocabulary_says_how_branches_are_written(ends: bool) -> None:
+    symbols = ["[C]", "[Branch1]", *(["[(]", "[=(]", "[#(]", "[)]"] if ends else [])]
+    vocabulary = Vocabulary(tuple(symbols), (), {"?": 4})
+    files = metadata_files(Config(), vocabulary, {"max_steps": 9})
+    written = json.loads(files["config.json"])
+    del written["data"]["branch_ends"]  # as models from before there was this option have it
+    config, _, _ = parsed(files | {"config.json": json.dumps(written).encode()}, "model")
+    assert config.data.branch_ends is ends
