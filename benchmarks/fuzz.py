@@ -262,7 +262,7 @@ def inputs(
     config, vocabulary, info = model_folder.load_info(model)
     reader = Reader(vocabulary, config.data, info["max_steps"] - 1, str(model))
     valid = sample_of_molecules()
-    symbols = list(reader.vocabulary.symbols)
+    symbols = list(reader.vocabulary.plain.symbols)
     sound = files_of(valid)
     for number in range(strings):
         kind, text = a_string(chance, valid, symbols)

@@ -31,7 +31,7 @@ def test_any_text_is_scored_and_read_or_refused(tiny_model: Any, text: str) -> N
 @given(seeds)
 @FEW
 def test_mutated_molecules_are_read_or_refused(tiny_model: Any, seed: int) -> None:
-    symbols = list(tiny_model.vocabulary.symbols)
+    symbols = list(tiny_model.vocabulary.plain.symbols)
     _, text = fuzz.a_string(random.Random(seed), VALID, symbols)
     assert fuzz.problem_of_string(text, tiny_model.reader) == ""
 

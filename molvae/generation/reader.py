@@ -114,11 +114,13 @@ def molecules_of(written: Sequence[Ids], vocabulary: Vocabulary) -> list[Decoded
     """Canonical SMILES and SELFIES of molecules written as ids without the end."""
     if not written:
         return []
-    lengths = np.array([len(ids) for ids in written])
-    texts = decode_smiles(np.concatenate(written), lengths, vocabulary)
+    counts = np.array([len(ids) for ids in written], np.int32)
+    flat, lengths = vocabulary.to_plain(np.concatenate(written), counts)
+    texts = decode_smiles(flat, lengths, vocabulary.plain)
     with BlockLogs():  # around a latent many draws are the same text
         canonical = {text: canonical_or_empty(text) for text in dict.fromkeys(texts)}
+    parts = np.split(flat, np.cumsum(lengths)[:-1])
     return [
-        Decoded(canonical[text], vocabulary.decode(ids))
-        for text, ids in zip(texts, written, strict=True)
+        Decoded(canonical[text], vocabulary.plain.decode(ids))
+        for text, ids in zip(texts, parts, strict=True)
     ]

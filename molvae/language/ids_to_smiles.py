@@ -31,7 +31,7 @@ from .derivation import (
     molecules,
     restart,
 )
-from .symbols import END, Symbol, Tables, records
+from .symbols import Symbol, Tables, records
 
 if TYPE_CHECKING:
     from .vocabulary import Vocabulary
@@ -96,14 +96,9 @@ def decode_smiles(ids: Ids, lengths: NDArray[Any], vocabulary: Vocabulary) -> li
 
 def _decode_by_selfies(vocabulary: Vocabulary, ids: Ids) -> str:
     """SMILES of one molecule by the selfies package."""
-    tables, numbers = vocabulary.tables, ids.tolist()
-    runs = [tables.runs[tables.runs_start[one] : tables.runs_start[one + 1]] for one in numbers]
-    singles = [single for run in runs for single in run.tolist()]
-    singles = singles[: singles.index(END)] if END in singles else singles
-    selfies = "".join(vocabulary.symbols[single - 1] for single in singles)
-    text = selfies_codec.decoded(selfies, vocabulary.constraints)
+    text = selfies_codec.decoded(vocabulary.decode(ids), vocabulary.constraints)
     if "%100" in text:  # which selfies writes for ring 100 and RDKit reads as ring 10 and a 0
-        (text,) = _decode_chunk(tables, ids, np.array([len(ids)], np.int32))
+        (text,) = _decode_chunk(vocabulary.tables, ids, np.array([len(ids)], np.int32))
     return text
 
 
