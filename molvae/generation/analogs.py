@@ -208,8 +208,9 @@ def add_latents(
     """At most ``n`` molecules near the sum of the latents ``plus`` less those ``minus``, the
     nearest first.
 
-    The sum is brought to the length of one latent, as all posterior means have it. Molecules come
-    from a beam at the sum and from draws around it; UsageError where latents cancel."""
+    In a model with noise levels the sum is brought to the length that all posterior means have.
+    Molecules come from a beam at the sum and from draws around it; UsageError where latents
+    cancel."""
     if n < 1 or not plus:
         raise UsageError("give one molecule to add at least, and an `n` of at least 1")
     means = codec.encode_readings([*plus, *minus])  # (N, Z)
@@ -217,7 +218,8 @@ def add_latents(
     length, wanted = float(np.linalg.norm(total)), float(np.linalg.norm(means, axis=1).mean())
     if length < 1e-3 * wanted:
         raise UsageError("the latents cancel: what is added is what is taken away")
-    target = (total * (wanted / length))[None].astype(np.float32)
+    scale = wanted / length if codec.levels else 1.0
+    target = (total * scale)[None].astype(np.float32)
     beam = next(iter(beam_search(codec, codec.check_latents(target), WIDE)))
     found = dict.fromkeys(one.smiles for one in beam if one.canonical)
     levels = highest_level(codec) * np.resize(LEVELS[2:], SUM)
