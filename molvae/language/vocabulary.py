@@ -72,7 +72,9 @@ class Vocabulary:
     @cached_property
     def ends(self) -> bool:
         """True if branches end with a symbol of their own (:mod:`molvae.language.branches`)."""
-        return "[)]" in self.index
+        from .symbols import CLOSING
+
+        return CLOSING in self.index
 
     def unknown(self, symbols: Iterable[str]) -> list[str]:
         """The symbols of SELFIES this vocabulary lacks, each once, in order of appearance."""

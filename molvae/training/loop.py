@@ -34,8 +34,10 @@ from .schedules import (
 )
 from .validation import Validation, validate
 
-MEASURED_STEPS = (20, 50)
-"""With ``minutes``, the steps timed to fix their number; earlier ones compile and warm up."""
+MEASURED_STEPS, MEASURED_SHARE = (20, 50), 0.02
+"""With ``minutes``, the steps timed to fix their number: those after the first of these, up to the
+last at least, and for this share of the minutes, which a pause of the machine does not rule.
+Earlier ones compile and warm up."""
 
 
 class Step(NamedTuple):
@@ -300,10 +302,10 @@ def keep_time(state: TrainingState, taken: float, whole: float, group: Group) ->
     after every epoch take longer than training."""
     state.seconds += taken
     first, last = MEASURED_STEPS
-    if not state.config.training.minutes or state.total_steps:
+    planned = state.config.training.minutes * 60
+    if not planned or state.total_steps or state.step <= first:
         return
-    if first < state.step <= last:
-        state.measured_seconds += whole
-    if state.step == last:
-        pace = group.first(state.measured_seconds) / (last - first)
-        state.total_steps = max(last + 1, round(state.config.training.minutes * 60 / pace))
+    state.measured_seconds += whole
+    measured = group.first(state.measured_seconds)
+    if state.step >= last and measured >= MEASURED_SHARE * planned:
+        state.total_steps = max(state.step + 1, round(planned * (state.step - first) / measured))
