@@ -52,16 +52,20 @@ def packed_fingerprint(mol: Chem.Mol, bits: int = BITS) -> Fingerprints:
 def fingerprint_of_text(smiles: str, bits: int = BITS) -> Fingerprints:
     """:func:`packed_fingerprint` of a SMILES that RDKit wrote, in less than half of the time.
 
-    Aromatic atoms, charges and hydrogens stand in such a text, so nothing is perceived but rings.
-
     >>> int(np.bitwise_count(fingerprint_of_text("CCO")).sum())
     6
     """
     with BlockLogs():
-        mol = Chem.MolFromSmiles(smiles, sanitize=False)
+        return packed_fingerprint(_with_rings(smiles), bits)
+
+
+def _with_rings(smiles: str) -> Chem.Mol:
+    """The molecule of a SMILES that RDKit wrote, with nothing perceived but rings: aromatic atoms,
+    charges and hydrogens stand in such a text."""
+    mol = Chem.MolFromSmiles(smiles, sanitize=False)
     mol.UpdatePropertyCache(False)
     Chem.FastFindRings(mol)
-    return packed_fingerprint(mol, bits)
+    return mol
 
 
 @cache
@@ -173,8 +177,7 @@ def count_features(smiles: Sequence[str]) -> Features:
 @lru_cache(maxsize=10_000)  # 20 MB; a search asks for the molecules that it has scored every round
 def _counts(smiles: str) -> NDArray[np.uint8]:
     """Counts of one molecule, ``(LEAD_BITS,)``, none above :data:`LEVELS`."""
-    mol = Chem.MolFromSmiles(smiles)
-    counts = morgan_generator(LEAD_BITS).GetCountFingerprintAsNumPy(mol)
+    counts = morgan_generator(LEAD_BITS).GetCountFingerprintAsNumPy(_with_rings(smiles))
     capped: NDArray[np.uint8] = np.minimum(counts, LEVELS).astype(np.uint8)
     return capped
 
