@@ -28,6 +28,7 @@ from .kernels import gates as kernels
 from .kernels.arithmetic import array
 from .kernels.gru_function import GRUFunction
 from .kernels.gru_function import Precision as Precision
+from .kernels.products import in_type
 
 
 def combine(gates: Tensor, recurrent: Tensor, h: Tensor) -> Tensor:
@@ -196,10 +197,10 @@ class Stepper:
         weight, bias = layer.weight_hh_l0.detach(), layer.bias_hh_l0.detach()
         self.kind = torch.bfloat16 if layer.precision == "bf16" else weight.dtype
         self.size = layer.hidden_size
-        inputs = layer.weight_ih_l0.detach().to(self.kind)
+        inputs = in_type(layer.weight_ih_l0, self.kind)
         weight_x, weight_c = inputs.tensor_split([layer.input_size], 1)
         self.weight_x, self.weight_c = weight_x.t(), weight_c.t()
-        self.weight_h = weight.to(self.kind).t()
+        self.weight_h = in_type(layer.weight_hh_l0, self.kind).t()
         self.bias_x = layer.bias_ih_l0.detach().clone()
         self.bias_x[: 2 * self.size] += bias[: 2 * self.size]
         self.bias_n = bias[2 * self.size :]

@@ -18,7 +18,7 @@ from ..language.atom_environments import NUMBERS
 from ..language.prefix_features import SIZES, TIERS
 from .gru import GRU, Precision
 from .input_embedder import InputEmbedder
-from .kernels.products import fast_in_bf16, linear
+from .kernels.products import fast_in_bf16, in_type, linear
 from .posterior import Gaussian, GaussianPosterior, Level, LevelPosterior
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ class MoleculeVAE(nn.Module):
         sums = None
         if self.grammar is not None:
             hashed = None if self.surroundings is None else self.surroundings.weight
-            hashed = hashed.to(kind) if hashed is not None and narrow else hashed
+            hashed = in_type(hashed, kind) if hashed is not None and narrow else hashed
             tables = self.write.weight, self.step.weight, self.grammar.weight
             sums = InputEmbedder(*tables, self.features, hashed)
 

@@ -138,9 +138,10 @@ def test_minutes_count_what_comes_with_every_epoch_too(
 def test_a_pause_at_the_beginning_hardly_changes_the_steps(
     tiny_dataset: Dataset, make_config: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    clock = itertools.count(0.0, 0.001)
     waited = [0.0]
     monkeypatch.setattr(loop, "MEASURED_STEPS", (3, 9))
-    monkeypatch.setattr(loop.time, "monotonic", lambda: waited[0])
+    monkeypatch.setattr(loop.time, "monotonic", lambda: next(clock) + waited[0])
     state = begin(tiny_dataset, make_config(minutes=10, batch_size=100), CPU)
     for record in train(state, tiny_dataset):
         if isinstance(record, Step):

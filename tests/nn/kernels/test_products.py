@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
+
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from molvae.nn.kernels.products import (
     BLOCK,
+    in_type,
     linear,
     product,
     tanh_linear,
@@ -105,3 +109,36 @@ def test_the_tangent_of_a_linear_layer_is_torchs(rows: int) -> None:
     torch.testing.assert_close(
         tanh_linear(a, weight, bias).double(), expected, rtol=2e-5, atol=2e-6
     )
+
+
+def optimised(weight: nn.Parameter) -> None:
+    weight.requires_grad_(True).grad = torch.ones_like(weight)
+    torch.optim.AdamW([weight], lr=0.1, fused=True).step()
+
+
+def loaded(weight: nn.Parameter) -> None:
+    layer = nn.Linear(8, 4, bias=False)
+    layer.weight = weight
+    layer.load_state_dict({"weight": torch.ones(4, 8)})
+
+
+def averaged(weight: nn.Parameter) -> None:
+    weight.lerp_(torch.ones_like(weight), 0.5)
+
+
+CHANGES: list[Callable[[nn.Parameter], None]] = [optimised, loaded, averaged]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_weight_in_another_type_follows_every_change(
+    change: Callable[[nn.Parameter], None],
+) -> None:
+    weight = nn.Parameter(random(torch.float32, 4, 8), requires_grad=False)
+    before = in_type(weight, torch.bfloat16)
+    assert in_type(weight, torch.bfloat16) is before  # made once
+    assert in_type(weight, torch.float32).data_ptr() == weight.data_ptr()
+    twin = copy.deepcopy(weight)
+    change(weight)
+    for kind in (torch.bfloat16, torch.float16):
+        assert torch.equal(in_type(weight, kind), weight.detach().to(kind))
+    assert torch.equal(in_type(twin, torch.bfloat16), before)
