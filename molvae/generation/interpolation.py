@@ -54,7 +54,7 @@ DRAWS = 2
 GAPS = 3
 """Largest steps that more molecules are drawn for, in each of :data:`ROUNDS` rounds."""
 
-ROUNDS = 7
+ROUNDS = 4
 BETWEEN = (0.25, 0.5, 0.75)
 """Places between the two molecules of such a step, at which they are drawn."""
 
