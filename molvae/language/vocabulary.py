@@ -72,9 +72,7 @@ class Vocabulary:
     @cached_property
     def ends(self) -> bool:
         """True if branches end with a symbol of their own (:mod:`molvae.language.branches`)."""
-        from .symbols import CLOSING
-
-        return CLOSING in self.index
+        return "[)]" in self.index  # symbols.CLOSING, whose module loads selfies; info needs none
 
     def unknown(self, symbols: Iterable[str]) -> list[str]:
         """The symbols of SELFIES this vocabulary lacks, each once, in order of appearance."""
