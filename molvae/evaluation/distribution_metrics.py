@@ -23,9 +23,10 @@ from numpy.typing import NDArray
 
 from ..chem.fingerprints import mean_similarities, nearest_similarity
 from ..chem.molecule import smiles_hashes
+from ..errors import InputError
 from ..runtime.process_pool import default_workers
 from .estimates import Figure, Figures, absent, cosine_similarity, evenly, mean, share, wasserstein
-from .fcd import FEW, LONGEST, MINIMUM, Moments, chemnet_moments, fcd_installed, frechet_distance
+from .fcd import FEW, MINIMUM, Moments, chemnet_moments, fcd_installed, frechet_distance
 from .guacamol import SAMPLE_SIZE, descriptor_profile, fcd_score, kl_score
 from .reference_statistics import ReferenceSet
 from .set_statistics import PROPERTY_NAMES, DescribedSet, Statistics, describe_set
@@ -70,7 +71,7 @@ def evaluate_samples(
         for name, figure in _likeness(described, reference, rng):
             figures[f"{name}/{label}"] = figure
     figures |= _diversity(described, rng)
-    figures["Filters"] = _filters(described)
+    figures["Filters"] = share(described.passing, len(described.smiles), NO_MOLECULE)
     figures |= _property_distances(described, test)
     figures["GuacaMol KL"] = _guacamol_kl(described, test, workers)
     figures["GuacaMol FCD"] = _guacamol_fcd(figures["FCD/Test"])
@@ -113,25 +114,22 @@ def with_fcd_excess(figures: Mapping[str, Figure], honest: Mapping[str, Figure])
 def _counted(described: DescribedSet, train: Hashes | None) -> Figures:
     """Valid, unique and novelty: what needs no description of the molecules."""
     valid = described.smiles
-    if not described.given:
-        return {name: absent(0, "no samples") for name in ("valid", *UNIQUE_AT, "novelty")}
-    figures: Figures = {"valid": share(len(valid), described.given)}
+    missing = NO_MOLECULE if described.given else "no samples"
+    figures: Figures = {"valid": share(len(valid), described.given, missing)}
     for name, size in UNIQUE_AT.items():
         first = valid[:size]
         short = f"of {len(first):,} valid molecules, not of {size:,}" if len(first) < size else ""
         figures[name] = (
             Figure(len(set(first)) / len(first), len(first), note=short)
             if first
-            else absent(0, NO_MOLECULE)
+            else absent(0, missing)
         )
-    distinct = set(valid)
-    if train is None:
+    distinct = sorted(set(valid))
+    if train is None and described.given:
         figures["novelty"] = absent(len(distinct), "no training molecules were given")
-    elif not distinct:
-        figures["novelty"] = absent(0, NO_MOLECULE)
     else:
-        new = int((~np.isin(smiles_hashes(sorted(distinct)), train)).sum())
-        figures["novelty"] = share(new, len(distinct))
+        new = ~np.isin(smiles_hashes(distinct), () if train is None else train)
+        figures["novelty"] = share(int(new.sum()), len(distinct), missing)
     return figures
 
 
@@ -139,10 +137,10 @@ def _moments(smiles: Sequence[str], workers: int) -> Moments | str:
     """The ChemNet moments of the samples, or why there are none."""
     if not fcd_installed():
         return "needs the package fcd: pip install 'molvae[eval]'"
-    readable = sum(len(text) <= LONGEST for text in smiles)
-    if readable < MINIMUM:
-        return f"not enough molecules: {readable} valid ones, at least {MINIMUM} are needed"
-    return chemnet_moments(smiles, workers)
+    try:
+        return chemnet_moments(smiles, workers)
+    except InputError as error:
+        return str(error)
 
 
 def _fcd(moments: Moments | str, reference: ReferenceSet, valid: int) -> Figure:
@@ -151,10 +149,8 @@ def _fcd(moments: Moments | str, reference: ReferenceSet, valid: int) -> Figure:
     if reference.moments is None:
         why = "the reference set was prepared without it"
         if (count := reference.statistics.count) < MINIMUM:
-            why = (
-                f"not enough molecules in the reference set: {count} valid ones, "
-                f"at least {MINIMUM} are needed"
-            )
+            why = f"not enough molecules in the reference set: {count} valid ones, "
+            why += f"at least {MINIMUM} are needed"
         return absent(moments.count, why)
     try:
         distance = frechet_distance(moments, reference.moments)
@@ -207,12 +203,6 @@ def _diversity(described: DescribedSet, rng: np.random.Generator) -> Figures:
     }
 
 
-def _filters(described: DescribedSet) -> Figure:
-    if not len(described.passes):
-        return absent(0, NO_MOLECULE)
-    return share(int(described.passes.sum()), len(described.passes))
-
-
 def _property_distances(described: DescribedSet, reference: ReferenceSet) -> Figures:
     ours, theirs = described.statistics, reference.statistics
     if reason := _missing(ours, theirs):
@@ -233,7 +223,7 @@ def _missing(ours: Statistics, theirs: Statistics) -> str:
 def _guacamol_kl(described: DescribedSet, reference: ReferenceSet, workers: int) -> Figure:
     first = list(dict.fromkeys(described.smiles))[:SAMPLE_SIZE]
     profile = descriptor_profile(first, workers)
-    n = len(profile.similarities)
+    n = len(profile)
     try:
         score = kl_score(reference.profile, profile)
     except ValueError as error:
@@ -244,7 +234,7 @@ def _guacamol_kl(described: DescribedSet, reference: ReferenceSet, workers: int)
 
 def _guacamol_fcd(distance: Figure) -> Figure:
     if distance.value is None:
-        return absent(distance.n, distance.note)
+        return distance
     note = "GuacaMol's published scores are of 10,000 against 10,000 training molecules"
     note = f"{distance.note}; {note}" if distance.note else note
     return Figure(fcd_score(distance.value), distance.n, note=note)

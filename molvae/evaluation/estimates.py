@@ -49,11 +49,13 @@ def absent(n: int, reason: str) -> Figure:
     return Figure(None, n, note=reason)
 
 
-def share(hits: int, n: int) -> Figure:
-    """``hits`` of ``n`` as a share, with Wilson's interval; ``n`` must be above 0.
+def share(hits: int, n: int, reason: str = "") -> Figure:
+    """``hits`` of ``n`` as a share, with Wilson's interval; of none, absent for a ``reason``.
 
     Wilson (1927) rather than a bootstrap, which would call 1,000 of 1,000 certain.
     """
+    if not n:
+        return absent(0, reason)
     value = hits / n
     centre = (value + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
     half = _Z * math.sqrt(value * (1 - value) / n + _Z**2 / (4 * n**2)) / (1 + _Z**2 / n)

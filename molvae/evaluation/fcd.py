@@ -16,7 +16,9 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from ..errors import InputError
+from .estimates import Floats
 
 FEATURES = 512
 MINIMUM = FEATURES + 1  # fewer molecules cannot give a covariance of full rank
@@ -26,8 +28,6 @@ LONGEST = 349
 
 _BATCH = 128
 _PART = 2048  # activations held at a time by a thread
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -40,20 +40,22 @@ class Moments:
 
 
 def fcd_installed() -> bool:
-    """True if the package ``fcd`` and its requirements are installed."""
-    return all(importlib.util.find_spec(name) is not None for name in ("fcd", "scipy", "torch"))
+    """True if the package ``fcd`` is installed."""
+    return importlib.util.find_spec("fcd") is not None
 
 
 def chemnet_moments(smiles: Sequence[str], threads: int = 1) -> Moments:
     """Mean and covariance of the ChemNet activations of canonical SMILES.
 
     SMILES of more than 349 characters are left out, because they would change the padding;
-    ``count`` is of those that were read, and must be 2 at least. Uses a GPU where torch has one.
-    Covariance as ``numpy.cov`` has it (n - 1). Raises ModuleNotFoundError without the package
-    ``fcd``."""
+    ``count`` is of those that were read; InputError for fewer than :data:`MINIMUM`. Uses a GPU
+    where torch has one. Covariance as ``numpy.cov`` has it (n - 1). Raises ModuleNotFoundError
+    without the package ``fcd``."""
     usable = [text for text in smiles if len(text) <= LONGEST]
-    if len(usable) < 2:
-        raise ValueError(f"{len(usable)} molecules have no covariance: two are the least")
+    if len(usable) < MINIMUM:
+        raise InputError(
+            f"not enough molecules: {len(usable)} valid ones, at least {MINIMUM} are needed"
+        )
     activations = _chemnet()
     total, mean = 0, np.zeros(FEATURES)
     scatter = np.zeros((FEATURES, FEATURES))
@@ -94,12 +96,17 @@ def _square_root(covariance: Floats) -> Floats:
     return root
 
 
+@cache
 def _chemnet() -> Callable[[Sequence[str]], Floats]:
     """ChemNet as a function from SMILES to activations (n, 512), float64."""
     import torch
+    from fcd import load_ref_model
     from fcd.utils import get_one_hot
 
-    model = _model()
+    with warnings.catch_warnings():
+        # it leaves the temporary folder it unpacks the weights into to the garbage collector
+        warnings.simplefilter("ignore", ResourceWarning)
+        model: Any = load_ref_model()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model.to(device)
 
@@ -132,13 +139,3 @@ def _torch_threads_shared(threads: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-@cache
-def _model() -> Any:
-    from fcd import load_ref_model
-
-    with warnings.catch_warnings():
-        # it leaves the temporary folder it unpacks the weights into to the garbage collector
-        warnings.simplefilter("ignore", ResourceWarning)
-        return load_ref_model()

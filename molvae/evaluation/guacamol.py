@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from rdkit import Chem
 
 from ..chem.fingerprints import Fingerprints, nearest_other_similarity, packed_fingerprint
 from ..runtime.process_pool import chunked, map_chunks
+from .estimates import Floats
 
 SAMPLE_SIZE = 10_000
 BITS = 4096
@@ -30,34 +29,22 @@ DESCRIPTORS = (
     "NumAromaticRings",
 )
 COUNTED = DESCRIPTORS[4:]  # compared as histograms, the others as densities
+COLUMNS = (*DESCRIPTORS, "similarity to the nearest other molecule")
 _GRID = 1000
 _BINS = 10
 _FLOOR = 1e-10
 _CHUNK = 250
 
-Floats = NDArray[np.float64]
 
-
-@dataclass(frozen=True)
-class Profile:
-    """Descriptors (n, 9) of n distinct molecules, and similarity (n,) to the nearest other one."""
-
-    descriptors: Floats
-    similarities: Floats
-
-
-def descriptor_profile(smiles: Sequence[str], workers: int = 1) -> Profile:
-    """Describe valid canonical SMILES, of which stereo is dropped and repetitions are left out."""
+def descriptor_profile(smiles: Sequence[str], workers: int = 1) -> Floats:
+    """Columns of :data:`COLUMNS`, ``(n, 10)``, of the n distinct molecules without stereo among
+    valid canonical SMILES."""
     distinct: dict[str, tuple[list[float], Fingerprints]] = {}
     for part in map_chunks(_profile_chunk, chunked(dict.fromkeys(smiles), _CHUNK), workers):
         distinct.update(part)
-    values = np.array([row for row, _ in distinct.values()]).reshape(
-        len(distinct), len(DESCRIPTORS)
-    )
-    bits = np.array([row for _, row in distinct.values()], dtype=np.uint64).reshape(
-        len(distinct), BITS // 64
-    )
-    return Profile(values, nearest_other_similarity(bits))
+    values = np.array([row for row, _ in distinct.values()]).reshape(-1, len(DESCRIPTORS))
+    bits = np.array([row for _, row in distinct.values()], np.uint64).reshape(-1, BITS // 64)
+    return np.column_stack([values, nearest_other_similarity(bits)])
 
 
 def _profile_chunk(smiles: list[str]) -> list[tuple[str, tuple[list[float], Fingerprints]]]:
@@ -75,21 +62,15 @@ def _profile_chunk(smiles: list[str]) -> list[tuple[str, tuple[list[float], Fing
     return rows
 
 
-def kl_score(reference: Profile, sample: Profile) -> float:
-    """Mean over ten descriptors of exp(-KL(reference || sample)): 1 for equal distributions.
+def kl_score(reference: Floats, sample: Floats) -> float:
+    """Mean over the columns of two profiles of exp(-KL(reference || sample)): 1 for equal ones.
 
     Raises ValueError, in words, where a density cannot be estimated: fewer than two distinct
     molecules, or a descriptor with one value for all."""
-    if min(len(reference.similarities), len(sample.similarities)) < 2:
+    if min(len(reference), len(sample)) < 2:
         raise ValueError("fewer than two distinct molecules")
-    names = (*DESCRIPTORS, "similarity to the nearest other molecule")
-    columns = zip(
-        (*reference.descriptors.T, reference.similarities),
-        (*sample.descriptors.T, sample.similarities),
-        strict=True,
-    )
     scores = []
-    for name, pair in zip(names, columns, strict=True):
+    for name, *pair in zip(COLUMNS, reference.T, sample.T, strict=True):
         compare = discrete_kl if name in COUNTED else continuous_kl
         try:
             scores.append(math.exp(-compare(*pair)))

@@ -11,34 +11,37 @@ import io
 import json
 import zipfile
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import rdkit
 from numpy.typing import NDArray
 
 from ..chem.fingerprints import BITS
+from ..errors import InputError
 from ..runtime.atomic_folder import replace_file
-from .fcd import FEATURES, LONGEST, MINIMUM, Moments, chemnet_moments, fcd_installed
-from .guacamol import DESCRIPTORS, SAMPLE_SIZE, Profile, descriptor_profile
+from .estimates import Floats
+from .fcd import MINIMUM, Moments, chemnet_moments, fcd_installed
+from .guacamol import SAMPLE_SIZE, descriptor_profile
 from .set_statistics import PROPERTY_NAMES, Statistics, describe_set
 
 FORMAT = "1"  # raise it whenever the meaning of what is stored changes
 
-Arrays = dict[str, NDArray[Any]]
+Arrays = Mapping[str, NDArray[Any]]
+Unpacked = TypeVar("Unpacked")
 
 
-@dataclass(frozen=True)
-class ReferenceSet:
-    """Statistics of a reference set; ``moments`` is None without ``fcd`` or with few molecules."""
+class ReferenceSet(NamedTuple):
+    """Statistics of a reference set and its GuacaMol profile; ``moments`` is None without ``fcd``
+    or with few molecules."""
 
     statistics: Statistics
-    profile: Profile
+    profile: Floats
     moments: Moments | None
 
 
@@ -52,22 +55,21 @@ def reference_set(
     by far the slowest part on a CPU."""
     key = content_key(smiles) if cache_folder is not None else ""
     describe = cache(lambda: describe_set(smiles, workers, filters=False))
-    restored = _unpack_statistics(_read(cache_folder, f"statistics-{key}.npz"))
-    if restored is None:
+
+    def describe_all() -> Arrays:
         profile = descriptor_profile(typical_sample(describe().smiles), workers)
-        restored = describe().statistics, profile
-        _write(cache_folder, f"statistics-{key}.npz", _pack_statistics(*restored))
-    statistics, profile = restored
-    if not fcd or not fcd_installed() or statistics.count < MINIMUM:
-        return ReferenceSet(statistics, profile, None)
-    name = f"chemnet-{key}-{version('fcd')}.npz"
-    moments = _unpack_moments(_read(cache_folder, name))
-    if moments is None:
-        valid = describe().smiles
-        if sum(len(text) <= LONGEST for text in valid) < MINIMUM:
-            return ReferenceSet(statistics, profile, None)
-        moments = chemnet_moments(valid, workers)
-        _write(cache_folder, name, vars(moments))
+        return _pack_statistics(describe().statistics, profile)
+
+    def run_chemnet() -> Arrays:
+        return vars(chemnet_moments(describe().smiles, workers))
+
+    name = f"statistics-{key}.npz"
+    statistics, profile = _cached(cache_folder, name, describe_all, _unpack_statistics)
+    moments = None
+    if fcd and fcd_installed() and statistics.count >= MINIMUM:
+        name = f"chemnet-{key}-{version('fcd')}.npz"
+        with suppress(InputError):  # too many of them are too long for ChemNet
+            moments = _cached(cache_folder, name, run_chemnet, _unpack_moments)
     return ReferenceSet(statistics, profile, moments)
 
 
@@ -88,61 +90,53 @@ def typical_sample(smiles: Sequence[str], size: int = SAMPLE_SIZE) -> list[str]:
     )[:size]
 
 
-def _read(folder: Path | None, name: str) -> Arrays:
-    """The arrays of a cache file; none where there is no file that can be read."""
+def _cached(
+    folder: Path | None,
+    name: str,
+    make: Callable[[], Arrays],
+    unpack: Callable[[Arrays], Unpacked],
+) -> Unpacked:
+    """``unpack`` of the arrays of a cache file; made and written where none can be read."""
     if folder is None:
-        return {}
+        return unpack(make())
     try:
         with open(folder / name, "rb") as handle, np.load(handle, allow_pickle=False) as stored:
-            return {field: stored[field] for field in stored.files}
+            return unpack(stored)
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
-        return {}
-
-
-def _write(folder: Path | None, name: str, arrays: Arrays) -> None:
-    if folder is None:
-        return
+        arrays = make()
     folder.mkdir(parents=True, exist_ok=True)
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
     replace_file(folder / name, buffer.getvalue())
+    return unpack(arrays)
 
 
-def _pack_statistics(statistics: Statistics, profile: Profile) -> Arrays:
-    arrays: Arrays = {
+def _pack_statistics(statistics: Statistics, profile: Floats) -> Arrays:
+    arrays = {
         "fingerprints": statistics.fingerprints,
-        "descriptors": profile.descriptors,
-        "similarities": profile.similarities,
-        **{f"property_{name}": statistics.properties[name] for name in PROPERTY_NAMES},
+        "descriptors": profile[:, :-1],
+        "similarities": profile[:, -1],
     }
-    for field, counts in (("fragments", statistics.fragments), ("scaffolds", statistics.scaffolds)):
-        arrays[f"{field}_json"] = np.frombuffer(json.dumps(counts).encode(), np.uint8)
+    for name in PROPERTY_NAMES:
+        arrays[f"property_{name}"] = statistics.properties[name]
+    for field in ("fragments", "scaffolds"):
+        text = json.dumps(getattr(statistics, field))
+        arrays[f"{field}_json"] = np.frombuffer(text.encode(), np.uint8)
     return arrays
 
 
-def _unpack_statistics(arrays: Arrays) -> tuple[Statistics, Profile] | None:
-    try:
-        properties = {name: arrays[f"property_{name}"] for name in PROPERTY_NAMES}
-        fingerprints, descriptors = arrays["fingerprints"], arrays["descriptors"]
-        similarities = arrays["similarities"]
-        fragments, scaffolds = (
-            Counter(json.loads(arrays[f"{field}_json"].tobytes()))
-            for field in ("fragments", "scaffolds")
-        )
-    except (KeyError, ValueError):
-        return None
-    whole = (
-        fingerprints.shape == (len(fingerprints), BITS // 64)
-        and all(values.shape == (len(fingerprints),) for values in properties.values())
-        and descriptors.shape == (len(similarities), len(DESCRIPTORS))
+def _unpack_statistics(arrays: Arrays) -> tuple[Statistics, Floats]:
+    fingerprints = arrays["fingerprints"]
+    if fingerprints.shape[1:] != (BITS // 64,):
+        raise ValueError("fingerprints of another length")
+    fragments, scaffolds = (
+        Counter(json.loads(arrays[f"{field}_json"].tobytes()))
+        for field in ("fragments", "scaffolds")
     )
-    statistics = Statistics(fingerprints, fragments, scaffolds, properties)
-    return (statistics, Profile(descriptors, similarities)) if whole else None
+    properties = {name: arrays[f"property_{name}"] for name in PROPERTY_NAMES}
+    profile = np.column_stack([arrays["descriptors"], arrays["similarities"]])
+    return Statistics(fingerprints, fragments, scaffolds, properties), profile
 
 
-def _unpack_moments(arrays: Arrays) -> Moments | None:
-    if not arrays.keys() >= {"count", "mean", "covariance"}:
-        return None
-    moments = Moments(int(arrays["count"]), arrays["mean"], arrays["covariance"])
-    shapes = moments.mean.shape, moments.covariance.shape
-    return moments if shapes == ((FEATURES,), (FEATURES, FEATURES)) else None
+def _unpack_moments(arrays: Arrays) -> Moments:
+    return Moments(int(arrays["count"]), arrays["mean"], arrays["covariance"])

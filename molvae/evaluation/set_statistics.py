@@ -12,7 +12,6 @@ from functools import cache, partial
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from rdkit import Chem
 
 from ..chem import properties
@@ -20,13 +19,12 @@ from ..chem.fingerprints import BITS, Fingerprints, packed_fingerprint
 from ..chem.molecule import canonical, parse
 from ..errors import MoleculeError
 from ..runtime.process_pool import chunked, map_chunks
+from .estimates import Floats
 from .moses_filters import passes_moses_filters
 
 PROPERTY_NAMES = ("logP", "SA", "QED", "MolWt")
 MIN_SCAFFOLD_RINGS = 2
 _CHUNK = 250
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -51,13 +49,12 @@ class Statistics:
 class DescribedSet:
     """``given`` SMILES of which ``smiles`` are valid: canonical, in their order, duplicates kept.
 
-    ``passes`` says which of the valid ones pass the MOSES filters; it is empty where that was not
-    asked."""
+    ``passing`` counts the valid ones that pass the MOSES filters; 0 where that was not asked."""
 
     given: int
     smiles: tuple[str, ...]
     statistics: Statistics
-    passes: NDArray[np.bool_]
+    passing: int
 
 
 class _Row(NamedTuple):
@@ -91,7 +88,7 @@ def describe_set(smiles: Sequence[str], workers: int = 1, filters: bool = True) 
             Counter(row.scaffold for row in rows if row.scaffold),
             dict(zip(PROPERTY_NAMES, values.T, strict=True)),
         ),
-        passes=np.array([row.passes for row in rows if filters], np.bool_),
+        passing=sum(row.passes for row in rows),
     )
 
 

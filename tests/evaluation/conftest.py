@@ -23,6 +23,7 @@ def fake_chemnet(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("molvae.evaluation.fcd._chemnet", activations)
     monkeypatch.setattr("molvae.evaluation.fcd._torch_threads_shared", nullcontext)
     monkeypatch.setattr("molvae.evaluation.reference_statistics.version", lambda name: "0")
+    monkeypatch.setattr("molvae.evaluation.fcd.MINIMUM", 3)
     for module in ("distribution_metrics", "reference_statistics"):
         monkeypatch.setattr(f"molvae.evaluation.{module}.fcd_installed", lambda: True)
         monkeypatch.setattr(f"molvae.evaluation.{module}.MINIMUM", 3)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from molvae.errors import InputError
 from molvae.evaluation.fcd import (
     FEATURES,
     Moments,
@@ -65,12 +66,19 @@ def test_moments_that_are_not_finite_are_refused(bad: float) -> None:
         frechet_distance(good, spoilt)
 
 
-def test_one_molecule_has_no_covariance() -> None:
-    with pytest.raises(ValueError, match="two are the least"):
+def test_few_molecules_have_no_covariance_of_full_rank() -> None:
+    with pytest.raises(InputError, match="not enough molecules: 1 valid ones, at least 513"):
         chemnet_moments(["CCO", "C" * 400])
 
 
+@pytest.fixture
+def few_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Moments of two molecules, whatever their rank."""
+    monkeypatch.setattr("molvae.evaluation.fcd.MINIMUM", 2)
+
+
 @needs_fcd
+@pytest.mark.usefixtures("few_are_enough")
 def test_the_fixture_of_moses_has_its_published_distance() -> None:
     test = ["Oc1ccccc1-c1cccc2cnccc12", "COc1cccc(NC(=O)Cc2coc3ccc(OC)cc23)c1"]
     valid = ["CNC", "Oc1ccccc1-c1cccc2cnccc12", "CCCP", "Cc1noc(C)c1CN(C)C(=O)Nc1cc(F)cc(F)c1"]
@@ -80,6 +88,7 @@ def test_the_fixture_of_moses_has_its_published_distance() -> None:
 
 
 @needs_fcd
+@pytest.mark.usefixtures("few_are_enough")
 def test_moments_do_not_depend_on_parts_and_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     smiles = ["C" * length + "O" for length in range(1, 12)]
     whole = chemnet_moments(smiles)
@@ -92,5 +101,6 @@ def test_moments_do_not_depend_on_parts_and_threads(monkeypatch: pytest.MonkeyPa
 
 
 @needs_fcd
+@pytest.mark.usefixtures("few_are_enough")
 def test_a_smiles_too_long_for_chemnet_is_left_out_of_the_count() -> None:
     assert chemnet_moments(["CCO", "CCN", "C" * 350]).count == 2

@@ -45,8 +45,7 @@ def equal(first: ReferenceSet, second: ReferenceSet) -> bool:
             np.array_equal(values, theirs.properties[name])
             for name, values in ours.properties.items()
         )
-        and np.array_equal(first.profile.descriptors, second.profile.descriptors)
-        and np.array_equal(first.profile.similarities, second.profile.similarities)
+        and np.array_equal(first.profile, second.profile)
         and (first.moments is None) == (second.moments is None)
         and (
             first.moments is None

@@ -35,7 +35,7 @@ def same(first: DescribedSet, second: DescribedSet) -> bool:
     return (
         first.smiles == second.smiles
         and first.given == second.given
-        and np.array_equal(first.passes, second.passes)
+        and first.passing == second.passing
         and np.array_equal(ours.fingerprints, theirs.fingerprints)
         and ours.fragments == theirs.fragments
         and ours.scaffolds == theirs.scaffolds
@@ -50,7 +50,7 @@ def test_valid_molecules_are_canonical_in_their_order() -> None:
     described = describe_set(SMILES)
     assert described.given == len(SMILES)
     assert described.smiles[:3] == ("CCO", "CCO", "Cc1ccccc1Cc1ccccc1")
-    assert described.statistics.count == len(described.smiles) == len(described.passes)
+    assert described.statistics.count == len(described.smiles) >= described.passing > 0
 
 
 def test_every_valid_molecule_has_every_property() -> None:
@@ -67,7 +67,8 @@ def test_the_number_of_processes_and_the_chunks_change_nothing(
 
 
 def test_filters_are_only_run_where_asked_for() -> None:
-    assert len(describe_set(["CCO"], filters=False).passes) == 0
+    assert describe_set(["CCO"]).passing == 1
+    assert describe_set(["CCO"], filters=False).passing == 0
 
 
 @pytest.mark.parametrize("smiles", [[], ["not one", ""]])
