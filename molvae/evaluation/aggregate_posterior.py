@@ -14,10 +14,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..training.validation import ACTIVE
-from .estimates import Figure, Figures, evenly
+from .estimates import Figure, Figures, Floats, evenly
 
 ALIVE = 0.1
 """Nats of KL above which a dimension is counted as used."""
@@ -29,8 +28,6 @@ AT_LEAST = "KL of aggregate to prior, nats, at least"
 AT_MOST = "KL of aggregate to prior, nats, at most"
 
 _ROWS = 256  # rows of a table of all pairs held at a time
-
-Floats = NDArray[np.float64]
 
 
 class Posteriors(NamedTuple):

@@ -11,13 +11,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from operator import eq
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ..config import PRIOR_LEVEL
@@ -28,12 +27,8 @@ from ..generation.rebuilding import rebuild
 from ..nn.posterior import Gaussian, Level, prior_log_density, standard_normal
 from ..nn.threads import Threads
 from .aggregate_posterior import AT_LEAST, Posteriors, capacity, mismatch
-from .estimates import Figure, Figures, absent, mean, share
-from .latent_neighbourhoods import (
-    locality,
-    re_encoding_errors,
-    smoothness,
-)
+from .estimates import Figure, Figures, Floats, absent, mean, share
+from .latent_neighbourhoods import locality, re_encoding_errors, smoothness
 
 MIN_GAP = 1.0
 """Nats of shuffled-z gap below which the decoder ignores its latent."""
@@ -60,11 +55,8 @@ RATIO = "prior / posterior re-encoding error"
 
 BATCH = 256
 
-Floats = NDArray[np.float64]
 
-
-@dataclass(frozen=True)
-class LatentSpace:
+class LatentSpace(NamedTuple):
     """The figures in groups by heading, locality by radius, KL ``(Z,)`` in nats, and the verdict.
 
     Of a model with several noise levels all this is at the highest, and ``levels`` has the
@@ -75,7 +67,7 @@ class LatentSpace:
     random_pairs: Figure
     kl_per_dimension: list[float]
     verdict: str
-    levels: list[tuple[float, Figures]] = field(default_factory=list)
+    levels: list[tuple[float, Figures]]
 
 
 class LikelihoodTerms(NamedTuple):
@@ -117,20 +109,18 @@ def measure_latent_space(
     if len(readings) < 2:
         nothing = absent(len(readings), "needs at least two molecules that the model can read")
         words = verdict(None, None, None, distinct)
-        return LatentSpace({"Latent space": {"molecules": nothing}}, [], nothing, [], words)
+        return LatentSpace({"Latent space": {"molecules": nothing}}, [], nothing, [], words, [])
     rng = np.random.default_rng([seed, 1])
     generator = torch.Generator().manual_seed(seed)
     q = codec.posterior(readings)
     noise = standard_normal(tuple(q.mean.shape), generator)
-    prior = standard_normal(tuple(q.mean.shape), generator).numpy()
+    prior = standard_normal(tuple(q.mean.shape), generator)
     draws = q.draw(noise.to(q.mean.device))
     said("latent space: reconstruction")
     groups = {"Reconstruction": reconstruction(codec, readings, q.mean, draws, workers)}
     said("latent space: likelihood")
     terms = likelihood_terms(codec, readings, q, draws, iwae, seed)
-    posteriors = Posteriors(
-        _numbers(q.mean), _numbers(q.log_variance), _numbers(draws), prior.astype(np.float64)
-    )
+    posteriors = Posteriors(*map(_numbers, (q.mean, q.log_variance, draws, prior)))
     groups["Reconstruction"] |= symbol_accuracy(terms)
     groups["Likelihood"] = likelihood(terms, posteriors.kl().sum(1), iwae, rng)
     rate = {"rate, nats": replace(groups["Likelihood"]["KL, nats"], note="the KL of the ELBO")}
@@ -138,7 +128,7 @@ def measure_latent_space(
     groups["Aggregate posterior against the prior"] = mismatch(posteriors)
     said("latent space: neighbourhoods")
     means, drawn = q.mean.cpu().numpy(), draws.cpu().numpy()
-    groups["Prior mismatch"] = re_encoding_errors(codec, drawn, prior, rng, workers)
+    groups["Prior mismatch"] = re_encoding_errors(codec, drawn, prior.numpy(), rng, workers)
     groups["Smoothness along arcs between molecules"] = smoothness(codec, means, rng)
     neighbourhoods, random_pairs = locality(codec, readings, means, rng)
     words = verdict(
@@ -201,7 +191,9 @@ def likelihood_terms(
     partner = np.empty(len(readings), np.int64)
     partner[circle] = np.roll(circle, 1)
 
-    def part_of(start: int) -> LikelihoodTerms:
+    values = np.empty((len(LikelihoodTerms._fields), len(readings)))
+
+    def measure(start: int) -> None:
         packed, batch = codec.packed(readings[start : start + BATCH])
         rows = start + batch.order
         own = Gaussian(q.mean[rows], q.log_variance[rows])
@@ -214,21 +206,19 @@ def likelihood_terms(
             likelihoods.append(codec.model.log_likelihood(packed, z, level).double())
             weights.append(likelihoods[-1] + prior_log_density(z) - own.log_density(z))
         right = codec.model.logits(packed, own.mean, level).argmax(-1) == packed.targets
-        bound = torch.stack(weights).logsumexp(0) - math.log(iwae)
-        values = (
+        found = (
             torch.stack(likelihoods).mean(0),
-            bound,
+            torch.stack(weights).logsumexp(0) - math.log(iwae),
             codec.model.log_likelihood(packed, draws[rows], level),
             codec.model.log_likelihood(packed, draws[partner[rows]], level),
             packed.per_molecule(right.double()),
             packed.per_molecule(torch.ones_like(right, dtype=torch.double)),
         )
-        back = np.argsort(batch.order)
-        return LikelihoodTerms(*(_numbers(value)[back] for value in values))
+        values[:, rows] = [_numbers(one) for one in found]
 
     with Threads(codec.model.device, len(readings)) as threads:
-        parts = threads.map(part_of, range(0, len(readings), BATCH))
-    return LikelihoodTerms(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+        threads.map(measure, range(0, len(readings), BATCH))
+    return LikelihoodTerms(*values)
 
 
 def noise_levels(
@@ -302,18 +292,13 @@ def verdict(gap: float | None, ratio: float | None, kl: float | None, distinct: 
         return (
             f"The decoder ignores its latent (posterior collapse): {uses}, less than {MIN_GAP:g}."
         )
-    signs = []
-    if ratio is not None:
-        words = (
-            f"the re-encoding error of prior draws is {ratio:.2f} times that of posterior draws "
-            f"(limit {MAX_RATIO:g})"
-        )
-        signs.append((ratio > MAX_RATIO, words))
-    if kl is not None:
-        words = (
-            f"the KL from aggregate posterior to prior is at least {kl:.1f} nats (limit {MAX_KL:g})"
-        )
-        signs.append((kl > MAX_KL, words))
+    error = "the re-encoding error of prior draws is {:.2f} times that of posterior draws"
+    apart = "the KL from aggregate posterior to prior is at least {:.1f} nats"
+    signs = [
+        (value > limit, f"{words.format(value)} (limit {limit:g})")
+        for value, limit, words in ((ratio, MAX_RATIO, error), (kl, MAX_KL, apart))
+        if value is not None
+    ]
     if found := [words for exceeded, words in signs if exceeded]:
         return f"Prior mismatch: the decoder uses its latent ({uses}), but {' and '.join(found)}."
     if len(signs) < 2:

@@ -117,12 +117,11 @@ def _re_encoding_error(
 ) -> Figure:
     z = z[:ROUND_TRIPS]
     found = read_all(codec.reader, codec.decode(z), workers)
-    readings = [one for one in found if isinstance(one, Reading)]
-    lost = len(z) - len(readings)
+    read = {row: one for row, one in enumerate(found) if isinstance(one, Reading)}
+    lost = len(z) - len(read)
     note = f"{lost:,} decoded to nothing the model can read" if lost else ""
-    if not readings:
+    if not read:
         return absent(0, note)
-    means = codec.encode_readings(readings)
-    rows = [row for row, one in enumerate(found) if isinstance(one, Reading)]
-    errors = np.sqrt(((means - z[rows]).astype(np.float64) ** 2).mean(1))
+    means = codec.encode_readings(list(read.values()))
+    errors = np.sqrt(((means - z[list(read)]).astype(np.float64) ** 2).mean(1))
     return mean(errors, rng, note)

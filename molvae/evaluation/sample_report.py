@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -18,13 +17,8 @@ from ..datasets.table_reader import open_table
 from ..errors import MoleculeError
 from ..runtime.cache_folder import user_cache_folder
 from ..runtime.process_pool import chunked, default_workers, map_chunks
-from .distribution_metrics import (
-    Hashes,
-    evaluate_samples,
-    random_molecules,
-    with_fcd_excess,
-)
-from .estimates import Figure, Figures, absent, evenly, share
+from .distribution_metrics import Hashes, evaluate_samples, random_molecules, with_fcd_excess
+from .estimates import Figure, Figures, evenly, share
 from .reference_statistics import ReferenceSet, reference_set
 
 if TYPE_CHECKING:
@@ -43,13 +37,12 @@ _CHUNK = 500
 Say = Callable[[str], object]
 
 
-@dataclass(frozen=True)
-class SampleTable:
+class SampleTable(NamedTuple):
     """Figures by row, the reference row's where there is one, sizes of all sets, and remarks."""
 
     rows: dict[str, Figures]
     sizes: dict[str, int]
-    remarks: list[str] = field(default_factory=list)
+    remarks: list[str]
 
 
 class Sets(NamedTuple):
@@ -126,7 +119,7 @@ def known_molecules(train: Sequence[str], workers: int = 1) -> tuple[Hashes, str
             "checked are canonical"
         )
         return smiles_hashes(train), remark
-    parts = map_chunks(canonical_forms, chunked(train, _CHUNK), workers, _no_form)
+    parts = map_chunks(canonical_forms, chunked(train, _CHUNK), workers, lambda _: [])
     return smiles_hashes([text for part in parts for text in part if text]), ""
 
 
@@ -143,10 +136,6 @@ def canonical_forms(smiles: list[str]) -> list[str]:
         except MoleculeError:
             forms.append("")
     return forms
-
-
-def _no_form(_: str) -> list[str]:
-    return [""]
 
 
 def judge(
@@ -211,14 +200,10 @@ def canonical_alone(drawn: Sequence[Sample], more: Iterator[Sample]) -> tuple[Fi
     FCD falls with the number of molecules, so the canonical ones are filled up to the number
     ``drawn`` from ``more`` draws as far as they go: what ``drawn`` has without the filter is then
     comparable."""
-    if not drawn:
-        return absent(0, "no samples"), []
     kept = [one.smiles for one in drawn if one.canonical]
     others = (one.smiles for one in more if one.canonical)
-    return share(len(kept), len(drawn)), [
-        *kept,
-        *islice(others, len(drawn) - len(kept)),
-    ]
+    filled = [*kept, *islice(others, len(drawn) - len(kept))]
+    return share(len(kept), len(drawn), "no samples"), filled
 
 
 def as_json(figures: Mapping[str, Figure]) -> dict[str, dict[str, float | int | str | None]]:
