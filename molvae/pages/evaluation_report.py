@@ -97,7 +97,7 @@ def some_valid(smiles: Sequence[str]) -> list[str]:
 def exact_share(report: Mapping[str, Any]) -> float:
     """The share of held-out molecules that a report says are rebuilt, nan where it says none."""
     groups = report["latent_space"]["figures"].values()
-    return next((_value(group[EXACT]) for group in groups if EXACT in group), float("nan"))
+    return next((_value(group[EXACT]) for group in groups if EXACT in group), math.nan)
 
 
 def published_section(report: Mapping[str, Any]) -> list[tuple[Section, list[Markup]]]:
@@ -107,26 +107,24 @@ def published_section(report: Mapping[str, Any]) -> list[tuple[Section, list[Mar
     own = {name: _value(row[FCD]) for name, row in samples["rows"].items() if FCD in row}
     if samples["sizes"]["test"] != TEST_SIZE or not math.isfinite(exact + own["samples"]):
         return []
-    both = [one for one in PUBLISHED if one.exact is not None]
-    ends = [min(one.exact or 1.0 for one in both), 1.0]
-    others = [one for one in PUBLISHED if one.exact is None]
+    both = [one for one in PUBLISHED if one.exact > 0]
+    others = [one for one in PUBLISHED if math.isnan(one.exact)]
+    ends = [min(one.exact for one in both), 1.0]
     # One line each, with a gap between them.
-    x, y = zip(*((at, one.fcd) for one in others for at in (*ends, float("nan"))), strict=True)
+    x, y = zip(*((at, one.fcd) for one in others for at in (*ends, math.nan)), strict=True)
     names = ", ".join(one.name for one in others)
+    own.pop(REFERENCE, None)
     series = [
         Series(f"{names}: reconstruction not reported", x, y, "faint"),
         Series(f"{SAMPLES:,} real molecules", ends, [FLOOR, FLOOR], "third"),
-        Series("DD-VAE", [one.exact or 0.0 for one in both], [one.fcd for one in both], "second"),
+        Series("DD-VAE", [one.exact for one in both], [one.fcd for one in both], "second"),
+        Series("this model", [exact] * len(own), own.values(), "dots first"),
     ]
-    ours = [name for name in own if name != REFERENCE]
-    series.append(
-        Series("this model", [exact] * len(ours), [own[name] for name in ours], "dots first")
-    )
     count = samples["sizes"]["samples"]
-    rows = [[f"this model, {name}", f"{100 * exact:.1f}", number(own[name])] for name in ours]
+    rows = [[f"this model, {name}", f"{100 * exact:.1f}", number(fcd)] for name, fcd in own.items()]
     said: dict[str, dict[str, None]] = {}
     for one in sorted(PUBLISHED, key=lambda one: one.fcd):
-        share = "not reported" if one.exact is None else f"{100 * one.exact:.1f}"
+        share = "not reported" if math.isnan(one.exact) else f"{100 * one.exact:.1f}"
         rows.append([one.name, share, f"{one.fcd:.3g}"])
         said.setdefault(one.source, {})[one.name] = None
     words = f"Published FCD is of {SAMPLES:,} samples, {REFERENCE} of that number have {FLOOR}."
@@ -163,4 +161,4 @@ def level_charts(levels: Sequence[Mapping[str, Any]]) -> list[Markup]:
 
 def _value(figure: Mapping[str, Any]) -> float:
     """The value of a figure, nan where it has none."""
-    return float("nan") if figure["value"] is None else float(figure["value"])
+    return math.nan if figure["value"] is None else float(figure["value"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 import re
 from typing import Any
 
@@ -82,7 +83,7 @@ def test_a_model_stands_among_published_ones_with_their_sources() -> None:
     text = text_of(evaluation_report(evaluated(TEST_SIZE), "a", {}))
     assert "this model, samples 95.9 0.1163" in text
     for one in PUBLISHED:
-        share = "not reported" if one.exact is None else f"{100 * one.exact:.1f}"
+        share = "not reported" if math.isnan(one.exact) else f"{100 * one.exact:.1f}"
         assert f"{one.name} {share} {one.fcd:.3g}" in text
         assert one.source in text
     assert "FCD falls with the number" not in text
