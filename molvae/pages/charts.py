@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -27,8 +27,8 @@ class Series(NamedTuple):
     class of the page's style: first, second or third for a colour, perhaps with faint or dots."""
 
     name: str
-    x: Sequence[float]
-    y: Sequence[float]
+    x: Iterable[float]
+    y: Iterable[float]
     kind: str = "first"
 
 
@@ -39,14 +39,15 @@ def histogram(values: Sequence[float], reference: Sequence[float] = ()) -> Marku
     if not len(own):
         return Markup("")
     edges = bin_edges(np.concatenate([own, other]), len(own))
-    shares = [
-        np.histogram(one.clip(edges[0], edges[-1]), edges)[0] / max(1, len(one))
-        for one in (own, other)
-    ]
-    top = max(float(share.max()) for share in shares)
+    shares = np.array(
+        [
+            np.histogram(one.clip(edges[0], edges[-1]), edges)[0] / max(1, len(one))
+            for one in (own, other)
+        ]
+    )
     width, height = 200.0, 48.0
     left = (edges - edges[0]) / (edges[-1] - edges[0]) * width
-    heights = [share / top * (height - 2) for share in shares]
+    heights = shares / shares.max() * (height - 2)
     bars = "".join(
         f"M{a + 0.4:.1f},{height:g}v-{h:.1f}H{b - 0.4:.1f}V{height:g}z"
         for a, b, h in zip(left[:-1], left[1:], heights[0], strict=True)
@@ -86,15 +87,15 @@ def grid(charts: Sequence[Markup]) -> Markup:
     return Markup('<div class="charts">{}</div>').format(Markup("").join(charts))
 
 
-def ticks(low: float, high: float, count: int = 5) -> list[float]:
-    """Round numbers from ``low`` to ``high``, about ``count`` of them.
+def ticks(low: float, high: float) -> list[float]:
+    """Round numbers from ``low`` to ``high``, about five of them.
 
     >>> ticks(0.0, 1.0), ticks(-3.2, 148.0)
     ([0.0, 0.2, 0.4, 0.6, 0.8, 1.0], [0.0, 20.0, 40.0, 60.0, 80.0, 100.0, 120.0, 140.0])
     """
     if not high > low:
         return [low]
-    rough = (high - low) / count
+    rough = (high - low) / 5
     power = 10.0 ** math.floor(math.log10(rough))
     step = min((1.0, 2.0, 5.0, 10.0), key=lambda one: abs(one * power - rough)) * power
     places = range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)
@@ -129,30 +130,28 @@ def curves(series: Sequence[Series], x_name: str, y_name: str, log: bool = False
     )
     if not len(xs) or not len(ys):
         return Markup("")
-    x_range, y_range = _range(xs), _range(ys)
+    (left, right), (low, high) = _range(xs), _range(ys)
 
-    def place(x: float, y: float) -> tuple[float, float]:
-        across = (x - x_range[0]) / (x_range[1] - x_range[0])
-        up = (y - y_range[0]) / (y_range[1] - y_range[0])
-        return LEFT + across * (WIDTH - LEFT - RIGHT), HEIGHT - BOTTOM - up * (
-            HEIGHT - TOP - BOTTOM
-        )
+    def across(x: float) -> float:
+        return LEFT + (x - left) / (right - left) * (WIDTH - LEFT - RIGHT)
+
+    def up(y: float) -> float:
+        return HEIGHT - BOTTOM - (y - low) / (high - low) * (HEIGHT - TOP - BOTTOM)
 
     parts = []
-    low, high = y_range
     for value in log_ticks(10.0**low, 10.0**high) if log else ticks(low, high):
-        _, y = place(x_range[0], _logarithm(value) if log else value)
+        y = up(_logarithm(value) if log else value)
         line = f'<path class="grid" d="M{LEFT},{y:.1f}H{WIDTH - RIGHT}"/>'
         parts.append(line + _text(LEFT - 6, y + 4, "end", _number(value)))
-    for value in ticks(*x_range):
-        x, _ = place(value, y_range[0])
+    for value in ticks(left, right):
+        x = across(value)
         line = f'<path class="grid" d="M{x:.1f},{HEIGHT - BOTTOM}v4"/>'
         parts.append(line + _text(x, HEIGHT - BOTTOM + 17, "middle", _number(value)))
     for one in series:
-        spots = [place(x, y) for x, y in zip(one.x, one.y, strict=True)]
-        alone = sum(math.isfinite(y) for y in one.y) == 1
-        kind, d = _dots(one, spots) if alone or "dots" in one.kind else _line(one, spots)
-        parts.append(f'<path class="{kind}" d="{d}"/>')
+        spots = [(across(x), up(y)) for x, y in zip(one.x, one.y, strict=True)]
+        dots = "dots" in one.kind or sum(math.isfinite(y) for y in one.y) == 1
+        kind = f"{'dots' if dots else 'line'} {one.kind.removeprefix('dots ')}"
+        parts.append(f'<path class="{kind}" d="{_strokes(spots, dots)}"/>')
     parts.append(_text(WIDTH - RIGHT, HEIGHT - 6, "end", x_name))
     keys = Markup("").join(
         Markup('<span class="key {}">{}</span>').format(one.kind, one.name)
@@ -183,20 +182,15 @@ def _number(value: float) -> str:
     return f"{value:,.10g}" if abs(value) < 1e6 else f"{value:.3g}"
 
 
-def _line(one: Series, spots: Sequence[tuple[float, float]]) -> tuple[str, str]:
-    """Class and path of a curve."""
+def _strokes(spots: Sequence[tuple[float, float]], dots: bool) -> str:
+    """The path of a curve, or of points: lines of no length with round ends."""
     d, pen = "", "M"
     for x, y in spots:
-        if math.isfinite(x) and math.isfinite(y):
+        if not (math.isfinite(x) and math.isfinite(y)):
+            pen = "M"
+        elif dots:
+            d += f"M{x:.1f},{y:.1f}h0"
+        else:
             d += f"{pen}{x:.1f},{y:.1f}"
             pen = "L"
-        else:
-            pen = "M"
-    return f"line {one.kind}", d
-
-
-def _dots(one: Series, spots: Sequence[tuple[float, float]]) -> tuple[str, str]:
-    """Class and path of points: lines of no length with round ends."""
-    found = (spot for spot in spots if all(map(math.isfinite, spot)))
-    d = "".join(f"M{x:.1f},{y:.1f}h0" for x, y in found)
-    return f"dots {one.kind.removeprefix('dots ')}", d
+    return d

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations, islice
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from .charts import Series, curves, grid
+from .charts import Floats, Series, curves, grid
 from .structures import Strip, strip, strips_of
 from .table_report import Rows, shown, table_report
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 MOST_DOTS = 4000
 """Molecules of a chart; of more, every second or third is drawn, the best in any case."""
-
 
 BEST = 3
 """Molecules whose ancestors are shown."""
@@ -35,13 +35,13 @@ class Scoring(NamedTuple):
 
     calls: Sequence[Call]
     names: Sequence[str]
-    scores: NDArray[np.float64]
+    scores: Floats
     front: NDArray[np.bool_]
     chance: Sequence[Call] = ()
-    chance_scores: NDArray[np.float64] = np.zeros(0)
+    chance_scores: Floats = np.zeros(0)
 
     @property
-    def values(self) -> NDArray[np.float64]:
+    def values(self) -> Floats:
         """Values of the goals, ``(N, G)``."""
         return np.array([call.values for call in self.calls]).reshape(-1, len(self.names))
 
@@ -52,16 +52,12 @@ def search_report(
     """A page of the molecules in ``rows``, the best of ``of``, under charts of the search and the
     ancestors of the best."""
     charts = [_best_so_far(scoring)]
-    if len(scoring.names) > 1:
-        charts += [
-            _front(scoring, first, second)
-            for first in range(len(scoring.names))
-            for second in range(first + 1, len(scoring.names))
-        ][:3]
+    pairs = combinations(range(len(scoring.names)), 2)
+    charts += [_front(scoring, *pair) for pair in islice(pairs, 3)]
     return table_report(rows, title, facts, of=of, above=grid(charts) + _ancestry(scoring))
 
 
-def ancestors(place: int, calls: Sequence[Call], scores: NDArray[np.float64]) -> list[int]:
+def ancestors(place: int, calls: Sequence[Call], scores: Floats) -> list[int]:
     """Places among calls of the ancestors of one, the eldest first, and its own; of several parents
     the one with the highest score is followed."""
     places = {call.smiles: number for number, call in enumerate(calls)}
@@ -114,41 +110,29 @@ def _best_so_far(scoring: Scoring) -> Markup:
     scores = scoring.scores
     one = len(scoring.names) == 1
     shown = np.where(np.isfinite(scores), scoring.values[:, 0] if one else scores, np.nan)
-    calls = np.arange(1, len(scores) + 1)
     few = slice(None, None, -(-len(scores) // MOST_DOTS))
-    series = [Series("a call", calls[few].tolist(), shown[few].tolist(), "dots faint")]
+    series = [Series("a call", range(1, len(scores) + 1)[few], shown[few], "dots faint")]
     drawn = np.flatnonzero([call.source == "prior" for call in scoring.calls])
     if scoring.chance:
         chance = scoring.chance_scores
         values = np.array([call.values[0] for call in scoring.chance]) if one else chance
-        series.append(
-            Series(
-                "best of as many draws from the prior",
-                *_steps(np.arange(1, len(chance) + 1), chance, values),
-                "second",
-            )
-        )
+        name = "best of as many draws from the prior"
+        series.append(Series(name, *_steps(chance, values), "second"))
     elif 0 < len(drawn) < len(scores):
         # Random draws at their own pace: the best of the first n against n.
-        x, y = _steps(calls[: len(drawn)], scores[drawn], shown[drawn])
-        series.append(Series("best of draws from the prior", x, y, "second"))
-    series.append(Series("best so far", *_steps(calls, scores, shown), "first"))
+        name = "best of draws from the prior"
+        series.append(Series(name, *_steps(scores[drawn], shown[drawn]), "second"))
+    series.append(Series("best so far", *_steps(scores, shown)))
     return curves(series, "calls", scoring.names[0] if one else "score")
 
 
-def _steps(
-    calls: NDArray[np.int64], scores: NDArray[np.float64], shown: NDArray[np.float64]
-) -> tuple[list[float], list[float]]:
-    """The corners of the curve of the best so far."""
+def _steps(scores: Floats, shown: Floats) -> tuple[NDArray[np.int64], Floats]:
+    """The corners of the curve of the best so far against calls, which count from 1."""
     best = np.maximum.accumulate(scores)
     better = np.flatnonzero(np.diff(best, prepend=-np.inf) > 0)
-    ends = [*calls[better[1:]].tolist(), int(calls[-1])]
-    x: list[float] = []
-    y: list[float] = []
-    for place, end in zip(better, ends, strict=True):
-        x += [float(calls[place]), float(end)]
-        y += [float(shown[place])] * 2
-    return x, y
+    # Each holds from its own call to that of the next better one.
+    bounds = np.append(better + 1, len(scores)).repeat(2)
+    return bounds[1:-1], shown[better].repeat(2)
 
 
 def _front(scoring: Scoring, first: int, second: int) -> Markup:
@@ -156,12 +140,7 @@ def _front(scoring: Scoring, first: int, second: int) -> Markup:
     values, front = scoring.values, scoring.front
     few = slice(None, None, -(-len(values) // MOST_DOTS))
     series = [
-        Series("scored", values[few, first].tolist(), values[few, second].tolist(), "dots faint"),
-        Series(
-            "Pareto front",
-            values[front, first].tolist(),
-            values[front, second].tolist(),
-            "dots first",
-        ),
+        Series("scored", values[few, first], values[few, second], "dots faint"),
+        Series("Pareto front", values[front, first], values[front, second], "dots first"),
     ]
     return curves(series, scoring.names[first], scoring.names[second])
