@@ -6,7 +6,6 @@ day and by night. No text and no style is in them, so that a page's policy holds
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
@@ -142,15 +141,15 @@ def _marks(mol: Chem.Mol, places: dict[int, Any]) -> str:
 
 def lay_over_scaffolds(mols: Sequence[Chem.Mol | None], smiles: Sequence[str]) -> None:
     """Turn molecules so that a Murcko scaffold which several have lies as it does in the first."""
-    # Those laid out have alternating double bonds, in which no aromatic scaffold is found.
-    read = [None if mol is None else parse(one) for mol, one in zip(mols, smiles, strict=True)]
-    found = ["" if mol is None else scaffold(mol) for mol in read]
-    counts = Counter(found)
     first: dict[str, tuple[Chem.Mol, tuple[int, ...]]] = {}
-    for mol, original, text in zip(mols, read, found, strict=True):
-        if mol is None or original is None or not text or counts[text] < 2:
+    for mol, one in zip(mols, smiles, strict=True):
+        if mol is None:
             continue
-        atoms = original.GetSubstructMatch(Chem.MolFromSmiles(text))
+        # That laid out has alternating double bonds, in which no aromatic scaffold is found.
+        read = parse(one)
+        text = scaffold(read)
+        core = Chem.MolFromSmiles(text)
+        atoms = () if core is None else read.GetSubstructMatch(core)
         before, others = first.setdefault(text, (mol, atoms))
         if before is not mol and len(atoms) == len(others) > 0:
             pairs = list(zip(others, atoms, strict=True))
