@@ -35,7 +35,7 @@ def render(
     template: str,
     *,
     title: str,
-    facts: Mapping[str, str] | None = None,
+    facts: Mapping[str, str],
     data: Mapping[str, Any] | None = None,
     styles: Sequence[str] = (),
     scripts: Sequence[str] = (),
@@ -49,10 +49,11 @@ def render(
     as id; NaN is refused with ValueError, use None. ``styles`` and ``scripts`` are files of this
     package, after those of every page. ``connect`` names the hosts that scripts may ask:
     ``'self'`` for a page with a server. With ``drawing`` the browser draws molecules too."""
-    facts, data = dict(facts or {}), dict(data or {})
+    data = data or {}
     if drawing:
         scripts = (*DRAWER, *scripts)
-        facts["drawing"], data["licence"] = DRAWING, asset("vendor/smiles-drawer.LICENSE.md")
+        facts = {**facts, "drawing": DRAWING}
+        data = {**data, "licence": asset("vendor/smiles-drawer.LICENSE.md")}
     page_styles = [asset(name) for name in ("style.css", *styles)]
     page_scripts = [asset(name) for name in scripts]
     theme = asset("theme.js")
@@ -69,7 +70,7 @@ def render(
     )  # fmt: skip
 
 
-def policy(styles: Sequence[str], scripts: Sequence[str], connect: str = "'none'") -> str:
+def policy(styles: Sequence[str], scripts: Sequence[str], connect: str) -> str:
     """A content security policy that allows these styles and scripts alone, by their hashes."""
     return "; ".join(
         (
@@ -129,8 +130,5 @@ def environment() -> Environment:
         keep_trailing_newline=True,
     )
     # ASCII alone, so that U+2028 and its like are escaped; < > & ' are escaped by tojson.
-    environment.policies["json.dumps_kwargs"] = {
-        "allow_nan": False,
-        "separators": (",", ":"),
-    }
+    environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
     return environment

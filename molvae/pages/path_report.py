@@ -28,22 +28,19 @@ def path_report(paths: Mapping[str, Sequence[Point]], title: str, facts: Mapping
     charts: list[Markup] = []
     cells, pictures = [], []
     for name, stops in paths.items():
-        numbers = range(len(stops))
         if len(charts) < CHARTS:
             charts.append(_similarities(stops, f"Path {name}" if len(paths) > 1 else ""))
         shown = [
-            place
-            for place in numbers
-            if place in (0, len(stops) - 1) or stops[place].smiles != stops[place - 1].smiles
+            (place, stop)
+            for place, stop in enumerate(stops)
+            if place in (0, len(stops) - 1) or stop.smiles != stops[place - 1].smiles
         ]
-        pictures += strip([stops[place].smiles for place in shown])
-        for place in shown:
-            stop = stops[place]
+        pictures += strip([stop.smiles for _, stop in shown])
+        for place, stop in shown:
             similar = (f"{one:.4f}" for one in stop[3:6])
             cells.append([stop.smiles, str(place), *similar, stop.reproduced, name])
     columns = ["smiles", "step", "to start", "to end", "to previous", "reproduced", "path"]
     if len(paths) == 1:
-        (stops,) = paths.values()
         charts += _properties([stop.smiles for stop in stops])
         columns, cells = columns[:-1], [row[:-1] for row in cells]
     rows = Rows(columns, cells, 0)

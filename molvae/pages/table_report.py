@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, NamedTuple
 
 from markupsafe import Markup
@@ -30,8 +28,7 @@ NARROW = 10
 EMPTY = Markup("")
 
 
-@dataclass(frozen=True)
-class Rows:
+class Rows(NamedTuple):
     """A table of molecules: the names of its columns, its cells as they stand in a file, and the
     places of its columns of SMILES and of leads, if it has these."""
 
@@ -40,7 +37,7 @@ class Rows:
     smiles_at: int
     lead_at: int | None = None
 
-    @cached_property
+    @property
     def smiles(self) -> list[str]:
         """The SMILES of every row."""
         return [row[self.smiles_at] for row in self.cells]
@@ -85,7 +82,7 @@ def table_report(
     ``reference`` is laid over the histograms of columns; ``pictures`` are of the molecules, if they
     are drawn already; ``above`` and ``below`` stand before and after the cards."""
     total = of or len(rows.cells)
-    rows = Rows(rows.columns, rows.cells[:MOST], rows.smiles_at, rows.lead_at)
+    rows = rows._replace(cells=rows.cells[:MOST])
     drawn = len(rows.cells) <= DRAWN
     leads = [] if rows.lead_at is None else [row[rows.lead_at] for row in rows.cells]
     if not drawn:
@@ -152,9 +149,7 @@ def numbers_of(cells: Sequence[str]) -> list[float | None] | None:
     return numbers if any(one is not None for one in numbers) else None
 
 
-def number_column(
-    name: str, numbers: Sequence[float | None], reference: Sequence[float] = ()
-) -> Column:
+def number_column(name: str, numbers: Sequence[float | None], reference: Sequence[float]) -> Column:
     """A column of numbers with its histogram."""
     known = sorted(one for one in numbers if one is not None)
     low, median, high = (shown(f"{known[place]!r}") for place in (0, len(known) // 2, -1))
@@ -168,7 +163,7 @@ def text_column(name: str, cells: Sequence[str]) -> Column:
     counts = Counter(cells)
     choices = counts.most_common() if len(counts) <= CHOICES and len(counts) < len(cells) else ()
     constant = cells[0] if len(counts) == 1 < len(cells) else ""
-    return Column(name, False, cells, choices, Markup(""), constant=constant)
+    return Column(name, False, cells, choices, EMPTY, constant=constant)
 
 
 def cards_of(

@@ -73,11 +73,13 @@ def test_a_value_that_a_template_lacks_is_an_error() -> None:
 
 def test_numbers_that_json_lacks_are_refused() -> None:
     with pytest.raises(ValueError, match="JSON"):
-        render("base.html", title="a", data={"rows": [float("nan")]})
+        render("base.html", title="a", facts={}, data={"rows": [float("nan")]})
 
 
 def test_policy_names_every_script_and_style() -> None:
-    page = Elements(render("base.html", title="a", scripts=["theme.js"], styles=["style.css"]))
+    page = Elements(
+        render("base.html", title="a", facts={}, scripts=["theme.js"], styles=["style.css"])
+    )
     (rule,) = [
         str(one.attributes["content"])
         for one in page.all
@@ -86,12 +88,12 @@ def test_policy_names_every_script_and_style() -> None:
     assert rule.startswith("default-src 'none'; ")
     assert "unsafe" not in rule
     texts = {tag: [one.text for one in page.all if one.tag == tag] for tag in ("style", "script")}
-    assert rule == policy(texts["style"], texts["script"])
+    assert rule == policy(texts["style"], texts["script"], "'none'")
     assert [len(found) for found in texts.values()] == [2, 2]
 
 
 def test_a_page_with_a_server_may_ask_it() -> None:
-    assert "connect-src 'none'" in policy([], [])
+    assert "connect-src 'none'" in policy([], [], "'none'")
     assert "connect-src 'self'" in policy([], [], "'self'")
 
 
@@ -109,6 +111,6 @@ def test_nothing_but_scripts_and_data_is_marked_safe() -> None:
 
 def test_pages_are_saved_whole_whatever_they_hold(tmp_path: Path) -> None:
     path = tmp_path / "page.html"
-    save_page(render("base.html", title="half \ud800 a pair"), path)
+    save_page(render("base.html", title="half \ud800 a pair", facts={}), path)
     assert "<h1>half ? a pair</h1>" in path.read_text(encoding="utf-8")
     assert [one.name for one in tmp_path.iterdir()] == ["page.html"]
