@@ -9,7 +9,7 @@ import difflib
 import math
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import Field, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -255,20 +255,17 @@ def build(section: type[Section], values: Mapping[str, Any], origin: str) -> Sec
     for name, value in values.items():
         if name not in known:
             raise UsageError(f'{origin}: unknown key "{name}"; {nearest(name, list(known))}')
-        check(name, value, known[name].default, known[name].metadata, origin)
-    kinds: dict[str, Any] = {name: type(field.default) for name, field in known.items()}
-    return section(**{name: kinds[name](value) for name, value in values.items()})
+        values[name] = checked(known[name], value, origin)
+    return section(**values)
 
 
-def check(name: str, value: Any, default: Any, rule: Mapping[str, Any], origin: str) -> None:
-    """UsageError unless ``value`` has the type of ``default`` and keeps within the field's rule."""
-    wanted = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}[
-        type(default)
-    ]
-    accepted: tuple[type, ...] = (int, float) if isinstance(default, float) else (type(default),)
-    right_type = isinstance(value, accepted) and (
-        isinstance(default, bool) or not isinstance(value, bool)
-    )
+def checked(one: Field[Any], value: Any, origin: str) -> Any:
+    """``value`` in the type of a field's default; UsageError unless it fits that and its rule."""
+    name, rule = one.name, one.metadata
+    kind: type[Any] = type(one.default)
+    wanted = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}[kind]
+    right_type = isinstance(value, (int, float) if kind is float else kind)
+    right_type &= isinstance(value, bool) == (kind is bool)
     if not right_type or (isinstance(value, float) and not math.isfinite(value)):
         raise UsageError(f"{origin}: {name} must be {wanted}, not {value!r}")
     if rule["choices"] and value not in rule["choices"]:
@@ -278,6 +275,7 @@ def check(name: str, value: Any, default: Any, rule: Mapping[str, Any], origin: 
     low, high = rule["low"], rule["high"]
     if low is not None and not low <= value <= high:
         raise UsageError(f"{origin}: {name} must be between {low:g} and {high:g}, not {value!r}")
+    return kind(value)
 
 
 def from_dict(values: Mapping[str, Any], origin: str) -> Config:
