@@ -21,6 +21,7 @@ import numpy as np
 from molvae.explore import directions as along
 from molvae.explore.workbench import Workbench, card
 from molvae.generation.codec import Codec
+from molvae.generation.interpolation import tanimoto
 from molvae.storage import pretrained
 
 LEADS = (
@@ -101,9 +102,9 @@ def effects(codec: Codec, bench: Workbench) -> None:
                     moved, _ = along.move(codec, used, lead, change)
                     if not moved:
                         continue
-                    value = along.property_values([moved[0].smiles])[0]
+                    value = along.property_values(moved[:1])[0]
                     went.append(sign * (value - own)[place] / found.spreads[place])
-                    alike.append(moved[0].tanimoto)
+                    alike.append(tanimoto(moved[0], lead.smiles))
         print(f"{label:<46}{np.nanmean(went):.2f} of 1, similarity {np.mean(alike):.2f}")
 
 

@@ -31,9 +31,8 @@ def explore(model: str, port: int | None, no_browser: bool, device: str) -> int:
     from contextlib import closing
     from pathlib import Path
 
-    from molvae.explore.explore_page import explore_page
     from molvae.explore.server import Server
-    from molvae.explore.workbench import Workbench
+    from molvae.explore.workbench import Workbench, explore_page
     from molvae.generation.codec import Codec
 
     bench = Workbench(Codec.load(model, chosen_device(device)))

@@ -17,17 +17,14 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..chem.fingerprints import Fingerprints, packed_fingerprint, similarity
+from ..chem.fingerprints import Fingerprints, Floats, packed_fingerprint, similarity
 from ..chem.molecule import parse
 from ..chem.scoring import measure, plan_scores
 from ..errors import InputError
 from ..generation.codec import Codec, Latents
 from ..generation.reader import Reading
 from ..generation.sampling import Sample, draw_around, highest_level
-
-Floats = NDArray[np.float64]
 
 PROPERTIES = ("logp", "qed", "molwt", "rings")
 
@@ -63,15 +60,6 @@ class Directions(NamedTuple):
     steps: Floats
     spreads: Floats
     explained: Floats
-
-
-class Moved(NamedTuple):
-    """A molecule for the changes asked for: SMILES, similarity to the lead, and how far it is from
-    them, the smaller the better."""
-
-    smiles: str
-    tanimoto: float
-    miss: float
 
 
 def property_values(smiles: Sequence[str]) -> Floats:
@@ -119,32 +107,30 @@ def _ridge(z: Floats, y: Floats) -> tuple[Floats, Floats]:
 
 def move(
     codec: Codec, directions: Directions, lead: Reading, changes: Mapping[str, float], seed: int = 0
-) -> tuple[list[Moved], int]:
-    """The best of the molecules drawn from a lead towards ``changes`` of properties, in their own
-    units, the best first, and the number of those drawn. A property that is not named is to stay.
-    """
+) -> tuple[list[str], int]:
+    """SMILES of the best of the molecules drawn from a lead towards ``changes`` of properties, in
+    their own units, the best first, and the number of those drawn. A property that is not named is
+    to stay."""
     units = np.maximum(directions.spreads, 1e-9)
     asked = np.array([changes.get(name, 0.0) for name in PROPERTIES]) / units
     found = draws_along(codec, codec.encode_readings([lead])[0], directions.steps @ asked, seed)
     smiles = [one for one in dict.fromkeys(found) if one != lead.smiles]
-    return (_best(lead.smiles, smiles, asked, units) if smiles else []), len(smiles)
+    return _best(lead.smiles, smiles, asked, units), len(smiles)
 
 
-def _best(lead: str, smiles: Sequence[str], asked: Floats, units: Floats) -> list[Moved]:
+def _best(lead: str, smiles: Sequence[str], asked: Floats, units: Floats) -> list[str]:
     """The :data:`RANKED` molecules that are nearest to the changes ``asked`` for, ``(P,)`` in
     ``units``."""
     weights = np.where(asked == 0.0, KEPT, ASKED)
     rows, prints = zip(*map(_described, (lead, *smiles)), strict=True)
     values, bits = np.stack(rows), np.stack(prints)
-    alike = similarity(bits[1:], bits[:1])
     # Where QED is not defined, the other properties decide.
     off = np.nan_to_num(np.abs((values[1:] - values[0]) / units - asked))
-    misses = off @ weights + LIKENESS * (1.0 - alike)
-    found = map(Moved, smiles, alike.tolist(), misses.tolist())
-    return sorted(found, key=lambda one: (one.miss, one.smiles))[:RANKED]
+    misses = off @ weights + LIKENESS * (1.0 - similarity(bits[1:], bits[:1]))
+    return [one for _, one in sorted(zip(misses.tolist(), smiles, strict=True))[:RANKED]]
 
 
-def draws_along(codec: Codec, z: Latents, step: Floats, seed: int = 0) -> list[str]:
+def draws_along(codec: Codec, z: Latents, step: Floats, seed: int) -> list[str]:
     """Molecules drawn around multiples of a ``step`` from the latent ``z``, each ``(Z,)``, in the
     order drawn; the length of ``z`` is kept, as posterior means of a model with levels have one."""
     points = z + np.array(STRETCHES)[:, None] * step

@@ -1,4 +1,4 @@
-"""Everything that the explore page can ask of a model, as methods that take and give plain values.
+"""The explore page, and all that it can ask of a model: methods that take and give plain values.
 
 Molecules are SMILES, structures SVG, and all else numbers and words, ready for JSON. Requests come
 on several threads; the model works for one at a time. Directions are fitted on a thread of their
@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from ..chem.fingerprints import Floats
 from ..chem.scoring import plan_scores, score_one
 from ..errors import MolvaeError, UsageError
 from ..generation.analogs import Wanted, analogs
@@ -26,15 +27,9 @@ from ..generation.interpolation import interpolate, tanimoto
 from ..generation.reader import Reading, read_known
 from ..generation.rebuilding import rebuild
 from ..generation.sampling import Sample, draw_around
+from ..pages.page import render
 from ..pages.structures import strip, structures
-from .directions import (
-    PROPERTIES,
-    Directions,
-    Floats,
-    fit_directions,
-    move,
-    property_values,
-)
+from .directions import PROPERTIES, Directions, fit_directions, move, property_values
 
 SCORES = ("qed", "sa", "logp", "molwt", "rings")
 """Scores of a molecule on the page, by their names in :data:`molvae.chem.properties.PROPERTIES`."""
@@ -69,6 +64,25 @@ LONGEST = 1000
 LOG = logging.getLogger(__name__)
 
 Answer = dict[str, Any]
+
+EXAMPLES = (
+    {"name": "paracetamol", "smiles": "CC(=O)Nc1ccc(O)cc1"},
+    {"name": "ibuprofen", "smiles": "CC(C)Cc1ccc(C(C)C(=O)O)cc1"},
+    {"name": "celecoxib", "smiles": "Cc1ccc(-c2cc(C(F)(F)F)nn2-c2ccc(S(N)(=O)=O)cc2)cc1"},
+)
+
+
+def explore_page(model: str) -> str:
+    """The page of a model, by its name; it asks the server that it came from."""
+    return render(
+        "explore.html",
+        title="molvae explore",
+        facts={"model": model},
+        styles=["explore.css"],
+        scripts=["explore.js"],
+        connect="'self'",
+        examples=EXAMPLES,
+    )
 
 
 class Workbench:
@@ -176,8 +190,8 @@ class Workbench:
         with self._lock:
             found, drawn = move(self._codec, self._directions, lead, wanted, seed)
         # One structure now: the page asks for the others when the slider rests.
-        best = card(found[0].smiles, lead.smiles) if found else None
-        return {"best": best, "found": [one.smiles for one in found], "drawn": drawn}
+        best = card(found[0], lead.smiles) if found else None
+        return {"best": best, "found": found, "drawn": drawn}
 
     @contextmanager
     def _turn(self) -> Iterator[None]:

@@ -81,13 +81,11 @@ def test_moved_molecules_are_distinct_and_not_the_lead(
     tiny_model: Any, found: Directions, molecules: list[str]
 ) -> None:
     lead = tiny_model.reader.read(molecules[0])
-    moved, drawn = move(tiny_model, found, lead, {"molwt": 60.0})
-    smiles = [one.smiles for one in moved]
+    smiles, drawn = move(tiny_model, found, lead, {"molwt": 60.0})
     assert 0 < len(smiles) == min(drawn, RANKED)
     assert len(set(smiles)) == len(smiles)
     assert lead.smiles not in smiles
-    assert [one.miss for one in moved] == sorted(one.miss for one in moved)
-    assert move(tiny_model, found, lead, {"molwt": 60.0}) == (moved, drawn)
+    assert move(tiny_model, found, lead, {"molwt": 60.0}) == (smiles, drawn)
 
 
 @pytest.mark.parametrize("changes", [{"molwt": 60.0}, {"qed": 0.2}, {"logp": -1.0, "rings": 1.0}])
@@ -112,7 +110,7 @@ def test_opposite_changes_give_opposite_molecules(
 ) -> None:
     lead = tiny_model.reader.read(molecules[0])
     heavy, light = (
-        property_values([one.smiles for one in move(tiny_model, found, lead, {"molwt": change})[0]])
+        property_values(move(tiny_model, found, lead, {"molwt": change})[0])
         for change in (80.0, -80.0)
     )
     weight = PROPERTIES.index("molwt")

@@ -1,16 +1,19 @@
-"""The workbench: molecules in, plain values out, and words for what cannot be."""
+"""The workbench: molecules in, plain values out, and words for what cannot be; the page asks its
+own server, and nobody else."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
+from molvae.chem.molecule import parse
 from molvae.errors import MoleculeError, UsageError
-from molvae.explore.workbench import SCORES, Workbench, card
+from molvae.explore.workbench import EXAMPLES, SCORES, Workbench, card, explore_page
 
 
 @pytest.fixture(scope="module")
@@ -129,3 +132,28 @@ def test_molecules_that_cannot_be_read_have_no_numbers() -> None:
     found = card("C1CC")
     assert found["svg"] == ""
     assert all(found[name] is None for name in SCORES)
+
+
+def test_the_page_asks_its_own_server_alone() -> None:
+    page = explore_page("a model")
+    (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', page)
+    assert "connect-src &#39;self&#39;" in policy
+    assert "default-src &#39;none&#39;" in policy
+    assert "unsafe" not in policy
+    assert not re.findall(r"(?:src|href|action)=\"(?!data:)", page)
+
+
+def test_every_field_has_a_label() -> None:
+    page = explore_page("m")
+    labels = set(re.findall(r'<label for="([^"]+)"', page))
+    for field, rest in re.findall(r'<input id="([^"]+)"([^>]*)>', page):
+        assert field in labels or 'type="checkbox"' in rest, field
+
+
+def test_names_of_models_are_text() -> None:
+    assert "<script>alert" not in explore_page("<script>alert(1)</script>")
+
+
+def test_examples_are_molecules() -> None:
+    for one in EXAMPLES:
+        assert parse(one["smiles"]).GetNumAtoms() > 5

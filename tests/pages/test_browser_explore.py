@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from molvae.explore.explore_page import explore_page
 from molvae.explore.latent_map import map_page
 from molvae.explore.projection import Projection
 from molvae.explore.server import Server
-from molvae.explore.workbench import Workbench
+from molvae.explore.workbench import Workbench, explore_page
 
 PATIENCE = 120_000  # ms: molecules are drawn, and machines are busy
 HOSTILE = ("<script>document.title='hit'</script>", '"><img src=x onerror=document.title="hit">')
