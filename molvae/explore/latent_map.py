@@ -42,7 +42,7 @@ class Shade(NamedTuple):
     label for each colour or the two ends of a scale, and whether it is a scale."""
 
     name: str
-    colours: NDArray[np.int64]
+    colours: Sequence[int]
     legend: Sequence[str]
     scale: bool
 
@@ -62,14 +62,13 @@ def map_page(
 
     It can be coloured by every column that varies; ``color`` is the one at first, else the first
     of numbers. ``words`` come before those on the axes."""
-    smiles = [row[smiles_at] for row in rows]
+    cells = list(zip(*rows, strict=True))
+    smiles = cells[smiles_at]
     kept = [place for place in range(len(columns)) if place != smiles_at][:COLUMNS]
     if color is not None and (wanted := columns.index(color)) not in kept:
         kept = [*kept[:-1], wanted]
     shades = [
-        shade
-        for place in kept
-        if (shade := shade_of(columns[place], [row[place] for row in rows])) is not None
+        shade for place in kept if (shade := shade_of(columns[place], cells[place])) is not None
     ]
     first = next((one for one in shades if (one.name == color if color else one.scale)), None)
     places, few = whole_places(projection.places), len(rows) <= DRAWN
@@ -82,8 +81,8 @@ def map_page(
             "smiles": smiles,
             "drawn": structures(smiles) if few else None,
             "names": [columns[place] for place in kept],
-            "cells": [[shortened(row[place]) for row in rows] for place in kept],
-            "shades": [one._asdict() | {"colours": one.colours.tolist()} for one in shades],
+            "cells": [list(map(shortened, cells[place])) for place in kept],
+            "shades": [one._asdict() for one in shades],
             "first": -1 if first is None else shades.index(first),
         }
     }
@@ -108,27 +107,25 @@ def shade_of(name: str, cells: Sequence[str]) -> Shade | None:
     cells = [one.strip() for one in cells]
     numbers = numbers_of(cells)
     if numbers is not None:
-        values = np.array([np.nan if one is None else one for one in numbers], np.float64)
-        known = values[np.isfinite(values)]
+        values = np.array(numbers, np.float64)  # nan for None
+        known = values[~np.isnan(values)]
         if len(np.unique(known)) < 2:
             return None
         low, high = np.quantile(known, [EDGE, 1.0 - EDGE])
         if low == high:
             low, high = known.min(), known.max()
-        steps = np.floor((values - low) / (high - low) * STEPS)
-        colours = np.where(np.isfinite(values), np.clip(steps, 0, STEPS - 1), NO_COLOUR)
-        return Shade(name, colours.astype(np.int64), (f"{low:.4g}", f"{high:.4g}"), True)
+        steps = np.floor((values - low) / (high - low) * STEPS).clip(0, STEPS - 1)
+        colours = np.nan_to_num(steps, nan=NO_COLOUR).astype(np.int64).tolist()
+        return Shade(name, colours, (f"{low:.4g}", f"{high:.4g}"), True)
     counts = Counter(one for one in cells if one).most_common()
     if len(counts) + (not all(cells)) < 2:
         return None
-    top = [text for text, _ in counts[:CATEGORIES]]
-    legend = [f"{shortened(text)} ({count:,})" for text, count in counts[:CATEGORIES]]
-    if len(counts) > CATEGORIES:
-        rest = counts[CATEGORIES:]
+    top, rest = counts[:CATEGORIES], counts[CATEGORIES:]
+    legend = [f"{shortened(text)} ({count:,})" for text, count in top]
+    if rest:
         legend.append(f"{len(rest):,} others ({sum(count for _, count in rest):,})")
-    number = {text: place for place, text in enumerate(top)}
-    found = [number.get(one, CATEGORIES) if one else NO_COLOUR for one in cells]
-    return Shade(name, np.array(found, np.int64), legend, False)
+    number = {text: place for place, (text, _) in enumerate(top)} | {"": NO_COLOUR}
+    return Shade(name, [number.get(one, CATEGORIES) for one in cells], legend, False)
 
 
 def shortened(cell: str) -> str:
@@ -148,7 +145,7 @@ def whole_places(places: Floats) -> NDArray[np.int64]:
 
 def paths_of(places: NDArray[np.int64], shade: Shade | None) -> list[tuple[str, str]]:
     """The points of each colour as one path of dots: class and outline."""
-    colours = np.full(len(places), NO_COLOUR) if shade is None else shade.colours
+    colours = np.array(shade.colours if shade else [NO_COLOUR] * len(places))
     scale = shade is not None and shade.scale
     return [
         (

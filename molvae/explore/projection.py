@@ -56,7 +56,7 @@ def pca(latents: NDArray[np.float32]) -> Projection:
     return Projection(centred @ axes.T, (float(share[0]), float(share[1])))
 
 
-def umap(latents: NDArray[np.float32], seed: int = 0) -> Projection:
+def umap(latents: NDArray[np.float32], seed: int) -> Projection:
     """An embedding by UMAP (McInnes, Healy and Melville 2018): neighbours stay neighbours.
 
     Distances between far groups, and the axes, mean nothing."""
