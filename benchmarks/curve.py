@@ -16,8 +16,7 @@ from typing import Any
 import click
 from matplotlib import pyplot
 
-from molvae.evaluation.published import FLOOR, PUBLISHED
-from molvae.pages.evaluation_report import exact_share
+from molvae.pages.evaluation_report import FLOOR, PUBLISHED, exact_share
 
 KINDS = {"samples": ("all draws", "o"), "canonical samples": ("canonical draws", "*")}
 

@@ -7,8 +7,15 @@ import math
 import re
 from typing import Any
 
-from molvae.evaluation.published import PUBLISHED, SAMPLES, TEST_SIZE
-from molvae.pages.evaluation_report import EACH, EXACT, evaluation_report
+from molvae.pages.evaluation_report import (
+    EACH,
+    EXACT,
+    FLOOR,
+    PUBLISHED,
+    SAMPLES,
+    TEST_SIZE,
+    evaluation_report,
+)
 
 FIGURE = {"value": 0.25, "n": 1000, "low": 0.2, "high": 0.3}
 LACKING = {"value": None, "n": 0, "note": "no <b>file</b> was given"}
@@ -102,3 +109,14 @@ def test_samples_stand_beside_other_molecules() -> None:
     assert first.count("<svg") == EACH
     assert second.count("<svg") == 1
     assert "C1CC" not in page
+
+
+def test_no_published_model_is_better_than_the_data() -> None:
+    assert all(one.fcd > FLOOR for one in PUBLISHED)
+    assert all(one.source for one in PUBLISHED)
+
+
+def test_models_that_reconstruct_more_sample_worse() -> None:
+    known = sorted((one.exact, one.fcd) for one in PUBLISHED if one.exact > 0)
+    assert [fcd for _, fcd in known] == sorted(fcd for _, fcd in known)
+    assert all(0.0 < exact < 1.0 for exact, _ in known)
