@@ -6,13 +6,14 @@ counts and numbers."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from rdkit import Chem
+from rdkit.Chem import QED, rdMolDescriptors
 
 from ..chem import properties
 from ..chem.fingerprints import BITS, Fingerprints, packed_fingerprint
@@ -20,7 +21,7 @@ from ..chem.molecule import canonical, parse
 from ..errors import MoleculeError
 from ..runtime.process_pool import chunked, map_chunks
 from .estimates import Floats
-from .moses_filters import passes_moses_filters
+from .moses_filters import moses_objection
 
 PROPERTY_NAMES = ("logP", "SA", "QED", "MolWt")
 MIN_SCAFFOLD_RINGS = 2
@@ -94,6 +95,9 @@ def describe_set(smiles: Sequence[str], workers: int = 1, filters: bool = True) 
 
 def _describe_chunk(smiles: list[str], filters: bool) -> list[_Row]:
     """Describe the valid ones of a few SMILES in this process."""
+    # With a value for every molecule, as MOSES has them: unlike the properties that a person is
+    # shown, SA and QED are not refused for very small molecules.
+    functions = (properties.logp, properties.sa_scorer(), QED.qed, rdMolDescriptors._CalcMolWt)
     rows = []
     for text in smiles:
         try:
@@ -102,8 +106,8 @@ def _describe_chunk(smiles: list[str], filters: bool) -> list[_Row]:
         except MoleculeError:
             continue
         fragments, scaffold = brics_fragments(mol), ring_scaffold(mol)
-        values = [function(mol) for function in _property_functions()]
-        passes = filters and passes_moses_filters(mol)
+        values = [function(mol) for function in functions]
+        passes = filters and not moses_objection(mol)
         rows.append(_Row(form, packed_fingerprint(mol), fragments, scaffold, values, passes))
     return rows
 
@@ -139,16 +143,3 @@ def ring_scaffold(mol: Chem.Mol) -> str:
         if scaffold.GetRingInfo().NumRings() >= MIN_SCAFFOLD_RINGS
         else ""
     )
-
-
-@cache
-def _property_functions() -> tuple[Callable[[Chem.Mol], float], ...]:
-    """Functions in the order of ``PROPERTY_NAMES``, with a value for every molecule, as MOSES has
-    them.
-
-    Unlike the properties a person is shown, SA and QED are not refused for very small molecules.
-    """
-    from rdkit.Chem import QED
-    from rdkit.Chem.rdMolDescriptors import _CalcMolWt
-
-    return (properties.logp, properties.sa_scorer(), QED.qed, _CalcMolWt)

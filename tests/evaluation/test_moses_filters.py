@@ -16,7 +16,6 @@ from molvae.evaluation.moses_filters import (
     MCF,
     PAINS_OF_MOSES,
     moses_objection,
-    passes_moses_filters,
 )
 
 REFUSED = {
@@ -49,19 +48,19 @@ REFUSED = {
 def test_every_rule_refuses_what_it_names(smiles: str, reason: str) -> None:
     mol = Chem.MolFromSmiles(smiles)
     assert moses_objection(mol) == reason
-    assert not passes_moses_filters(mol)
+    assert moses_objection(mol)
 
 
 @pytest.mark.parametrize("smiles", ["CCO", "c1ccc2[nH]ccc2c1", "C1CCCCCC1", "CC(=O)Nc1ccc(O)cc1"])
 def test_plain_molecules_pass(smiles: str) -> None:
-    assert passes_moses_filters(Chem.MolFromSmiles(smiles))
+    assert not moses_objection(Chem.MolFromSmiles(smiles))
 
 
 @pytest.mark.parametrize("smiles", ["Cc1ccco1", "Cc1cccs1", "Nc1ccccc1"])
 def test_kekule_patterns_find_no_aromatic_ring_as_in_moses(
     smiles: str,
 ) -> None:
-    assert passes_moses_filters(Chem.MolFromSmiles(smiles))
+    assert not moses_objection(Chem.MolFromSmiles(smiles))
 
 
 def test_the_tables_have_the_published_sizes() -> None:
@@ -102,7 +101,7 @@ def test_a_build_of_rdkit_without_its_table_is_told_of(
     moses_filters._pains.cache_clear()
     try:
         with pytest.raises(MolvaeError, match="PAINS table"):
-            passes_moses_filters(Chem.MolFromSmiles("CCO"))
+            moses_objection(Chem.MolFromSmiles("CCO"))
     finally:
         moses_filters._pains.cache_clear()
 
