@@ -229,28 +229,31 @@ def nearest(name: str, valid: list[str]) -> str:
     return f'did you mean "{close[0]}"?' if close else f"valid are {', '.join(valid)}"
 
 
-def renamed(values: Mapping[str, Any], origin: str) -> tuple[dict[str, Any], list[str]]:
-    """Values of one section under today's names, and the old names among them.
+def renamed(
+    values: Mapping[str, Any], origin: str, said: Callable[[str], object] = lambda _: None
+) -> dict[str, Any]:
+    """Values of one section under today's names; ``said`` gets a note on every old one.
 
     >>> renamed({"grammar": "surroundings", "latent": 8}, "recipe.toml")
-    ({'prefix_features': 'environments', 'latent': 8}, ['grammar'])
+    {'prefix_features': 'environments', 'latent': 8}
     """
-    old = [name for name in values if name in OLD_KEYS]
-    for name in old:
-        if OLD_KEYS[name] in values:
-            raise UsageError(f"{origin}: {name} is the old name of {OLD_KEYS[name]}; give one")
-    found = {OLD_KEYS.get(name, name): value for name, value in values.items()}
-    for name, table in OLD_VALUES.items():
-        if isinstance(found.get(name), str):
-            found[name] = table.get(found[name], found[name])
-    return found, old
+    found = {}
+    for name, value in values.items():
+        key = OLD_KEYS.get(name, name)
+        if key != name:
+            if key in values:
+                raise UsageError(f"{origin}: {name} is the old name of {key}; give one")
+            said(f"{origin}: {name} is called {key} now")
+        old_values = OLD_VALUES.get(key, {})
+        found[key] = old_values.get(value, value) if isinstance(value, str) else value
+    return found
 
 
 def build(section: type[Section], values: Mapping[str, Any], origin: str) -> Section:
     """The section with ``values`` over its defaults, old names read as the new ones.
 
     UsageError names the key, the value and the rule."""
-    values, _ = renamed(values, origin)
+    values = renamed(values, origin)
     known = {f.name: f for f in fields(section)}
     for name, value in values.items():
         if name not in known:
@@ -349,12 +352,7 @@ def _sections(
         if home := SECTION_OF.get(OLD_KEYS.get(key, key)):
             raise UsageError(f"{path}: {key} belongs in the section [{home}]")
     from_dict(values, path)
-    sections: dict[str, dict[str, Any]] = {}
-    for name, section in values.items():
-        sections[name], old = renamed(section, path)
-        for key in old:
-            said(f"{path}: {key} is called {OLD_KEYS[key]} now")
-    return sections
+    return {name: renamed(section, path, said) for name, section in values.items()}
 
 
 def to_toml(config: Config) -> str:
