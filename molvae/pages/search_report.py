@@ -95,7 +95,7 @@ def _cells(line: Sequence[int], scoring: Scoring) -> list[tuple[Markup | None, l
     for place, picture in zip(line, drawn, strict=True):
         call = scoring.calls[place]
         values = zip(scoring.names, call.values, strict=True)
-        text = " · ".join(f"{name} {shown(repr(value))}" for name, value in values)
+        text = " · ".join(f"{name} {shown(value)}" for name, value in values)
         others = len(call.parents) - 1
         more = f", {others} other parent{'s' if others > 1 else ''}" if others > 0 else ""
         cells.append((picture, [text, f"call {place + 1:,}: {call.source}{more}"]))

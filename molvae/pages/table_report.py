@@ -152,7 +152,7 @@ def numbers_of(cells: Sequence[str]) -> list[float | None] | None:
 def number_column(name: str, numbers: Sequence[float | None], reference: Sequence[float]) -> Column:
     """A column of numbers with its histogram."""
     known = sorted(one for one in numbers if one is not None)
-    low, median, high = (shown(f"{known[place]!r}") for place in (0, len(known) // 2, -1))
+    low, median, high = (shown(known[place]) for place in (0, len(known) // 2, -1))
     constant = low if known[0] == known[-1] and 1 < len(known) == len(numbers) else ""
     chart = histogram(known, reference)
     return Column(name, True, numbers, (), chart, low, high, median, constant)
@@ -175,7 +175,7 @@ def cards_of(
     for column in columns:
         if column.constant:
             continue
-        values = [shown(repr(one)) if column.numeric else one for one in column.values]
+        values = [shown(one) if isinstance(one, float) else str(one) for one in column.values]
         long = max(map(len, values)) + len(column.name) > NARROW
         for own, value, line in zip(column.values, values, lines, strict=True):
             if own not in (None, ""):
@@ -186,16 +186,12 @@ def cards_of(
     ]
 
 
-def shown(text: str) -> str:
+def shown(number: float) -> str:
     """A number as people read it: four digits, three of a fraction.
 
-    >>> shown("0.859655"), shown("1760"), shown("12345678.0"), shown("-3.14159")
+    >>> shown(0.859655), shown(1760), shown(12345678.0), shown(-3.14159)
     ('0.86', '1760', '12,345,678', '-3.142')
     """
-    try:
-        number = float(text)
-    except ValueError:
-        return text
     if number == round(number) and abs(number) < 1e15:
         return f"{number:,.0f}" if abs(number) >= 1e4 else f"{number:.0f}"
     return f"{number:.3g}" if abs(number) < 1 else f"{number:.4g}"
