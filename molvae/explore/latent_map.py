@@ -144,21 +144,16 @@ def whole_places(places: Floats) -> NDArray[np.int64]:
 
 
 def paths_of(places: NDArray[np.int64], shade: Shade | None) -> list[tuple[str, str]]:
-    """The points of each colour as one path of dots: class and outline."""
+    """The points of each colour as one path of dots: class in the page's style, and outline."""
     colours = np.array(shade.colours if shade else [NO_COLOUR] * len(places))
-    scale = shade is not None and shade.scale
+    kind = "s" if shade and shade.scale else "c"
     return [
         (
-            class_of(int(one), scale),
+            "c-none" if one == NO_COLOUR else f"{kind}-{one}",
             "".join(f"M{x} {y}h0" for x, y in places[colours == one].tolist()),
         )
         for one in np.unique(colours)
     ]
-
-
-def class_of(colour: int, scale: bool) -> str:
-    """The class of a colour in the page's style."""
-    return "c-none" if colour == NO_COLOUR else f"{'s' if scale else 'c'}-{colour}"
 
 
 def axes_in_words(projection: Projection) -> str:

@@ -16,8 +16,6 @@ from ..errors import UsageError
 
 Floats = NDArray[np.float64]
 
-METHODS = ("pca", "umap")
-
 
 class Projection(NamedTuple):
     """Places ``(N, 2)``, and the share of the variance on each axis; None where axes have none."""
@@ -27,19 +25,12 @@ class Projection(NamedTuple):
 
 
 def project(latents: NDArray[np.float32], method: str = "pca", seed: int = 0) -> Projection:
-    """Latent vectors ``(N, Z)`` in two dimensions; at least three of them.
-
-    UsageError for a method that there is none of, or that is not installed."""
-    check_method(method)
-    if len(latents) < 3:
-        raise UsageError(f"a map needs three molecules at least, not {len(latents)}")
+    """Latent vectors ``(N, Z)``, at least three, in two dimensions, by "pca" or "umap"."""
     return pca(latents) if method == "pca" else umap(latents, seed)
 
 
 def check_method(method: str) -> None:
-    """UsageError unless a method of :data:`METHODS` is named that is installed."""
-    if method not in METHODS:
-        raise UsageError(f"`method` (={method!r}) must be {' or '.join(METHODS)}")
+    """UsageError for a method that is not installed."""
     if method == "umap" and find_spec("umap") is None:
         raise UsageError("UMAP needs the extra: pip install 'molvae[umap]'; --method pca does not")
 

@@ -36,16 +36,6 @@ def test_equal_vectors_have_one_place() -> None:
     assert found.explained == (0.0, 0.0)
 
 
-def test_a_map_needs_three_molecules() -> None:
-    with pytest.raises(UsageError, match="three molecules at least, not 2"):
-        project(latents(2))
-
-
-def test_unknown_methods_are_refused() -> None:
-    with pytest.raises(UsageError, match="must be pca or umap"):
-        check_method("tsne")
-
-
 def test_a_missing_umap_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("molvae.explore.projection.find_spec", lambda name: None)
     with pytest.raises(UsageError, match=r"pip install 'molvae\[umap\]'"):
