@@ -144,10 +144,8 @@ class Model:
 
         Columns: smiles (as the model reads it), log_p, reconstruction, rebuilt. MoleculeError for a
         molecule that cannot be read."""
-        from .chem.molecule_frame import MoleculeFrame
-
         rows = likelihoods(self._codec, self._codec.read(smiles), seed)
-        return MoleculeFrame(rows, columns=list(Likelihood._fields))
+        return MoleculeList(rows, Likelihood._fields).to_frame()
 
     def sample(
         self,
@@ -226,11 +224,9 @@ class Model:
         """The molecules nearest to a sum of latents: ``molecule`` and those ``plus``, less those
         ``minus``. Columns: smiles, distance, tanimoto, see :class:`~.generation.analogs.Combined`.
         """
-        from .chem.molecule_frame import MoleculeFrame
-
         added, less = self._codec.read([molecule, *plus]), self._codec.read(minus)
         found = add_latents(self._codec, added, less, n, seed)
-        return MoleculeFrame(found, columns=Combined._fields)
+        return MoleculeList(found, Combined._fields).to_frame()
 
     def interpolate(self, *molecules: str, steps: int = 11, path: str = "slerp") -> Points:
         """The molecules from the first of some to the last, by way of the others; ``steps`` from

@@ -98,16 +98,16 @@ def with_fcd_excess(figures: Mapping[str, Figure], honest: Mapping[str, Figure])
         extended[name] = figure
         if not name.startswith("FCD/"):
             continue
-        floor = honest.get(name, absent(0, "not in the reference row"))
-        if figure.value is None or floor.value is None:
-            reason = (
-                figure.note if figure.value is None else f"the reference row has none: {floor.note}"
-            )
-            extended[f"{name} excess"] = absent(figure.n, reason)
-            continue
-        uneven = abs(figure.n - floor.n) > 0.1 * max(figure.n, floor.n)
-        note = f"the reference row has {floor.n:,} molecules: not comparable" if uneven else ""
-        extended[f"{name} excess"] = Figure(figure.value - floor.value, figure.n, note=note)
+        floor = honest[name]
+        if figure.value is None:
+            excess = figure
+        elif floor.value is None:
+            excess = absent(figure.n, f"the reference row has none: {floor.note}")
+        else:
+            uneven = abs(figure.n - floor.n) > 0.1 * max(figure.n, floor.n)
+            note = f"the reference row has {floor.n:,} molecules: not comparable" if uneven else ""
+            excess = Figure(figure.value - floor.value, figure.n, note=note)
+        extended[f"{name} excess"] = excess
     return extended
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from ..runtime.process_pool import chunked
 from .estimates import Floats
 
 FEATURES = 512
@@ -59,9 +60,8 @@ def chemnet_moments(smiles: Sequence[str], threads: int = 1) -> Moments:
     activations = _chemnet()
     total, mean = 0, np.zeros(FEATURES)
     scatter = np.zeros((FEATURES, FEATURES))
-    parts = [usable[start : start + _PART] for start in range(0, len(usable), _PART)]
     with _torch_threads_shared(threads), ThreadPoolExecutor(threads) as pool:
-        for values in pool.map(activations, parts):
+        for values in pool.map(activations, chunked(usable, _PART)):
             # Chan, Golub and LeVeque's update: exact however many parts, and only one part in
             # memory.
             part_mean = values.mean(0)
@@ -113,10 +113,8 @@ def _chemnet() -> Callable[[Sequence[str]], Floats]:
     def activations(smiles: Sequence[str]) -> Floats:
         rows = []
         with torch.no_grad():
-            for start in range(0, len(smiles), _BATCH):
-                one_hot = [
-                    get_one_hot(text, LONGEST + 1) for text in smiles[start : start + _BATCH]
-                ]
+            for texts in chunked(smiles, _BATCH):
+                one_hot = [get_one_hot(text, LONGEST + 1) for text in texts]
                 batch = torch.from_numpy(np.array(one_hot, dtype=np.float32))
                 # ChemNet was trained on one-hot vectors divided by their width.
                 inputs = (batch / batch.shape[2]).transpose(1, 2).to(device)  # (B, 35, 350)

@@ -6,7 +6,7 @@ molecules of each set, without stereo, and its reference is the training set."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from rdkit import Chem
@@ -50,14 +50,11 @@ def descriptor_profile(smiles: Sequence[str], workers: int = 1) -> Floats:
 def _profile_chunk(smiles: list[str]) -> list[tuple[str, tuple[list[float], Fingerprints]]]:
     from rdkit.Chem import Descriptors
 
-    functions: list[Callable[[Chem.Mol], float]] = [
-        getattr(Descriptors, one) for one in DESCRIPTORS
-    ]
     rows = []
     for text in smiles:
         mol = Chem.MolFromSmiles(text)
         Chem.RemoveStereochemistry(mol)
-        values = [float(function(mol)) for function in functions]
+        values = [float(getattr(Descriptors, name)(mol)) for name in DESCRIPTORS]
         rows.append((Chem.MolToSmiles(mol), (values, packed_fingerprint(mol, BITS))))
     return rows
 

@@ -117,26 +117,26 @@ def measure_latent_space(
     prior = standard_normal(tuple(q.mean.shape), generator)
     draws = q.draw(noise.to(q.mean.device))
     said("latent space: reconstruction")
-    groups = {"Reconstruction": reconstruction(codec, readings, q.mean, draws, workers)}
+    rebuilt = reconstruction(codec, readings, q.mean, draws, workers)
     said("latent space: likelihood")
     terms = likelihood_terms(codec, readings, q, draws, iwae, seed)
     posteriors = Posteriors(*map(_numbers, (q.mean, q.log_variance, draws, prior)))
-    groups["Reconstruction"] |= symbol_accuracy(terms)
-    groups["Likelihood"] = likelihood(terms, posteriors.kl().sum(1), iwae, rng)
-    rate = {"rate, nats": replace(groups["Likelihood"]["KL, nats"], note="the KL of the ELBO")}
-    groups["Information in the latent"] = shuffled(terms, rng) | rate | capacity(posteriors)
-    groups["Aggregate posterior against the prior"] = mismatch(posteriors)
+    bounds = likelihood(terms, posteriors.kl().sum(1), iwae, rng)
+    rate = {"rate, nats": replace(bounds["KL, nats"], note="the KL of the ELBO")}
+    carried, apart = shuffled(terms, rng) | rate | capacity(posteriors), mismatch(posteriors)
     said("latent space: neighbourhoods")
     means, drawn = q.mean.cpu().numpy(), draws.cpu().numpy()
-    groups["Prior mismatch"] = re_encoding_errors(codec, drawn, prior.numpy(), rng, workers)
-    groups["Smoothness along arcs between molecules"] = smoothness(codec, means, rng)
+    errors = re_encoding_errors(codec, drawn, prior.numpy(), rng, workers)
+    groups = {
+        "Reconstruction": rebuilt | symbol_accuracy(terms),
+        "Likelihood": bounds,
+        "Information in the latent": carried,
+        "Aggregate posterior against the prior": apart,
+        "Prior mismatch": errors,
+        "Smoothness along arcs between molecules": smoothness(codec, means, rng),
+    }
     neighbourhoods, random_pairs = locality(codec, readings, means, rng)
-    words = verdict(
-        groups["Information in the latent"][GAP].value,
-        groups["Prior mismatch"][RATIO].value,
-        groups["Aggregate posterior against the prior"][AT_LEAST].value,
-        distinct,
-    )
+    words = verdict(carried[GAP].value, errors[RATIO].value, apart[AT_LEAST].value, distinct)
     by_level = noise_levels(codec, readings, noise, seed, rng) if codec.levels else []
     if by_level:
         words = f"At its highest noise level: {words[0].lower()}{words[1:]}"

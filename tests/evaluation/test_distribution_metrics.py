@@ -227,7 +227,7 @@ def test_the_fcd_excess_is_over_the_reference_row() -> None:
     assert extended["FCD/Test excess"].note == ""
     assert extended["FCD/TestSF excess"].note == "not enough molecules"
     assert "valid excess" not in extended
-    uneven = with_fcd_excess(row, {"FCD/Test": Figure(0.14, 10_000)})
+    uneven = with_fcd_excess(row, honest | {"FCD/Test": Figure(0.14, 10_000)})
     assert "not comparable" in uneven["FCD/Test excess"].note
 
 
