@@ -152,10 +152,7 @@ def _fcd(moments: Moments | str, reference: ReferenceSet, valid: int) -> Figure:
             why = f"not enough molecules in the reference set: {count} valid ones, "
             why += f"at least {MINIMUM} are needed"
         return absent(moments.count, why)
-    try:
-        distance = frechet_distance(moments, reference.moments)
-    except ValueError as error:
-        return absent(moments.count, str(error))
+    distance = frechet_distance(moments, reference.moments)
     notes = []
     if min(moments.count, reference.moments.count) < FEW:
         notes.append(
