@@ -6,6 +6,7 @@ Imports neither torch nor click: both would slow ``molvae --help`` down."""
 from __future__ import annotations
 
 import difflib
+import json
 import math
 import tomllib
 from collections.abc import Callable, Mapping
@@ -258,11 +259,11 @@ def build(section: type[Section], values: Mapping[str, Any], origin: str) -> Sec
     for name, value in values.items():
         if name not in known:
             raise UsageError(f'{origin}: unknown key "{name}"; {nearest(name, list(known))}')
-        values[name] = checked(known[name], value, origin)
+        values[name] = checked_option(known[name], value, origin)
     return section(**values)
 
 
-def checked(one: Field[Any], value: Any, origin: str) -> Any:
+def checked_option(one: Field[Any], value: Any, origin: str) -> Any:
     """``value`` in the type of a field's default; UsageError unless it fits that and its rule."""
     name, rule = one.name, one.metadata
     kind: type[Any] = type(one.default)
@@ -361,7 +362,6 @@ def to_toml(config: Config) -> str:
     for name, section in config.as_dict().items():
         lines.append(f"[{name}]")
         for key, value in section.items():
-            shown = str(value).lower() if isinstance(value, bool) else repr(value).replace("'", '"')
-            lines.append(f"{key} = {shown}")
+            lines.append(f"{key} = {json.dumps(value)}")
         lines.append("")
     return "\n".join(lines)

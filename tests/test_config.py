@@ -15,7 +15,7 @@ from molvae.config import (
     Config,
     TrainingConfig,
     build,
-    checked,
+    checked_option,
     from_dict,
     read_toml,
     to_toml,
@@ -30,7 +30,7 @@ OPTIONS = [(name, item) for name, section in SECTIONS.items() for item in fields
     ("section", "item"), OPTIONS, ids=lambda value: getattr(value, "name", value)
 )
 def test_every_default_keeps_its_own_rule_and_has_words(section: str, item: object) -> None:
-    assert checked(item, item.default, section) == item.default  # type: ignore[attr-defined, arg-type]
+    assert checked_option(item, item.default, section) == item.default  # type: ignore[attr-defined, arg-type]
     assert item.metadata["help"]  # type: ignore[attr-defined]
 
 
