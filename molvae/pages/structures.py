@@ -15,7 +15,7 @@ from rdkit import Chem
 from rdkit.Chem import rdDepictor
 from rdkit.Chem.Draw import rdMolDraw2D
 
-from ..chem.drawing import Cell, draw_strip, laid_out, lay_over
+from ..chem.drawing import draw_strip, laid_out, lay_over
 from ..chem.molecule import parse
 from ..chem.properties import scaffold
 from .page import environment
@@ -59,16 +59,13 @@ def structures(smiles: Sequence[str], leads: Sequence[str] = ()) -> list[Markup 
             marked[place] = tuple(set(range(mol.GetNumAtoms())) - set(core))
     else:
         lay_over_scaffolds(mols, smiles)
-    return [
-        None if mol is None else svg_of(mol, atoms) for mol, atoms in zip(mols, marked, strict=True)
-    ]
+    return list(map(svg_of, mols, marked))
 
 
 def strip(smiles: Sequence[str]) -> list[Markup | None]:
     """An ``<svg>`` of each molecule of a path, laid over the one before it; what it has besides the
     core that they share is marked."""
-    cells: tuple[Cell, ...] = draw_strip(smiles, size=SIZE).cells
-    return [None if cell.mol is None else svg_of(cell.mol, cell.marked) for cell in cells]
+    return [svg_of(cell.mol, cell.marked) for cell in draw_strip(smiles, size=SIZE).cells]
 
 
 class Strip(NamedTuple):
@@ -86,8 +83,11 @@ def strips_of(
     return Markup(template.render(strips=strips, heading=heading, words=words, chain=chain))
 
 
-def svg_of(mol: Chem.Mol, marked: Sequence[int]) -> Markup:
-    """A molecule that is laid out, as an ``<svg>`` of class ``mol``, some atoms marked."""
+def svg_of(mol: Chem.Mol | None, marked: Sequence[int]) -> Markup | None:
+    """A molecule that is laid out, if there is one, as an ``<svg>`` of class ``mol``, some atoms
+    marked."""
+    if mol is None:
+        return None
     drawer = rdMolDraw2D.MolDraw2DSVG(*SIZE)
     options: Any = drawer.drawOptions()
     options.prepareMolsBeforeDrawing = False

@@ -27,6 +27,8 @@ NARROW = 10
 
 EMPTY = Markup("")
 
+Line = tuple[str, str, bool]
+
 
 class Rows(NamedTuple):
     """A table of molecules: the names of its columns, its cells as they stand in a file, and the
@@ -168,10 +170,10 @@ def text_column(name: str, cells: Sequence[str]) -> Column:
 
 def cards_of(
     rows: Rows, columns: Sequence[Column], pictures: Sequence[Markup | None]
-) -> list[dict[str, Any]]:
+) -> list[tuple[str, Markup | None, list[Line]]]:
     """The SMILES, picture and lines of every card: name, value, and whether they need the width of
     the card. What all rows have is said once, above the cards."""
-    lines: list[list[tuple[str, str, bool]]] = [[] for _ in rows.cells]
+    lines: list[list[Line]] = [[] for _ in rows.cells]
     for column in columns:
         if column.constant:
             continue
@@ -180,10 +182,7 @@ def cards_of(
         for own, value, line in zip(column.values, values, lines, strict=True):
             if own not in (None, ""):
                 line.append((column.name, value, long))
-    return [
-        {"smiles": smiles, "picture": picture, "lines": line}
-        for smiles, picture, line in zip(rows.smiles, pictures, lines, strict=True)
-    ]
+    return list(zip(rows.smiles, pictures, lines, strict=True))
 
 
 def shown(number: float) -> str:

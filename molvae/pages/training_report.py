@@ -48,10 +48,9 @@ def training_report(rows: Sequence[Mapping[str, str]], title: str, facts: Mappin
     unit, length = ("hours", 3600.0) if seconds[-1] > 3 * 3600 else ("minutes", 60.0)
     times = [one / length for one in seconds]
     charts = [_chart(rows, times, unit, *one) for one in CHARTS]
-    best = max((place for place, row in enumerate(rows) if row["best"] == "1"), default=None)
     lead = f"{len(rows)} epochs, step {int(rows[-1]['step']):,}"
-    if best is not None:
-        lead += f"; the best so far is epoch {rows[best]['epoch']}"
+    if best := [row["epoch"] for row in rows if row["best"] == "1"]:
+        lead += f"; the best so far is epoch {best[-1]}"
     lines = [
         [*(_short(row[name]) for name in SHOWN), f"{time:.3g}", "best" * (row["best"] == "1")]
         for row, time in zip(rows, times, strict=True)
