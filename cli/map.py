@@ -65,8 +65,7 @@ def map(
 
     from molvae.datasets.table_reader import open_table
     from molvae.errors import InputError, UsageError
-    from molvae.explore.latent_map import POINTS, map_page
-    from molvae.explore.projection import check_method, project
+    from molvae.explore.latent_map import POINTS, check_method, map_page, project
     from molvae.generation.codec import Codec
     from molvae.runtime.process_pool import chunked
 

@@ -60,7 +60,7 @@ def test_wrong_options_are_refused(
 def test_umap_that_is_missing_is_said(
     molvae: Any, tiny_run: Path, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("molvae.explore.projection.find_spec", lambda name: None)
+    monkeypatch.setattr("molvae.explore.latent_map.find_spec", lambda name: None)
     done = molvae("map", table, "-m", tiny_run, "-o", tmp_path / "x.html", "--method", "umap")
     assert done.code == 2
     assert "pip install 'molvae[umap]'" in done.err

@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from molvae.explore.latent_map import map_page
-from molvae.explore.projection import Projection
+from molvae.explore.latent_map import Projection, map_page
 from molvae.explore.server import Server
 from molvae.explore.workbench import Workbench, explore_page
 
