@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 from itertools import groupby
 from threading import Event, Lock, Thread
@@ -24,7 +22,7 @@ from ..errors import MolvaeError, UsageError
 from ..generation.analogs import Wanted, analogs
 from ..generation.codec import Codec, Latents
 from ..generation.interpolation import interpolate, tanimoto
-from ..generation.reader import Reading, read_known
+from ..generation.reader import read_known
 from ..generation.rebuilding import rebuild
 from ..generation.sampling import Sample, draw_around
 from ..pages.page import render
@@ -41,7 +39,8 @@ CHUNK = 128
 """Samples encoded before a request may come between."""
 
 PAUSE = 0.02
-"""Seconds between chunks: a lock that is freed and taken again at once is passed to nobody."""
+"""Seconds after a chunk is drawn: a lock that is freed and taken again at once is passed to
+nobody."""
 
 PATIENCE = 3.0
 """Seconds in which a chunk should end; where functions are being compiled it does not."""
@@ -193,22 +192,17 @@ class Workbench:
         best = card(found[0], lead.smiles) if found else None
         return {"best": best, "found": found, "drawn": drawn}
 
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """The model, for a moment of a work that goes on in the background."""
-        with self._lock:
-            yield
-        self._stop.wait(PAUSE)
-
     def _fit(self) -> None:
         try:
             latents: list[Latents] = []
             values: list[Floats] = []
             for first in range(0, self._samples, CHUNK):
-                readings = self._drawn(first)
-                if self._stop.is_set():
+                with self._lock:
+                    smiles = self._drawn(first)
+                if self._stop.wait(PAUSE):
                     return
-                with self._turn():
+                readings = read_known(self._codec.reader, smiles)
+                with self._lock:
                     latents.append(self._codec.encode_readings(readings))
                 values.append(property_values([one.smiles for one in readings]))
             self._directions = fit_directions(np.concatenate(latents), np.concatenate(values))
@@ -216,13 +210,11 @@ class Workbench:
             self._problem = str(error)
             LOG.warning("no directions: %s", error)
 
-    def _drawn(self, first: int) -> list[Reading]:
-        """A chunk of the model's own samples, as it reads them: draws at noise level 0."""
+    def _drawn(self, first: int) -> list[str]:
+        """A chunk of the model's own samples: distinct draws at noise level 0."""
         nowhere = np.zeros((CHUNK, self._codec.latent), np.float32)
-        with self._turn():
-            drawn = draw_around(self._codec, nowhere, np.zeros(CHUNK), 0, first)
-        smiles = dict.fromkeys(one.smiles for one in drawn if isinstance(one, Sample))
-        return read_known(self._codec.reader, list(smiles))
+        drawn = draw_around(self._codec, nowhere, np.zeros(CHUNK), 0, first)
+        return list(dict.fromkeys(one.smiles for one in drawn if isinstance(one, Sample)))
 
 
 @lru_cache(maxsize=8192)
