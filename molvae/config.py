@@ -208,7 +208,7 @@ class Config:
         return asdict(self)
 
 
-SECTIONS: dict[str, type[DataConfig] | type[ModelConfig] | type[TrainingConfig]] = {
+SECTIONS: dict[str, type[DataConfig | ModelConfig | TrainingConfig]] = {
     "data": DataConfig,
     "model": ModelConfig,
     "training": TrainingConfig,

@@ -46,8 +46,7 @@ class Statistics:
         return len(self.fingerprints)
 
 
-@dataclass(frozen=True)
-class DescribedSet:
+class DescribedSet(NamedTuple):
     """``given`` SMILES of which ``smiles`` are valid: canonical, in their order, duplicates kept.
 
     ``passing`` counts the valid ones that pass the MOSES filters; 0 where that was not asked."""
@@ -133,13 +132,8 @@ def ring_scaffold(mol: Chem.Mol) -> str:
     >>> ring_scaffold(Chem.MolFromSmiles("Cc1ccccc1Cc1ccccc1"))
     'c1ccc(Cc2ccccc2)cc1'
     """
-    if mol.GetRingInfo().NumRings() < MIN_SCAFFOLD_RINGS:
-        return ""
     scaffold = Chem.MurckoDecompose(mol)
     scaffold.UpdatePropertyCache()
     Chem.GetSymmSSSR(scaffold)
-    return (
-        str(Chem.MolToSmiles(scaffold))
-        if scaffold.GetRingInfo().NumRings() >= MIN_SCAFFOLD_RINGS
-        else ""
-    )
+    rings = scaffold.GetRingInfo().NumRings()
+    return str(Chem.MolToSmiles(scaffold)) if rings >= MIN_SCAFFOLD_RINGS else ""

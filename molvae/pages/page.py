@@ -91,7 +91,7 @@ def asset(name: str) -> Markup:
     return Markup(read_bounded(HERE / name, SMALL).decode())
 
 
-def foot(command: str = "", model: str | None = None, seed: int | None = None) -> dict[str, str]:
+def foot(command: str, model: str | None = None, seed: int | None = None) -> dict[str, str]:
     """The lines at the foot of a page: command, model, seed, date and versions."""
     facts = {"command": command} if command else {}
     if model is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 from markupsafe import Markup
 
 from ..chem.properties import PROPERTIES
@@ -60,9 +61,8 @@ def _similarities(stops: Sequence[Point], name: str) -> Markup:
 def _properties(smiles: Sequence[str]) -> list[Markup]:
     """A curve of each property in :data:`ALONG`."""
     scored = score_chunk(plan_scores(ALONG), smiles)
-    charts = []
-    for name, values in zip(ALONG, zip(*(row.values for row in scored), strict=True), strict=True):
-        numbers = [float(one) if isinstance(one, int | float) else float("nan") for one in values]
-        series = [Series("", range(len(smiles)), numbers)]
-        charts.append(curves(series, "step", PROPERTIES[name].name))
-    return charts
+    values = np.array([row.values for row in scored], np.float64)  # nan where one is not defined
+    return [
+        curves([Series("", range(len(smiles)), column)], "step", PROPERTIES[name].name)
+        for name, column in zip(ALONG, values.T, strict=True)
+    ]

@@ -75,9 +75,7 @@ class Strip(NamedTuple):
     cells: Sequence[tuple[Markup | None, Sequence[str]]]
 
 
-def strips_of(
-    strips: Sequence[Strip], heading: str, words: str = "", chain: bool = False
-) -> Markup:
+def strips_of(strips: Sequence[Strip], heading: str, words: str, chain: bool = False) -> Markup:
     """A section of rows of pictures; ``chain`` draws an arrow from each to the next."""
     template = environment().get_template("strips.html")
     return Markup(template.render(strips=strips, heading=heading, words=words, chain=chain))

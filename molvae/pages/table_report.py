@@ -54,17 +54,15 @@ class Reference(NamedTuple):
 
 class Column(NamedTuple):
     """A column of the page: its name, whether it holds numbers, its values (None for a number that
-    is missing), and what is shown of it: its choices, its chart, its extremes, or the text that all
-    rows have."""
+    is missing), and what is shown of it: its choices, its chart, its least value, median and
+    largest, or the text that all rows have."""
 
     name: str
     numeric: bool
     values: Sequence[Any]
     choices: Sequence[tuple[str, int]]
     chart: Markup
-    low: str = ""
-    high: str = ""
-    median: str = ""
+    ends: Sequence[str] = ()
     constant: str = ""
 
 
@@ -154,10 +152,10 @@ def numbers_of(cells: Sequence[str]) -> list[float | None] | None:
 def number_column(name: str, numbers: Sequence[float | None], reference: Sequence[float]) -> Column:
     """A column of numbers with its histogram."""
     known = sorted(one for one in numbers if one is not None)
-    low, median, high = (shown(known[place]) for place in (0, len(known) // 2, -1))
-    constant = low if known[0] == known[-1] and 1 < len(known) == len(numbers) else ""
+    ends = [shown(known[place]) for place in (0, len(known) // 2, -1)]
+    constant = ends[0] if known[0] == known[-1] and 1 < len(known) == len(numbers) else ""
     chart = histogram(known, reference)
-    return Column(name, True, numbers, (), chart, low, high, median, constant)
+    return Column(name, True, numbers, (), chart, ends, constant)
 
 
 def text_column(name: str, cells: Sequence[str]) -> Column:
