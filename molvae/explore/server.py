@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler
 from socketserver import ThreadingTCPServer
-from typing import Any, cast
+from typing import Any
 
 from ..errors import MolvaeError, UsageError
 
@@ -90,6 +90,7 @@ class Server(ThreadingTCPServer):
 class Handler(BaseHTTPRequestHandler):
     """One connection: the page for GET, an action for POST, words for all else."""
 
+    server: Server
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "molvae", ""
     timeout = SECONDS
@@ -97,17 +98,17 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer with the page."""
         try:
-            if self._place() != "":
+            if self._place():
                 raise RefusedError(404, "there is no such page here")
         except RefusedError as refusal:
             self._refuse(refusal)
         else:
-            self._reply(200, self._of.page, "text/html; charset=utf-8")
+            self._reply(200, self.server.page, "text/html; charset=utf-8")
 
     def do_POST(self) -> None:
         """Answer with what an action makes of the request."""
         try:
-            action = self._of.actions.get(self._place())
+            action = self.server.actions.get(self._place())
             if action is None:
                 raise RefusedError(404, "there is no such action here")
             answer = action(self._asked())
@@ -118,20 +119,16 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._reply_json(200, answer)
 
-    @property
-    def _of(self) -> Server:
-        return cast(Server, self.server)
-
     def _place(self) -> str:
         """The path after the token, once the request is known to come from the page's browser."""
         # A proxy or a page of another name that points at this machine sends its own name.
-        if self.headers.get_all("Host", []) not in [[host] for host in self._of.hosts]:
+        if self.headers.get_all("Host", []) not in [[host] for host in self.server.hosts]:
             raise RefusedError(403, "this server answers to its own address alone")
         origins = self.headers.get_all("Origin", [])
-        if origins not in [[], *([f"http://{host}"] for host in self._of.hosts)]:
+        if origins not in [[], *([f"http://{host}"] for host in self.server.hosts)]:
             raise RefusedError(403, "another page may not ask here")
         token, _, place = self.path.removeprefix("/").partition("/")
-        if not hmac.compare_digest(token.encode("utf-8", "replace"), self._of.token.encode()):
+        if not hmac.compare_digest(token.encode("utf-8", "replace"), self.server.token.encode()):
             raise RefusedError(403, "the address lacks its token: use the one that was written out")
         return place
 
