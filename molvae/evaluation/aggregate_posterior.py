@@ -72,10 +72,14 @@ def information(posteriors: Posteriors) -> Figures:
     chosen = evenly(len(posteriors.means), PAIRED)
     means, log_variances, draws, _ = (array[chosen] for array in posteriors)
     n = len(chosen)
+    precision = np.exp(-log_variances)
+    constant = (means**2 * precision + log_variances + math.log(2 * math.pi)).sum(1)
     own = np.empty(n)
     for start in range(0, n, _ROWS):
         rows = slice(start, start + _ROWS)
-        density = _log_density(draws[rows], means, log_variances)  # (rows, N)
+        z = draws[rows]
+        # log N(z_i; mean_j, variance_j), (rows, N)
+        density = -0.5 * ((z**2) @ precision.T - 2 * z @ (means * precision).T + constant)
         own[rows] = density.diagonal(start) - np.logaddexp.reduce(density, axis=1) + math.log(n)
     shared = max(0.0, float(own.mean()))
     rate = float(posteriors.kl().sum(1).mean())
@@ -89,14 +93,6 @@ def information(posteriors: Posteriors) -> Figures:
         ),
         AT_MOST: Figure(max(0.0, rate - shared), n, note="rate less mutual information"),
     }
-
-
-def _log_density(z: Floats, means: Floats, log_variances: Floats) -> Floats:
-    """log N(z_i; mean_j, variance_j) in nats, ``(len(z), N)``."""
-    precision = np.exp(-log_variances)
-    constant = (means**2 * precision + log_variances + math.log(2 * math.pi)).sum(1)
-    density: Floats = -0.5 * ((z**2) @ precision.T - 2 * z @ (means * precision).T + constant)
-    return density
 
 
 def mismatch(posteriors: Posteriors) -> Figures:

@@ -53,7 +53,7 @@ def reference_set(
     The cache is keyed by the SMILES as given, in any order: the same molecules spelt differently
     are computed again. Invalid SMILES are left out. ``fcd=False`` leaves out the ChemNet moments,
     by far the slowest part on a CPU."""
-    key = content_key(smiles) if cache_folder is not None else ""
+    key = content_key(smiles)
     describe = cache(lambda: describe_set(smiles, workers, filters=False))
 
     def describe_all() -> Arrays:
