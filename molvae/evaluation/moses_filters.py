@@ -11,10 +11,7 @@ from __future__ import annotations
 import csv
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
 from rdkit import Chem, DataStructs, RDConfig
 
 from ..errors import MolvaeError
@@ -136,34 +133,28 @@ def moses_objection(mol: Chem.Mol) -> str:
     return ""
 
 
-class _Patterns(NamedTuple):
-    """Named substructures, each with the fingerprint bits a molecule must have to hold it, (n,
-    words).
-    """
-
-    names: list[str]
-    queries: list[Chem.Mol]
-    bits: NDArray[np.uint64]
+Patterns = list[tuple[str, Chem.Mol, int]]
+"""Names, substructures, and the fingerprint bits that a molecule must have to hold them."""
 
 
-def _first_match(patterns: _Patterns, mol: Chem.Mol) -> str:
+def _first_match(patterns: Patterns, mol: Chem.Mol) -> str:
     """The name of the first pattern found, or nothing; the bits rule out nine in ten without a
     search.
     """
     present = _pattern_bits(mol)
-    for index in np.flatnonzero(((patterns.bits & present) == patterns.bits).all(axis=1)):
-        if mol.HasSubstructMatch(patterns.queries[index]):
-            return patterns.names[index]
+    for name, query, bits in patterns:
+        if bits & present == bits and mol.HasSubstructMatch(query):
+            return name
     return ""
 
 
 @cache
-def _mcf() -> _Patterns:
+def _mcf() -> Patterns:
     return _compile(MCF, merge_hydrogens=False)
 
 
 @cache
-def _pains() -> _Patterns:
+def _pains() -> Patterns:
     """RDKit's table with MOSES's 17 put back; hydrogens become part of the atoms, which is
     faster.
     """
@@ -180,17 +171,19 @@ def _pains() -> _Patterns:
     return _compile(corrected | PAINS_OF_MOSES, merge_hydrogens=True)
 
 
-def _compile(table: dict[str, str], merge_hydrogens: bool) -> _Patterns:
-    queries = [Chem.MolFromSmarts(smarts, mergeHs=merge_hydrogens) for smarts in table.values()]
-    for query in queries:
+def _compile(table: dict[str, str], merge_hydrogens: bool) -> Patterns:
+    patterns = []
+    for name, smarts in table.items():
+        query = Chem.MolFromSmarts(smarts, mergeHs=merge_hydrogens)
         query.UpdatePropertyCache(strict=False)
         Chem.FastFindRings(query)
-    return _Patterns(list(table), queries, np.array(list(map(_pattern_bits, queries))))
+        patterns.append((name, query, _pattern_bits(query)))
+    return patterns
 
 
-def _pattern_bits(mol: Chem.Mol) -> NDArray[np.uint64]:
+def _pattern_bits(mol: Chem.Mol) -> int:
     """RDKit's screening fingerprint: a molecule that holds a pattern has all of the pattern's
     bits.
     """
     text = DataStructs.BitVectToBinaryText(Chem.PatternFingerprint(mol, SCREENING_BITS))
-    return np.frombuffer(text, dtype=np.uint64)
+    return int.from_bytes(text, "little")

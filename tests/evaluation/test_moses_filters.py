@@ -65,9 +65,9 @@ def test_kekule_patterns_find_no_aromatic_ring_as_in_moses(
 
 def test_the_tables_have_the_published_sizes() -> None:
     assert len(MCF) == 22
-    assert len(moses_filters._mcf().queries) == 22
-    assert len(moses_filters._pains().queries) == 480
-    assert all(query is not None for query in moses_filters._pains().queries)
+    assert len(moses_filters._mcf()) == 22
+    assert len(moses_filters._pains()) == 480
+    assert all(query is not None for _, query, _ in moses_filters._pains())
 
 
 def test_each_pattern_put_back_replaces_one_of_rdkit() -> None:
@@ -83,7 +83,7 @@ def test_screening_loses_no_match(zinc_like: list[str]) -> None:
         mol = Chem.MolFromSmiles(text)
         target = Chem.AddHs(mol)
         for patterns, held in ((moses_filters._mcf(), target), (moses_filters._pains(), mol)):
-            unscreened = any(held.HasSubstructMatch(query) for query in patterns.queries)
+            unscreened = any(held.HasSubstructMatch(query) for _, query, _ in patterns)
             assert bool(moses_filters._first_match(patterns, held)) == unscreened, text
             found += unscreened
     assert found > 20
