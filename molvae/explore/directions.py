@@ -85,8 +85,8 @@ def fit_directions(latents: Latents, values: Floats) -> Directions:
     z, y = latents[whole].astype(np.float64), values[whole]
     if len(z) < FEWEST:
         raise InputError(f"directions need {FEWEST} samples at least, and there are {len(z)}")
-    mean, spreads = y.mean(0), y.std(0)
-    y = (y - mean) / np.maximum(spreads, 1e-9)
+    spreads = y.std(0)
+    y = (y - y.mean(0)) / np.maximum(spreads, 1e-9)
     left_out = np.arange(len(z)) % 5 == 0
     weights, centre = _ridge(z[~left_out], y[~left_out])
     missed = y[left_out] - (z[left_out] - z[~left_out].mean(0)) @ weights - centre

@@ -116,9 +116,7 @@ def map_page(
     kept = [place for place in range(len(columns)) if place != smiles_at][:COLUMNS]
     if color is not None and (wanted := columns.index(color)) not in kept:
         kept = [*kept[:-1], wanted]
-    shades = [
-        shade for place in kept if (shade := shade_of(columns[place], cells[place])) is not None
-    ]
+    shades = [shade for place in kept if (shade := shade_of(columns[place], cells[place]))]
     first = next((one for one in shades if (one.name == color if color else one.scale)), None)
     places, few = whole_places(projection.places), len(rows) <= DRAWN
     if len(columns) - 1 > COLUMNS:

@@ -106,17 +106,16 @@ def svg_of(mol: Chem.Mol | None, marked: Sequence[int]) -> Markup | None:
 
 def _paths(drawing: str) -> str:
     """The paths of a drawing by RDKit, those of one colour joined in one."""
-    joined: dict[tuple[str, bool], list[str]] = {}
+    joined: dict[str, list[str]] = {}
     for element in ElementTree.fromstring(drawing).iter("{http://www.w3.org/2000/svg}path"):
         style = dict(part.split(":") for part in element.get("style", "").split(";") if part)
         filled = style.get("fill", element.get("fill", "none")) != "none"
         colour = style.get("fill" if filled else "stroke", element.get("fill", "#000000"))
         kind = CLASSES.get(int(colour[1:], 16), "")
-        joined.setdefault((kind, filled), []).append(_short(element.get("d", "")))
-    return "".join(
-        f'<path class="{" ".join(filter(None, (kind, "f" if filled else "")))}" d="{"".join(d)}"/>'
-        for (kind, filled), d in joined.items()
-    ).replace(' class=""', "")
+        name = f"{kind} f".strip() if filled else kind
+        joined.setdefault(name, []).append(_short(element.get("d", "")))
+    paths = (f'<path class="{name}" d="{"".join(d)}"/>' for name, d in joined.items())
+    return "".join(paths).replace(' class=""', "")
 
 
 def _short(d: str) -> str:
