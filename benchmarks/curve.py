@@ -16,7 +16,7 @@ from typing import Any
 import click
 from matplotlib import pyplot
 
-from molvae.pages.evaluation_report import FLOOR, PUBLISHED, exact_share
+from molvae.pages.evaluation_report import DD_VAE, FLOOR, SAMPLED, exact_share
 
 KINDS = {"samples": ("all draws", "o"), "canonical samples": ("canonical draws", "*")}
 
@@ -32,16 +32,15 @@ def point(report: dict[str, Any], row: str) -> tuple[float, float]:
 def main(reports: tuple[str, ...], output: str) -> None:
     """Draw the picture."""
     figure, axes = pyplot.subplots(figsize=(7, 4.5), dpi=110)
-    both = [(100 * one.exact, one.fcd) for one in PUBLISHED if one.exact > 0]
+    both = [(100 * share, fcd) for share, fcd in DD_VAE.items()]
     axes.plot(*zip(*both, strict=True), "s--", color="0.5", label="DD-VAE, published")
-    lines = [one for one in PUBLISHED if not one.exact > 0]
-    for one, style in zip(lines, (":", "-."), strict=True):
+    for (name, fcd), style in zip(SAMPLED.items(), (":", "-."), strict=True):
         axes.axhline(
-            one.fcd,
+            fcd,
             color="0.6",
             linestyle=style,
             linewidth=1,
-            label=f"{one.name}, reconstruction not reported",
+            label=f"{name}, reconstruction not reported",
         )
     for number, given in enumerate(reports):
         name, _, path = given.partition("=")
