@@ -22,33 +22,8 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """Errors of writing that the system reports without the name of the file."""
 
 NO_TABLES = (
-    *(
-        ".parquet",
-        ".npz",
-        ".npy",
-        ".feather",
-        ".arrow",
-        ".pkl",
-        ".pickle",
-        ".h5",
-        ".hdf5",
-        ".db",
-        ".sqlite",
-    ),
-    *(
-        ".xlsx",
-        ".xls",
-        ".ods",
-        ".json",
-        ".jsonl",
-        ".sdf",
-        ".sd",
-        ".smi",
-        ".smiles",
-        ".mol",
-        ".html",
-    ),
-    *(".svg", ".png", ".pdf", ".zip", ".bz2", ".xz", ".zst", ".7z"),
+    ".parquet .npz .npy .feather .arrow .pkl .pickle .h5 .hdf5 .db .sqlite .xlsx .xls .ods .json "
+    ".jsonl .sdf .sd .smi .smiles .mol .html .svg .png .pdf .zip .bz2 .xz .zst .7z"
 )
 """Names of other formats: CSV under one of them would be read as what it is not."""
 
@@ -139,7 +114,7 @@ def delimiter_of(path: str) -> str:
     ('\\t', ',', ',')
     """
     ending = Path(path.lower().removesuffix(".gz")).suffix
-    if ending in NO_TABLES:
+    if ending in NO_TABLES.split():
         raise UsageError(
             f"{path}: a table is written as CSV or TSV, not as {ending}; end its name with .csv or "
             ".tsv"
