@@ -10,10 +10,10 @@ import click
 
 from .options import (
     Count,
-    chosen_device,
     column_option,
     device_option,
     force_option,
+    load_codec,
     model_option,
     output_option,
     report_option,
@@ -115,7 +115,6 @@ def analogs(
     from molvae.errors import MoleculeError, UsageError
     from molvae.generation.analogs import Wanted
     from molvae.generation.analogs import analogs as search
-    from molvae.generation.codec import Codec
     from molvae.storage import model_folder
 
     files = [lead for lead in leads if is_file(lead)]
@@ -128,7 +127,7 @@ def analogs(
     plan = plan_scores(scores) if scores else None
     known = model_folder.load_known(model) if novel else None
     wanted = Wanted(*window, keep_scaffold, keep, known)
-    codec = Codec.load(model, chosen_device(device))
+    codec = load_codec(model, device)
     failed = count = 0
     with open_output(output, force) as handle, progress("leads", None) as advance:
         write = kept_rows(row_writer(handle, delimiter_of(output)), page)

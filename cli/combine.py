@@ -6,9 +6,9 @@ import click
 
 from .options import (
     Count,
-    chosen_device,
     device_option,
     force_option,
+    load_codec,
     model_option,
     output_option,
     seed_option,
@@ -48,10 +48,9 @@ def combine(
     smiles, the distance of its own latent to the result (0 is there, 1 the length of a latent), and
     its Tanimoto similarity to SMILES. Far from every molecule, the nearest ones are far too."""
     from molvae.generation.analogs import Combined, add_latents
-    from molvae.generation.codec import Codec
 
     check_table(output, force)
-    codec = Codec.load(model, chosen_device(device))
+    codec = load_codec(model, device)
     found = add_latents(codec, codec.read([molecule, *plus]), codec.read(minus), number, seed)
     with open_rows(output, force) as write:
         write(Combined._fields)

@@ -7,10 +7,10 @@ from itertools import chain
 import click
 
 from .options import (
-    chosen_device,
     device_option,
     excel_safe_option,
     force_option,
+    load_codec,
     model_option,
     output_option,
 )
@@ -47,7 +47,7 @@ def decode(
     whether its SELFIES is the one that the molecule is written in; one that is not is often a slip.
     A vector that decodes to no atoms has an empty SMILES."""
     from molvae.datasets.text_files import cell
-    from molvae.generation.codec import BATCH, Codec
+    from molvae.generation.codec import BATCH
     from molvae.generation.latent_files import latent_parts
     from molvae.generation.rebuilding import WIDTH, rebuild
 
@@ -55,7 +55,7 @@ def decode(
     note_terminal(latents)
     parts = latent_parts(latents, BATCH)
     first = next(parts)  # what is wrong with the file is said before a model is loaded
-    codec = Codec.load(model, chosen_device(device))
+    codec = load_codec(model, device)
     codec.check_latents(first.z)
     rows = empty = back = 0
     with open_rows(output, force, excel_safe) as write, progress("vectors", None) as advance:

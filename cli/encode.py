@@ -9,10 +9,10 @@ import click
 
 from .options import (
     Count,
-    chosen_device,
     column_option,
     device_option,
     force_option,
+    load_codec,
     model_option,
     output_option,
 )
@@ -60,14 +60,13 @@ def encode(
     Writes npz, csv, csv.gz or parquet by the extension, with an id for every row. Rows that cannot
     be encoded are named on stderr and left out."""
     from molvae.datasets.table_reader import open_table
-    from molvae.generation.codec import Codec
     from molvae.generation.latent_files import Latents, format_of, latent_writer
     from molvae.runtime.process_pool import chunked
 
     check_output(output, force, [molecules])
     format = format_of(output)
     note_terminal(molecules)
-    codec = Codec.load(model, chosen_device(device))
+    codec = load_codec(model, device)
     encoded, dropped = 0, Counter[str]()
     with open_table(molecules, column) as table:
         note_column(table)

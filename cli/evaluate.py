@@ -14,10 +14,10 @@ from molvae.config import PRIOR_LEVEL
 from .options import (
     Count,
     Number,
-    chosen_device,
     column_option,
     device_option,
     force_option,
+    load_codec,
     named_model,
     report_option,
     seed_option,
@@ -150,9 +150,7 @@ def evaluate(
     known: Any = None
     remarks: list[str] = []
     if model is not None:
-        from molvae.generation.codec import Codec
-
-        codec = Codec.load(model, chosen_device(device))
+        codec = load_codec(model, device)
         codec.check_level(level)
         known, remarks = known_to(model)
     held_out = read_smiles(test, column, note)

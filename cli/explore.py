@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from .options import Count, chosen_device, device_option, model_option
+from .options import Count, device_option, load_codec, model_option
 from .output import note
 
 
@@ -33,9 +33,8 @@ def explore(model: str, port: int | None, no_browser: bool, device: str) -> int:
 
     from molvae.explore.server import Server
     from molvae.explore.workbench import Workbench, explore_page
-    from molvae.generation.codec import Codec
 
-    bench = Workbench(Codec.load(model, chosen_device(device)))
+    bench = Workbench(load_codec(model, device))
     page = explore_page(Path(model).name)
     with closing(bench), Server(page, bench.actions, port or 0) as server:
         bench.start()

@@ -10,9 +10,9 @@ import click
 
 from .options import (
     Count,
-    chosen_device,
     device_option,
     force_option,
+    load_codec,
     model_option,
     output_option,
     report_option,
@@ -77,7 +77,6 @@ def interpolate(
     before. Writes CSV or, to a file named .tsv, TSV."""
     from molvae.chem.drawing import save_picture
     from molvae.errors import MoleculeError, UsageError
-    from molvae.generation.codec import Codec
     from molvae.generation.interpolation import Point
     from molvae.generation.interpolation import interpolate as walk
 
@@ -89,7 +88,7 @@ def interpolate(
     check_page(page, force, [one for one in (pairs, image, output) if one])
     note_terminal(pairs or "")
     paths = [(0, molecules, "")] if pairs is None else list(read_pairs(pairs))
-    codec = Codec.load(model, chosen_device(device))
+    codec = load_codec(model, device)
     if pairs is None:
         codec.read(molecules)  # one that cannot be read is an error before anything is written
     failed, walked = 0, {}

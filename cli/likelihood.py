@@ -7,11 +7,11 @@ from typing import Any
 import click
 
 from .options import (
-    chosen_device,
     column_option,
     device_option,
     excel_safe_option,
     force_option,
+    load_codec,
     model_option,
     output_option,
     seed_option,
@@ -64,12 +64,11 @@ def likelihood(
     from molvae.chem.scoring import free_names
     from molvae.datasets.table_reader import open_table
     from molvae.datasets.text_files import cell
-    from molvae.generation.codec import Codec
     from molvae.runtime.process_pool import chunked
 
     check_table(output, force, [one for one in (molecules, against) if one])
     note_terminal(molecules)
-    codec = Codec.load(model, chosen_device(device))
+    codec = load_codec(model, device)
     references = None if against is None else fingerprints_of(against)
     names = ["log_p", "reconstruction", "rebuilt", *(["nearest"] if against else []), "status"]
     count = given = 0

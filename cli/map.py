@@ -9,10 +9,10 @@ from pathlib import Path
 import click
 
 from .options import (
-    chosen_device,
     column_option,
     device_option,
     force_option,
+    load_codec,
     model_option,
     seed_option,
 )
@@ -66,7 +66,6 @@ def map(
     from molvae.datasets.table_reader import open_table
     from molvae.errors import InputError, UsageError
     from molvae.explore.latent_map import POINTS, check_method, map_page, project
-    from molvae.generation.codec import Codec
     from molvae.runtime.process_pool import chunked
 
     from .score import fitted
@@ -74,7 +73,7 @@ def map(
     check_method(method)
     check_page(output, force, [molecules])
     note_terminal(molecules)
-    codec = Codec.load(model, chosen_device(device))
+    codec = load_codec(model, device)
     rows: list[list[str]] = []
     parts, dropped = [np.zeros((0, codec.latent), np.float32)], Counter[str]()
     with open_table(molecules, column) as table, progress("molecules", None) as advance:

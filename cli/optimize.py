@@ -14,10 +14,10 @@ import click
 from .options import (
     Count,
     Number,
-    chosen_device,
     column_option,
     device_option,
     force_option,
+    load_codec,
     model_option,
     output_option,
     report_option,
@@ -124,7 +124,6 @@ def optimize(
     molecules, also after --resume."""
     from molvae.datasets.text_files import cell
     from molvae.errors import InputError, UsageError
-    from molvae.generation.codec import Codec
     from molvae.generation.conditional import Conditions, condition_of
     from molvae.optimisation.objectives import objective_of
     from molvae.optimisation.search import Search, chance, optimise
@@ -141,7 +140,7 @@ def optimize(
     before = read_history(history, objective) if resume and history else []
     if history and not resume:
         check_output(history, force)
-    codec = Codec.load(model, chosen_device(device))
+    codec = load_codec(model, device)
     leads = read_start(codec, start, column, conditions) if start else []
     if similarity is not None and not leads:
         raise InputError(f"{start}: no molecule in it can be used, so nothing is similar to one")

@@ -215,6 +215,13 @@ def chosen_device(name: str) -> str:
     return name
 
 
+def load_codec(model: str, device: str) -> Any:
+    """The model in a folder, on the device that ``--device`` means, as a ``Codec``."""
+    from molvae.generation.codec import Codec
+
+    return Codec.load(model, chosen_device(device))
+
+
 def old_option(old: str, new: str) -> Callable[[Command], Command]:
     """A hidden option that was renamed; giving it is a usage error that names the new one."""
 
