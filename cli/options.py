@@ -195,19 +195,23 @@ device_option = click.option(
 
 
 def chosen_device(name: str) -> str:
-    """The device that ``--device`` means, checked to be there."""
-    import re
-
+    """The device that ``--device`` means for this process, checked to be there: several processes
+    take a GPU each."""
     import torch
 
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
+    from molvae.runtime.ranks import world
+
+    here = world()
     usable = ["cpu"]
     if torch.cuda.is_available():
         usable += ["cuda", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
+        if name in ("auto", "cuda"):
+            name = "cuda" if here.size == 1 else f"cuda:{here.local_rank}"
     if torch.backends.mps.is_available():
         usable.append("mps")
-    if name not in usable or not re.fullmatch(r"[a-z]+(:\d+)?", name):
+    if name == "auto":
+        return "cpu"
+    if name not in usable:
         raise click.BadParameter(
             f"{name!r} is not usable here; usable are auto, {', '.join(usable)}.",
             param_hint="--device",
@@ -215,11 +219,11 @@ def chosen_device(name: str) -> str:
     return name
 
 
-def load_codec(model: str, device: str) -> Any:
+def load_codec(model: str, device: str, precision: str = "auto") -> Any:
     """The model in a folder, on the device that ``--device`` means, as a ``Codec``."""
     from molvae.generation.codec import Codec
 
-    return Codec.load(model, chosen_device(device))
+    return Codec.load(model, chosen_device(device), precision)
 
 
 def old_option(old: str, new: str) -> Callable[[Command], Command]:

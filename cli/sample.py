@@ -12,9 +12,9 @@ from molvae.config import MAX_TEMPERATURE, PRIOR_LEVEL
 from .options import (
     Count,
     Number,
-    chosen_device,
     device_option,
     force_option,
+    load_codec,
     model_option,
     old_option,
     report_option,
@@ -150,7 +150,6 @@ def sample(
     from molvae.chem.scoring import plan_scores
     from molvae.datasets.text_files import row_writer
     from molvae.errors import UsageError
-    from molvae.generation.codec import Codec
     from molvae.generation.conditional import Conditions, condition_of
     from molvae.generation.sampling import Filters, SamplingParams
     from molvae.runtime.ranks import world
@@ -178,10 +177,7 @@ def sample(
         check_table(output, force)
         check_page(page, force, [output])
     plan = None if scores is None else plan_scores(scores)
-    chosen = chosen_device(device)
-    if chosen == "cuda" and here.size > 1:
-        chosen = chosen_device(f"cuda:{here.local_rank}")
-    codec = Codec.load(model, chosen, precision)
+    codec = load_codec(model, device, precision)
     known = model_folder.load_known(model) if novel else None
     params = SamplingParams(seed, temperature, level, prior == "learned")
     filters = None if keep_all else Filters(canonical is not False, known)

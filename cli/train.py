@@ -94,7 +94,7 @@ def train(
         for name, values in run_folder.sections(given).items():
             options[name] = options.get(name, {}) | values
         from_dict(options, "train")
-    place = torch.device(own_device(device))
+    place = torch.device(chosen_device(device))
     folders = model_folder.stage_folders(Path(output), len(stages))
     if not resume:
         for folder in folders:
@@ -261,17 +261,6 @@ def open_state(request: Request, plan: Plan, dataset: Any, place: Any, say: Any,
     products = f"{state.model.precision} products{processes}"
     say(f"{state.model.weight_count:,} weights on {place}, {products}")
     return state
-
-
-def own_device(name: str) -> str:
-    """The device of ``--device`` for this process: several processes take a GPU each."""
-    import torch
-
-    from molvae.runtime.ranks import world
-
-    if world().size > 1 and name in ("auto", "cuda") and torch.cuda.is_available():
-        return chosen_device(f"cuda:{world().local_rank}")
-    return chosen_device(name)
 
 
 def discard(_: object) -> None:

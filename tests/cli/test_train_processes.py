@@ -57,19 +57,19 @@ def test_a_signal_to_one_of_two_processes_stops_both(
 
 def test_each_of_several_processes_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
-    from molvae_cli.train import own_device
+    from molvae_cli.options import chosen_device
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert own_device("auto") == own_device("cuda") == "cuda"
+    assert chosen_device("auto") == chosen_device("cuda") == "cuda"
     monkeypatch.setenv("WORLD_SIZE", "3")
     for rank in ("0", "1"):
         monkeypatch.setenv("LOCAL_RANK", rank)
-        assert own_device("auto") == own_device("cuda") == f"cuda:{rank}"
-        assert own_device("cpu") == "cpu"
+        assert chosen_device("auto") == chosen_device("cuda") == f"cuda:{rank}"
+        assert chosen_device("cpu") == "cpu"
     monkeypatch.setenv("LOCAL_RANK", "2")
     with pytest.raises(click.BadParameter, match="'cuda:2' is not usable here"):
-        own_device("auto")
+        chosen_device("auto")
 
 
 @pytest.mark.parametrize("rank", [0, 1])
