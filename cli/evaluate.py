@@ -141,10 +141,10 @@ def evaluate(
 
     if model is None and samples is None:
         raise UsageError("give a model with -m, or molecules with --samples")
-    inputs = [path for path in (test, test_scaffolds, train, samples) if path]
+    inputs = [test, test_scaffolds, train, samples]
     if output:
         check_output(output, force, inputs)
-    check_page(page, force, [*inputs, output or "-"])
+    check_page(page, force, [*inputs, output])
     given = Options(seed, workers, fcd, level)
     codec: Any = None
     known: Any = None

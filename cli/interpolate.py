@@ -82,10 +82,10 @@ def interpolate(
 
     if (pairs is None) == (not molecules) or len(molecules) == 1:
         raise UsageError("give two SMILES, START and END, or --pairs with a table of them")
-    check_table(output, force, [pairs] if pairs else [])
+    check_table(output, force, [pairs])
     if image:
         check_image(image, output, force)
-    check_page(page, force, [one for one in (pairs, image, output) if one])
+    check_page(page, force, [pairs, image, output])
     note_terminal(pairs or "")
     paths = [(0, molecules, "")] if pairs is None else list(read_pairs(pairs))
     codec = load_codec(model, device)

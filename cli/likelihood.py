@@ -66,7 +66,7 @@ def likelihood(
     from molvae.datasets.text_files import cell
     from molvae.runtime.process_pool import chunked
 
-    check_table(output, force, [one for one in (molecules, against) if one])
+    check_table(output, force, [molecules, against])
     note_terminal(molecules)
     codec = load_codec(model, device)
     references = None if against is None else fingerprints_of(against)

@@ -128,8 +128,8 @@ def optimize(
     from molvae.optimisation.objectives import objective_of
     from molvae.optimisation.search import Search, chance, optimise
 
-    check_table(output, force, [one for one in (start, history) if one])
-    check_page(page, force, [one for one in (start, history, output) if one])
+    check_table(output, force, [start, history])
+    check_page(page, force, [start, history, output])
     if resume and history is None:
         raise UsageError("--resume goes on with a --history: name its file")
     if similarity is not None and start is None:

@@ -79,14 +79,15 @@ def note_terminal(*paths: str) -> None:
         note("reading from the terminal; Ctrl-D ends the input")
 
 
-def check_output(path: str, force: bool, inputs: Sequence[str] = ()) -> None:
-    """UsageError before any work if ``path`` cannot become the output."""
+def check_output(path: str, force: bool, inputs: Sequence[str | None] = ()) -> None:
+    """UsageError before any work if ``path`` cannot become the output; inputs may be None."""
     if path == "-":
         return
     target = Path(path)
     for source in inputs:
         if (
-            source != "-"
+            source
+            and source != "-"
             and Path(source).exists()
             and target.exists()
             and os.path.samefile(source, target)
@@ -94,14 +95,14 @@ def check_output(path: str, force: bool, inputs: Sequence[str] = ()) -> None:
             raise UsageError(f"{path}: is the input; writing over it would destroy it")
     if target.is_dir():
         raise UsageError(f"{target}: is a folder; give the name of a file")
-    if target.exists() and target.is_file() and not force:
+    if target.is_file() and not force:
         raise InputError(f"{path}: already exists; --force overwrites it")
     if not target.parent.is_dir():
         raise UsageError(f"{path}: there is no folder {target.parent}")
     check_writable(path, target.parent if not target.exists() or target.is_file() else target)
 
 
-def check_table(path: str, force: bool, inputs: Sequence[str] = ()) -> None:
+def check_table(path: str, force: bool, inputs: Sequence[str | None] = ()) -> None:
     """UsageError before any work if ``path`` cannot be the output, or names another format."""
     delimiter_of(path)
     check_output(path, force, inputs)

@@ -45,14 +45,15 @@ def kept_rows(write: Write, page: str | None) -> Kept:
     return Kept(write, MOST)
 
 
-def check_page(page: str | None, force: bool, others: Sequence[str] = ()) -> None:
-    """UsageError before any work unless the page can be written; ``others`` are files in use."""
+def check_page(page: str | None, force: bool, others: Sequence[str | None]) -> None:
+    """UsageError before any work unless the page can be written; ``others`` are files in use, if
+    any."""
     if page is None:
         return
     if Path(page).suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"{page}: a page is written as .html; end its name so")
     for other in others:
-        if Path(other).absolute() == Path(page).absolute():
+        if other and Path(other).absolute() == Path(page).absolute():
             raise UsageError(f"{page}: is the name of another file of this command; give two names")
     check_output(page, force)
 

@@ -48,7 +48,7 @@ def report(
 
     from .score import fitted
 
-    check_page(output, force, [one for one in (molecules, reference) if one])
+    check_page(output, force, [molecules, reference])
     note_terminal(molecules)
     with open_table(molecules, column) as table:
         kept = kept_rows(ignore, output)
