@@ -19,7 +19,7 @@ from .options import (
     report_option,
     seed_option,
 )
-from .output import check_table, delimiter_of, note, note_terminal, open_output, progress
+from .output import check_table, note, note_terminal, open_rows, progress
 from .pages import check_page, facts_of, kept_rows, write_table_page
 
 TABLES = {".csv", ".tsv", ".smi", ".sdf", ".txt", ".gz"}
@@ -111,7 +111,7 @@ def analogs(
     lead is. The same seed gives the same analogs. What was found, and in how many draws, is said on
     stderr."""
     from molvae.chem.scoring import plan_scores, stream
-    from molvae.datasets.text_files import cell, row_writer
+    from molvae.datasets.text_files import cell
     from molvae.errors import MoleculeError, UsageError
     from molvae.generation.analogs import Wanted
     from molvae.generation.analogs import analogs as search
@@ -129,8 +129,8 @@ def analogs(
     wanted = Wanted(*window, keep_scaffold, keep, known)
     codec = load_codec(model, device)
     failed = count = 0
-    with open_output(output, force) as handle, progress("leads", None) as advance:
-        write = kept_rows(row_writer(handle, delimiter_of(output)), page)
+    with open_rows(output, force) as plain, progress("leads", None) as advance:
+        write = kept_rows(plain, page)
         columns = plan.columns if plan else ()
         write(["lead", "smiles", "tanimoto", "level", "log_likelihood", *columns])
         for where, smiles, problem in every_lead(leads, column):

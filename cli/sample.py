@@ -21,7 +21,7 @@ from .options import (
     seed_option,
     workers_option,
 )
-from .output import check_table, check_writable, delimiter_of, note, open_output, progress
+from .output import check_table, check_writable, note, open_rows, progress
 from .pages import check_page, facts_of, kept_rows, write_table_page
 
 
@@ -148,7 +148,6 @@ def sample(
     removed. A second start writes only the parts that are missing, and under torchrun the processes
     share them; molvae distinct removes the repeats of all parts."""
     from molvae.chem.scoring import plan_scores
-    from molvae.datasets.text_files import row_writer
     from molvae.errors import UsageError
     from molvae.generation.conditional import Conditions, condition_of
     from molvae.generation.sampling import Filters, SamplingParams
@@ -184,8 +183,8 @@ def sample(
     if parts:
         return write_parts(codec, number, Path(output), force, params, filters, plan, workers)
     codec.check_level(level)  # before anything is written
-    with open_output(output, force) as handle:
-        write = kept_rows(row_writer(handle, delimiter_of(output)), page)
+    with open_rows(output, force) as plain:
+        write = kept_rows(plain, page)
         if windows or keep:
             code = write_within(codec, number, write, params, filters, plan, conditions)
         else:
