@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import click
 
 from .options import (
-    Count,
     column_option,
+    count_in,
     device_option,
     force_option,
     load_codec,
@@ -26,25 +25,16 @@ TABLES = {".csv", ".tsv", ".smi", ".sdf", ".txt", ".gz"}
 """Ends of names that no SMILES has."""
 
 
-class Window(click.ParamType[tuple[float, float]]):
+def window_of(value: str) -> tuple[float, float]:
     """Two numbers between 0 and 1, written LOW:HIGH; either may be left out."""
-
-    name = "window"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[float, float]:
-        """The two numbers, or a usage error."""
-        if isinstance(value, tuple):
-            return value
-        low, colon, high = value.partition(":")
-        try:
-            numbers = float(low or 0.0), float(high or 1.0)
-        except ValueError:
-            numbers = (1.0, 0.0)
-        if not colon or not 0.0 <= numbers[0] <= numbers[1] <= 1.0:
-            self.fail(f"{value!r} is not LOW:HIGH between 0 and 1, such as 0.4:0.7.", param, ctx)
-        return numbers
+    low, colon, high = value.partition(":")
+    try:
+        numbers = float(low or 0.0), float(high or 1.0)
+    except ValueError:
+        numbers = (1.0, 0.0)
+    if not colon or not 0.0 <= numbers[0] <= numbers[1] <= 1.0:
+        raise click.BadParameter(f"{value!r} is not LOW:HIGH between 0 and 1, such as 0.4:0.7.")
+    return numbers
 
 
 @click.command(
@@ -57,14 +47,16 @@ Examples:
 )
 @click.argument("leads", nargs=-1, required=True, metavar="LEAD...")
 @model_option
-@click.option("-n", "--number", type=Count(), default=50, metavar="N", help="Analogs of each lead.")
+@click.option(
+    "-n", "--number", type=count_in(), default=50, metavar="N", help="Analogs of each lead."
+)
 @click.option(
     "--similarity",
     "window",
-    type=Window(),
-    default=(0.4, 0.7),
+    type=window_of,
+    default="0.4:0.7",
     metavar="LOW:HIGH",
-    help="Tanimoto similarity to the lead, of Morgan fingerprints, radius 2. [default: 0.4:0.7]",
+    help="Tanimoto similarity to the lead, of Morgan fingerprints, radius 2.",
 )
 @click.option(
     "--keep-scaffold", is_flag=True, help="Only molecules with the lead's own Murcko scaffold."
@@ -74,7 +66,7 @@ Examples:
 @click.option("--scores", metavar="NAMES", help="Properties to add, such as qed,sa,logp.")
 @click.option(
     "--draws",
-    type=Count(),
+    type=count_in(),
     default=10_240,
     metavar="N",
     help="Draws after which the search around a lead ends, however many it has found.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from .options import (
-    Count,
+    count_in,
     device_option,
     force_option,
     load_codec,
@@ -26,7 +26,9 @@ Examples:
 @click.option("--plus", multiple=True, metavar="SMILES", help="A molecule whose latent is added.")
 @click.option("--minus", multiple=True, metavar="SMILES", help="One whose latent is taken away.")
 @model_option
-@click.option("-n", "--number", type=Count(), default=10, metavar="N", help="Molecules to write.")
+@click.option(
+    "-n", "--number", type=count_in(), default=10, metavar="N", help="Molecules to write."
+)
 @seed_option
 @output_option
 @force_option

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -15,20 +14,15 @@ UNITS = {"M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 LEAST, MOST = 200 * UNITS["M"], 1000 * UNITS["T"]
 
 
-class Size(click.ParamType[int]):
+def size_of(value: str) -> int:
     """An amount of memory, such as 500MB or 4GB, in bytes."""
-
-    name = "size"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The number of bytes, or a usage error."""
-        found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([MGT])i?B", str(value), re.IGNORECASE)
-        if not found:
-            self.fail(f"{value!r} is not an amount of memory such as 500MB or 4GB.", param, ctx)
-        size = float(found[1]) * UNITS[found[2].upper()]
-        if not LEAST <= size <= MOST:
-            self.fail(f"{value!s:.40} is not between 200MB and 1000TB.", param, ctx)
-        return int(size)
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([MGT])i?B", value, re.IGNORECASE)
+    if not found:
+        raise click.BadParameter(f"{value!r} is not an amount of memory such as 500MB or 4GB.")
+    size = float(found[1]) * UNITS[found[2].upper()]
+    if not LEAST <= size <= MOST:
+        raise click.BadParameter(f"{value!s:.40} is not between 200MB and 1000TB.")
+    return int(size)
 
 
 @click.command(
@@ -47,7 +41,7 @@ Examples:
 )
 @click.option(
     "--memory",
-    type=Size(),
+    type=size_of,
     default="4GB",
     metavar="SIZE",
     help="Memory to find repeats in, such as 500MB or 64GB.",

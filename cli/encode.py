@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from .options import (
-    Count,
     column_option,
+    count_in,
     device_option,
     force_option,
     load_codec,
@@ -36,7 +36,7 @@ Examples:
 )
 @click.option(
     "--refine",
-    type=Count(0, 100_000),
+    type=count_in(0, 100_000),
     default=0,
     metavar="K",
     help="Gradient steps on each molecule's own posterior, from the encoder's (semi-amortised).",

@@ -12,13 +12,13 @@ import click
 from molvae.config import PRIOR_LEVEL
 
 from .options import (
-    Count,
-    Number,
     column_option,
+    count_in,
     device_option,
     force_option,
     load_codec,
     named_model,
+    number_in,
     report_option,
     seed_option,
     workers_option,
@@ -68,28 +68,28 @@ Examples:
 @click.option(
     "-n",
     "--number",
-    type=Count(1),
+    type=count_in(1),
     metavar="N",
     help=f"Molecules to draw, or to take from --samples. [default: {SAMPLES}, or all]",
 )
 @seed_option
 @click.option(
     "--level",
-    type=Number(0.0, 1.0),
+    type=number_in(0.0, 1.0),
     metavar="X",
     help="Noise level a (signal share) to draw at, for models trained with --posterior levels. "
     f"[default: {PRIOR_LEVEL}; less for more than 128 dimensions]",
 )
 @click.option(
     "--limit",
-    type=Count(1),
+    type=count_in(1),
     default=2000,
     metavar="N",
     help="Held-out molecules for the latent space.",
 )
 @click.option(
     "--iwae",
-    type=Count(1),
+    type=count_in(1),
     default=64,
     metavar="K",
     help="Draws from each posterior to estimate log p(x).",

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from .options import Count, device_option, load_codec, model_option
+from .options import count_in, device_option, load_codec, model_option
 from .output import note
 
 
@@ -19,7 +19,7 @@ Examples:
 )
 @model_option
 @click.option(
-    "--port", type=Count(1, 65535), metavar="N", help="Port of 127.0.0.1. [default: a free one]"
+    "--port", type=count_in(1, 65535), metavar="N", help="Port of 127.0.0.1. [default: a free one]"
 )
 @click.option("--no-browser", is_flag=True, help="Only say the address.")
 @device_option

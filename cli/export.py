@@ -6,7 +6,7 @@ import click
 
 from molvae.config import MAX_TEMPERATURE
 
-from .options import Number, named_model
+from .options import named_model, number_in
 from .output import check_new_folder, note
 
 
@@ -24,7 +24,7 @@ Examples:
 @click.option("--card", metavar="FILE", help="Text in Markdown to include in the model's card.")
 @click.option(
     "--temperature",
-    type=Number(0.0, MAX_TEMPERATURE),
+    type=number_in(0.0, MAX_TEMPERATURE),
     metavar="X",
     help="Temperature that the model is drawn at unless another is named. [default: its own]",
 )

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from .options import (
-    Count,
+    count_in,
     device_option,
     force_option,
     load_codec,
@@ -38,7 +38,7 @@ Examples:
 )
 @click.option(
     "--steps",
-    type=Count(2, 1_001),
+    type=count_in(2, 1_001),
     default=11,
     metavar="N",
     help="Molecules from each of those given to the next, both included.",

@@ -12,13 +12,13 @@ from typing import Any
 import click
 
 from .options import (
-    Count,
-    Number,
     column_option,
+    count_in,
     device_option,
     force_option,
     load_codec,
     model_option,
+    number_in,
     output_option,
     report_option,
     scorer_options,
@@ -51,7 +51,7 @@ Examples:
 @click.option("--start", metavar="FILE", help="Molecules to begin with, such as leads.")
 @click.option(
     "--similarity",
-    type=Number(0.0, 1.0),
+    type=number_in(0.0, 1.0),
     metavar="X",
     help="Only molecules with at least this Tanimoto similarity to one of --start.",
 )
@@ -73,8 +73,12 @@ Examples:
     is_flag=True,
     help="Also score as many draws of the prior, and say what the same calls find by chance.",
 )
-@click.option("--calls", type=Count(), default=1000, metavar="N", help="Molecules to score in all.")
-@click.option("-n", "--number", type=Count(), default=100, metavar="N", help="Molecules to write.")
+@click.option(
+    "--calls", type=count_in(), default=1000, metavar="N", help="Molecules to score in all."
+)
+@click.option(
+    "-n", "--number", type=count_in(), default=100, metavar="N", help="Molecules to write."
+)
 @click.option(
     "--history",
     metavar="FILE",

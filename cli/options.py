@@ -19,57 +19,45 @@ from .output import note
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class Number(click.ParamType[float]):
-    """A finite number within bounds; click's own floats let nan and inf through."""
+def number_in(
+    low: float = -math.inf, high: float = math.inf, *, open_low: bool = False
+) -> Callable[[Any], float]:
+    """The type of options that are a finite number within bounds; click's own floats let nan and
+    inf through."""
 
-    name = "number"
-
-    def __init__(
-        self, low: float = -math.inf, high: float = math.inf, *, open_low: bool = False
-    ) -> None:
-        self.low, self.high, self.open_low = low, high, open_low
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """The number in ``value``, or a usage error."""
+    def convert(value: Any) -> float:
         try:
             number = plain_float(value)
         except ValueError:
-            self.fail(f"{value!r} is not a number.", param, ctx)
-        low_ok = number > self.low if self.open_low else number >= self.low
-        if not math.isfinite(number) or not low_ok or number > self.high:
-            self.fail(f"{value!r} is not between {self.low:g} and {self.high:g}.", param, ctx)
+            raise click.BadParameter(f"{value!r} is not a number.") from None
+        low_ok = number > low if open_low else number >= low
+        if not math.isfinite(number) or not low_ok or number > high:
+            raise click.BadParameter(f"{value!r} is not between {low:g} and {high:g}.")
         return number
 
+    return convert
 
-class Count(click.ParamType[int]):
-    """A whole number within bounds, which may be written 1e6."""
 
-    name = "count"
+def count_in(low: int = 1, high: float = math.inf) -> Callable[[Any], int]:
+    """The type of options that are a whole number within bounds, which may be written 1e6."""
 
-    def __init__(self, low: int = 1, high: float = math.inf) -> None:
-        self.low, self.high = low, high
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The count in ``value``, or a usage error."""
+    def convert(value: Any) -> int:
         try:
             number = plain_float(value)
             if not number.is_integer():
                 raise ValueError
             # A float cannot hold every digit of a large seed.
-            count = (
-                int(value)
-                if isinstance(value, int) or value.lstrip("+-").isdigit()
-                else int(number)
-            )
+            digits = isinstance(value, int) or value.lstrip("+-").isdigit()
+            count = int(value if digits else number)
         except (ValueError, OverflowError):
-            self.fail(f"{value!r} is not a whole number.", param, ctx)
-        if count < self.low:
-            self.fail(f"{value!r} is less than {self.low}.", param, ctx)
-        if count > self.high:
-            self.fail(f"{value!r} is more than {self.high}.", param, ctx)
+            raise click.BadParameter(f"{value!r} is not a whole number.") from None
+        if count < low:
+            raise click.BadParameter(f"{value!r} is less than {low}.")
+        if count > high:
+            raise click.BadParameter(f"{value!r} is more than {high}.")
         return count
+
+    return convert
 
 
 def plain_float(value: Any) -> float:
@@ -146,7 +134,7 @@ column_option = click.option(
 
 workers_option = click.option(
     "--workers",
-    type=Count(1, 1024),
+    type=count_in(1, 1024),
     metavar="N",
     help="Worker processes, at most 1024. [default: every core]",
 )
@@ -165,7 +153,7 @@ def scorer_options(more: str) -> Callable[[Command], Command]:
     )
     timeout = click.option(
         "--scorer-timeout",
-        type=Number(0.0, 1e6, open_low=True),
+        type=number_in(0.0, 1e6, open_low=True),
         default=None,
         metavar="SECONDS",
         help="Give up a molecule whose scores take longer, and end the processes that they have "
@@ -178,7 +166,7 @@ def scorer_options(more: str) -> Callable[[Command], Command]:
 
 seed_option = click.option(
     "--seed",
-    type=Count(0, 2**63 - 1),
+    type=count_in(0, 2**63 - 1),
     default=0,
     metavar="N",
     help="The same seed, the same result.",
@@ -279,9 +267,9 @@ def config_option(name: str, default: Any, rule: dict[str, Any]) -> Callable[[Co
     text = f"{rule['help'][0].upper()}{rule['help'][1:]}. [default: {shown}{bounds}]"
     if isinstance(default, bool):
         return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=text)
-    kinds: dict[type, click.ParamType[Any]] = {
-        int: Count(rule["low"], rule["high"]),
-        float: Number(rule["low"], rule["high"]),
+    kinds: dict[type, Any] = {
+        int: count_in(rule["low"], rule["high"]),
+        float: number_in(rule["low"], rule["high"]),
         str: Choice(rule["choices"], OLD_VALUES.get(name, {})),
     }
     metavar = (

@@ -10,12 +10,12 @@ import click
 from molvae.config import MAX_TEMPERATURE, PRIOR_LEVEL
 
 from .options import (
-    Count,
-    Number,
+    count_in,
     device_option,
     force_option,
     load_codec,
     model_option,
+    number_in,
     old_option,
     report_option,
     seed_option,
@@ -40,21 +40,21 @@ Examples:
 @click.option(
     "-n",
     "--number",
-    type=Count(0),
+    type=count_in(0),
     default=100,
     metavar="N",
     help="Molecules to write; into a folder, draws.",
 )
 @click.option(
     "--temperature",
-    type=Number(0.0, MAX_TEMPERATURE),
+    type=number_in(0.0, MAX_TEMPERATURE),
     metavar="X",
     help="Below 1 keeps to likelier symbols, 0 takes the likeliest; z is drawn all the same. "
     "[default: the model's own; 1 unless its maker chose another]",
 )
 @click.option(
     "--level",
-    type=Number(0.0, 1.0),
+    type=number_in(0.0, 1.0),
     metavar="X",
     help="Noise level a (signal share) to sample at, of models with several; at 0 a draw does not "
     f"depend on z. [default: {PRIOR_LEVEL}; less for more than 128 dimensions]",
