@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
-from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -27,16 +26,6 @@ from .output import check_output, live, note, open_output
 from .pages import check_page, facts_of, write_page
 
 SAMPLES = 30_000
-
-
-@dataclass(frozen=True)
-class Options:
-    """Options that both tables use."""
-
-    seed: int
-    workers: int | None
-    fcd: bool
-    level: float | None
 
 
 @click.command(
@@ -145,7 +134,6 @@ def evaluate(
     if output:
         check_output(output, force, inputs)
     check_page(page, force, [*inputs, output])
-    given = Options(seed, workers, fcd, level)
     codec: Any = None
     known: Any = None
     remarks: list[str] = []
@@ -179,14 +167,16 @@ def evaluate(
         raw, canonical = judged[:number], None
         title = f"{len(raw):,} of {samples}"
     else:
-        raw, canonical, more = drawn(codec, number or SAMPLES, given)
+        raw, canonical, more = drawn(codec, number or SAMPLES, level, seed, workers)
         remarks += more
         title = f"{len(raw):,} draws from the prior, seed {seed}"
     title = f"Samples: {title}, against {len(held_out):,} molecules of {test}"
-    report["samples"] = table = sample_table(raw, sets, remarks, given, canonical)
+    report["samples"] = table = sample_table(raw, sets, remarks, canonical, seed, workers, fcd)
     lines = figure_section(f"1 {title}", table["rows"], table["remarks"]).lines()
     if codec is not None:
-        report["latent_space"] = space = latent_table(codec, held_out, limit, iwae, known, given)
+        report["latent_space"] = space = latent_table(
+            codec, held_out, limit, iwae, known, seed, workers
+        )
         of = f"{space['molecules']:,} of {len(held_out):,} held-out molecules, drawn at random"
         lines += ["", "", f"2 Latent space: {of}", ""]
         lines += [line for section in latent_sections(space) for line in section.lines()]
@@ -217,15 +207,11 @@ def write_out(report: dict[str, Any], lines: list[str], output: str | None, forc
 
 def versions() -> dict[str, str]:
     """Versions of what decides the figures, found without importing it."""
-    from importlib.metadata import PackageNotFoundError, version
+    from importlib.metadata import version
+    from importlib.util import find_spec
 
-    found = {}
-    for name in ("molvae", "rdkit", "selfies", "numpy", "torch", "fcd"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    names = ("molvae", "rdkit", "selfies", "numpy", "torch", "fcd")
+    return {name: version(name) for name in names if find_spec(name)}
 
 
 def known_to(model: str) -> tuple[Any, list[str]]:
@@ -239,7 +225,9 @@ def known_to(model: str) -> tuple[Any, list[str]]:
         return None, [f"the training molecules of the model are unknown: {error}"]
 
 
-def drawn(codec: Any, count: int, given: Options) -> tuple[list[str], Any, list[str]]:
+def drawn(
+    codec: Any, count: int, level: float | None, seed: int, workers: int | None
+) -> tuple[list[str], Any, list[str]]:
     """Draws from the prior; the share of them with canonical SELFIES, with as many of these alone;
     and remarks."""
     from itertools import islice
@@ -249,18 +237,18 @@ def drawn(codec: Any, count: int, given: Options) -> tuple[list[str], Any, list[
 
     remarks = []
     if codec.levels:
-        level = resolve_level(codec, given.level)
-        note = "" if level else ", where the decoder gets no z and is a language model"
-        remarks.append(f"drawn at noise level {level:g}{note}")
+        at = resolve_level(codec, level)
+        note = "" if at else ", where the decoder gets no z and is a language model"
+        remarks.append(f"drawn at noise level {at:g}{note}")
     live("samples: drawing")
     # As many draws again fill the canonical ones up to the same number.
     with closing(
         sample(
             codec,
             2 * count,
-            SamplingParams(given.seed, level=given.level),
+            SamplingParams(seed, level=level),
             None,
-            workers=given.workers,
+            workers=workers,
         )
     ) as draws:  # type: ignore[type-var]
         first: list[Sample] = list(islice(draws, count))
@@ -268,15 +256,19 @@ def drawn(codec: Any, count: int, given: Options) -> tuple[list[str], Any, list[
 
 
 def sample_table(
-    raw: list[str], sets: Any, remarks: list[str], given: Options, canonical: Any
+    raw: list[str],
+    sets: Any,
+    remarks: list[str],
+    canonical: Any,
+    seed: int,
+    workers: int | None,
+    fcd: bool,
 ) -> dict[str, Any]:
     """The first table, of draws with their share of ``canonical`` ones and a row of these alone."""
     from molvae.evaluation.sample_report import as_json, judge
 
     share, kept = canonical or (None, None)
-    table = judge(
-        raw, sets, kept=kept, workers=given.workers, fcd=given.fcd, seed=given.seed, said=live
-    )
+    table = judge(raw, sets, kept=kept, workers=workers, fcd=fcd, seed=seed, said=live)
     if share is not None:
         table.rows["samples"]["canonical"] = share
     rows = {name: as_json(figures) for name, figures in table.rows.items()}
@@ -284,7 +276,13 @@ def sample_table(
 
 
 def latent_table(
-    codec: Any, held_out: list[str], limit: int, iwae: int, known: Any, given: Options
+    codec: Any,
+    held_out: list[str],
+    limit: int,
+    iwae: int,
+    known: Any,
+    seed: int,
+    workers: int | None,
 ) -> dict[str, Any]:
     """The second table."""
     import numpy as np
@@ -293,13 +291,9 @@ def latent_table(
     from molvae.evaluation.latent_diagnostics import measure_latent_space, read_molecules
     from molvae.evaluation.sample_report import as_json
 
-    chosen = np.sort(np.random.default_rng(given.seed).permutation(len(held_out))[:limit]).tolist()
-    readings, unreadable = read_molecules(
-        codec, [held_out[place] for place in chosen], given.workers
-    )
-    space = measure_latent_space(
-        codec, readings, iwae=iwae, seed=given.seed, workers=given.workers, said=live
-    )
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(held_out))[:limit]).tolist()
+    readings, unreadable = read_molecules(codec, [held_out[place] for place in chosen], workers)
+    space = measure_latent_space(codec, readings, iwae=iwae, seed=seed, workers=workers, said=live)
     seen = None
     if known is not None:
         seen = int(np.isin(smiles_hashes([one.smiles for one in readings]), known).sum())
