@@ -142,7 +142,17 @@ def train_stage(request: Request, place: Any, group: Any) -> int:
     with group.first_alone():
         plan = plan_training(request, group)
         note_terminal(*request.files)
-        dataset, rejected = read_molecules(request, plan, say, group.leads)
+        with progress("molecules read", None, shown=group.leads) as advance:
+            dataset, rejected = run_folder.open_dataset(
+                request.files,
+                plan.config.data,
+                base=plan.base,
+                said=say,
+                progress=advance,
+                **request.reading,
+            )
+        for line in summary(dataset):
+            say(line)
         state = open_state(request, plan, dataset, place, say, group)
     group.check_same(dataset.fingerprint, "molecules")
     if group.world.size > 1:  # hashing a large model takes its time
@@ -174,7 +184,6 @@ class Plan(NamedTuple):
     """Options of a training, and the model it begins or began with, if any."""
 
     config: Any
-    resume: bool
     start: Any = None
     """The model, as read from its folder."""
     base: Any = None
@@ -201,11 +210,11 @@ def plan_training(request: Request, group: Any) -> Plan:
             raise UsageError(
                 f"--from {start}: the training in {run} did not begin with a model; leave it out"
             )
-        return Plan(config, True, base=vocabulary if origin else None, origin=origin)
+        return Plan(config, base=vocabulary if origin else None, origin=origin)
     if group.leads:
         run_folder.check_new(run, request.force)
     if start is None:
-        return Plan(from_dict(options, "train"), False)
+        return Plan(from_dict(options, "train"))
     model = pretrained.find(start)
     if run.resolve() in (model.resolve(), *model.resolve().parents):
         raise UsageError(
@@ -213,32 +222,14 @@ def plan_training(request: Request, group: Any) -> Plan:
         )
     saved = checkpoint.load(model)
     config = fine_tuning.configure(saved.config, options)
-    return Plan(config, False, saved, saved.vocabulary, fine_tuning.started_from(saved, start))
-
-
-def read_molecules(request: Request, plan: Plan, say: Any, leads: bool) -> tuple[Any, str]:
-    """The data set of the files and its rejected rows, with a summary."""
-    from molvae.training import run_folder
-
-    with progress("molecules read", None, shown=leads) as advance:
-        dataset, rejected = run_folder.open_dataset(
-            request.files,
-            plan.config.data,
-            base=plan.base,
-            said=say,
-            progress=advance,
-            **request.reading,
-        )
-    for line in summary(dataset):
-        say(line)
-    return dataset, rejected
+    return Plan(config, saved, saved.vocabulary, fine_tuning.started_from(saved, start))
 
 
 def open_state(request: Request, plan: Plan, dataset: Any, place: Any, say: Any, group: Any) -> Any:
     """The state of a training, new or as it was saved."""
     from molvae.training import checkpoints, run_folder
 
-    if plan.resume:
+    if request.resume:
         state = checkpoints.resume(request.run, dataset, place, said=say)
         say(f"going on from step {state.step:,}" if not state.out_of_steps else "already complete")
     else:
