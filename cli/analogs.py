@@ -19,7 +19,7 @@ from .options import (
     seed_option,
 )
 from .output import check_table, note, note_terminal, open_rows, progress
-from .pages import check_page, facts_of, kept_rows, write_table_page
+from .pages import Kept, check_page, facts_of, write_table_page
 
 TABLES = {".csv", ".tsv", ".smi", ".sdf", ".txt", ".gz"}
 """Ends of names that no SMILES has."""
@@ -122,7 +122,7 @@ def analogs(
     codec = load_codec(model, device)
     failed = count = 0
     with open_rows(output, force) as plain, progress("leads", None) as advance:
-        write = kept_rows(plain, page)
+        write = Kept(plain, page)
         columns = plan.columns if plan else ()
         write(["lead", "smiles", "tanimoto", "level", "log_likelihood", *columns])
         for where, smiles, problem in every_lead(leads, column):

@@ -26,7 +26,7 @@ from .options import (
     workers_option,
 )
 from .output import check_output, check_table, note, open_rows, progress
-from .pages import check_page, facts_of, kept_rows, write_page
+from .pages import Kept, check_page, facts_of, write_page
 from .reading import read_rows
 
 PARENTS = "parents"
@@ -164,7 +164,7 @@ def optimize(
     order = [place for place in (-scores).argsort(kind="stable") if scores[place] > float("-inf")]
     front = objective.front(search.values)
     with open_rows(output, force) as plain:
-        write = kept_rows(plain, page)
+        write = Kept(plain, page)
         write(["smiles", *objective.columns, "score", "pareto", "source", "round"])
         for place in order[:number]:
             call = search.calls[place]

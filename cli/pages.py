@@ -17,10 +17,15 @@ Write = Callable[[Sequence[str]], object]
 
 
 class Kept:
-    """Writes rows, and keeps the first of them for a page: ``columns`` are the first row."""
+    """Writes rows, and keeps of them what a page can hold, or nothing without a page: ``columns``
+    are the first row."""
 
-    def __init__(self, write: Write, most: int) -> None:
-        self.write, self.most = write, most
+    def __init__(self, write: Write, page: str | None) -> None:
+        self.write, self.most = write, 0
+        if page is not None:
+            from molvae.pages.table_report import MOST
+
+            self.most = MOST
         self.columns: list[str] = []
         self.rows: list[list[str]] = []
         self.count = 0
@@ -34,15 +39,6 @@ class Kept:
         self.count += 1
         if len(self.rows) < self.most:
             self.rows.append(list(row))
-
-
-def kept_rows(write: Write, page: str | None) -> Kept:
-    """A writer that keeps what a page can hold, or nothing without a page."""
-    if page is None:
-        return Kept(write, 0)
-    from molvae.pages.table_report import MOST
-
-    return Kept(write, MOST)
 
 
 def check_page(page: str | None, force: bool, others: Sequence[str | None]) -> None:

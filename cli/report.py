@@ -8,7 +8,7 @@ import click
 
 from .options import column_option, force_option
 from .output import note, note_terminal
-from .pages import Kept, check_page, facts_of, kept_rows, reference_of, write_table_page
+from .pages import Kept, check_page, facts_of, reference_of, write_table_page
 
 
 @click.command(
@@ -51,7 +51,7 @@ def report(
     check_page(output, force, [molecules, reference])
     note_terminal(molecules)
     with open_table(molecules, column) as table:
-        kept = kept_rows(ignore, output)
+        kept = Kept(ignore, output)
         kept(table.columns)
         for record in table:
             if record.problem:

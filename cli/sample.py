@@ -22,7 +22,7 @@ from .options import (
     workers_option,
 )
 from .output import check_table, check_writable, note, open_rows, progress
-from .pages import check_page, facts_of, kept_rows, write_table_page
+from .pages import Kept, check_page, facts_of, write_table_page
 
 
 @click.command(
@@ -184,7 +184,7 @@ def sample(
         return write_parts(codec, number, Path(output), force, params, filters, plan, workers)
     codec.check_level(level)  # before anything is written
     with open_rows(output, force) as plain:
-        write = kept_rows(plain, page)
+        write = Kept(plain, page)
         if windows or keep:
             code = write_within(codec, number, write, params, filters, plan, conditions)
         else:

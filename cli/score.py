@@ -87,7 +87,7 @@ def score(
     from molvae.datasets.text_files import cell
 
     from .output import check_table, note, note_terminal, open_rows, progress
-    from .pages import check_page, facts_of, kept_rows, write_table_page
+    from .pages import Kept, check_page, facts_of, write_table_page
     from .reading import note_column
 
     plan = plan_scores(scores, scorers, parent, scorer_timeout)
@@ -100,7 +100,7 @@ def score(
         open_rows(output, force, excel_safe) as plain,
     ):
         note_column(table)
-        write = kept_rows(plain, page)
+        write = Kept(plain, page)
         write([*table.columns, *free_names([*plan.columns, "status"], taken=table.columns)])
         rows = stream(((record.smiles, record) for record in table), plan, workers)
         properties = len(plan.columns) - len(plan.scorers)
