@@ -14,9 +14,10 @@ def start(args: list[str] | None = None) -> NoReturn:
     While it is imported nothing is open that would have to be cleared away, so a signal ends it at
     once; an exception raised inside an import could end up anywhere."""
     try:
-        for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"):
-            number = getattr(signal, name, None)
-            if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+        from molvae.runtime.signals import STOPS
+
+        for number in STOPS:
+            if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, end)
     except KeyboardInterrupt:  # before the first of these was in place
         end(signal.SIGINT, None)
