@@ -61,7 +61,13 @@ def distinct(folder: str, output: str, memory: int, temp: str | None, force: boo
     from tempfile import TemporaryDirectory
 
     from molvae.errors import UsageError
-    from molvae.generation.deduplication import distinct, format_of, open_parts, write_tables
+    from molvae.generation.deduplication import (
+        distinct,
+        format_of,
+        open_parts,
+        parts_of,
+        write_tables,
+    )
 
     format = format_of(output)
     check_output(output, force)
@@ -69,7 +75,14 @@ def distinct(folder: str, output: str, memory: int, temp: str | None, force: boo
     place = temp if temp is not None else None if output == "-" else str(Path(output).parent)
     if place is not None and not Path(place).is_dir():
         raise UsageError(f"--temp: {place} is not a folder")
-    remark_gaps(folder)
+    numbers = parts_of(Path(folder))
+    if gaps := [number for number in range(max(numbers)) if number not in numbers]:
+        some = ", ".join(map(str, gaps[:5])) + (", …" if len(gaps) > 5 else "")
+        are = "part is" if len(gaps) == 1 else "parts are"
+        note(
+            f"Warning: {len(gaps):,} {are} missing ({some}); molvae sample, started again, writes "
+            "what is missing"
+        )
     with (
         TemporaryDirectory(prefix=".molvae-distinct-", dir=place) as spill,
         progress("rows, each read twice", 2 * parts.rows) as advance,
@@ -83,18 +96,3 @@ def distinct(folder: str, output: str, memory: int, temp: str | None, force: boo
         f"{parts.rows - left:,} repeats left out"
     )
     return 0
-
-
-def remark_gaps(folder: str) -> None:
-    """Say which parts are missing between the first and the last."""
-    from molvae.generation.deduplication import parts_of
-
-    numbers = parts_of(Path(folder))
-    gaps = [number for number in range(max(numbers)) if number not in numbers]
-    if gaps:
-        some = ", ".join(map(str, gaps[:5])) + (", …" if len(gaps) > 5 else "")
-        are = "part is" if len(gaps) == 1 else "parts are"
-        note(
-            f"Warning: {len(gaps):,} {are} missing ({some}); molvae sample, started again, writes "
-            "what is missing"
-        )

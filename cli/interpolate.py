@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -75,7 +74,7 @@ def interpolate(
     to the end than the one before, all with canonical SELFIES (see molvae sample -h). Tanimoto
     similarities are of Morgan fingerprints, radius 2: to the start, to the end and to the row
     before. Writes CSV or, to a file named .tsv, TSV."""
-    from molvae.chem.drawing import save_picture
+    from molvae.chem.drawing import check_picture_path, save_picture
     from molvae.errors import MoleculeError, UsageError
     from molvae.generation.interpolation import Point
     from molvae.generation.interpolation import interpolate as walk
@@ -84,7 +83,10 @@ def interpolate(
         raise UsageError("give two SMILES, START and END, or --pairs with a table of them")
     check_table(output, force, [pairs])
     if image:
-        check_image(image, output, force)
+        check_picture_path(image)
+        check_output(image, force)
+        if Path(image).absolute() == Path(output).absolute():
+            raise UsageError(f"{output}: is the name of the picture too; give two names")
     check_page(page, force, [pairs, image, output])
     note_terminal(pairs or "")
     paths = [(0, molecules, "")] if pairs is None else list(read_pairs(pairs))
@@ -119,31 +121,15 @@ def interpolate(
                 if point.reproduced == "no":
                     note(f"{point.smiles}: {NOT_REPRODUCED}")
     if page and walked:
-        write_path_page(page, walked, facts_of(model))
+        from molvae.pages.path_report import path_report
+
+        (first, *others) = walked.values()
+        title = f"From {first[0].smiles} to {first[-1].smiles}"
+        title = f"{len(walked)} paths" if others else title
+        write_page(page, path_report(walked, title, facts_of(model)))
     if failed:
         note(f"{failed} of {len(paths)} pairs could not be walked")
     return 1 if failed == len(paths) else 0
-
-
-def write_path_page(path: str, walked: dict[str, Any], facts: dict[str, str]) -> None:
-    """Write the page of paths by their numbers."""
-    from molvae.pages.path_report import path_report
-
-    (first, *_), title = walked.values(), f"{len(walked)} paths"
-    if len(walked) == 1:
-        title = f"From {first[0].smiles} to {first[-1].smiles}"
-    write_page(path, path_report(walked, title, facts))
-
-
-def check_image(image: str, output: str, force: bool) -> None:
-    """UsageError unless a picture can be written to ``image``, besides the table in ``output``."""
-    from molvae.chem.drawing import check_picture_path
-    from molvae.errors import UsageError
-
-    check_picture_path(image)
-    check_output(image, force)
-    if Path(image).absolute() == Path(output).absolute():
-        raise UsageError(f"{output}: is the name of the picture too; give two names")
 
 
 NOT_REPRODUCED = "the model does not reproduce it, its neighbours on the path may be far from it"
