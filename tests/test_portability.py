@@ -91,17 +91,18 @@ def test_the_main_job_needs_nothing_that_unix_alone_has(
 def test_a_second_trainer_is_refused_without_fcntl(tmp_path: Path) -> None:
     held = """
     from pathlib import Path
-    from molvae.runtime.folder_lock import FolderInUseError, locked_folder
+    from molvae.errors import TrainingError
+    from molvae.runtime.folder_lock import locked_folder
 
     with locked_folder(Path(sys.argv[1])):
         try:
             with locked_folder(Path(sys.argv[1])):
                 print("held twice")
-        except FolderInUseError as error:
+        except TrainingError as error:
             print("refused", error)
     """
     script = textwrap.dedent(ELSEWHERE) + textwrap.dedent(held)
     command = [sys.executable, "-W", "ignore", "-c", script, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("refused process ")
+    assert done.stdout.startswith(f"refused {tmp_path}: another training is using it (process ")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from ..errors import TrainingError
 from .bounded_files import read_bounded
 
 LOCK = "run.lock"
@@ -16,13 +17,10 @@ HOLDER = "run.pid"
 """Names the process that holds the lock: on Windows nobody else can read the locked file itself."""
 
 
-class FolderInUseError(Exception):
-    """Another process holds the folder; the text names it."""
-
-
 @contextmanager
 def locked_folder(path: Path) -> Iterator[None]:
-    """Hold the folder ``path``; FolderInUseError at once where another process, or this one, does.
+    """Hold the folder ``path`` of a training; TrainingError, which names the holder, at once where
+    another process, or this one, does.
 
     It may be released by another thread than the one that took it.
     """
@@ -30,7 +28,7 @@ def locked_folder(path: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise FolderInUseError(_holder(path)) from None
+        raise TrainingError(f"{path}: another training is using it ({_holder(path)})") from None
     try:
         (path / HOLDER).write_text(f"process {os.getpid()}\n", encoding="utf-8")
         yield

@@ -9,7 +9,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import fields
 from hashlib import file_digest, sha256
 from pathlib import Path
@@ -21,12 +21,12 @@ from ..config import SECTIONS, Config, DataConfig, to_toml
 from ..datasets.dataset import Dataset
 from ..datasets.prepare import prepare
 from ..datasets.table_reader import open_table
-from ..errors import InputError, TrainingError, UsageError
+from ..errors import InputError, UsageError
 from ..language.vocabulary import Vocabulary
 from ..runtime.atomic_folder import FORMAT, MANIFEST, replace_file
 from ..runtime.bounded_files import read_bounded
 from ..runtime.cache_folder import user_cache_folder
-from ..runtime.folder_lock import HOLDER, LOCK, FolderInUseError, locked_folder
+from ..runtime.folder_lock import HOLDER, LOCK, locked_folder
 from ..storage import checkpoint, model_folder
 from ..storage.checkpoint import Saved
 from . import checkpoints, fine_tuning
@@ -172,7 +172,7 @@ def clear(run: Path, config: Config, force: bool) -> None:
     """Make the folder of a new training, with its configuration in it; see :func:`check_new`."""
     check_new(run, force)
     run.mkdir(parents=True, exist_ok=True)
-    with locked(run):
+    with locked_folder(run):
         for path in run.iterdir():
             if path.name not in (LOCK, HOLDER):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -210,16 +210,6 @@ def sections(given: dict[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
-@contextmanager
-def locked(run: Path) -> Iterator[None]:
-    """Hold a training's folder against a second trainer."""
-    try:
-        with locked_folder(run):
-            yield
-    except FolderInUseError as error:
-        raise TrainingError(f"{run}: another training is using it ({error})") from error
-
-
 def run_training(
     run: Path,
     state: TrainingState,
@@ -236,7 +226,7 @@ def run_training(
     Saves at every epoch, every few minutes, and when ``stopping`` returns True, which ends the
     iteration. The first process of a group saves for all, and all stop after the same step when one
     of them is to stop."""
-    with locked(run) if group.leads else nullcontext():
+    with locked_folder(run) if group.leads else nullcontext():
         if group.leads:
             checkpoints.clear_leftovers(run)
         if group.leads and rejected:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from molvae.runtime.folder_lock import HOLDER, FolderInUseError, locked_folder
+from molvae.errors import TrainingError
+from molvae.runtime.folder_lock import HOLDER, locked_folder
 
 HOLD = """
 import sys, time
@@ -24,7 +25,7 @@ with locked_folder(Path(sys.argv[1])):
 def test_a_held_folder_is_refused_with_the_name_of_its_holder(tmp_path: Path) -> None:
     with locked_folder(tmp_path):
         for _ in range(2):
-            with pytest.raises(FolderInUseError, match=f"process {os.getpid()}$"):
+            with pytest.raises(TrainingError, match=rf"using it \(process {os.getpid()}\)$"):
                 locked_folder(tmp_path).__enter__()
     with locked_folder(tmp_path):
         pass
@@ -35,7 +36,7 @@ def test_a_lock_ends_with_the_process_that_is_killed(tmp_path: Path) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(FolderInUseError, match=f"process {holder.pid}$"):
+        with pytest.raises(TrainingError, match=rf"using it \(process {holder.pid}\)$"):
             locked_folder(tmp_path).__enter__()
         holder.kill()
         holder.wait()
