@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,9 @@ import click
 from molvae.errors import UsageError
 
 from .output import check_output, note
+
+REFERENCE = 2000
+"""Molecules of a file, at most, that others are compared with."""
 
 Write = Callable[[Sequence[str]], object]
 
@@ -91,18 +93,18 @@ def write_table_page(
     write_page(path, table_report(rows, title, facts, of=kept.count, **more))
 
 
-def reference_of(path: str, names: Sequence[str], most: int = 2000) -> Any:
-    """Values of columns for at most ``most`` random molecules of a file, as a ``Reference``.
+def reference_of(path: str, names: Sequence[str]) -> Any:
+    """Values of columns for some random molecules of a file, as a ``Reference``.
 
     Taken from the file's own columns, else computed if they are properties of molvae."""
     from molvae.chem.properties import PROPERTIES
     from molvae.chem.scoring import plan_scores, score_chunk
-    from molvae.datasets.table_reader import open_table
+    from molvae.datasets.table_reader import open_table, sample_rows
     from molvae.pages.table_report import Reference, numbers_of
 
     with open_table(path) as table:
         own = {name: at for at, name in enumerate(table.columns) if name in names}
-        rows = random_rows((one for one in table if not one.problem), most)
+        rows = list(sample_rows((one for one in table if not one.problem), REFERENCE, 0))
     found = {
         name: [one for one in numbers_of([row.fields[at] for row in rows]) or () if one is not None]
         for name, at in own.items()
@@ -118,16 +120,3 @@ def reference_of(path: str, names: Sequence[str], most: int = 2000) -> Any:
         for name, values in zip(wanted, columns, strict=True):
             found[name] = [float(one) for one in values if isinstance(one, int | float)]
     return Reference(f"{len(rows):,} molecules of {path}", found)
-
-
-def random_rows(rows: Iterator[Any], most: int) -> list[Any]:
-    """At most ``most`` of some rows, each as likely as any other, in one pass."""
-    import random
-
-    rng = random.Random(0)
-    chosen = list(islice(rows, most))
-    for place, row in enumerate(rows, start=len(chosen)):
-        other = rng.randrange(place + 1)
-        if other < most:
-            chosen[other] = row
-    return chosen

@@ -9,10 +9,9 @@ data set or among the rejected, with its reason.
 from __future__ import annotations
 
 import io
-import random
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -36,7 +35,7 @@ from ..language.vocabulary import Ids, Vocabulary, learn_merges, merge
 from ..runtime.compilation import prepare_to_fork
 from ..runtime.process_pool import chunked, default_workers, map_chunks
 from .dataset import VALIDATED, Dataset
-from .table_reader import open_table
+from .table_reader import open_table, sample_rows
 from .text_files import row_writer
 
 CHUNK = 1000
@@ -174,21 +173,6 @@ def read_files(
                 yield Row(table.name, record.line, record.smiles, record.problem)
 
 
-def sample_rows(rows: Iterable[Row], count: int, seed: int) -> Iterator[Row]:
-    """``count`` of the rows, each as likely as any other, in their order (reservoir sampling,
-    Vitter 1985).
-    """
-    generator = random.Random(seed)
-    kept: list[tuple[int, Row]] = []
-    for number, row in enumerate(rows):
-        if number < count:
-            kept.append((number, row))
-        elif (place := generator.randrange(number + 1)) < count:
-            kept[place] = number, row
-    for _, row in sorted(kept):
-        yield row
-
-
 def encode_rows(rows: list[Row], config: DataConfig) -> Chunk:
     """Standardise some rows and write them in SELFIES symbols; runs in a worker process.
 
@@ -310,7 +294,8 @@ def assemble(
     again = np.flatnonzero(~kept)
     rejections += repeats(
         [place for chunk in chunks for place in chunk.places],
-        list(zip(again.tolist(), firsts[same[again]].tolist(), strict=True)),
+        again,
+        firsts[same[again]],
         molecules_at(ids, lengths, again * strings, plain),
     )
     hashes = hashes[kept]
@@ -354,12 +339,15 @@ def molecules_at(
 
 
 def repeats(
-    places: list[tuple[str, int]], pairs: list[tuple[int, int]], smiles: list[str]
+    places: list[tuple[str, int]],
+    again: NDArray[np.int64],
+    firsts: NDArray[np.int64],
+    smiles: list[str],
 ) -> list[Rejection]:
     """The rejections of molecules that were seen before, each with the row that it repeats."""
     found = []
-    for (again, first), text in zip(pairs, smiles, strict=True):
-        (source, line), (earlier, before) = places[again], places[first]
+    for row, first, text in zip(again, firsts, smiles, strict=True):
+        (source, line), (earlier, before) = places[row], places[first]
         where = f"line {before}" + ("" if source == earlier else f" of {earlier}")
         found.append(Rejection(source, line, DUPLICATE, where, text))
     return found

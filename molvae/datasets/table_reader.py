@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import csv
 import logging
+import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
+from typing import TypeVar
 
 from ..chem.molecule import EXTENDED
 from ..errors import InputError, UsageError
@@ -47,6 +49,8 @@ _LONGEST_HEAD = 100_000
 """Lines within which the first one with content must be."""
 _COMMENT = re.compile(r"[#!]|sep=.\s*$", re.IGNORECASE)
 """How a line before the header begins; Excel reads and writes sep=; there."""
+
+Row = TypeVar("Row")
 
 LOG = logging.getLogger(__name__)
 
@@ -120,6 +124,21 @@ def open_table(path: str | Path, column: str | None = None, whole: bool = False)
     except BaseException:
         lines.close()
         raise
+
+
+def sample_rows(rows: Iterable[Row], count: int, seed: int) -> Iterator[Row]:
+    """``count`` of some rows, each as likely as any other, in their order (reservoir sampling,
+    Vitter 1985).
+    """
+    generator = random.Random(seed)
+    kept: list[tuple[int, Row]] = []
+    for number, row in enumerate(rows):
+        if number < count:
+            kept.append((number, row))
+        elif (place := generator.randrange(number + 1)) < count:
+            kept[place] = number, row
+    for _, row in sorted(kept):  # no two numbers are equal, so rows are never compared
+        yield row
 
 
 def _format_by_name(path: str | Path) -> str | None:
@@ -238,21 +257,17 @@ def _rows(lines: Lines, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     if delimiter == "\t":
         yield from _tab_rows(lines)
         return
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    while True:
-        line = lines.number + 1
-        try:
-            row = next(reader, None)
-        except csv.Error as error:
-            hint = (
-                f"a quote opened at line {line} is not closed, "
-                "or a quote stands inside a quoted cell"
-            )
-            raise InputError(f"{lines.name}, line {lines.number}: {error}; {hint}.") from None
-        if row is None:
-            return
-        if row:
-            yield line, row
+    line = lines.number + 1
+    try:
+        for row in csv.reader(lines, delimiter=delimiter, strict=True):
+            if row:
+                yield line, row
+            line = lines.number + 1
+    except csv.Error as error:
+        hint = (
+            f"a quote opened at line {line} is not closed, or a quote stands inside a quoted cell"
+        )
+        raise InputError(f"{lines.name}, line {lines.number}: {error}; {hint}.") from None
 
 
 def _tab_rows(lines: Lines) -> Iterator[tuple[int, list[str]]]:
