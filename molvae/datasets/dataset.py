@@ -52,9 +52,7 @@ class Batch:
         return self.sizes[0]
 
 
-def pack(
-    ids: Ids, offsets: Rows, rows: Rows, vocabulary: Vocabulary | None = None, grammar: str = "none"
-) -> Batch:
+def pack(ids: Ids, offsets: Rows, rows: Rows, vocabulary: Vocabulary, grammar: str) -> Batch:
     """The batch of the molecules ``rows`` of a ragged array: molecule i is
     ``ids[offsets[i]:offsets[i + 1]]``.
 
@@ -75,7 +73,7 @@ def pack(
     written = np.concatenate([np.ones((1, len(rows)), dtype=bool), active])
     inputs = np.concatenate([np.full(len(rows), END, dtype=np.int64), forward])
     batch = Batch(order, inputs, targets[written], backward, sizes)
-    if vocabulary is None or not TIERS[grammar]:
+    if not TIERS[grammar]:
         return batch
     ragged = ids[place.T[active.T]]  # (N - B,), one molecule after the other
     starts = np.cumsum(lengths + 1) - (lengths + 1)

@@ -226,5 +226,5 @@ def test_a_data_set_of_a_newer_format_is_refused_in_words(tmp_path: Path) -> Non
 
 def test_packing_takes_rows_in_any_order_and_more_than_once() -> None:
     ids, offsets = np.array([1, 2, 3], np.uint16), np.array([0, 1, 3])
-    batch = pack(ids, offsets, np.array([0, 1, 0]))
+    batch = pack(ids, offsets, np.array([0, 1, 0]), some_dataset([3]).vocabulary, "none")
     assert unpack(batch.targets, batch.sizes) == [[2, 3, END], [1, END], [1, END]]
