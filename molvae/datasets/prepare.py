@@ -290,24 +290,28 @@ def assemble(
     _, firsts, same = np.unique(hashes, return_index=True, return_inverse=True)
     kept = np.zeros(len(hashes), dtype=bool)
     kept[firsts] = True
-    strings = 1 + config.spellings
     again = np.flatnonzero(~kept)
-    rejections += repeats(
-        [place for chunk in chunks for place in chunk.places],
-        again,
-        firsts[same[again]],
-        molecules_at(ids, lengths, again * strings, plain),
-    )
     hashes = hashes[kept]
+    strings = 1 + config.spellings
     kept = np.repeat(kept, strings)
     canonical = np.arange(len(kept)) % strings == 0
+    mask = canonical & ~kept
+    texts = decode_smiles(ids[np.repeat(mask, lengths)], lengths[mask], plain)
+    with BlockLogs():
+        texts = list(map(canonical_or_empty, texts))
+    places = [place for chunk in chunks for place in chunk.places]
+    rejections += repeats(places, again, firsts[same[again]], texts)
     parts = [
         singles.from_plain(ids[np.repeat(mask, lengths)], lengths[mask])
         for mask in (kept & canonical, kept & ~canonical)
     ]
     vocabulary = singles
     if base is None:
-        vocabulary = replace(singles, merges=merges_of(singles, *parts[0], config))
+        learned, sizes = parts[0]
+        sampled = random_mask(MERGE_SAMPLE, len(sizes), config.split_seed)
+        learned = learned[np.repeat(sampled, sizes)]
+        merges = learn_merges(learned, sizes[sampled], len(singles.symbols), config.vocabulary)
+        vocabulary = replace(singles, merges=merges)
     ids, lengths = map(np.concatenate, zip(*parts, strict=True))
     ids, lengths = merge(ids, lengths, vocabulary.ranks)
     counts = dict(Counter(rejection.reason for rejection in rejections).most_common())
@@ -327,17 +331,6 @@ def assemble(
     return Prepared(Dataset(vocabulary, ids, lengths, hashes, validation, report), rejections)
 
 
-def molecules_at(
-    ids: Ids, lengths: NDArray[np.int32], rows: NDArray[np.int64], vocabulary: Vocabulary
-) -> list[str]:
-    """Canonical SMILES of the molecules ``rows``."""
-    mask = np.zeros(len(lengths), dtype=bool)
-    mask[rows] = True
-    texts = decode_smiles(ids[np.repeat(mask, lengths)], lengths[mask], vocabulary)
-    with BlockLogs():
-        return list(map(canonical_or_empty, texts))
-
-
 def repeats(
     places: list[tuple[str, int]],
     again: NDArray[np.int64],
@@ -351,15 +344,6 @@ def repeats(
         where = f"line {before}" + ("" if source == earlier else f" of {earlier}")
         found.append(Rejection(source, line, DUPLICATE, where, text))
     return found
-
-
-def merges_of(
-    singles: Vocabulary, ids: Ids, lengths: NDArray[np.int32], config: DataConfig
-) -> tuple[tuple[int, int], ...]:
-    """The merges learned on a sample of the molecules."""
-    sampled = random_mask(MERGE_SAMPLE, len(lengths), config.split_seed)
-    some = ids[np.repeat(sampled, lengths)]
-    return learn_merges(some, lengths[sampled], len(singles.symbols), config.vocabulary)
 
 
 def held_out(molecules: int, config: DataConfig) -> NDArray[np.bool_]:

@@ -47,8 +47,8 @@ def entries(lines: Lines) -> Iterator[Entry]:
     return (read_entry(start, block) for start, block in blocks(lines))
 
 
-def property_names(lines: Lines) -> tuple[str, ...]:
-    """The names of the properties of all entries, as they come first.
+def property_names(lines: Lines) -> dict[str, None]:
+    """The names of the properties of all entries, as they come first; keys alone.
 
     Entries are read only where they name what has not been read in another one.
     """
@@ -61,7 +61,7 @@ def property_names(lines: Lines) -> tuple[str, ...]:
                 f"{lines.name}, line {start}: "
                 f"over {MAX_PROPERTIES} different properties up to here."
             )
-    return tuple(names)
+    return names
 
 
 def labels(block: list[str]) -> Iterator[str]:

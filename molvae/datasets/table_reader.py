@@ -361,7 +361,7 @@ def _sdf_table(lines: Lines, column: str | None, whole: bool) -> Table:
     properties = dict.fromkeys(key for entry in sample for key in entry.properties)
     if whole and (again := lines.reopened()):
         with closing(again):
-            properties = dict.fromkeys(sdf.property_names(again))
+            properties = sdf.property_names(again)
     # The structure counts: a property that is called like one of the two columns made here steps
     # aside.
     taken = ("smiles", "name")
