@@ -65,12 +65,18 @@ def write_card(
     """
     one_in = f"{1 / known.false_positive_rate:,.0f}"
     novel = f"a Bloom filter: sample --novel drops one novel molecule in {one_in} by mistake"
-    table = (
-        origin(info)
-        | sizes(config, vocabulary, info)
-        | reached(info["metrics"])
-        | {"known training molecules": novel}
-    )
+    model, exported = config.model, info["exported"]
+    sizes = {
+        "weights": f"{exported['weights']:,} in {exported['precision']}",
+        "GRU units": f"{model.encoder} in each direction of the encoder, "
+        f"{model.decoder} in the decoder",
+        "posterior": f"{model.posterior}, {model.latent} dimensions",
+        "symbols": f"{len(vocabulary.symbols)}, and {len(vocabulary.merges)} merges of them",
+        "longest molecule": f"{info['max_steps'] - 1} symbols",
+        "drawn at temperature": f"{model.temperature:g}",
+    }
+    known_by = {"known training molecules": novel}
+    table = origin(info) | sizes | reached(info["metrics"]) | known_by
     lines = [
         "---",
         *(f"{key}: {json.dumps(value)}" for key, value in front_matter(name, info).items()),
@@ -139,20 +145,6 @@ def origin(info: dict[str, Any]) -> dict[str, str]:
         "molecules trained on": f"{molecules:,}" if molecules else "",
         "licence": " ".join(info["exported"]["licence"].split()),
         "made with": ", ".join(f"{name} {version}" for name, version in info["versions"].items()),
-    }
-
-
-def sizes(config: Config, vocabulary: Vocabulary, info: dict[str, Any]) -> dict[str, str]:
-    """The network and the symbols it writes."""
-    model, exported = config.model, info["exported"]
-    return {
-        "weights": f"{exported['weights']:,} in {exported['precision']}",
-        "GRU units": f"{model.encoder} in each direction of the encoder, "
-        f"{model.decoder} in the decoder",
-        "posterior": f"{model.posterior}, {model.latent} dimensions",
-        "symbols": f"{len(vocabulary.symbols)}, and {len(vocabulary.merges)} merges of them",
-        "longest molecule": f"{info['max_steps'] - 1} symbols",
-        "drawn at temperature": f"{model.temperature:g}",
     }
 
 
