@@ -73,13 +73,17 @@ def chunked(items: Iterable[T], size: int) -> Iterator[list[T]]:
         yield chunk
 
 
+def _refuse(item: object) -> NoReturn:
+    raise MolvaeError(f"A worker process died, or had no end, on one row: {str(item)[:200]!r}.")
+
+
 def map_chunks(
     function: Callable[[list[T]], R],
     chunks: Iterable[list[T]],
     workers: int,
-    on_crash: Callable[[T], R] | None = None,
+    on_crash: Callable[[T], R] = _refuse,
     limit: float | None = None,
-    on_timeout: Callable[[T], R] | None = None,
+    on_timeout: Callable[[T], R] = _refuse,
 ) -> Iterator[R]:
     """Yield ``function(chunk)`` for each chunk, in order, computed on ``workers`` processes.
 
@@ -103,7 +107,7 @@ def map_chunks(
     if workers == 1 and limit is None:
         yield from map(function, chunks)
         return
-    pool = _Pool(function, workers, on_crash or _refuse, limit, on_timeout or _refuse)
+    pool = _Pool(function, workers, on_crash, limit, on_timeout)
     try:
         stream = iter(chunks)
         waiting: deque[Future[list[R]]] = deque()
@@ -115,10 +119,6 @@ def map_chunks(
             yield from waiting.popleft().result()
     finally:
         pool.stop()
-
-
-def _refuse(item: object) -> NoReturn:
-    raise MolvaeError(f"A worker process died, or had no end, on one row: {str(item)[:200]!r}.")
 
 
 class _WorkerDiedError(Exception):
