@@ -60,6 +60,7 @@ def encode(
     Writes npz, csv, csv.gz or parquet by the extension, with an id for every row. Rows that cannot
     be encoded are named on stderr and left out."""
     from molvae.datasets.table_reader import open_table
+    from molvae.errors import UsageError
     from molvae.generation.latent_files import Latents, format_of, latent_writer
     from molvae.runtime.process_pool import chunked
 
@@ -70,7 +71,14 @@ def encode(
     encoded, dropped = 0, Counter[str]()
     with open_table(molecules, column) as table:
         note_column(table)
-        place = id_place(table, id_column)
+        names = [name.strip().lower() for name in table.columns]
+        wanted = [id_column.lower()] if id_column else ["id", "name"]
+        place = next((names.index(name) for name in wanted if name in names), None)
+        if id_column and place is None:
+            raise UsageError(
+                f"--id-column: {table.name} has no column {id_column!r}, but "
+                f"{', '.join(table.columns)}"
+            )
         with (
             open_bytes(output, force) as handle,
             latent_writer(handle, codec.latent, format) as write,
@@ -88,22 +96,6 @@ def encode(
         + "".join(f", {count:,} left out ({reason})" for reason, count in dropped.most_common())
     )
     return 0 if encoded or not dropped else 1
-
-
-def id_place(table: Any, id_column: str | None) -> int | None:
-    """The place of the column of ids, None if there is none; UsageError if the one named is not
-    there.
-    """
-    from molvae.errors import UsageError
-
-    names = [name.strip().lower() for name in table.columns]
-    wanted = [id_column.lower()] if id_column else ["id", "name"]
-    place = next((names.index(name) for name in wanted if name in names), None)
-    if id_column and place is None:
-        raise UsageError(
-            f"--id-column: {table.name} has no column {id_column!r}, but {', '.join(table.columns)}"
-        )
-    return place
 
 
 def id_of(record: Any, place: int | None, table: str) -> str:

@@ -124,9 +124,10 @@ def evaluate(
 
     Canonical samples are those whose SELFIES s is that of its molecule:
     encode(canonical(decode(s))) = s."""
-    from molvae.errors import UsageError
+    from molvae.errors import ModelError, UsageError
     from molvae.evaluation.estimates import figure_section, latent_sections
     from molvae.evaluation.sample_report import prepare_sets, read_smiles
+    from molvae.storage.model_folder import known_hashes
 
     if model is None and samples is None:
         raise UsageError("give a model with -m, or molecules with --samples")
@@ -140,29 +141,32 @@ def evaluate(
     if model is not None:
         codec = load_codec(model, device)
         codec.check_level(level)
-        known, remarks = known_to(model)
+        try:
+            known = known_hashes(model)
+        except ModelError as error:
+            remarks = [f"the training molecules of the model are unknown: {error}"]
     held_out = read_smiles(test, column, note)
-    others = [
+    second, training, judged = (
         None if path is None else read_smiles(path, column, note)
         for path in (test_scaffolds, train, samples)
-    ]
-    second, training, judged = others
+    )
     sets, more = prepare_sets(
         held_out, second, training, known, workers=workers, fcd=fcd, said=live
     )
     remarks += more
-    files = {
+    settings = {
         "model": model,
         "test": test,
         "test_scaffolds": test_scaffolds,
         "train": train,
         "samples": samples,
+        "seed": seed,
+        "level": level,
+        "limit": limit,
+        "iwae": iwae,
+        "fcd": fcd,
     }
-    report: dict[str, Any] = {
-        "versions": versions(),
-        "settings": files
-        | {"seed": seed, "level": level, "limit": limit, "iwae": iwae, "fcd": fcd},
-    }
+    report: dict[str, Any] = {"versions": versions(), "settings": settings}
     if judged is not None:
         raw, canonical = judged[:number], None
         title = f"{len(raw):,} of {samples}"
@@ -212,17 +216,6 @@ def versions() -> dict[str, str]:
 
     names = ("molvae", "rdkit", "selfies", "numpy", "torch", "fcd")
     return {name: version(name) for name in names if find_spec(name)}
-
-
-def known_to(model: str) -> tuple[Any, list[str]]:
-    """Hashes of a model's training molecules, or a remark where it has none."""
-    from molvae.errors import ModelError
-    from molvae.storage.model_folder import known_hashes
-
-    try:
-        return known_hashes(model), []
-    except ModelError as error:
-        return None, [f"the training molecules of the model are unknown: {error}"]
 
 
 def drawn(

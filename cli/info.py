@@ -43,11 +43,8 @@ def shown(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, list):
-        return (
-            " ".join(map(str, value))
-            if all(isinstance(v, str) for v in value)
-            else ", ".join(map(str, value))
-        )
+        between = " " if all(isinstance(one, str) for one in value) else ", "
+        return between.join(map(str, value))
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
