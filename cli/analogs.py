@@ -12,6 +12,7 @@ from .options import (
     count_in,
     device_option,
     force_option,
+    keep_option,
     load_codec,
     model_option,
     output_option,
@@ -61,7 +62,7 @@ Examples:
 @click.option(
     "--keep-scaffold", is_flag=True, help="Only molecules with the lead's own Murcko scaffold."
 )
-@click.option("--keep", default="", metavar="SMARTS", help="Only molecules with this substructure.")
+@keep_option
 @click.option("--novel", is_flag=True, help="Leave out the molecules that the model learned from.")
 @click.option("--scores", metavar="NAMES", help="Properties to add, such as qed,sa,logp.")
 @click.option(

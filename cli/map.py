@@ -14,6 +14,7 @@ from .options import (
     force_option,
     load_codec,
     model_option,
+    page_option,
     seed_option,
 )
 from .output import note, note_terminal, progress
@@ -30,7 +31,7 @@ Examples:
   molvae map molecules.csv -o map.html --method umap""",
 )
 @click.argument("molecules", metavar="FILE")
-@click.option("-o", "--output", required=True, metavar="PATH", help="Page to write: .html.")
+@page_option
 @click.option(
     "--color", metavar="NAME", help="Column that colours the points. [default: one of numbers]"
 )

@@ -16,6 +16,7 @@ from .options import (
     count_in,
     device_option,
     force_option,
+    keep_option,
     load_codec,
     model_option,
     number_in,
@@ -62,7 +63,7 @@ Examples:
     metavar="NAME=LOW:HIGH",
     help="Only molecules with this property inside the window.",
 )
-@click.option("--keep", default="", metavar="SMARTS", help="Only molecules with this substructure.")
+@keep_option
 @click.option(
     "--mutate",
     is_flag=True,

@@ -125,6 +125,16 @@ excel_safe_option = click.option(
 )
 """``--excel-safe``, for verbs that write text of the user's: molvae's own is no formula."""
 
+keep_option = click.option(
+    "--keep", default="", metavar="SMARTS", help="Only molecules with this substructure."
+)
+"""``--keep``: a condition on substructures."""
+
+page_option = click.option(
+    "-o", "--output", required=True, metavar="PATH", help="Page to write: .html."
+)
+"""``-o``, for verbs whose result is a page."""
+
 column_option = click.option(
     "--column",
     metavar="NAME",

@@ -6,7 +6,7 @@ from itertools import islice
 
 import click
 
-from .options import column_option, force_option
+from .options import column_option, force_option, page_option
 from .output import note, note_terminal
 from .pages import Kept, check_page, facts_of, reference_of, write_table_page
 
@@ -19,7 +19,7 @@ Examples:
   molvae analogs 'CC(=O)Nc1ccc(O)cc1' | molvae report - -o analogs.html"""
 )
 @click.argument("molecules", metavar="FILE")
-@click.option("-o", "--output", required=True, metavar="PATH", help="Page to write: .html.")
+@page_option
 @click.option("--title", metavar="TEXT", help="Heading of the page. [default: name of the file]")
 @click.option(
     "--reference",

@@ -13,6 +13,7 @@ from .options import (
     count_in,
     device_option,
     force_option,
+    keep_option,
     load_codec,
     model_option,
     number_in,
@@ -94,7 +95,7 @@ Examples:
     help="Only molecules with this property inside the window (see molvae score --list): draws go "
     "on around those found. May be given several times.",
 )
-@click.option("--keep", default="", metavar="SMARTS", help="Only molecules with this substructure.")
+@keep_option
 @click.option(
     "--scores",
     metavar="NAMES",
