@@ -6,7 +6,6 @@ import errno
 import gzip
 import io
 import os
-import secrets
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +16,7 @@ from typing import Any, BinaryIO, TextIO, cast
 import click
 
 from molvae.errors import InputError, UsageError
+from molvae.runtime.atomic_folder import replacing
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """Errors of writing that the system reports without the name of the file."""
@@ -170,14 +170,8 @@ def open_plain(path: str, force: bool) -> Iterator[BinaryIO]:
         with open(target, "wb") as direct:
             yield direct
         return
-    aside = target.with_name(f".tmp-{os.getpid()}-{secrets.token_hex(4)}-{target.name}"[:250])
-    try:
-        with open(aside, "xb") as handle:
-            yield handle
-        os.replace(aside, target)
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise
+    with replacing(target) as aside, open(aside, "xb") as handle:
+        yield handle
 
 
 @contextmanager

@@ -14,7 +14,8 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,14 +49,21 @@ def replace_file(path: Path, content: bytes) -> None:
     """Put ``content`` under ``path`` in one step: a reader sees the old file or the new one, never
     a part.
     """
+    with replacing(path) as aside:
+        write_file(aside, content)
+    sync_folder(path.parent)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A name beside ``path`` for a file that takes its place at the end; an error removes it."""
     aside = _aside(path)
     try:
-        write_file(aside, content)
+        yield aside
         _replace(aside, path)
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
 
 
 def _replace(aside: Path, path: Path) -> None:
@@ -120,7 +128,7 @@ def remove_folder(path: Path) -> None:
 
 def _aside(path: Path) -> Path:
     """A name beside ``path`` for what is half written or half removed."""
-    return path.with_name(f".tmp-{os.getpid()}-{secrets.token_hex(4)}-{path.name}")
+    return path.with_name(f".tmp-{os.getpid()}-{secrets.token_hex(4)}-{path.name}"[:250])
 
 
 def read_json(content: bytes, name: str) -> Any:
