@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -72,13 +72,13 @@ def pack(ids: Ids, offsets: Rows, rows: Rows, vocabulary: Vocabulary, grammar: s
     targets[:-1][active] = forward
     written = np.concatenate([np.ones((1, len(rows)), dtype=bool), active])
     inputs = np.concatenate([np.full(len(rows), END, dtype=np.int64), forward])
-    batch = Batch(order, inputs, targets[written], backward, sizes)
-    if not TIERS[grammar]:
-        return batch
-    ragged = ids[place.T[active.T]]  # (N - B,), one molecule after the other
-    starts = np.cumsum(lengths + 1) - (lengths + 1)
-    place = starts + np.arange(len(steps) + 1)[:, None]
-    return replace(batch, grammar=features(ragged, lengths, vocabulary, grammar)[place[written]])
+    known = None
+    if TIERS[grammar]:
+        ragged = ids[place.T[active.T]]  # (N - B,), one molecule after the other
+        starts = np.cumsum(lengths + 1) - (lengths + 1)
+        place = starts + np.arange(len(steps) + 1)[:, None]
+        known = features(ragged, lengths, vocabulary, grammar)[place[written]]
+    return Batch(order, inputs, targets[written], backward, sizes, known)
 
 
 @dataclass(frozen=True)

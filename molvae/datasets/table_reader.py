@@ -120,7 +120,8 @@ def open_table(path: str | Path, column: str | None = None, whole: bool = False)
     that cannot be found."""
     lines = Lines(path)
     try:
-        return _read_head(lines, _format_by_name(path), column, whole)
+        format = _FORMATS.get(Path(str(path).lower().removesuffix(".gz")).suffix)
+        return _read_head(lines, format, column, whole)
     except BaseException:
         lines.close()
         raise
@@ -139,13 +140,6 @@ def sample_rows(rows: Iterable[Row], count: int, seed: int) -> Iterator[Row]:
             kept[place] = number, row
     for _, row in sorted(kept):  # no two numbers are equal, so rows are never compared
         yield row
-
-
-def _format_by_name(path: str | Path) -> str | None:
-    suffixes = [suffix.lower() for suffix in Path(path).suffixes]
-    if suffixes[-1:] == [".gz"]:
-        suffixes.pop()
-    return _FORMATS.get(suffixes[-1]) if suffixes else None
 
 
 def _read_head(lines: Lines, format: str | None, column: str | None, whole: bool) -> Table:

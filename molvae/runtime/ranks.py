@@ -38,9 +38,6 @@ def world() -> World:
             raise UsageError(f"the environment's {name} must be a whole number, not {text!r}")
         numbers.append(int(text))
     rank, size, local_rank, local_size = numbers
-    found = World(rank, size, local_rank, max(1, local_size))
-    if found.rank >= found.size:
-        raise UsageError(
-            f"the environment's RANK {found.rank} must be below its WORLD_SIZE {found.size}"
-        )
-    return found
+    if rank >= size:
+        raise UsageError(f"the environment's RANK {rank} must be below its WORLD_SIZE {size}")
+    return World(rank, size, local_rank, max(1, local_size))

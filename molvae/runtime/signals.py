@@ -41,8 +41,9 @@ def answered(
     handler: Callable[[int, Any], Any], numbers: tuple[int, ...] = STOPS
 ) -> Iterator[None]:
     """Have ``handler`` answer signals, except those that were ignored before, as by nohup."""
-    before = {number: signal.getsignal(number) for number in numbers}
-    taken = {number: old for number, old in before.items() if old != signal.SIG_IGN}
+    taken = {
+        number: old for number in numbers if (old := signal.getsignal(number)) != signal.SIG_IGN
+    }
     for number in taken:
         signal.signal(number, handler)
     try:
