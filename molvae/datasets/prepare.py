@@ -300,7 +300,10 @@ def assemble(
     with BlockLogs():
         texts = list(map(canonical_or_empty, texts))
     places = [place for chunk in chunks for place in chunk.places]
-    rejections += repeats(places, again, firsts[same[again]], texts)
+    for row, first, text in zip(again, firsts[same[again]], texts, strict=True):
+        (source, line), (earlier, before) = places[row], places[first]
+        where = f"line {before}" + ("" if source == earlier else f" of {earlier}")
+        rejections.append(Rejection(source, line, DUPLICATE, where, text))
     parts = [
         singles.from_plain(ids[np.repeat(mask, lengths)], lengths[mask])
         for mask in (kept & canonical, kept & ~canonical)
@@ -329,21 +332,6 @@ def assemble(
     rejections.sort(key=lambda rejection: (rejection.source, rejection.line))
     validation = held_out(len(hashes), config)
     return Prepared(Dataset(vocabulary, ids, lengths, hashes, validation, report), rejections)
-
-
-def repeats(
-    places: list[tuple[str, int]],
-    again: NDArray[np.int64],
-    firsts: NDArray[np.int64],
-    smiles: list[str],
-) -> list[Rejection]:
-    """The rejections of molecules that were seen before, each with the row that it repeats."""
-    found = []
-    for row, first, text in zip(again, firsts, smiles, strict=True):
-        (source, line), (earlier, before) = places[row], places[first]
-        where = f"line {before}" + ("" if source == earlier else f" of {earlier}")
-        found.append(Rejection(source, line, DUPLICATE, where, text))
-    return found
 
 
 def held_out(molecules: int, config: DataConfig) -> NDArray[np.bool_]:

@@ -165,7 +165,10 @@ def _read_head(lines: Lines, format: str | None, column: str | None, whole: bool
 
 
 def _is_content(line: str) -> bool:
-    return bool(line.strip()) and (not _COMMENT.match(line) or _names_smiles(line))
+    if not _COMMENT.match(line):
+        return bool(line.strip())
+    words = re.split(r"[\t;,]", line.strip(' \t\r\n#!"').lower())
+    return any(word.strip(' "') in SMILES_NAMES for word in words)
 
 
 def _without_comments(lines: Lines, head: list[str]) -> list[str]:
@@ -179,11 +182,6 @@ def _without_comments(lines: Lines, head: list[str]) -> list[str]:
     if skipped:
         LOG.warning("%s: %d lines before the header skipped", lines.name, skipped)
     return head[skipped:]
-
-
-def _names_smiles(line: str) -> bool:
-    words = re.split(r"[\t;,]", line.strip(' \t\r\n#!"').lower())
-    return any(word.strip(' "') in SMILES_NAMES for word in words)
 
 
 def _is_delimited(head: list[str]) -> bool:
