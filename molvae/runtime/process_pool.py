@@ -292,15 +292,11 @@ def _work(
                 answer = (True, function(chunk))
             except Exception as error:
                 answer = (False, error)
-            _send(pipe, answer)
+            try:
+                pipe.send(answer)
+            except OSError:
+                raise
+            except Exception as error:  # a result or an exception that cannot be pickled
+                pipe.send((False, TypeError(f"{error}, in sending back {answer[1]!r:.200}")))
     except (EOFError, OSError):
         return
-
-
-def _send(pipe: Connection, answer: tuple[bool, Any]) -> None:
-    try:
-        pipe.send(answer)
-    except OSError:
-        raise
-    except Exception as error:  # a result or an exception that cannot be pickled
-        pipe.send((False, TypeError(f"{error}, in sending back {answer[1]!r:.200}")))
