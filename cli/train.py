@@ -136,7 +136,7 @@ class Request(NamedTuple):
 def train_stage(request: Request, place: Any, group: Any) -> int:
     """Train in one folder to its end, or until a signal comes; the exit code."""
     from molvae.pages.training_report import renew
-    from molvae.training import run_folder
+    from molvae.training import checkpoints, run_folder
 
     say = note if group.leads else discard
     with group.first_alone():
@@ -153,7 +153,27 @@ def train_stage(request: Request, place: Any, group: Any) -> int:
             )
         for line in summary(dataset):
             say(line)
-        state = open_state(request, plan, dataset, place, say, group)
+        if request.resume:
+            state = checkpoints.resume(request.run, dataset, place, said=say)
+            done = state.out_of_steps
+            say("already complete" if done else f"going on from step {state.step:,}")
+        else:
+            state = run_folder.create(
+                request.run,
+                dataset,
+                plan.config,
+                place,
+                force=request.force,
+                start=plan.start,
+                group=group,
+            )
+        if plan.start is not None:
+            new = plan.base.unknown(dataset.vocabulary.symbols)
+            symbols = f"; new symbols: {' '.join(new)}" if new else ", no new symbols"
+            say(f"beginning with {plan.start.path}{symbols}")
+        processes = f", {group.world.size} processes" if group.world.size > 1 else ""
+        products = f"{state.model.precision} products{processes}"
+        say(f"{state.model.weight_count:,} weights on {place}, {products}")
     group.check_same(dataset.fingerprint, "molecules")
     if group.world.size > 1:  # hashing a large model takes its time
         group.check_same(state.mark, "weights")
@@ -223,35 +243,6 @@ def plan_training(request: Request, group: Any) -> Plan:
     saved = checkpoint.load(model)
     config = fine_tuning.configure(saved.config, options)
     return Plan(config, saved, saved.vocabulary, fine_tuning.started_from(saved, start))
-
-
-def open_state(request: Request, plan: Plan, dataset: Any, place: Any, say: Any, group: Any) -> Any:
-    """The state of a training, new or as it was saved."""
-    from molvae.training import checkpoints, run_folder
-
-    if request.resume:
-        state = checkpoints.resume(request.run, dataset, place, said=say)
-        say(f"going on from step {state.step:,}" if not state.out_of_steps else "already complete")
-    else:
-        state = run_folder.create(
-            request.run,
-            dataset,
-            plan.config,
-            place,
-            force=request.force,
-            start=plan.start,
-            group=group,
-        )
-    if plan.start is not None:
-        new = plan.base.unknown(dataset.vocabulary.symbols)
-        say(
-            f"beginning with {plan.start.path}"
-            + (f"; new symbols: {' '.join(new)}" if new else ", no new symbols")
-        )
-    processes = f", {group.world.size} processes" if group.world.size > 1 else ""
-    products = f"{state.model.precision} products{processes}"
-    say(f"{state.model.weight_count:,} weights on {place}, {products}")
-    return state
 
 
 def discard(_: object) -> None:
