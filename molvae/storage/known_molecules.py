@@ -37,9 +37,6 @@ class SortedHashes:
 
     hashes: Hashes
 
-    def __len__(self) -> int:
-        return len(self.hashes)
-
     def contains(self, hashes: Hashes) -> NDArray[np.bool_]:
         """Mask of the hashes ``(n,)`` that are among them, ``(n,)``."""
         if not len(self.hashes):
@@ -67,9 +64,6 @@ class BloomFilter:
         for start in range(0, len(hashes), CHUNK):
             flags[places(hashes[start : start + CHUNK], PROBES, size)] = 1
         return cls(np.packbits(flags, bitorder="little"), PROBES, len(hashes))
-
-    def __len__(self) -> int:
-        return self.molecules
 
     def contains(self, hashes: Hashes) -> NDArray[np.bool_]:
         """Mask of the hashes ``(n,)`` that are, or seem to be, among them, ``(n,)``."""

@@ -32,7 +32,7 @@ def test_what_is_held_is_always_known_in_either_form(count: int) -> None:
     held = hashes(count)
     assert BloomFilter.of(held).contains(held).all()
     assert SortedHashes(np.sort(held)).contains(held).all()
-    assert len(BloomFilter.of(held)) == len(SortedHashes(np.sort(held))) == count
+    assert BloomFilter.of(held).molecules == count
 
 
 # Among them sizes whose number of bits divides 2**32 - 1 or is a power of two but for a small
@@ -101,7 +101,6 @@ def test_what_was_written_is_read(form: Any, count: int) -> None:
     before = form(np.sort(hashes(count)))
     after = from_bytes(to_bytes(before), "known.safetensors")
     assert type(after) is type(before)
-    assert len(after) == count
     assert to_bytes(after) == to_bytes(before)
 
 
@@ -134,6 +133,8 @@ BLOOM = {"bloom": np.ones(5, np.uint8), "probes": np.array([7]), "molecules": np
     ],
 )
 def test_what_is_neither_is_refused(content: bytes) -> None:
-    assert len(from_bytes(save_arrays(BLOOM), "known.safetensors")) == 4
+    found = from_bytes(save_arrays(BLOOM), "known.safetensors")
+    assert isinstance(found, BloomFilter)
+    assert found.molecules == 4
     with pytest.raises(ModelError, match=r"known\.safetensors: "):
         from_bytes(content, "known.safetensors")
