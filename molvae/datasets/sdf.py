@@ -42,11 +42,6 @@ class Entry:
     problem: str
 
 
-def entries(lines: Lines) -> Iterator[Entry]:
-    """Every entry of an SDF."""
-    return (read_entry(start, block) for start, block in blocks(lines))
-
-
 def property_names(lines: Lines) -> dict[str, None]:
     """The names of the properties of all entries, as they come first; keys alone.
 

@@ -348,7 +348,7 @@ def _refuse_column(name: str, column: str | None, kind: str, place: str) -> None
 
 def _sdf_table(lines: Lines, column: str | None, whole: bool) -> Table:
     _refuse_column(lines.name, column, "an SDF", "the structure of each entry")
-    entries = sdf.entries(lines)
+    entries = (sdf.read_entry(start, block) for start, block in sdf.blocks(lines))
     sample = list(islice(entries, _SAMPLE))
     properties = dict.fromkeys(key for entry in sample for key in entry.properties)
     if whole and (again := lines.reopened()):
