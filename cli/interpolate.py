@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from molvae.errors import MoleculeError, UsageError
+
 from .options import (
     count_in,
     device_option,
@@ -75,7 +77,6 @@ def interpolate(
     similarities are of Morgan fingerprints, radius 2: to the start, to the end and to the row
     before. Writes CSV or, to a file named .tsv, TSV."""
     from molvae.chem.drawing import check_picture_path, save_picture
-    from molvae.errors import MoleculeError, UsageError
     from molvae.generation.interpolation import Point
     from molvae.generation.interpolation import interpolate as walk
 
@@ -140,7 +141,6 @@ def read_pairs(path: str) -> Iterator[tuple[int, tuple[str, ...], str]]:
 
     The ends are in the first two columns, or in those named start and end."""
     from molvae.datasets.table_reader import open_table
-    from molvae.errors import UsageError
 
     with open_table(path, "1") as table:
         names = [name.strip().lower() for name in table.columns]

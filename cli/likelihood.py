@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from molvae.errors import InputError, MoleculeError
+
 from .options import (
     column_option,
     device_option,
@@ -99,7 +101,6 @@ def fingerprints_of(path: str) -> Any:
     from molvae.chem.molecule import parse
     from molvae.chem.standardise import standardise
     from molvae.datasets.table_reader import open_table
-    from molvae.errors import InputError, MoleculeError
 
     found = []
     with open_table(path, None) as table:
@@ -119,7 +120,6 @@ def measured(codec: Any, records: list[Any], references: Any, seed: int) -> list
 
     from molvae.chem.fingerprints import nearest_similarity, packed_fingerprint
     from molvae.chem.molecule import parse
-    from molvae.errors import MoleculeError
     from molvae.generation.likelihoods import likelihoods
 
     readings, places = [], []

@@ -11,6 +11,8 @@ from typing import Any
 
 import click
 
+from molvae.errors import InputError, UsageError
+
 from .options import (
     column_option,
     count_in,
@@ -128,7 +130,6 @@ def optimize(
     in every goal), source and the round in which each was scored. The same seed gives the same
     molecules, also after --resume."""
     from molvae.datasets.text_files import cell
-    from molvae.errors import InputError, UsageError
     from molvae.generation.conditional import Conditions, condition_of
     from molvae.optimisation.objectives import objective_of
     from molvae.optimisation.search import Search, chance, optimise
@@ -244,7 +245,6 @@ def history_columns(objective: Any) -> list[str]:
 def read_history(path: str, objective: Any) -> list[Any]:
     """The calls in a history, but for those of its last round, which may not be whole."""
     from molvae.datasets.text_files import Lines
-    from molvae.errors import InputError
     from molvae.optimisation.search import Call
 
     if not Path(path).is_file():

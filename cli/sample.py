@@ -8,6 +8,9 @@ from typing import Any
 import click
 
 from molvae.config import MAX_TEMPERATURE, PRIOR_LEVEL
+from molvae.datasets.text_files import cell
+from molvae.errors import UsageError
+from molvae.runtime.ranks import world
 
 from .options import (
     count_in,
@@ -149,10 +152,8 @@ def sample(
     removed. A second start writes only the parts that are missing, and under torchrun the processes
     share them; molvae distinct removes the repeats of all parts."""
     from molvae.chem.scoring import plan_scores
-    from molvae.errors import UsageError
     from molvae.generation.conditional import Conditions, condition_of
     from molvae.generation.sampling import Filters, SamplingParams
-    from molvae.runtime.ranks import world
     from molvae.storage import model_folder
 
     here = world()
@@ -210,7 +211,6 @@ def is_for_parts(output: str) -> bool:
 
 def check_parts(output: str) -> None:
     """UsageError before any work if a folder cannot take parts."""
-    from molvae.errors import UsageError
     from molvae.generation.deduplication import arrow, strangers
 
     folder = Path(output)
@@ -228,7 +228,6 @@ def write_table(
 ) -> int:
     """Write ``number`` molecules as a table, and report the draws and drops."""
     from molvae.chem.scoring import stream
-    from molvae.datasets.text_files import cell
     from molvae.generation import sampling
 
     tally = sampling.Tally()
@@ -265,7 +264,6 @@ def write_within(
 ) -> int:
     """Write ``number`` molecules that meet conditions, and report how often draws did."""
     from molvae.chem.scoring import score_chunk
-    from molvae.datasets.text_files import cell
     from molvae.generation.conditional import Hits, sample_within
     from molvae.generation.sampling import Sample
 
@@ -305,7 +303,6 @@ def write_parts(
     """Write this process's share of the parts of ``number`` draws, and report the drops."""
     from molvae.generation import large_scale, sampling
     from molvae.runtime.process_pool import default_workers
-    from molvae.runtime.ranks import world
 
     here = world()
     settings = large_scale.settings_of(codec, params, filters, plan)
