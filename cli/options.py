@@ -19,9 +19,7 @@ from .output import note
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def number_in(
-    low: float = -math.inf, high: float = math.inf, *, open_low: bool = False
-) -> Callable[[Any], float]:
+def number_in(low: float, high: float, *, open_low: bool = False) -> Callable[[Any], float]:
     """The type of options that are a finite number within bounds; click's own floats let nan and
     inf through."""
 

@@ -141,7 +141,7 @@ def check_writable(path: str, place: Path) -> None:
 
 
 @contextmanager
-def open_bytes(path: str, force: bool = False) -> Iterator[BinaryIO]:
+def open_bytes(path: str, force: bool) -> Iterator[BinaryIO]:
     """A binary stream to ``path``, whole or not at all; gzip if it ends in .gz, ``-`` is stdout."""
     try:
         with open_plain(path, force) as plain:
@@ -175,7 +175,7 @@ def open_plain(path: str, force: bool) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def open_output(path: str, force: bool = False) -> Iterator[TextIO]:
+def open_output(path: str, force: bool) -> Iterator[TextIO]:
     """A text stream to ``path`` in UTF-8, otherwise as :func:`open_bytes`.
 
     Names of files that are not UTF-8 are written escaped, as ``\\udcff``."""
@@ -192,7 +192,7 @@ def open_output(path: str, force: bool = False) -> Iterator[TextIO]:
 
 @contextmanager
 def open_rows(
-    path: str, force: bool = False, excel_safe: bool = False
+    path: str, force: bool, excel_safe: bool = False
 ) -> Iterator[Callable[[Sequence[str]], object]]:
     """The function that writes rows of a table to ``path``, by its name CSV or TSV."""
     from molvae.datasets.text_files import row_writer

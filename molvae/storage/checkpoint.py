@@ -63,7 +63,7 @@ def load(path: str | Path, device: torch.device | None = None) -> Saved:
         return load(path, device)
 
 
-def load_step(folder: Path, device: torch.device | None = None) -> Saved:
+def load_step(folder: Path, device: torch.device | None) -> Saved:
     """The model in a folder; ModelError says what is wrong with it."""
     config, vocabulary, info = load_info(folder)
     with torch.device("meta"), SkipInitialisation():

@@ -57,7 +57,7 @@ def write_card(
     vocabulary: Vocabulary,
     info: dict[str, Any],
     known: BloomFilter,
-    text: str = "",
+    text: str,
 ) -> str:
     """The card of the model ``name``, from the files that :func:`.export.export_model` writes.
 
