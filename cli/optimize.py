@@ -170,8 +170,8 @@ def optimize(
         write(["smiles", *objective.columns, "score", "pareto", "source", "round"])
         for place in order[:number]:
             call = search.calls[place]
-            cells = (*call.values, float(scores[place]), bool(front[place]), call.source)
-            write([call.smiles, *map(cell, cells), str(call.round)])
+            own = (float(scores[place]), bool(front[place]), call.source, call.round)
+            write([call.smiles, *map(cell, (*call.values, *own))])
     drawn = chance(search, len(search.calls)) if baseline else []
     if page and write.rows:
         write_search_page(page, search, drawn, write, facts_of(model, seed))
@@ -232,8 +232,7 @@ def write_history(path: str, objective: Any, calls: Any, append: bool = False) -
         if not append:
             write([*history_columns(objective), PARENTS])
         for call in calls:
-            values = [repr(value) for value in call.values]
-            row = [str(call.round), call.smiles, *values, call.source, call.status]
+            row = [str(call.round), call.smiles, *map(repr, call.values), call.source, call.status]
             write([*row, " ".join(call.parents)])
 
 
