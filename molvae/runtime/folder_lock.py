@@ -28,16 +28,13 @@ def locked_folder(path: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise TrainingError(f"{path}: another training is using it ({_holder(path)})") from None
+        try:
+            holder = read_bounded(path / HOLDER, 1000).decode("utf-8", errors="replace").strip()
+        except OSError:  # it has taken the lock and not yet written its name
+            holder = "a process"
+        raise TrainingError(f"{path}: another training is using it ({holder})") from None
     try:
         (path / HOLDER).write_text(f"process {os.getpid()}\n", encoding="utf-8")
         yield
     finally:
         lock.release()
-
-
-def _holder(path: Path) -> str:
-    try:
-        return read_bounded(path / HOLDER, 1000).decode("utf-8", errors="replace").strip()
-    except OSError:  # it has taken the lock and not yet written its name
-        return "a process"

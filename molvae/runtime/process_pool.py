@@ -226,27 +226,20 @@ class _Worker:
         """
         try:
             if not self._started:
-                self._wait_for_start()
+                self._pipe.recv()  # it says that it has imported all it needs
+                self._started = True
             self._pipe.send(chunk)
             if self._limit < math.inf and not self._pipe.poll(self._limit * len(chunk)):
                 self.kill()
                 raise _TimeoutError
             done, answer = self._pipe.recv()
         except (EOFError, OSError):
-            raise _WorkerDiedError from None
+            if self._started or self._killed:
+                raise _WorkerDiedError from None
+            raise MolvaeError(f"A worker process could not start; {_HINT}") from None
         if not done:
             raise answer
         return answer
-
-    def _wait_for_start(self) -> None:
-        """A worker that is started afresh says that it has imported all it needs."""
-        try:
-            self._pipe.recv()
-        except (EOFError, OSError):
-            if self._killed:
-                raise
-            raise MolvaeError(f"A worker process could not start; {_HINT}") from None
-        self._started = True
 
     def kill(self) -> None:
         self._killed = True
