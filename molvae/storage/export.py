@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import save as save_tensors
@@ -55,7 +54,12 @@ def export_model(
     molecules = model_folder.load_known(run)
     if isinstance(molecules, SortedHashes):
         molecules = BloomFilter.of(molecules.hashes)
-    info = without_folders(saved.info) | {
+    data = saved.info.get("data", {})
+    # The folders of the training files are somebody's own.
+    sources = [one | {"name": Path(one["name"]).name} for one in data.get("sources", [])]
+    info = {"metrics": {}, "versions": {}} | saved.info
+    info |= {
+        "data": data | {"sources": sources},
         "exported": {
             "licence": licence or saved.info.get("exported", {}).get("licence", ""),
             "weights": saved.model.weight_count,
@@ -64,7 +68,7 @@ def export_model(
             ),
             "known": "Bloom filter",
             "known by mistake": round(molecules.false_positive_rate, 6),
-        }
+        },
     }
     card = write_card(target.absolute().name, saved.config, saved.vocabulary, info, molecules, text)
     files = {
@@ -89,10 +93,3 @@ def rounded(model: nn.Module) -> dict[str, Tensor]:
         if not bool(torch.isfinite(tensors[name].float()).all()):
             raise ModelError(f"the weight {name} holds numbers too large for half precision")
     return tensors
-
-
-def without_folders(info: dict[str, Any]) -> dict[str, Any]:
-    """``info.json`` without the folders of the training files, which are somebody's own."""
-    data = info.get("data", {})
-    sources = [one | {"name": Path(one["name"]).name} for one in data.get("sources", [])]
-    return {"metrics": {}, "versions": {}} | info | {"data": data | {"sources": sources}}
