@@ -103,7 +103,7 @@ def analogs(
     canonical is left out, as by molvae sample, unless its molecule is as likely to the model as the
     lead is. The same seed gives the same analogs. What was found, and in how many draws, is said on
     stderr."""
-    from molvae.chem.scoring import plan_scores, stream
+    from molvae.chem.scoring import Plan, plan_scores, score_chunk
     from molvae.datasets.text_files import cell
     from molvae.errors import MoleculeError, UsageError
     from molvae.generation.analogs import Wanted
@@ -117,15 +117,14 @@ def analogs(
         if path != "-" and not Path(path).is_file():
             raise UsageError(f"{path}: there is no such file")
     note_terminal(*leads)
-    plan = plan_scores(scores) if scores else None
+    plan = plan_scores(scores) if scores else Plan(())
     known = model_folder.load_known(model) if novel else None
     wanted = Wanted(*window, keep_scaffold, keep, known)
     codec = load_codec(model, device)
     failed = count = 0
     with open_rows(output, force) as plain, progress("leads", None) as advance:
         write = Kept(plain, page)
-        columns = plan.columns if plan else ()
-        write(["lead", "smiles", "tanimoto", "level", "log_likelihood", *columns])
+        write(["lead", "smiles", "tanimoto", "level", "log_likelihood", *plan.columns])
         for where, smiles, problem in every_lead(leads, column):
             count += 1
             try:
@@ -137,15 +136,10 @@ def analogs(
                 note(f"{where}{error}")
                 continue
             found, drawn = search(codec, lead, number, wanted, seed, draws)
-            rows = (
-                stream(((one.smiles, one) for one in found), plan, 1)
-                if plan
-                else ((one, None) for one in found)
-            )
-            for one, scored in rows:
+            scored = score_chunk(plan, [one.smiles for one in found])
+            for one, row in zip(found, scored, strict=True):
                 numbers = (f"{one.tanimoto:.4f}", f"{one.level:.3f}", f"{one.log_likelihood:.4f}")
-                values = map(cell, scored.values) if scored else ()
-                write([lead.smiles, one.smiles, *numbers, *values])
+                write([lead.smiles, one.smiles, *numbers, *map(cell, row.values)])
             note(
                 f"{where}{lead.smiles}: {len(found)} of {number} found in {drawn:,} draws"
                 + ("" if len(found) == number else "; a wider window or more --draws finds more")
