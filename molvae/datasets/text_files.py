@@ -183,15 +183,13 @@ def spreadsheet_safe(cell: str) -> str:
     >>> spreadsheet_safe("=HYPERLINK(1)"), spreadsheet_safe("-1.5"), spreadsheet_safe("CCO")
     ("'=HYPERLINK(1)", '-1.5', 'CCO')
     """
-    return f"'{cell}" if _FORMULA.match(cell) and not _is_number(cell) else cell
-
-
-def _is_number(cell: str) -> bool:
+    if not _FORMULA.match(cell):
+        return cell
     try:
         float(cell)
     except ValueError:
-        return False
-    return True
+        return f"'{cell}"
+    return cell
 
 
 def _open_bytes(path: str | Path, name: str) -> io.BufferedReader:
