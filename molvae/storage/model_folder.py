@@ -109,10 +109,8 @@ def _problem_of(step: Path) -> str:
     return ""
 
 
-@cache
-def _warn(text: str) -> None:
-    """Say something once, however often a folder is looked at."""
-    LOG.warning(text)
+_warn_once = cache(LOG.warning)
+"""Says something once, however often a folder is looked at."""
 
 
 def locate(path: str | Path) -> Path:
@@ -129,7 +127,7 @@ def locate(path: str | Path) -> Path:
         folder, problem = best_step(run)
         if folder is not None:
             if problem:
-                _warn(problem)
+                _warn_once(problem)
             return folder
     raise ModelError(
         f"{path}: not a molvae model: it holds neither a {MANIFEST} nor a step of a training"
