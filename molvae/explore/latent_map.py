@@ -65,6 +65,8 @@ def pca(latents: NDArray[np.float32]) -> Projection:
 
     The sign of an axis is such that its longest loading is positive, on every machine."""
     centred = latents.astype(np.float64) - latents.mean(0, dtype=np.float64)
+    if centred.shape[1] < 2:  # a line: the second axis is empty
+        centred = np.pad(centred, ((0, 0), (0, 1)))
     _, singular, loadings = np.linalg.svd(centred, full_matrices=False)
     axes = loadings[:2]
     axes *= np.sign(axes[[0, 1], np.abs(axes).argmax(1)])[:, None]

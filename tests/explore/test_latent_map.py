@@ -147,6 +147,14 @@ def test_components_have_no_choice_of_sign() -> None:
     assert np.allclose(pca(z[::-1]).places[::-1], pca(z).places, atol=1e-4)
 
 
+def test_one_latent_dimension_is_a_line() -> None:
+    z = np.random.default_rng(0).standard_normal((5, 1)).astype(np.float32)
+    found = pca(z)
+    assert np.abs(found.places[:, 0]) == pytest.approx(np.abs(z[:, 0] - z.mean()), abs=1e-6)
+    assert not found.places[:, 1].any()
+    assert found.explained == pytest.approx((1.0, 0.0))
+
+
 def test_equal_vectors_have_one_place() -> None:
     found = project(np.ones((5, 4), np.float32))
     assert np.isfinite(found.places).all()
