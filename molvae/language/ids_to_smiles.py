@@ -2,7 +2,6 @@
 
 The text is byte for byte that of ``selfies.decoder`` (kekulised, not canonical, atoms in the order
 of the derivation), except that ring numbers above 99 are written ``%(100)``, which RDKit can read.
-Without compilation it is ``selfies.decoder`` that writes it.
 """
 
 from __future__ import annotations
@@ -15,8 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..runtime.compilation import KERNELS, compiled
-from . import selfies_codec
+from ..runtime.compilation import compiled
 from .derivation import (
     Derivation,
     Derivations,
@@ -80,26 +78,14 @@ def decode_smiles(ids: Ids, lengths: NDArray[Any], vocabulary: Vocabulary) -> li
     """
     flat, counts = vocabulary.to_plain(*molecules(ids, lengths, vocabulary))
     vocabulary = vocabulary.plain
-    tables, size = vocabulary.tables, 1 if not KERNELS else _CHUNK
     texts: list[str] = []
     start = 0
-    for first in range(0, len(counts), size):
-        part = counts[first : first + size]
+    for first in range(0, len(counts), _CHUNK):
+        part = counts[first : first + _CHUNK]
         stop = start + int(part.sum())
-        if KERNELS:
-            texts += _decode_chunk(tables, flat[start:stop], part)
-        else:
-            texts.append(_decode_by_selfies(vocabulary, flat[start:stop]))
+        texts += _decode_chunk(vocabulary.tables, flat[start:stop], part)
         start = stop
     return texts
-
-
-def _decode_by_selfies(vocabulary: Vocabulary, ids: Ids) -> str:
-    """SMILES of one molecule by the selfies package."""
-    text = selfies_codec.decoded(vocabulary.decode(ids), vocabulary.constraints)
-    if "%100" in text:  # which selfies writes for ring 100 and RDKit reads as ring 10 and a 0
-        (text,) = _decode_chunk(vocabulary.tables, ids, np.array([len(ids)], np.int32))
-    return text
 
 
 def _decode_chunk(tables: Tables, ids: Ids, lengths: Ints) -> list[str]:

@@ -3,8 +3,7 @@
 The package's encoder takes longer over a molecule than RDKit does. Here compiled code writes down
 the graph that :mod:`molvae.language.smiles_parser` parses, in the encoder's order. What that code
 does not understand, and what SELFIES cannot express or has no capacity for, is left to the encoder,
-so symbols are the same either way, and so are refusals and their reasons. Without compilation the
-encoder does everything.
+so symbols are the same either way, and so are refusals and their reasons.
 
 The same code decides whether a draw is canonical: encoding the canonical SMILES of its molecule
 gives back what was drawn, ``encode(canonical(decode(s))) == s``. A SELFIES model writes no invalid
@@ -29,7 +28,7 @@ from numpy.typing import NDArray
 from selfies.constants import ORGANIC_SUBSET
 
 from ..errors import ModelError, MoleculeError
-from ..runtime.compilation import KERNELS, compiled
+from ..runtime.compilation import compiled
 from .selfies_codec import INEXPRESSIBLE, Constraints, default_constraints, split, to_selfies
 from .smiles_parser import (
     MIRROR,
@@ -117,8 +116,6 @@ class SelfiesEncoder:
         >>> [encoder.vocabulary.symbols[number - 1] for number in encoder.write(["C=O"])[0]]
         ['[C]', '[=O]']
         """
-        if not KERNELS:
-            return [self._ask(one) for one in smiles]
         ids, ends, _ = _encode_all(smiles, self._tables)
         parts = pairwise(_from_zero(ends).tolist())
         return [
@@ -141,8 +138,6 @@ class SelfiesEncoder:
 def ids_of(smiles: str, vocabulary: Vocabulary) -> Ids | None:
     """Ids of a canonical SMILES, merged, without the end; None where it is for the selfies package
     to say what they are, or why there are none."""
-    if not KERNELS:
-        return None
     tables = _tables(vocabulary.plain.symbols, tuple(vocabulary.constraints.items()))
     encoded = _encode_all([smiles], tables)
     try:
@@ -170,11 +165,6 @@ def canonical_draws(
     if not smiles:
         return []
     constraints, plain = vocabulary.constraints, vocabulary.plain
-    if not KERNELS:
-        return [
-            is_canonical(text, vocabulary.decode(ids), constraints)
-            for text, ids in zip(smiles, drawn, strict=True)
-        ]
     encoded = _encode_all(smiles, _tables(plain.symbols, tuple(constraints.items())))
     counts = np.array([len(ids) for ids in drawn], np.int32)
     written, counts = vocabulary.to_plain(np.concatenate(drawn), counts)

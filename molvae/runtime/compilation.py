@@ -2,7 +2,7 @@
 
 ``MOLVAE_KERNELS=off`` switches it off: :data:`KERNELS` is False then, as it is where numba is not
 installed, every function decorated with :func:`compiled` runs as the plain Python it is written in,
-and modules that have a way by torch, RDKit or selfies take that. numba itself is not imported.
+and modules that have a way by torch take that. numba itself is not imported.
 """
 
 from __future__ import annotations
