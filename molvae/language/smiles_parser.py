@@ -131,12 +131,9 @@ class ParsedGraph(NamedTuple):
 NEIGHBOURS = 4
 """Aromatic neighbours of an atom, at most."""
 
-NO, YES, UNDECIDED = range(3)
-"""Results of parsing; no means that the SMILES contains an atom that is not of the vocabulary."""
-
 _OPEN, _CLOSE, _MINUS, _SLASH, _ZERO, _NINE = b"()-/09"
 _EQUALS, _BRACKET, _BACKSLASH, _END, _TRIPLE = b"=[\\]#"
-_B, _C, _L, _R, _PLUS, _COLON = b"BClr+:"
+_B, _C, _L, _R = b"BClr"
 
 
 def spellings_of(vocabulary: Vocabulary) -> Spellings:
@@ -180,8 +177,9 @@ def new_parsed(size: int) -> ParsedGraph:
 @compiled(forceinline=True)
 def parse_smiles(
     spellings: Spellings, text: Bytes, begin: int, end: int, graph: ParsedGraph
-) -> int:
-    """Parse a SMILES into ``graph``; YES if that was possible."""
+) -> bool:
+    """Parse a SMILES into ``graph``; False for what is left to the encoder, such as an atom that is
+    not of the vocabulary."""
     for number in range(len(graph.open)):
         graph.open[number].atom = -1
     size = made = depth = bond = 0
@@ -192,7 +190,7 @@ def parse_smiles(
         if byte in (_OPEN, _CLOSE):
             depth += 1 if byte == _OPEN else -1
             if bond or current < 0 or depth < 0:
-                return UNDECIDED
+                return False
             if byte == _OPEN:
                 graph.stack[depth - 1] = current
             else:
@@ -200,27 +198,27 @@ def parse_smiles(
             fresh = False
         elif byte in (_MINUS, _EQUALS, _TRIPLE, _SLASH, _BACKSLASH):
             if bond:
-                return UNDECIDED
+                return False
             bond = byte
         elif _ZERO <= byte <= _NINE:
             # Digits after a branch would change the order of an atom's bonds.
             if not fresh:
-                return UNDECIDED
+                return False
             made = _close(spellings, graph, byte - _ZERO, current, bond, made)
             bond = 0
             if made < 0:
-                return UNDECIDED
+                return False
         else:
             at = _end_of_atom(text, start, end)
             spelling = _find(spellings, text, start, at)
             if spelling < 0:
-                return NO if _is_foreign(text, start, at) else UNDECIDED
+                return False
             if not _attach(spellings, graph, size, spelling, current, bond):
-                return UNDECIDED
+                return False
             current, bond, fresh = size, 0, True
             size += 1
     graph.counts[0].atoms, graph.counts[0].rings = size, made
-    return YES if size > 0 and depth == 0 and bond == 0 and _all_closed(graph) else UNDECIDED
+    return size > 0 and depth == 0 and bond == 0 and _all_closed(graph)
 
 
 @compiled(forceinline=True)
@@ -230,16 +228,6 @@ def _all_closed(graph: ParsedGraph) -> bool:
     for number in range(len(graph.open)):
         waiting += graph.open[number].atom >= 0
     return waiting == 0
-
-
-@compiled(forceinline=True)
-def _is_foreign(text: Bytes, start: int, stop: int) -> bool:
-    """True for an unknown spelling that plainly is an atom in brackets: the vocabulary lacks it."""
-    for place in range(start + 1, stop - 1):
-        # A label such as :1, or a mark, which the encoder would leave out.
-        if text[place] < _PLUS or text[place] == _COLON:
-            return False
-    return bool(text[start] == _BRACKET and text[stop - 1] == _END)
 
 
 @compiled(forceinline=True)

@@ -32,8 +32,6 @@ from ..runtime.compilation import compiled
 from .selfies_codec import INEXPRESSIBLE, Constraints, default_constraints, split, to_selfies
 from .smiles_parser import (
     MIRROR,
-    UNDECIDED,
-    YES,
     Bytes,
     Ints,
     ParsedGraph,
@@ -81,12 +79,11 @@ class Encoded(NamedTuple):
     """Symbols of many molecules.
 
     ``ids`` of all molecules one after the other, ``ends`` ``(M,)`` where each one's end. A molecule
-    without ids either is not understood, or needs symbols that the vocabulary lacks or more bonds
-    than an atom may have; ``understood`` ``(M,)`` is true in the second case."""
+    without ids is not understood, or needs symbols that the vocabulary lacks or more bonds than an
+    atom may have: the encoder is asked about it."""
 
     ids: Ids
     ends: Ints
-    understood: NDArray[np.bool_]
 
 
 class SelfiesEncoder:
@@ -116,7 +113,7 @@ class SelfiesEncoder:
         >>> [encoder.vocabulary.symbols[number - 1] for number in encoder.write(["C=O"])[0]]
         ['[C]', '[=O]']
         """
-        ids, ends, _ = _encode_all(smiles, self._tables)
+        ids, ends = _encode_all(smiles, self._tables)
         parts = pairwise(_from_zero(ends).tolist())
         return [
             ids[a:b] if b > a else self._ask(one) for one, (a, b) in zip(smiles, parts, strict=True)
@@ -173,11 +170,12 @@ def canonical_draws(
     # Equal stretches of two bytes a symbol: comparing these is faster than comparing arrays.
     draws, wanted = symbols.tobytes(), encoded.ids.tobytes()
     return [
-        draws[begin:end] == wanted[first:last] and end > begin
-        if understood
+        draws[begin:end] == wanted[first:last]
+        if last > first
         else is_canonical(text, vocabulary.decode(ids), constraints)
-        for text, ids, understood, (begin, end), (first, last) in zip(
-            *(smiles, drawn, encoded.understood.tolist()),
+        for text, ids, (begin, end), (first, last) in zip(
+            smiles,
+            drawn,
             *(pairwise((2 * ends).tolist()) for ends in (starts, _from_zero(encoded.ends))),
             strict=True,
         )
@@ -265,11 +263,7 @@ def _encode_all(smiles: Sequence[str], tables: EncoderTables) -> Encoded:
     longest = int(lengths.max(initial=1))
     text = np.frombuffer("".join(smiles).encode("ascii"), dtype=np.uint8)
     # A symbol takes a character at least; a ring or branch takes two, and four symbols at most.
-    encoded = Encoded(
-        np.empty(2 * len(text), np.uint16),
-        np.zeros(len(smiles), np.int32),
-        np.zeros(len(smiles), np.bool_),
-    )
+    encoded = Encoded(np.empty(2 * len(text), np.uint16), np.zeros(len(smiles), np.int32))
     scratch = Scratch(
         new_parsed(longest), integers(longest), integers(longest), integers(2 * longest + 8)
     )
@@ -294,16 +288,14 @@ def _encode(
     graph = scratch.graph
     begin = filled = 0
     for molecule in range(len(ends)):
-        count, answer = 0, parse_smiles(spellings, text, begin, ends[molecule], graph)
-        if answer == YES and not alternate(spellings, graph):
-            answer = UNDECIDED
-        if answer == YES:
+        count = 0
+        parsed = parse_smiles(spellings, text, begin, ends[molecule], graph)
+        if parsed and alternate(spellings, graph):
             count = max(0, _write_backwards(spellings, symbols, scratch))
         for place in range(count):
             encoded.ids[filled + place] = scratch.backwards[count - 1 - place]
         begin, filled = ends[molecule], filled + count
         encoded.ends[molecule] = filled
-        encoded.understood[molecule] = answer != UNDECIDED
 
 
 @compiled(forceinline=True)
