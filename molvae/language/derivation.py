@@ -41,7 +41,6 @@ from .symbols import (
     OPEN,
     RING,
     Symbol,
-    record_table,
     records,
 )
 
@@ -136,13 +135,13 @@ def empty_derivations(rows: int, size: int) -> Derivations:
 
     A molecule of more than ``size`` atoms, ring closures or nested branches ends where it would
     outgrow them."""
-    levels = record_table(Branch, rows, size)
+    levels = records(Branch, rows, size)
     if KERNELS:
-        cast(Any, levels)["atom"][:, 0] = -1
+        levels["atom"][:, 0] = -1
     else:
         for row in levels:
             row[0].atom = -1
-    atoms, rings = record_table(Atom, rows, size), record_table(Ring, rows, size)
+    atoms, rings = records(Atom, rows, size), records(Ring, rows, size)
     return Derivations(records(Cursor, rows), levels, atoms, rings)
 
 

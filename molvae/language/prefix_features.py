@@ -40,7 +40,7 @@ from .ring_closures import (
     ring_of,
     search,
 )
-from .symbols import ELEMENT_CLASSES, Symbol, Tables
+from .symbols import ELEMENT_CLASSES, Symbol, Tables, integers
 
 if TYPE_CHECKING:
     from .vocabulary import Vocabulary
@@ -196,9 +196,7 @@ def _workspace() -> Workspace:
     """Scratch of this thread, allocated once."""
     if not hasattr(_scratch, "workspace"):
         size = LARGEST_MOLECULE
-        zeros = np.zeros((RADII, size), np.int32)
-        hashes = cast(Hashes, zeros if KERNELS else zeros.tolist())
-        _scratch.workspace = Workspace(new_graph(size), hashes)
+        _scratch.workspace = Workspace(new_graph(size), integers(RADII, size))
     return cast(Workspace, _scratch.workspace)
 
 

@@ -13,10 +13,10 @@ Tables are arrays of named records (:func:`records`), which compiled code reads 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, MutableSequence, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from functools import cache
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,25 +47,23 @@ _RING = re.compile(r"\[(?:([=#]?)|(?!--)([-/\\])([-/\\]))Ring([123])\]")
 _ATOM = re.compile(r"\[([=#/\\]?)((\d*)([A-Z][a-z]?)(@{0,2})(?:H(\d))?([+-][1-9]+)?)\]")
 
 
-Record = TypeVar("Record")
-
-
-def records(kind: Callable[..., Record], count: int) -> Sequence[Record]:
-    """``count`` records of zeros with the fields of the dataclass ``kind``, all integers.
+def records(kind: Callable[..., Any], *shape: int) -> Any:
+    """Records of zeros with the fields of the dataclass ``kind``, all integers; of one or two
+    dimensions.
 
     A structured array of 32-bit integers for compiled code. Plain Python gets a list of objects:
     ten times as fast there as records of numpy, and its integers cannot overflow."""
     if KERNELS:
-        return cast(Sequence[Record], np.zeros(count, record_type(kind)))
-    return [kind() for _ in range(count)]
+        return np.zeros(shape, record_type(kind))
+    first, *others = shape
+    return [records(kind, *others) if others else kind() for _ in range(first)]
 
 
-def record_table(kind: Callable[..., Record], rows: int, count: int) -> Sequence[Sequence[Record]]:
-    """``rows`` rows of records, as :func:`records`."""
+def records_of(kind: Callable[..., Any], rows: Sequence[tuple[int, ...]]) -> Any:
+    """Records with the values in ``rows``, as :func:`records`."""
     if KERNELS:
-        table = np.zeros((rows, count), record_type(kind))
-        return cast(Sequence[Sequence[Record]], table)
-    return [records(kind, count) for _ in range(rows)]
+        return np.array(rows, record_type(kind))
+    return [kind(*row) for row in rows]
 
 
 @cache
@@ -75,9 +73,10 @@ def record_type(kind: Any) -> np.dtype[Any]:
     return np.dtype((np.record, columns))
 
 
-def integers(count: int) -> MutableSequence[int]:
-    """``count`` zeros, for compiled code or for plain Python as :func:`records`."""
-    return cast(MutableSequence[int], np.zeros(count, np.int32)) if KERNELS else [0] * count
+def integers(*shape: int) -> Any:
+    """Zeros, for compiled code or for plain Python as :func:`records`."""
+    zeros = np.zeros(shape, np.int32)
+    return zeros if KERNELS else zeros.tolist()
 
 
 @dataclass(slots=True)
@@ -170,13 +169,6 @@ def tables_of(
         runs=np.array([number for run in runs for number in run], dtype=np.uint16),
         runs_start=_starts([len(run) for run in runs]),
     )
-
-
-def records_of(kind: Callable[..., Record], rows: Sequence[tuple[int, ...]]) -> Sequence[Record]:
-    """Records with the values in ``rows``, as :func:`records`."""
-    if KERNELS:
-        return cast(Sequence[Record], np.array(rows, record_type(kind)))
-    return [kind(*row) for row in rows]
 
 
 def meaning(symbol: str, constraints: Mapping[str, int]) -> tuple[Symbol, str]:
