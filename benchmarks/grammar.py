@@ -27,10 +27,8 @@ from numpy.typing import NDArray
 from molvae.language.ids_to_smiles import decode_smiles
 from molvae.language.prefix_features import (
     TIERS,
-    advance,
+    Prefixes,
     features,
-    features_now,
-    start,
 )
 from molvae.language.vocabulary import Vocabulary, learn_merges, merge
 
@@ -122,11 +120,11 @@ def timed(work: Callable[[], object], molecules: int) -> float:
 
 def stepwise(ids: NDArray[np.uint16], lengths: NDArray[np.int32], alphabet: Vocabulary) -> None:
     """All molecules in parallel, one token at a time, finished ones dropped."""
-    states, starts = start(len(lengths)), np.cumsum(lengths) - lengths
+    prefixes, starts = Prefixes(alphabet, len(lengths), "rings"), np.cumsum(lengths) - lengths
     for step in range(int(lengths.max()) + 1):
-        features_now(states, np.flatnonzero(lengths >= step), alphabet, "rings")
+        prefixes.features(np.flatnonzero(lengths >= step))
         rows = np.flatnonzero(lengths > step)
-        advance(states, rows, ids[starts[rows] + step], alphabet)
+        prefixes.advance(rows, ids[starts[rows] + step])
 
 
 def measure(real: list[list[str]]) -> None:
@@ -163,16 +161,16 @@ import os, tempfile, time
 os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp()
 import numpy as np
 from molvae.language.vocabulary import Vocabulary
-from molvae.language.prefix_features import advance, features, features_now, start
+from molvae.language.prefix_features import Prefixes, features
 from molvae.language.ids_to_smiles import decode_smiles
 alphabet = Vocabulary(("[C]",), (), {"?": 4})
 ids, lengths, rows = np.array([1], np.uint16), np.array([1]), np.array([0])
 begun = time.perf_counter()
 decode_smiles(ids, lengths, alphabet)
 features(ids, lengths, alphabet, "rings")
-states = start(1)
-advance(states, rows, ids, alphabet)
-features_now(states, rows, alphabet, "rings")
+prefixes = Prefixes(alphabet, 1, "rings")
+prefixes.advance(rows, ids)
+prefixes.features(rows)
 print(f"  all compiled in     {time.perf_counter() - begun:8.1f} s")
 """
 

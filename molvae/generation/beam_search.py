@@ -16,9 +16,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..language.prefix_features import Prefixes
 from ..language.smiles_to_ids import canonical_draws
 from ..language.vocabulary import END, Ids
-from ..nn.decoding import Decoder, Prefixes
+from ..nn.decoding import Decoder
 from ..nn.threads import Threads
 from .reader import molecules_of
 
@@ -76,7 +77,7 @@ def _search(codec: Codec, z: Tensor, width: int) -> list[list[Candidate]]:
     decoder = Decoder(model, model.posterior.code(z))
     place = Prefixes(codec.vocabulary, len(z), model.config.prefix_features)
     for step in range(model.max_steps):
-        features = place.features(torch.arange(len(last)), z.device)
+        features = torch.from_numpy(place.features(np.arange(len(last)))).to(z.device)
         logits = decoder(
             last.to(z.device), step, features, torch.from_numpy(active.owners).to(z.device)
         )
@@ -94,8 +95,8 @@ def _search(codec: Codec, z: Tensor, width: int) -> list[list[Candidate]]:
             break
         last = torch.from_numpy(active.ids[:, -1].astype(np.int64))
         decoder.keep(before.to(z.device))
-        place.keep(before)
-        place.advance(torch.arange(len(last)), last)
+        place.keep(before.numpy())
+        place.advance(np.arange(len(last)), last.numpy())
     return [_molecules(codec, found) for found in ended]
 
 

@@ -9,26 +9,19 @@ mixed with the sum of its neighbours', once for every bond of the radius.
 
 from __future__ import annotations
 
-from collections.abc import MutableSequence, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..runtime.compilation import compiled
 from .derivation import Derivation
-from .ring_closures import Graph, followed
+from .ring_closures import NEAR, Graph, followed
 from .symbols import Symbol
 
 NUMBERS = 32761
 """Number of values of each hash; 0 is "no atom". A model whose table has fewer rows folds the
 others, which are 32,760, for that has many divisors, and they fall evenly."""
-
-NEAR = 4
-"""Largest radius of an environment in bonds."""
-RADII = 1 + NEAR
-"""Rows of the scratch for hashes of environments by radius."""
-Hashes = Sequence[MutableSequence[int]]
-"""Scratch ``(RADII, N)``: hash of the environment of every atom by radius."""
 
 _CHAINS = (4, 7, 12)
 _ABOUT = 2
@@ -60,7 +53,6 @@ def hash_environments(
     symbols: Sequence[Symbol],
     state: Derivation,
     graph: Graph,
-    hashes: Hashes,
     reached: int,
     left: int,
     row: NDArray[np.int16],
@@ -76,9 +68,9 @@ def hash_environments(
         # Bits 0 to 2: valence used (one of 8 runs into the next bit, which a hash tolerates); 3: in
         # a ring; 4 and 5: pi bonds; 6 and up: element.
         kind = symbol.element * 64 + node.pi * 16 + node.in_ring * 8
-        hashes[0][number] = _mixed(kind + node.valence, symbol.capacity)
+        graph.hashes[0][number] = _mixed(kind + node.valence, symbol.capacity)
     for column in range(len(_CHAINS)):
-        row[NEAR + column] = _feature(_chain(state, graph, hashes, current, _CHAINS[column]))
+        row[NEAR + column] = _feature(_chain(state, graph, current, _CHAINS[column]))
     # Bit 0: index begun; 1 to 4: valence held, from -8 on; 5 on: index symbols pending. Times 16,
     # for four more bits of how much of the branch is left.
     waiting = cursor.pending * 32 + (cursor.held + 8) * 2 + min(cursor.index, 1)
@@ -89,47 +81,47 @@ def hash_environments(
             atom = graph.queue[place]
             if nodes[atom].distance >= NEAR - radius:
                 break
-            _mix_neighbours(graph, hashes, radius, atom)
-        within = hashes[radius + 1][current]
+            _mix_neighbours(graph, radius, atom)
+        within = graph.hashes[radius + 1][current]
         row[radius] = _feature(within)
         if radius < _ABOUT:
             row[NEAR + len(_CHAINS) + radius] = _feature(_mixed(within, waiting))
     row[HASHES - 1] = 0
     if cursor.depth > 0 and state.levels[cursor.depth - 1].atom >= 0:
-        row[HASHES - 1] = _feature(_within_two(graph, hashes, state.levels[cursor.depth - 1].atom))
+        row[HASHES - 1] = _feature(_within_two(graph, state.levels[cursor.depth - 1].atom))
 
 
 @compiled(forceinline=True)
-def _mix_neighbours(graph: Graph, hashes: Hashes, radius: int, atom: int) -> None:
+def _mix_neighbours(graph: Graph, radius: int, atom: int) -> None:
     """Compute an atom's hash for ``radius + 1`` from its own and its neighbours' for ``radius``."""
     total = 0
     link = graph.nodes[atom].first
     while link >= 0:
         other, double, link = followed(graph.links[link])
-        total += _mixed(hashes[radius][other], double)
-    hashes[radius + 1][atom] = _mixed(hashes[radius][atom], total & _MASK)
+        total += _mixed(graph.hashes[radius][other], double)
+    graph.hashes[radius + 1][atom] = _mixed(graph.hashes[radius][atom], total & _MASK)
 
 
 @compiled(forceinline=True)
-def _within_two(graph: Graph, hashes: Hashes, atom: int) -> int:
+def _within_two(graph: Graph, atom: int) -> int:
     """Hash of the environment of any atom within two bonds."""
     if not 0 <= graph.nodes[atom].distance <= NEAR - 2:
         link = graph.nodes[atom].first
         while link >= 0:
             other, _, link = followed(graph.links[link])
-            _mix_neighbours(graph, hashes, 0, other)
-        _mix_neighbours(graph, hashes, 0, atom)
-        _mix_neighbours(graph, hashes, 1, atom)
-    return hashes[2][atom]
+            _mix_neighbours(graph, 0, other)
+        _mix_neighbours(graph, 0, atom)
+        _mix_neighbours(graph, 1, atom)
+    return graph.hashes[2][atom]
 
 
 @compiled(forceinline=True)
-def _chain(state: Derivation, graph: Graph, hashes: Hashes, atom: int, length: int) -> int:
+def _chain(state: Derivation, graph: Graph, atom: int, length: int) -> int:
     """Hash of the last ``length`` atoms of the chain up to an atom, with their bonds."""
     number = length
     for _ in range(length):
         if atom < 0:
             break
-        number = _mixed(number, hashes[0][atom] ^ graph.nodes[atom].order)
+        number = _mixed(number, graph.hashes[0][atom] ^ graph.nodes[atom].order)
         atom = state.atoms[atom].parent
     return number

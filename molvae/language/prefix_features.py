@@ -3,22 +3,20 @@
 SELFIES hides counting: how long a branch still is, how far back a ring reaches, whether that ring
 is aromatic. All of it follows from the prefix alone through the derivation state
 (:mod:`molvae.language.derivation`), so it need not be learned. Features of whole batches at once
-(:func:`features`) and of many molecules step by step (:func:`start`, :func:`advance`,
-:func:`features_now`) agree exactly. They come in named groups, and a tier has the first of these.
+(:func:`features`) and of many molecules step by step (:class:`Prefixes`) agree exactly. They come
+in named groups, and a tier has the first of these.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UsageError
 from ..runtime.compilation import KERNELS, compiled
-from .atom_environments import HASHES, NEAR, NUMBERS, RADII, Hashes, hash_environments
+from .atom_environments import HASHES, NUMBERS, hash_environments
 from .derivation import (
     Derivation,
     Derivations,
@@ -31,6 +29,7 @@ from .derivation import (
 )
 from .ring_closures import (
     LARGEST,
+    NEAR,
     REACH,
     UNBROKEN,
     Graph,
@@ -40,7 +39,7 @@ from .ring_closures import (
     ring_of,
     search,
 )
-from .symbols import ELEMENT_CLASSES, Symbol, Tables, integers
+from .symbols import ELEMENT_CLASSES, Symbol, Tables
 
 if TYPE_CHECKING:
     from .vocabulary import Vocabulary
@@ -139,40 +138,9 @@ def features(
     flat, counts = molecules(ids, lengths, vocabulary)
     rows, width = len(flat) + len(counts), TIERS[tier]
     out = _memory(rows, width)
-    _describe_all(vocabulary.tables, flat, counts, start(1), _workspace(), width, out)
+    states, graph = empty_derivations(1, LARGEST_MOLECULE), new_graph(LARGEST_MOLECULE)
+    _describe_all(vocabulary.tables, flat, counts, states, graph, width, out)
     return out[:-COLUMNS].reshape(rows, width)
-
-
-def start(rows: int) -> Derivations:
-    """Derivation states of ``rows`` empty prefixes."""
-    return empty_derivations(rows, LARGEST_MOLECULE)
-
-
-def advance(
-    states: Derivations, rows: NDArray[Any], tokens: NDArray[Any], vocabulary: Vocabulary
-) -> None:
-    """Append one token to each of the prefixes ``rows`` ``(n,)`` of ``states``, in place;
-    ``tokens`` ``(n,)``."""
-    ids, _ = molecules(tokens, np.array([len(tokens)]), vocabulary)
-    _advance(vocabulary.tables, states, _row_numbers(states, rows), ids)
-
-
-def atoms_so_far(states: Derivations, rows: NDArray[Any]) -> NDArray[np.int32]:
-    """Atoms ``(n,)`` of the prefixes ``rows`` ``(n,)`` of ``states``."""
-    numbers, cursors = _row_numbers(states, rows), cast(Any, states.cursors)
-    if KERNELS:
-        return cast(NDArray[np.int32], cursors["atoms"][numbers])
-    return np.array([cursors[number].atoms for number in numbers], np.int32)
-
-
-def features_now(
-    states: Derivations, rows: NDArray[Any], vocabulary: Vocabulary, tier: str
-) -> NDArray[np.int16]:
-    """Features ``(n, F)`` of the prefixes ``rows`` ``(n,)`` of ``states``, of a tier."""
-    numbers, width = _row_numbers(states, rows), TIERS[tier]
-    out = _memory(len(numbers), width)
-    _describe_rows(vocabulary.tables, states, numbers, _workspace(), width, out)
-    return out[:-COLUMNS].reshape(len(numbers), width)
 
 
 def _memory(rows: int, width: int) -> Row:
@@ -182,29 +150,39 @@ def _memory(rows: int, width: int) -> Row:
     return np.empty(rows * width + COLUMNS, np.int16)
 
 
-class Workspace(NamedTuple):
-    """Scratch for one prefix after the other: its graph and the hashes of its environments."""
+class Prefixes:
+    """Molecules being written, symbol by symbol.
 
-    graph: Graph
-    hashes: Hashes
+    Rows are places ``(n,)`` among them, int64, each at most once in a call."""
 
+    def __init__(self, vocabulary: Vocabulary, count: int, tier: str) -> None:
+        self.vocabulary, self.width = vocabulary, TIERS[tier]
+        self.states = empty_derivations(count, LARGEST_MOLECULE)
+        self.graph = new_graph(LARGEST_MOLECULE)
 
-_scratch = threading.local()
+    def features(self, rows: NDArray[np.int64]) -> Row:
+        """Features ``(n, F)`` of the prefixes ``rows``."""
+        out = _memory(len(rows), self.width)
+        if self.width:
+            tables = self.vocabulary.tables
+            _describe_rows(tables, self.states, rows, self.graph, self.width, out)
+        return out[:-COLUMNS].reshape(len(rows), self.width)
 
+    def without_atoms(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Places among ``rows`` of prefixes without an atom."""
+        cursors = cast(Any, self.states.cursors)
+        atoms = cursors["atoms"][rows] if KERNELS else [cursors[row].atoms for row in rows]
+        return np.flatnonzero(np.equal(atoms, 0))
 
-def _workspace() -> Workspace:
-    """Scratch of this thread, allocated once."""
-    if not hasattr(_scratch, "workspace"):
-        size = LARGEST_MOLECULE
-        _scratch.workspace = Workspace(new_graph(size), integers(RADII, size))
-    return cast(Workspace, _scratch.workspace)
+    def keep(self, rows: NDArray[np.int64]) -> None:
+        """Go on with these prefixes only, each as often and in the order as they are named."""
+        self.states = self.states.at(rows)
 
-
-def _row_numbers(states: Derivations, rows: NDArray[Any]) -> Ints:
-    numbers = np.ascontiguousarray(rows, dtype=np.int32)
-    if len(numbers) and not (numbers.min() >= 0 and numbers.max() < len(states.cursors)):
-        raise UsageError(f"rows must lie between 0 and {len(states.cursors) - 1}")
-    return numbers
+    def advance(self, rows: NDArray[np.int64], symbols: NDArray[Any]) -> None:
+        """Append an id to each of the prefixes ``rows``; InputError if it is not of the
+        vocabulary."""
+        ids, _ = molecules(symbols, np.array([len(symbols)]), self.vocabulary)
+        _advance(self.vocabulary.tables, self.states, rows, ids)
 
 
 @compiled()
@@ -213,7 +191,7 @@ def _describe_all(
     ids: Ids,
     lengths: Ints,
     states: Derivations,
-    work: Workspace,
+    graph: Graph,
     width: int,
     out: Row,
 ) -> None:
@@ -225,23 +203,23 @@ def _describe_all(
             if step > 0:
                 _consume_token(tables, state, ids[place])
                 place += 1
-            _describe(tables.symbols, state, work, width, out[at:])
+            _describe(tables.symbols, state, graph, width, out[at:])
             at += width
 
 
 @compiled()
 def _describe_rows(
-    tables: Tables, states: Derivations, rows: Ints, work: Workspace, width: int, out: Row
+    tables: Tables, states: Derivations, rows: NDArray[np.int64], graph: Graph, width: int, out: Row
 ) -> None:
     for line in range(len(rows)):
         row = rows[line]
         cursor, levels = states.cursors[row], states.levels[row]
         state = Derivation(cursor, levels, states.atoms[row], states.rings[row])
-        _describe(tables.symbols, state, work, width, out[line * width :])
+        _describe(tables.symbols, state, graph, width, out[line * width :])
 
 
 @compiled()
-def _advance(tables: Tables, states: Derivations, rows: Ints, tokens: Ids) -> None:
+def _advance(tables: Tables, states: Derivations, rows: NDArray[np.int64], tokens: Ids) -> None:
     for line in range(len(rows)):
         row = rows[line]
         cursor, levels = states.cursors[row], states.levels[row]
@@ -257,12 +235,12 @@ def _consume_token(tables: Tables, state: Derivation, token: int) -> None:
 
 @compiled(forceinline=True)
 def _describe(
-    symbols: Sequence[Symbol], state: Derivation, work: Workspace, width: int, row: Row
+    symbols: Sequence[Symbol], state: Derivation, graph: Graph, width: int, row: Row
 ) -> None:
     """Write the features of one prefix, the first ``width`` at least."""
     with_rings, with_whole = width > RINGS_START, width > WHOLE_START
     cursor, levels, atoms = state.cursor, state.levels, state.atoms
-    graph, depth = work.graph, cursor.depth
+    depth = cursor.depth
     rings = build_graph(symbols, state, graph)
     current = levels[depth].atom
     row[0], row[1] = min(cursor.seen, 63), min(cursor.atoms, 47)
@@ -289,9 +267,8 @@ def _describe(
     if with_whole:
         _describe_composition(symbols, state, graph, row)
         if current >= 0:
-            hashes = row[HASHES_START:]
             left = int(row[_BRANCH])
-            hash_environments(symbols, state, graph, work.hashes, reached, left, hashes)
+            hash_environments(symbols, state, graph, reached, left, row[HASHES_START:])
         else:
             for column in range(HASHES_START, COLUMNS):
                 row[column] = 0

@@ -25,6 +25,9 @@ LARGEST = 12
 """Size from which on rings are not distinguished; closing at an atom of another fragment counts as
 this size."""
 
+NEAR = 4
+"""Largest radius in bonds of the environments that :mod:`.atom_environments` hashes."""
+
 BROKEN, BROKEN_ONCE, BROKEN_HERE, UNBROKEN, BY_SINGLE, BY_DOUBLE, BY_EITHER = range(7)
 """Conjugation of a ring: broken by two atoms or more; by one; by the current atom alone, which has
 valence for a double bond of its own; unbroken; and aromatic if closed by a single bond, by a double
@@ -50,17 +53,24 @@ class Graph(NamedTuple):
     """Scratch for the graph of one prefix of ``N`` atoms and ``N`` rings at most.
 
     ``links`` ``(4 N,)``, two for every bond. ``queue`` ``(N,)``: atoms in the order reached by the
-    search."""
+    search. ``hashes`` ``(1 + NEAR, N)``: hash of the environment of every atom by radius."""
 
     nodes: Sequence[FoundNode]
     rings: Sequence[Ring]
     links: MutableSequence[int]
     queue: MutableSequence[int]
+    hashes: Sequence[MutableSequence[int]]
 
 
 def new_graph(size: int) -> Graph:
     """Scratch for prefixes of ``size`` atoms at most."""
-    return Graph(records(FoundNode, size), records(Ring, size), integers(4 * size), integers(size))
+    return Graph(
+        records(FoundNode, size),
+        records(Ring, size),
+        integers(4 * size),
+        integers(size),
+        integers(1 + NEAR, size),
+    )
 
 
 # A link is a bond as seen from one of its atoms, packed into one number, because links form a chain

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from ..language import prefix_features
+from ..language.prefix_features import Prefixes
 from ..language.vocabulary import END, Vocabulary
 from .draws import draw, pick
 from .gru import Stepper
@@ -72,9 +72,10 @@ def write(
     prefixes = Prefixes(vocabulary, total, model.config.prefix_features)
     last, written = torch.full_like(rows, END), []
     for step in range(model.max_steps):
-        places = rows.cpu()
-        logits = decoder(last, step, prefixes.features(places, z.device), rows)  # (B, V)
-        bare = prefixes.without_atoms(places).to(z.device)
+        places = rows.cpu().numpy()
+        features = torch.from_numpy(prefixes.features(places)).to(z.device)
+        logits = decoder(last, step, features, rows)  # (B, V)
+        bare = torch.from_numpy(prefixes.without_atoms(places)).to(z.device)
         spared = bar_the_end(logits, bare) if len(bare) else None  # (B,)
         if step == model.max_steps - 1:
             logits[:, :END] = logits[:, END + 1 :] = -torch.inf
@@ -91,7 +92,7 @@ def write(
         if len(alive) < len(rows):
             rows, last = rows[alive], last[alive]
             decoder.keep(alive)
-        prefixes.advance(rows.cpu(), last.cpu())
+        prefixes.advance(rows.cpu().numpy(), last.cpu().numpy())
     return assembled(written, total, model.max_steps)
 
 
@@ -137,9 +138,7 @@ class Decoder:
         self.state, self.count = self.stepper.begin(h0), 0
         self.keep(torch.arange(len(code), device=code.device))
 
-    def __call__(
-        self, last: Tensor, step: int, features: Tensor | None, static_row: Tensor
-    ) -> Tensor:
+    def __call__(self, last: Tensor, step: int, features: Tensor, static_row: Tensor) -> Tensor:
         """Return logits (B, V) of what follows prefixes: by their last symbols (B), prefix features
         (B, F), and which row of the conditioning each has (B)."""
         more = len(self.state.h) - len(last)
@@ -156,40 +155,6 @@ class Decoder:
         self.count = len(prefixes)
         more = filled(self.count) - self.count
         self.state = self.state.rows(functional.pad(prefixes, (0, more)))
-
-
-class Prefixes:
-    """Derivation states of ``total`` molecules being written."""
-
-    def __init__(self, vocabulary: Vocabulary, total: int, tier: str) -> None:
-        self.states, self.vocabulary = prefix_features.start(total), vocabulary
-        self.tier = tier
-        self.begun = False
-
-    def features(self, rows: Tensor, device: torch.device) -> Tensor | None:
-        """Return prefix features of the molecules ``rows``, (B, F), if the model has any."""
-        if not prefix_features.TIERS[self.tier]:
-            return None
-        now = prefix_features.features_now(self.states, rows.numpy(), self.vocabulary, self.tier)
-        return torch.from_numpy(now).to(device)
-
-    def without_atoms(self, rows: Tensor) -> Tensor:
-        """Return places among the molecules ``rows`` of those without an atom; empty for good once
-        all have one."""
-        if self.begun:
-            return rows[:0]
-        atoms = torch.from_numpy(prefix_features.atoms_so_far(self.states, rows.numpy()))
-        bare = (atoms == 0).nonzero()[:, 0]
-        self.begun = not len(bare)
-        return bare
-
-    def keep(self, rows: Tensor) -> None:
-        """Go on with these molecules only, each as often and in the order as they are named."""
-        self.states = self.states.at(rows.numpy())
-
-    def advance(self, rows: Tensor, symbols: Tensor) -> None:
-        """Append a symbol to each of the molecules ``rows``."""
-        prefix_features.advance(self.states, rows.numpy(), symbols.numpy(), self.vocabulary)
 
 
 def bar_the_end(logits: Tensor, some: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import pytest
 
 from molvae.errors import InputError
 from molvae.language.derivation import DEAD, Derivations, molecules
-from molvae.language.prefix_features import advance, start
+from molvae.language.prefix_features import Prefixes
 
 shared = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("strings_of_ids.py"))))
 LETTERS, ids_of = shared.ALPHABETS["plain"], shared.ids_of
@@ -19,10 +19,10 @@ LETTERS, ids_of = shared.ALPHABETS["plain"], shared.ids_of
 
 def after(text: str) -> Derivations:
     """The state after a SELFIES string."""
-    states = start(1)
+    prefixes = Prefixes(LETTERS, 1, "none")
     for one in ids_of(text, LETTERS):
-        advance(states, np.array([0]), np.array([one]), LETTERS)
-    return states
+        prefixes.advance(np.array([0]), np.array([one]))
+    return prefixes.states
 
 
 def test_a_bond_takes_no_more_than_the_valence_left() -> None:

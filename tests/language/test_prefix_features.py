@@ -14,17 +14,14 @@ import selfies
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from molvae.errors import InputError, UsageError
+from molvae.errors import InputError
 from molvae.language.prefix_features import (
     GROUPS,
     SIZES,
     STARTS,
     TIERS,
-    advance,
-    atoms_so_far,
+    Prefixes,
     features,
-    features_now,
-    start,
 )
 from molvae.language.ring_closures import LARGEST
 from molvae.language.vocabulary import Vocabulary
@@ -51,17 +48,17 @@ def test_steps_and_bulk_agree(case: tuple[list[int], Vocabulary], seed: int) -> 
         np.array(list(itertools.chain.from_iterable(batch)), np.uint16), lengths, letters, ALL
     )
     starts = np.cumsum(lengths + 1) - lengths - 1
-    states, place = start(9), rng.sample(range(9), len(batch))
+    prefixes, place = Prefixes(letters, 9, ALL), rng.sample(range(9), len(batch))
     for step in range(lengths.max() + 1):
         for chosen in np.array_split(
             rng.sample(list(np.flatnonzero(lengths >= step)), sum(lengths >= step)), 2
         ):
             chosen = chosen.astype(int)
-            now = features_now(states, np.array(place, int)[chosen], letters, ALL)
+            now = prefixes.features(np.array(place, int)[chosen])
             np.testing.assert_array_equal(now, whole[starts[chosen] + step])
         going = np.flatnonzero(lengths > step)
         tokens = np.array([batch[one][step] for one in going], np.uint16)
-        advance(states, np.array(place)[going], tokens, letters)
+        prefixes.advance(np.array(place)[going], tokens)
 
 
 @settings(max_examples=150, deadline=None)
@@ -137,19 +134,21 @@ def test_what_cannot_be_is_refused() -> None:
     letters = ALPHABETS["plain"]
     with pytest.raises(InputError, match="3 ids cannot be molecules of 4 ids"):
         features(np.array([1, 2, 3]), np.array([2, 2]), letters, ALL)
-    with pytest.raises(UsageError, match="rows must lie between 0 and 1"):
-        advance(start(2), np.array([2]), np.array([1]), letters)
+    with pytest.raises(InputError, match="id 27 is not of a vocabulary of 27 ids"):
+        Prefixes(letters, 2, ALL).advance(np.array([1]), np.array([27]))
 
 
-def test_states_are_picked_dropped_and_reordered() -> None:
-    letters, states = ALPHABETS["plain"], start(3)
+def test_prefixes_are_picked_dropped_and_reordered() -> None:
+    letters = ALPHABETS["plain"]
     carbon, oxygen = ids_of("[C][O]", letters)
-    advance(states, np.arange(3), np.array([carbon, oxygen, oxygen]), letters)
-    picked = states.at(np.array([2, 0, 0]))
-    advance(picked, np.array([1]), np.array([oxygen]), letters)
+    prefixes = Prefixes(letters, 3, ALL)
+    assert prefixes.without_atoms(np.array([2, 1])).tolist() == [0, 1]
+    prefixes.advance(np.array([0, 2]), np.array([carbon, oxygen]))
+    prefixes.keep(np.array([2, 0, 0, 1]))
+    prefixes.advance(np.array([1]), np.array([oxygen]))
     wanted = [described([one], letters, "valence")[-1] for one in (oxygen, carbon)]
-    now = features_now(picked, np.array([0, 2]), letters, ALL)
+    now = prefixes.features(np.array([0, 2]))
     first = STARTS["valence"]
     np.testing.assert_array_equal(now[:, first : first + len(wanted[0])], wanted)
-    assert atoms_so_far(picked, np.arange(3)).tolist() == [1, 2, 1]
-    assert atoms_so_far(states, np.arange(3)).tolist() == [1, 1, 1]
+    assert prefixes.without_atoms(np.arange(4)).tolist() == [3]
+    assert [cursor.atoms for cursor in prefixes.states.cursors] == [1, 2, 1, 0]

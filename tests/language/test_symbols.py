@@ -21,9 +21,7 @@ import runpy, sys
 import numpy as np
 from molvae.language.bpe import count_pairs
 from molvae.language.ids_to_smiles import decode_smiles
-from molvae.language.prefix_features import (
-    advance, atoms_so_far, features, features_now, start
-)
+from molvae.language.prefix_features import Prefixes, features
 from molvae.language.smiles_to_ids import SelfiesEncoder, canonical_draws
 from molvae.language.vocabulary import Vocabulary, learn_merges, merge
 
@@ -40,12 +38,12 @@ for name in ("plain", "charged, merged", "rare, merged"):
     ids = np.concatenate([ids, *singles]).astype(np.uint16)
     print(decode_smiles(ids, lengths, letters))
     print(features(ids, lengths, letters, "environments").tolist())
-    states = start(2)
+    prefixes = Prefixes(letters, 2, "environments")
     for token in ids[-12:]:
-        advance(states, np.arange(2), np.array([token, 1 + token % 7]), letters)
-        states = states.at(np.array([1, 1 if token % 5 else 0]))
-    print(features_now(states, np.array([1, 0]), letters, "environments").tolist())
-    print(atoms_so_far(states, np.arange(2)).tolist())
+        prefixes.advance(np.arange(2), np.array([token, 1 + token % 7]))
+        prefixes.keep(np.array([1, 1 if token % 5 else 0]))
+    print(prefixes.features(np.array([1, 0])).tolist())
+    print(prefixes.without_atoms(np.arange(2)).tolist())
     used = np.concatenate(singles).astype(np.uint16)
     counts = np.array([len(one) for one in singles])
     merges = learn_merges(used, counts, len(letters.symbols), len(letters.symbols) + 20, rare=2)
