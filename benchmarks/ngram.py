@@ -16,7 +16,9 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
+from selfies import decoder, set_semantic_constraints
 
+from molvae.chem.molecule import canonical_or_empty
 from molvae.chem.standardise import standard_smiles
 from molvae.errors import MoleculeError
 from molvae.evaluation.sample_report import read_smiles
@@ -25,9 +27,7 @@ from molvae.language.selfies_codec import (
     constraints_for,
     default_constraints,
     split,
-    symbols_of,
     to_selfies,
-    to_smiles,
 )
 from molvae.runtime.process_pool import chunked, default_workers, map_chunks
 
@@ -43,7 +43,7 @@ class NGram:
         """Learn from SELFIES; a context met fewer than ``often`` times gives way to a shorter one.
         Order 2 at least.
         """
-        self.symbols = ["", *sorted(symbols_of(selfies))]
+        self.symbols = ["", *sorted(set(split("".join(selfies))))]
         self.bits = max(1, (len(self.symbols) - 1).bit_length())
         self.depth = max(1, min(order - 1, 64 // self.bits))
         self.often = often
@@ -118,13 +118,8 @@ def read_selfies(smiles: list[str]) -> list[str]:
 
 def write_smiles(selfies: list[str], constraints: Constraints) -> list[str]:
     """Canonical SMILES of each string, empty for one without atoms."""
-    found = []
-    for text in selfies:
-        try:
-            found.append(to_smiles(text, constraints))
-        except MoleculeError:
-            found.append("")
-    return found
+    set_semantic_constraints(dict(constraints))
+    return [canonical_or_empty(decoder(text)) for text in selfies]
 
 
 def ngram_samples(

@@ -21,7 +21,7 @@ import selfies as sf
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
-from ..chem.molecule import EMPTY, TOO_LARGE, UNREADABLE, Mol, canonical
+from ..chem.molecule import EMPTY, UNREADABLE, canonical
 from ..errors import ModelError, MoleculeError
 from .symbols import label_of, meaning
 
@@ -53,18 +53,6 @@ def split(selfies: str) -> list[str]:
     if not _SELFIES.fullmatch(selfies):
         raise MoleculeError(UNREADABLE, selfies, "SELFIES is a row of symbols in square brackets")
     return _SYMBOL.findall(selfies)
-
-
-def symbols_of(strings: Iterable[str]) -> set[str]:
-    """Collect the symbols that occur in some SELFIES strings.
-
-    >>> sorted(symbols_of(["[C][=O]", "[C][C]"]))
-    ['[=O]', '[C]']
-    """
-    found: set[str] = set()
-    for string in strings:
-        found.update(split(string))
-    return found
 
 
 def constraints_for(symbols: Iterable[str]) -> Constraints:
@@ -120,52 +108,14 @@ def check_return(smiles: str, decoded: str) -> None:
 
     >>> check_return("CCO", "OCC")
     """
-    try:
-        mol = _molecule(decoded, smiles)
-    except MoleculeError as error:
-        raise MoleculeError(CHANGED, smiles, f"it does not come back: {error.reason}") from None
+    with BlockLogs():
+        mol = Chem.MolFromSmiles(decoded)
+    if not decoded or mol is None:
+        reason = UNREADABLE if decoded else EMPTY
+        raise MoleculeError(CHANGED, smiles, f"it does not come back: {reason}")
     # Equal at the first writing is proof enough; only a difference is worth settling.
     if Chem.MolToSmiles(mol) != smiles and (back := canonical(mol)) != smiles:
         raise MoleculeError(CHANGED, smiles, f"it comes back as {back}")
-
-
-def to_smiles(selfies: str, constraints: Constraints) -> str:
-    """Translate SELFIES to canonical SMILES.
-
-    Raises MoleculeError when a symbol is unknown, the molecule is empty or RDKit refuses it.
-
-    >>> to_smiles("[C][C][=O]", default_constraints())
-    'CC=O'
-    """
-    split(selfies)
-    try:
-        text = decoded(selfies, constraints)
-    except Exception as error:  # whatever selfies raises on one molecule is this row's reason
-        raise MoleculeError(UNREADABLE, selfies, _last_words(error)) from None
-    return canonical(_molecule(text, selfies))
-
-
-def decoded(selfies: str, constraints: Constraints) -> str:
-    """SMILES that the selfies package decodes SELFIES to, not canonical."""
-    with _lock:
-        _put_in_force(constraints)
-        smiles: str = sf.decoder(selfies)
-    return smiles
-
-
-def _molecule(decoded: str, text: str) -> Mol:
-    """The molecule that SELFIES was decoded to; ``text`` is for messages."""
-    if not decoded:
-        raise MoleculeError(EMPTY, text)
-    # selfies counts ring bonds up without reusing numbers and writes the hundredth as %100, which
-    # means %10.
-    if "%100" in decoded:
-        raise MoleculeError(TOO_LARGE, text, "more than 99 ring bonds")
-    with BlockLogs():
-        mol = Chem.MolFromSmiles(decoded)
-    if mol is None:
-        raise MoleculeError(UNREADABLE, text, f"RDKit refuses {decoded}")
-    return mol
 
 
 def _put_in_force(constraints: Constraints) -> None:

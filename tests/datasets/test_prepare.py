@@ -20,7 +20,7 @@ from molvae.datasets.dataset import Dataset
 from molvae.datasets.prepare import DUPLICATE, Prepared, prepare
 from molvae.datasets.text_files import spreadsheet_safe
 from molvae.errors import InputError, MoleculeError
-from molvae.language.selfies_codec import to_smiles
+from molvae.generation.reader import molecules_of
 
 BAD = {
     "": "empty",
@@ -66,8 +66,8 @@ def molecules(dataset: Dataset) -> list[str]:
     strings = []
     for row in range(len(dataset)):
         ids = dataset.ids[dataset.offsets[row] : dataset.offsets[row + 1]]
-        strings.append(to_smiles(dataset.vocabulary.decode(ids), dataset.vocabulary.constraints))
-    return strings
+        strings.append(ids)
+    return [one.smiles for one in molecules_of(strings, dataset.vocabulary)]
 
 
 def test_every_row_is_kept_or_rejected_under_its_reason(tmp_path: Path) -> None:
@@ -246,8 +246,8 @@ def test_other_spellings_do_not_depend_on_the_workers(tmp_path: Path) -> None:
     for spelling in range(4):
         for row, place in enumerate(dataset.spelled(rows, np.full(len(rows), spelling))):
             ids = dataset.ids[dataset.offsets[place] : dataset.offsets[place + 1]]
-            smiles = to_smiles(dataset.vocabulary.decode(ids), dataset.vocabulary.constraints)
-            assert smiles_hash(smiles) == dataset.hashes[row]
+            (found_again,) = molecules_of([ids], dataset.vocabulary)
+            assert smiles_hash(found_again.smiles) == dataset.hashes[row]
     others = {
         dataset.ids[a:b].tobytes() for a, b in itertools.pairwise(dataset.offsets[len(dataset) :])
     }
@@ -271,8 +271,8 @@ def test_a_given_vocabulary_is_extended_as_needed(tmp_path: Path) -> None:
         sorted(vocabulary.symbols[len(base.symbols) :])
     )
     dataset = found.dataset
-    read = [vocabulary.decode(dataset.ids[a:b]) for a, b in itertools.pairwise(dataset.offsets)]
-    assert {to_smiles(one, vocabulary.constraints) for one in read} == {
+    read = [dataset.ids[a:b] for a, b in itertools.pairwise(dataset.offsets)]
+    assert {one.smiles for one in molecules_of(read, vocabulary)} == {
         standard_smiles(one) for one in GOOD
     }
     again = prepared([path], base=vocabulary).dataset
