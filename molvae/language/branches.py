@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from selfies.constants import INDEX_CODE
 
 from ..runtime.compilation import compiled
-from .symbols import BRANCH, CLOSE, CLOSING, OPEN, OPENINGS, Symbol, integers
+from .symbols import BRANCH, CLOSE, CLOSING, OPEN, OPENINGS, Symbol
 
 LENGTHS = tuple(f"[{bond}Branch{reads}]" for bond in ("", "=", "#") for reads in (1, 2, 3))
 """Symbols of SELFIES that announce a branch, by bond and by number of index symbols."""
@@ -80,33 +80,8 @@ def ids_in_both(symbols: Sequence[str], plain: Sequence[str]) -> Numbers:
     )
 
 
-def with_ends(
-    ids: Ids, lengths: Lengths, symbols: Sequence[Symbol], numbers: Numbers
-) -> tuple[Ids, Lengths]:
-    """Own single ids of molecules from their plain ones, whose meanings are ``symbols``; 0 for one
-    that is no own symbol. Ids are one molecule after the other, of ``lengths`` ``(M,)``."""
-    counts = np.array(lengths, np.int32)
-    # A branch that the string breaks off at its first symbol becomes two.
-    out, stops = np.empty(2 * len(ids), np.uint16), integers(1 + int(counts.max(initial=0)))
-    filled = _write_ends(symbols, numbers, ids, counts, stops, out)
-    return out[:filled].copy(), counts
-
-
-def with_lengths(
-    ids: Ids, lengths: Lengths, symbols: Sequence[Symbol], numbers: Numbers
-) -> tuple[Ids, Lengths]:
-    """Plain ids of molecules from their own single ones, whose meanings are ``symbols``; both as
-    for :func:`with_ends`."""
-    counts = np.array(lengths, np.int32)
-    # A length takes two to four symbols, where an opening and a closing are two.
-    longest = 1 + 4 * int(counts.max(initial=0))
-    marks, backwards, out = integers(longest), integers(longest), np.empty(4 * len(ids), np.uint16)
-    filled = _write_lengths(symbols, numbers, ids, counts, marks, backwards, out)
-    return out[:filled].copy(), counts
-
-
 @compiled()
-def _write_ends(
+def write_ends(
     symbols: Sequence[Symbol],
     numbers: Numbers,
     ids: Ids,
@@ -116,7 +91,8 @@ def _write_ends(
 ) -> int:
     """Write molecules with ends to ``out`` and their ``lengths`` in place; returns the total.
 
-    ``stops``: where each open branch ends."""
+    ``ids``: plain ones, whose meanings are ``symbols``, one molecule after the other. ``out``: own
+    single ids, 0 for one that is no own symbol. ``stops``: where each open branch ends."""
     start, filled = 0, 0
     for molecule in range(len(lengths)):
         end = start + lengths[molecule]
@@ -148,7 +124,7 @@ def _write_ends(
 
 
 @compiled()
-def _write_lengths(
+def write_lengths(
     symbols: Sequence[Symbol],
     numbers: Numbers,
     ids: Ids,
@@ -159,6 +135,7 @@ def _write_lengths(
 ) -> int:
     """Write molecules with lengths to ``out`` and their ``lengths`` in place; returns the total.
 
+    ``ids``: own single ones, whose meanings are ``symbols``; ``out``: plain ones.
     From the last symbol to the first, so that a branch's length is known when its opening comes.
     ``marks``: symbols that were written when each branch was closed. An opening without a closing
     has all that follows, a closing without an opening is nothing."""

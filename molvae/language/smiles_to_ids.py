@@ -165,8 +165,7 @@ def canonical_draws(
     encoded = _encode_all(smiles, _tables(plain.symbols, tuple(constraints.items())))
     counts = np.array([len(ids) for ids in drawn], np.int32)
     written, counts = vocabulary.to_plain(np.concatenate(drawn), counts)
-    symbols, lengths = plain.singles(written)
-    starts = _from_zero(np.cumsum(lengths))[_from_zero(np.cumsum(counts))]
+    symbols, counts = plain.singles(written, counts)
     # Equal stretches of two bytes a symbol: comparing these is faster than comparing arrays.
     draws, wanted = symbols.tobytes(), encoded.ids.tobytes()
     return [
@@ -176,7 +175,8 @@ def canonical_draws(
         for text, ids, (begin, end), (first, last) in zip(
             smiles,
             drawn,
-            *(pairwise((2 * ends).tolist()) for ends in (starts, _from_zero(encoded.ends))),
+            pairwise((2 * _from_zero(np.cumsum(counts))).tolist()),
+            pairwise((2 * _from_zero(encoded.ends)).tolist()),
             strict=True,
         )
     ]

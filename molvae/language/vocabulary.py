@@ -154,29 +154,43 @@ class Vocabulary:
     def from_plain(self, ids: Ids, lengths: Lengths) -> tuple[Ids, Lengths]:
         """Single ids and lengths of molecules from those in the ``plain`` vocabulary; 0 for a
         symbol that this one lacks."""
-        from .branches import with_ends
+        from .branches import write_ends
+        from .symbols import integers
 
         if not self.ends:
             return ids, lengths
-        return with_ends(ids, lengths, self.plain.tables.symbols, self._numbers)
+        counts = np.array(lengths, np.int32)
+        # A branch that the string breaks off at its first symbol becomes two.
+        out, stops = np.empty(2 * len(ids), np.uint16), integers(1 + int(counts.max(initial=0)))
+        filled = write_ends(self.plain.tables.symbols, self._numbers, ids, counts, stops, out)
+        return out[:filled].copy(), counts
 
     def to_plain(self, ids: Ids, lengths: Lengths) -> tuple[Ids, Lengths]:
-        """Ids and lengths of molecules in the ``plain`` vocabulary."""
-        from .branches import with_lengths
+        """Ids and lengths of molecules in the ``plain`` vocabulary, single ones if branches end."""
+        from .branches import write_lengths
+        from .symbols import integers
 
         if not self.ends:
             return ids, lengths
-        singles, runs = self.singles(ids)
-        ends = np.concatenate([[0], np.cumsum(runs)])[np.concatenate([[0], np.cumsum(lengths)])]
-        counts = np.diff(ends).astype(np.int32)
-        return with_lengths(singles, counts, self.tables.symbols, self._numbers)
+        singles, counts = self.singles(ids, lengths)
+        # A length takes two to four symbols, where an opening and a closing are two.
+        longest = 1 + 4 * int(counts.max(initial=0))
+        marks, backwards = integers(longest), integers(longest)
+        out = np.empty(4 * len(singles), np.uint16)
+        filled = write_lengths(
+            self.tables.symbols, self._numbers, singles, counts, marks, backwards, out
+        )
+        return out[:filled].copy(), counts
 
-    def singles(self, ids: Ids) -> tuple[Ids, NDArray[np.int64]]:
-        """Single ids of many ids ``(N,)``, and the number of them in each ``(N,)``."""
+    def singles(self, ids: Ids, lengths: Lengths) -> tuple[Ids, Lengths]:
+        """Single ids of many molecules, one after the other, and the number of them in each."""
         starts = self.tables.runs_start[ids].astype(np.int64)
-        lengths = self.tables.runs_start[ids.astype(np.int64) + 1] - starts
-        places = np.repeat(starts - np.cumsum(lengths) + lengths, lengths)
-        return self.tables.runs[places + np.arange(len(places))], lengths
+        runs = self.tables.runs_start[ids.astype(np.int64) + 1] - starts
+        ends = np.cumsum(runs)
+        places = np.repeat(starts - ends + runs, runs)
+        before = np.concatenate([[0], ends])[np.cumsum(lengths)]
+        counts = np.diff(before, prepend=0).astype(np.int32)
+        return self.tables.runs[places + np.arange(len(places))], counts
 
     @cached_property
     def tables(self) -> Tables:
