@@ -70,7 +70,8 @@ def write(
     else:
         decoder = Decoder(model, code)
     prefixes = Prefixes(vocabulary, total, model.config.prefix_features)
-    last, written = torch.full_like(rows, END), []
+    last, ids = torch.full_like(rows, END), rows.new_full((total, model.max_steps), END)
+    likelihood = torch.zeros(total, device=z.device)
     for step in range(model.max_steps):
         places = rows.cpu().numpy()
         features = torch.from_numpy(prefixes.features(places)).to(z.device)
@@ -85,7 +86,9 @@ def write(
         )
         if given is not None and step < min(given.shape[1], model.max_steps - 1):
             last, chosen = as_given(logits, given[rows, step], last, chosen)
-        written.append((rows, last, chosen if spared is None else chosen + spared))
+        ids[rows, step] = last
+        chosen = chosen if spared is None else chosen + spared
+        likelihood.index_add_(0, rows, chosen.float())
         alive = (last != END).nonzero()[:, 0]
         if not len(alive):
             break
@@ -93,7 +96,8 @@ def write(
             rows, last = rows[alive], last[alive]
             decoder.keep(alive)
         prefixes.advance(rows.cpu().numpy(), last.cpu().numpy())
-    return assembled(written, total, model.max_steps)
+    lengths = (ids != END).sum(1).cpu().numpy().astype(np.int32)
+    return Written(ids.cpu().numpy().astype(np.uint16), lengths, likelihood.cpu().numpy())
 
 
 def as_given(logits: Tensor, given: Tensor, last: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
@@ -105,21 +109,6 @@ def as_given(logits: Tensor, given: Tensor, last: Tensor, chosen: Tensor) -> tup
     wanted = given[some]
     values = -cross_entropy(logits[some], wanted)
     return last.index_copy(0, some, wanted), chosen.index_copy(0, some, values.to(chosen))
-
-
-def assembled(written: list[tuple[Tensor, Tensor, Tensor]], total: int, steps: int) -> Written:
-    """Molecules written, from the molecules ``(B,)`` that each step wrote at, their symbols and
-    log-probabilities.
-    """
-    rows, symbols, chosen = (torch.cat(parts).cpu() for parts in zip(*written, strict=True))
-    counts = torch.tensor([len(one[0]) for one in written])
-    ids = torch.full((total, steps), END)
-    ids[rows, torch.arange(len(written)).repeat_interleave(counts)] = symbols
-    likelihood = torch.zeros(total).index_add_(0, rows, chosen.float())
-    lengths = (ids != END).sum(1)
-    return Written(
-        ids.numpy().astype(np.uint16), lengths.numpy().astype(np.int32), likelihood.numpy()
-    )
 
 
 class Decoder:
