@@ -108,9 +108,8 @@ class GRU(nn.Module):
         last state of every row (B, H), in the type of h0. Packed row i sees row static_row[i] (N)
         int64 of constant. ValueError for static rows that do not fit."""
         device, exact = x.device.type, torch.float64 in (x.dtype, h0.dtype)
-        if device == "cuda":  # checking would wait for the GPU
-            return self._on_cuda(beside(x, constant, static_row), h0, batch_sizes)
-        static_row = checked(static_row, len(constant), len(x))
+        if device != "cuda":  # checking would wait for the GPU
+            static_row = checked(static_row, len(constant), len(x))
         if device != "cpu" or exact or not compilation.KERNELS:
             return self.reference(x, constant, h0, batch_sizes, static_row)
         weights = (self.weight_ih_l0, self.weight_hh_l0, self.bias_ih_l0, self.bias_hh_l0)
@@ -127,22 +126,10 @@ class GRU(nn.Module):
         batch_sizes: list[int],
         static_row: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        """Run `forward` in plain differentiable torch: any device, any floating type."""
-        inputs = beside(x.to(h0.dtype), constant, static_row)
-        gates = functional.linear(inputs, self.weight_ih_l0, self.bias_ih_l0)
-        h, outputs, finished, start = h0, [], [], 0
-        for alive in batch_sizes:
-            if alive < len(h):
-                finished.append(h[alive:])
-                h = h[:alive]
-            recurrent = functional.linear(h, self.weight_hh_l0, self.bias_hh_l0)
-            h = combine(gates[start : start + alive], recurrent, h)
-            outputs.append(h)
-            start += alive
-        return torch.cat(outputs).to(x.dtype), torch.cat([h, *reversed(finished)])
-
-    def _on_cuda(self, inputs: Tensor, h0: Tensor, batch_sizes: list[int]) -> tuple[Tensor, Tensor]:
-        kind = torch.bfloat16 if self.precision == "bf16" else torch.float32
+        """Run `forward` by torch's own GRU: any device, any floating type; bf16 on a GPU alone."""
+        narrow = self.precision == "bf16" and x.device.type == "cuda"
+        kind = torch.bfloat16 if narrow else h0.dtype
+        inputs = beside(x.to(kind), constant, static_row)
         weights = [self.weight_ih_l0, self.weight_hh_l0, self.bias_ih_l0, self.bias_hh_l0]
         with warnings.catch_warnings():
             # cuDNN wants its weights in one piece and copies them there; so would we, after the
@@ -150,20 +137,11 @@ class GRU(nn.Module):
             warnings.filterwarnings(
                 "ignore", message="RNN module weights are not part of single contiguous"
             )
-            sizes, narrow = torch.tensor(batch_sizes), [weight.to(kind) for weight in weights]
+            sizes, cast = torch.tensor(batch_sizes), [weight.to(kind) for weight in weights]
             # with biases, one layer, no dropout, one direction
-            outputs, last = torch.gru(
-                inputs.to(kind),
-                sizes,
-                h0[None].to(kind),
-                narrow,
-                True,
-                1,
-                0.0,
-                self.training,
-                False,
-            )
-        return outputs.to(inputs.dtype), last[0].to(h0.dtype)
+            settings = (True, 1, 0.0, self.training, False)
+            outputs, last = torch.gru(inputs, sizes, h0[None].to(kind), cast, *settings)
+        return outputs.to(x.dtype), last[0].to(h0.dtype)
 
 
 @dataclass

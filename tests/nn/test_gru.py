@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from molvae.nn.gru import GRU, Precision, beside
+from molvae.nn.gru import GRU, Precision
 from molvae.runtime import compilation
 
 SHAPES = [
@@ -168,20 +168,6 @@ def test_any_lengths_and_widths_agree_with_the_reference(
     leaves, rows = [x, c, h0], own_rows(sizes)
     fast = numbers(mine, leaves, mine(*leaves, sizes, rows))
     assert distance(fast, numbers(mine, leaves, mine.reference(*leaves, sizes, rows))) < 1e-5
-
-
-@pytest.mark.parametrize(("sizes", "inputs", "constant", "hidden"), SHAPES)
-def test_what_a_gpu_is_asked_for_is_right_when_a_cpu_is_asked(
-    sizes: list[int], inputs: int, constant: int, hidden: int
-) -> None:
-    mine = layer(inputs, constant, hidden)
-    x, c, h0 = arguments(mine, sizes)
-    for static_row in (own_rows(sizes), torch.arange(sum(sizes)) % sizes[0]):
-        asked = numbers(mine, [x, c, h0], mine._on_cuda(beside(x, c, static_row), h0, sizes))
-        assert (
-            distance(asked, numbers(mine, [x, c, h0], mine.reference(x, c, h0, sizes, static_row)))
-            < 1e-5
-        )
 
 
 def test_gradients_pass_the_finite_difference_test() -> None:
