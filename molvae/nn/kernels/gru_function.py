@@ -6,7 +6,7 @@ Weight gradients are one product each, after the steps. Layout and letters are t
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -19,16 +19,6 @@ from .products import STEP, product, transposed_product
 Precision = Literal["fp32", "bf16"]
 
 
-class Activations(NamedTuple):
-    """Values for the backward pass, which overwrites the first two."""
-
-    gates: Tensor  # (N, 3H) r, z, n's recurrent share
-    candidate: Tensor  # (N, H) n
-    static_row: Tensor  # (N,) the static row of each packed row
-    h_prev: Tensor  # (N + 1, H) the state each step began with
-    batch_sizes: list[int]
-
-
 def step_rows(alive: int, there: int) -> int:
     """Return how many rows a step's product takes: those ``alive``, filled up where ``there`` are
     more.
@@ -38,53 +28,6 @@ def step_rows(alive: int, there: int) -> int:
     """
     taken = -(-alive // STEP) * STEP
     return taken if taken <= there else alive
-
-
-def run(
-    x: Tensor, h0: Tensor, w_x: Tensor, w_h: Tensor,
-    static: Tensor, static_row: Tensor, bias: Tensor, batch_sizes: list[int],
-) -> tuple[Tensor, Tensor, Activations]:  # fmt: skip
-    """Run all steps: outputs (N, H), last states (B, H) float32, and what backward needs.
-
-    x (N, I), w_x, w_h and static (R, 3H) in the type of the products; bias (H) float32: n's
-    recurrent share.
-    """
-    rows, size = h0.shape
-    gates = product(x, w_x.t())
-    candidate, outputs = x.new_empty(len(x), size), x.new_empty(len(x), size)
-    h_prev = x.new_empty(len(x) + 1, size)
-    h_prev[:rows] = h0
-    state = h0.clone(memory_format=torch.contiguous_format)
-    recurrent = x.new_empty(step_rows(rows, rows + STEP), 3 * size)
-    inputs = [array(part) for part in (gates, candidate, recurrent, static, static_row, bias)]
-    results = [array(part) for part in (state, outputs, h_prev)]
-    start = 0
-    for alive, following in zip(batch_sizes, [*batch_sizes[1:], 0], strict=True):
-        taken = step_rows(alive, len(h_prev) - start)
-        torch.mm(h_prev[start : start + taken], w_h.t(), out=recurrent[:taken])
-        kernels.forward(start, alive, following, *inputs, *results)
-        start += alive
-    return outputs, state, Activations(gates, candidate, static_row, h_prev, batch_sizes)
-
-
-def run_back(saved: Activations, w_h: Tensor, d_outputs: Tensor, state: Tensor) -> None:
-    """Turn what was saved into gate gradients, and state (B, H) from the last states' gradient into
-    h0's.
-
-    d_outputs (N, H) or (1, H): gradient of the outputs, in the type of the products.
-    """
-    gates, candidate, _, h_prev, batch_sizes = saved
-    rows, start = batch_sizes[0], len(gates)
-    recurrent = gates.new_empty(step_rows(rows, rows + STEP), state.shape[1])
-    memory = [array(part) for part in (gates, candidate, recurrent, h_prev, d_outputs, state)]
-    for alive, following in zip(
-        reversed(batch_sizes), [0, *reversed(batch_sizes[1:])], strict=True
-    ):
-        start -= alive
-        kernels.backward(start, alive, following, *memory)
-        taken = step_rows(alive, len(gates) - start)
-        torch.mm(gates[start : start + taken], w_h, out=recurrent[:taken])
-    state.add_(recurrent[:rows])
 
 
 class GRUFunction(torch.autograd.Function):
@@ -105,10 +48,25 @@ class GRUFunction(torch.autograd.Function):
         bias = b_ih.clone()
         bias[: 2 * size] += b_hh[: 2 * size]
         static = torch.addmm(bias.to(kind), constant.to(kind), w_c.t())  # (R, 3H)
-        outputs, state, ctx.saved = run(
-            operand, h0, w_x, w_h, static, static_row, b_hh[2 * size :], batch_sizes
-        )
-        ctx.static_shape = static.shape
+
+        gates = product(operand, w_x.t())
+        candidate, outputs = operand.new_empty(len(x), size), operand.new_empty(len(x), size)
+        h_prev, rows = operand.new_empty(len(x) + 1, size), len(h0)
+        h_prev[:rows] = h0
+        state = h0.clone(memory_format=torch.contiguous_format)
+        recurrent = operand.new_empty(step_rows(rows, rows + STEP), 3 * size)
+        bias_n = b_hh[2 * size :]
+        inputs = [array(part) for part in (gates, candidate, recurrent, static, static_row, bias_n)]
+        results, start = [array(part) for part in (state, outputs, h_prev)], 0
+        for alive, following in zip(batch_sizes, [*batch_sizes[1:], 0], strict=True):
+            taken = step_rows(alive, len(h_prev) - start)
+            torch.mm(h_prev[start : start + taken], w_h.t(), out=recurrent[:taken])
+            kernels.forward(start, alive, following, *inputs, *results)
+            start += alive
+        # gates (N, 3H): r, z, n's recurrent share; candidate (N, H): n; h_prev (N + 1, H): the
+        # state that each step began with. The backward pass overwrites the first two.
+        ctx.saved = gates, candidate, h_prev
+        ctx.batch_sizes, ctx.static_row, ctx.static_shape = batch_sizes, static_row, static.shape
         ctx.save_for_backward(operand, constant, w_x, w_c, w_h)
         ctx.x_type = x.dtype
         return outputs.to(x.dtype), state
@@ -117,18 +75,26 @@ class GRUFunction(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, d_outputs: Tensor | None, d_last: Tensor | None) -> tuple[Any, ...]:
         x, constant, w_x, w_c, w_h = ctx.saved_tensors
-        saved: Activations = ctx.saved
+        gates, candidate, h_prev = ctx.saved
         del ctx.saved  # overwritten: a second backward must fail
-        gates, candidate = saved.gates, saved.candidate
-        rows, size = saved.batch_sizes[0], candidate.shape[1]
+        rows, size, start = ctx.batch_sizes[0], candidate.shape[1], len(gates)
         state = torch.zeros(rows, size)
         if d_last is not None:
             state = d_last.clone(memory_format=torch.contiguous_format)
         d_outputs = gates.new_zeros(1, size) if d_outputs is None else d_outputs
-        run_back(saved, w_h, d_outputs.to(gates.dtype).contiguous(), state)
+        d_outputs = d_outputs.to(gates.dtype).contiguous()
+        recurrent = gates.new_empty(step_rows(rows, rows + STEP), size)
+        memory = [array(part) for part in (gates, candidate, recurrent, h_prev, d_outputs, state)]
+        backwards = ctx.batch_sizes[::-1]
+        for alive, following in zip(backwards, [0, *backwards[:-1]], strict=True):
+            start -= alive
+            kernels.backward(start, alive, following, *memory)
+            taken = step_rows(alive, len(gates) - start)
+            torch.mm(gates[start : start + taken], w_h, out=recurrent[:taken])
+        state.add_(recurrent[:rows])
 
         static, bias = gates.new_empty(ctx.static_shape), torch.zeros(4 * size)
-        parts = [array(part) for part in (gates, candidate, saved.static_row, static, bias)]
+        parts = [array(part) for part in (gates, candidate, ctx.static_row, static, bias)]
         kernels.static_gradient(*parts)
         reset_update = gates[:, : 2 * size]
         d_x = None
@@ -140,7 +106,7 @@ class GRUFunction(torch.autograd.Function):
         d_w_x, d_w_c = d_ih[:, : x.shape[1]], d_ih[:, x.shape[1] :]
         transposed_product(reset_update, x, d_w_x[: 2 * size])
         transposed_product(candidate, x, d_w_x[2 * size :])
-        transposed_product(gates, saved.h_prev[:-1], d_hh)
+        transposed_product(gates, h_prev[:-1], d_hh)
         d_constant = torch.mm(static, w_c).to(constant.dtype)
         transposed_product(static, constant.to(static.dtype), d_w_c)
         d_b_hh = torch.cat([bias[: 2 * size], bias[3 * size :]])
