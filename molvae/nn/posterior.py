@@ -79,12 +79,11 @@ class Aggregate(nn.Module):
         self.register_buffer("variance", torch.ones(latent))
 
     @torch.no_grad()
-    def fit(self, mean: Tensor, covariance: Tensor, variance: Tensor) -> None:
-        """Take the mean ``(Z,)`` and covariance ``(Z, Z)`` of posterior means, and their average
-        variance ``(Z,)``.
-        """
-        self.mean.copy_(mean)
-        self.covariance.copy_(covariance)
+    def fit(self, mean: Tensor, covariance: Tensor, variance: Tensor, signal: float) -> None:
+        """Take the mean ``(Z,)`` and covariance ``(Z, Z)`` of posterior means at the level
+        ``signal``, and their average variance ``(Z,)``."""
+        self.mean.copy_(mean / signal)
+        self.covariance.copy_(covariance / signal**2)
         self.variance.copy_(variance)
 
     def draw(self, noise: Tensor, scale: float = 1.0, variance: float | None = None) -> Tensor:
@@ -106,7 +105,7 @@ class GaussianPosterior(nn.Module):
 
     def __init__(self, features: int, latent: int) -> None:
         super().__init__()
-        self.latent = latent
+        self.latent, self.max_signal = latent, 1.0
         self.code_size = latent
         self.mean = nn.Linear(features, latent)
         self.log_variance = nn.Linear(features, latent)
@@ -123,12 +122,6 @@ class GaussianPosterior(nn.Module):
     def code(self, z: Tensor, level: Level = None) -> Tensor:
         """Return the decoder's conditioning vector for ``z`` (B, Z): (B, C)."""
         return z
-
-    def remember(self, mean: Tensor, covariance: Tensor, variance: Tensor) -> None:
-        """Fit the aggregate to the moments of many molecules' posteriors, as :meth:`Aggregate.fit`
-        takes them.
-        """
-        self.aggregate.fit(mean, covariance, variance)
 
     def prior(self, noise: Tensor, learned: bool = False, level: float | None = None) -> Tensor:
         """Draw (B, Z) from N(0, I), or from the aggregate posterior, by standard normal
@@ -166,10 +159,6 @@ class LevelPosterior(nn.Module):
         """Return the decoder's conditioning vector for ``z`` (B, Z) at ``level``: (B, C)."""
         a = self.levels(z, level)
         return torch.cat([a * z, a], dim=-1)
-
-    def remember(self, mean: Tensor, covariance: Tensor, variance: Tensor) -> None:
-        """Fit the aggregate to the moments of many molecules' posteriors at ``max_signal``."""
-        self.aggregate.fit(mean / self.max_signal, covariance / self.max_signal**2, variance)
 
     def prior(self, noise: Tensor, learned: bool = False, level: float | None = None) -> Tensor:
         """Draw (B, Z) from N(0, I), or from the aggregate posterior at ``level``, by standard

@@ -105,7 +105,7 @@ def validate(
         2 + latent, latent
     )
     covariance = (torch.stack(second) - mean.outer(mean)) * (count / max(1, count - 1))
-    model.posterior.remember(mean, covariance, variance)
+    model.posterior.aggregate.fit(mean, covariance, variance, model.posterior.max_signal)
     return Validation(
         elbo=(likelihood - kl) / count,
         reconstruction=likelihood / count,

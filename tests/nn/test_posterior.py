@@ -174,7 +174,8 @@ def known_means(count: int = 4000, latent: int = 3) -> torch.Tensor:
 def test_the_learned_prior_has_the_moments_of_posterior_draws() -> None:
     tenant, means = GaussianPosterior(5, 3), known_means()
     posteriors = Gaussian(means, torch.full_like(means, math.log(0.25)))
-    tenant.remember(means.mean(0), means.T.cov(), posteriors.log_variance.exp().mean(0))
+    variance = posteriors.log_variance.exp().mean(0)
+    tenant.aggregate.fit(means.mean(0), means.T.cov(), variance, tenant.max_signal)
     noise = torch.randn(100_000, 3, generator=torch.Generator().manual_seed(1))
     drawn, real = tenant.prior(noise, learned=True), posteriors.draw(noise[: len(means)])
     torch.testing.assert_close(drawn.mean(0), real.mean(0), rtol=0, atol=0.05)
@@ -184,7 +185,8 @@ def test_the_learned_prior_has_the_moments_of_posterior_draws() -> None:
 @pytest.mark.parametrize("level", [0.0, 0.5, 0.9])
 def test_the_learned_prior_of_a_level_has_its_moments(level: float) -> None:
     tenant, mu = LevelPosterior(5, 3, 0.9), known_means()
-    tenant.remember(0.9 * mu.mean(0), (0.9 * mu).T.cov(), torch.full((3,), 1 - 0.9**2))
+    moments = 0.9 * mu.mean(0), (0.9 * mu).T.cov(), torch.full((3,), 1 - 0.9**2)
+    tenant.aggregate.fit(*moments, tenant.max_signal)
     noise = torch.randn(100_000, 3, generator=torch.Generator().manual_seed(1))
     drawn = tenant.prior(noise, learned=True, level=level)
     real = level * mu + math.sqrt(1 - level**2) * noise[: len(mu)]
