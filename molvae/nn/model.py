@@ -120,12 +120,6 @@ class MoleculeVAE(nn.Module):
             layer.precision = precision
 
     @property
-    def in_bf16(self) -> bool:
-        """True where vectors between the layers are bf16: in training alone. Decoding takes the
-        largest logit, and bf16 would make ties."""
-        return self.training and self.precision == "bf16"
-
-    @property
     def weight_count(self) -> int:
         """Count the numbers that are trained; moments of the aggregate posterior are measured."""
         return sum(parameter.numel() for parameter in self.parameters())
@@ -163,12 +157,6 @@ class MoleculeVAE(nn.Module):
         _, right = self.backward_encoder(nothing, table, h0, sizes, backward)
         return torch.cat([left, right], dim=-1)
 
-    def first_state(self, code: Tensor) -> Tensor:
-        """Return the decoder's state before the first symbol, (B, H), from its conditioning (B,
-        C).
-        """
-        return self.start(code).tanh()  # type: ignore[no-any-return]
-
     def input_embedder(self, narrow: bool = False) -> Embedder:
         """Make a function from positions to decoder inputs (N, E), with the weights as they are
         now.
@@ -197,8 +185,10 @@ class MoleculeVAE(nn.Module):
         """Return logits of each next symbol, (N, V), given z (B, Z) and the true prefix."""
         code = self.posterior.code(z, level)
         x = self.input_embedder()(packed.inputs, packed.steps, packed.grammar)  # (N, E)
-        x = x if self.in_bf16 else x.to(code.dtype)
-        h0 = self.first_state(code)
+        # Vectors between the layers may be bf16 in training alone: decoding takes the largest
+        # logit, and bf16 would make ties.
+        x = x if self.training and self.precision == "bf16" else x.to(code.dtype)
+        h0 = self.start(code).tanh()
         hidden, _ = self.decoder(x, code, h0, packed.sizes, packed.molecule)  # (N, H)
         return self.predict(hidden, x)
 

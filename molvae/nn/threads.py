@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import get_native_id
-from types import TracebackType
 from typing import Any, TypeVar
 
 import torch
@@ -72,12 +71,7 @@ class Threads:
         )
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._pool.shutdown(cancel_futures=True)
         wait_for_end(self._ids)
         torch.set_num_threads(self._before)

@@ -72,7 +72,7 @@ def test_the_elbo_is_that_of_a_loop_over_molecules_and_symbols(
         alone, _ = packed(model, tiny_dataset, [row])
         told = model.input_embedder()(alone.inputs, alone.steps, alone.grammar)  # (T, E)
         assert alone.inputs.tolist() == [END, *ids]
-        nats, h = torch.zeros(()), model.first_state(z)
+        nats, h = torch.zeros(()), model.start(z).tanh()
         for step, target in enumerate([*ids, END]):
             h, _ = model.decoder.reference(told[step : step + 1], z, h, [1], first)
             logits = model.output(torch.cat([h, told[step : step + 1]], 1))
