@@ -71,12 +71,8 @@ class Group:
 
     def first(self, number: float) -> float:
         """The number of the first process: what depends on a clock, one process decides."""
-        if self.world.size == 1:
-            return number
-        sent = torch.tensor([number], dtype=torch.float64)
-        with others_needed():
-            dist.broadcast(sent, 0, group=self.numbers)
-        return float(sent)
+        sent = torch.tensor(number if self.leads else 0.0, dtype=torch.float64)
+        return float(self.add_numbers(sent))
 
     def any(self, flag: bool) -> bool:
         """True if the flag is set in any process."""
