@@ -75,7 +75,7 @@ class ParsedAtom:
     spelling: int = 0
     parent: int = 0  # -1 for the first atom
     order: int = 0  # of the bond to its parent
-    sign: int = 0  # the byte / or \ on that bond
+    sign: int = 0  # on that bond: 1 for /, 2 for \, 0 for none
     last: int = 0  # its last child, -1 for none
     valence: int = 0
     digits: int = 0  # ring digits so far
@@ -182,7 +182,7 @@ def parse_smiles(
     not of the vocabulary."""
     for number in range(len(graph.open)):
         graph.open[number].atom = -1
-    size = made = depth = bond = 0
+    size = made = depth = bond = digits = 0
     current, fresh, at = -1, False, begin
     while at < end:
         byte, start = text[at], at
@@ -205,7 +205,7 @@ def parse_smiles(
             if not fresh:
                 return False
             made = _close(spellings, graph, byte - _ZERO, current, bond, made)
-            bond = 0
+            bond, digits = 0, digits + 1
             if made < 0:
                 return False
         else:
@@ -218,16 +218,7 @@ def parse_smiles(
             current, bond, fresh = size, 0, True
             size += 1
     graph.counts[0].atoms, graph.counts[0].rings = size, made
-    return size > 0 and depth == 0 and bond == 0 and _all_closed(graph)
-
-
-@compiled(forceinline=True)
-def _all_closed(graph: ParsedGraph) -> bool:
-    """True if every ring that was opened is closed."""
-    waiting = 0
-    for number in range(len(graph.open)):
-        waiting += graph.open[number].atom >= 0
-    return waiting == 0
+    return size > 0 and depth == 0 and bond == 0 and digits == 2 * made
 
 
 @compiled(forceinline=True)
@@ -266,7 +257,8 @@ def _order(bond: int) -> int:
 
 @compiled(forceinline=True)
 def _sign(bond: int) -> int:
-    return bond if bond in (_SLASH, _BACKSLASH) else 0
+    """1 for a bond /, 2 for \\, else 0."""
+    return 1 if bond == _SLASH else 2 if bond == _BACKSLASH else 0
 
 
 @compiled(forceinline=True)
@@ -294,18 +286,15 @@ def _attach(
 @compiled(forceinline=True)
 def _join(graph: ParsedGraph, left: int, right: int, order: int) -> bool:
     """Count a bond at both its atoms; False if one has too many aromatic bonds."""
-    return _bind(graph, left, right, order) and _bind(graph, right, left, order)
-
-
-@compiled(forceinline=True)
-def _bind(graph: ParsedGraph, one: int, other: int, order: int) -> bool:
-    atom = graph.atoms[one]
-    atom.valence += order
-    if order == 3:
-        if atom.degree == NEIGHBOURS:
-            return False
-        graph.near[NEIGHBOURS * one + atom.degree] = other
-        atom.degree += 1
+    for _ in range(2):
+        atom = graph.atoms[left]
+        atom.valence += order
+        if order == 3:
+            if atom.degree == NEIGHBOURS:
+                return False
+            graph.near[NEIGHBOURS * left + atom.degree] = right
+            atom.degree += 1
+        left, right = right, left
     return True
 
 

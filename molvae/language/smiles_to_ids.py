@@ -29,6 +29,7 @@ from selfies.constants import ORGANIC_SUBSET
 
 from ..errors import ModelError, MoleculeError
 from ..runtime.compilation import compiled
+from .branches import LENGTHS
 from .selfies_codec import INEXPRESSIBLE, Constraints, default_constraints, split, to_selfies
 from .smiles_parser import (
     MIRROR,
@@ -50,12 +51,7 @@ _BRACKETED = re.compile(r"\[[^\]]*\]")
 _ATOM = re.compile(r"\[((?:[1-9]\d*)?)([A-Z][a-z]?|[a-z]{1,2})(@{0,2})(?:(H)(\d?))?([+-]?)(\d?)\]")
 _BONDS = ("", "/", "\\", "=", "#")
 _MARKS = ("", "=", "#", "-/", "-\\", "/-", "//", "/\\", "\\-", "\\/", "\\\\")
-_STRUCTURE = tuple(
-    f"[{mark}{kind}{reads}]"
-    for kind, marks in (("Branch", _MARKS[:3]), ("Ring", _MARKS))
-    for mark in marks
-    for reads in (1, 2, 3)
-)
+_RINGS = tuple(f"[{mark}Ring{reads}]" for mark in _MARKS for reads in (1, 2, 3))
 _MOST_ATOMS = 500
 """Atoms in brackets, at most, that are numbered in advance; molecules with others are left to the
 encoder."""
@@ -194,7 +190,7 @@ def _symbols_of(bracketed: Sequence[str], constraints: Constraints) -> tuple[str
     """All symbols that molecules with these atoms in brackets could need."""
     odd = [text for one in bracketed for text in _atoms(one)]
     atoms = dict.fromkeys([*sorted(ORGANIC_SUBSET), *odd])
-    symbols = [*_STRUCTURE, *(f"[{bond}{atom}]" for atom in atoms for bond in _BONDS)]
+    symbols = [*LENGTHS, *_RINGS, *(f"[{bond}{atom}]" for atom in atoms for bond in _BONDS)]
     return tuple(one for one in symbols if _has_meaning(one, constraints))
 
 
@@ -361,13 +357,8 @@ def _ring(symbols: SymbolIds, ring: ParsedRing, reads: int) -> int:
     order = ring.order // 2
     if reads > 3:
         return -1
-    left, right = (_mark(ring.left_sign), _mark(ring.right_sign)) if order == 1 else (0, 0)
+    left, right = (ring.left_sign, ring.right_sign) if order == 1 else (0, 0)
     return int(symbols.rings[order - 1, reads - 1, left, right])
-
-
-@compiled(forceinline=True)
-def _mark(byte: int) -> int:
-    return 0 if byte == 0 else 1 if byte == ord("/") else 2
 
 
 @compiled(forceinline=True)
@@ -380,6 +371,6 @@ def _atom(
     chiral = spelling.atom != spelling.mirrored
     inverted = chiral and atom.digits > 0 and turns(graph, number)
     base = spelling.mirrored if inverted else spelling.atom
-    bond = _mark(atom.sign) if order == 1 else order + 1
+    bond = atom.sign if order == 1 else order + 1
     symbol = symbols.atoms[base, bond] if base >= 0 else -1
     return symbol if symbol >= 0 and atom.valence // 2 <= symbols.capacity[symbol] else -1

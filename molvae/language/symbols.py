@@ -165,9 +165,9 @@ def tables_of(
     return Tables(
         symbols=records_of(Symbol, [astuple(one) for one, _ in meanings]),
         text=np.frombuffer("".join(text for _, text in meanings).encode(), dtype=np.uint8).copy(),
-        text_start=_starts([len(text) for _, text in meanings]),
+        text_start=np.cumsum([0, *(len(text) for _, text in meanings)], dtype=np.int32),
         runs=np.array([number for run in runs for number in run], dtype=np.uint16),
-        runs_start=_starts([len(run) for run in runs]),
+        runs_start=np.cumsum([0, *map(len, runs)], dtype=np.int32),
     )
 
 
@@ -217,7 +217,3 @@ def meaning(symbol: str, constraints: Mapping[str, int]) -> tuple[Symbol, str]:
 def _mark(bond: str) -> int:
     """The byte of a bond that is / or \\; 0 for any other."""
     return ord(bond) if bond in ("/", "\\") else 0
-
-
-def _starts(lengths: Sequence[int]) -> NDArray[np.int32]:
-    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
