@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from molvae.nn.input_embedder import InputEmbedder
-from molvae.nn.kernels.embedding_sums import zeros
 from molvae.runtime import compilation
 
 WAYS = pytest.mark.parametrize("compiled", [pytest.param(True, marks=pytest.mark.compiled), False])
@@ -102,17 +101,3 @@ def test_there_may_be_no_hashes(compiled: bool, monkeypatch: pytest.MonkeyPatch)
     found = InputEmbedder(*weights[:3], SIZES)(symbols, steps, values, torch.float32)  # type: ignore[arg-type]
     whole = torch.cat([values, values.new_zeros(40, HASHES)], 1)
     assert torch.allclose(found, made(weights)(symbols, steps, whole, torch.float32))
-
-
-def test_memory_serves_again_once_its_tensor_is_gone() -> None:
-    shape = torch.Size((7, 13))
-    first, second = zeros(shape), zeros(shape)
-    assert first.data_ptr() != second.data_ptr()
-    place, part = first.add_(1.0).data_ptr(), first[2:]
-    del first
-    assert zeros(shape).data_ptr() != place, "a part of it is still in use"
-    assert part.eq(1.0).all()
-    del part
-    again = zeros(shape)
-    assert again.data_ptr() == place
-    assert not again.any()

@@ -11,7 +11,6 @@ values each: these are folded to the rows of a table.
 
 from __future__ import annotations
 
-import weakref
 from typing import Any
 
 import numpy as np
@@ -91,26 +90,6 @@ def scatter_rows(
             add(row, hashed[places[place]])
 
 
-_spare: dict[torch.Size, list[Array]] = {}
-
-
-def zeros(shape: torch.Size) -> Tensor:
-    """Return a float32 tensor of zeros, in memory that serves again once the tensor is gone.
-
-    The gradient of a large table takes megabytes at every step, and having the system find pages
-    for them took a third of the step.
-    """
-    spare = _spare.setdefault(shape, [])
-    try:
-        memory = spare.pop()
-        memory.fill(0)
-    except IndexError:
-        memory = np.zeros(shape, np.float32)
-    lent = memory.view()
-    weakref.finalize(lent, spare.append, memory).atexit = False
-    return torch.from_numpy(lent)
-
-
 class EmbeddingSum(torch.autograd.Function):
     """Map places and tables to their sums (N, E), with gradients to the tables."""
 
@@ -131,7 +110,7 @@ class EmbeddingSum(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, d_out: Tensor) -> tuple[Any, ...]:
-        gradients = [zeros(shape) for shape in ctx.shapes]
+        gradients = [torch.zeros(shape) for shape in ctx.shapes]
         rows: Any = [*ctx.places, array(d_out.contiguous()), *map(array, gradients)]
         scatter_rows(*rows)
         return None, None, None, None, *gradients, None
