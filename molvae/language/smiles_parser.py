@@ -118,7 +118,10 @@ class ParsedGraph(NamedTuple):
     """Scratch for one molecule of ``A`` atoms and rings at most.
 
     ``near`` ``(4 A,)``: the aromatic neighbours of atom i from ``4 i`` on. ``stack`` ``(A,)``: the
-    atoms with open branches. ``open`` ``(10,)``: by ring number. ``counts`` ``(1,)``."""
+    atoms with open branches. ``open`` ``(10,)``: by ring number. ``counts`` ``(1,)``. For writing:
+    ``following`` ``(A,)``: the atom that follows on an atom and all its branches. ``remaining``
+    ``(A,)``: number of symbols from an atom to the end. ``backwards`` ``(2 A + 8,)``: symbols, the
+    last first."""
 
     atoms: Sequence[ParsedAtom]
     near: MutableSequence[int]
@@ -126,6 +129,9 @@ class ParsedGraph(NamedTuple):
     open: Sequence[OpenRing]
     stack: MutableSequence[int]
     counts: Sequence[ParsedSize]
+    following: MutableSequence[int]
+    remaining: MutableSequence[int]
+    backwards: MutableSequence[int]
 
 
 NEIGHBOURS = 4
@@ -171,6 +177,9 @@ def new_parsed(size: int) -> ParsedGraph:
         records(OpenRing, 10),
         integers(size),
         records(ParsedSize, 1),
+        integers(size),
+        integers(size),
+        integers(2 * size + 8),
     )
 
 

@@ -44,7 +44,7 @@ from .smiles_parser import (
     spellings_of,
     turns,
 )
-from .symbols import ATOM, BRANCH, RING, AtomLabel, integers, meaning
+from .symbols import ATOM, BRANCH, RING, AtomLabel, meaning
 from .vocabulary import Ids, Vocabulary
 
 _BRACKETED = re.compile(r"\[[^\]]*\]")
@@ -69,17 +69,6 @@ class SymbolIds(NamedTuple):
     branches: Ints
     rings: Ints
     capacity: Ints
-
-
-class Encoded(NamedTuple):
-    """Symbols of many molecules.
-
-    ``ids`` of all molecules one after the other, ``ends`` ``(M,)`` where each one's end. A molecule
-    without ids is not understood, or needs symbols that the vocabulary lacks or more bonds than an
-    atom may have: the encoder is asked about it."""
-
-    ids: Ids
-    ends: Ints
 
 
 class SelfiesEncoder:
@@ -132,9 +121,9 @@ def ids_of(smiles: str, vocabulary: Vocabulary) -> Ids | None:
     """Ids of a canonical SMILES, merged, without the end; None where it is for the selfies package
     to say what they are, or why there are none."""
     tables = _tables(vocabulary.plain.symbols, tuple(vocabulary.constraints.items()))
-    encoded = _encode_all([smiles], tables)
+    ids, ends = _encode_all([smiles], tables)
     try:
-        return vocabulary.merged(encoded.ids[: encoded.ends[0]]) if encoded.ends[0] else None
+        return vocabulary.merged(ids[: ends[0]]) if ends[0] else None
     except KeyError:
         return None
 
@@ -158,12 +147,12 @@ def canonical_draws(
     if not smiles:
         return []
     constraints, plain = vocabulary.constraints, vocabulary.plain
-    encoded = _encode_all(smiles, _tables(plain.symbols, tuple(constraints.items())))
+    encoded, ends = _encode_all(smiles, _tables(plain.symbols, tuple(constraints.items())))
     counts = np.array([len(ids) for ids in drawn], np.int32)
     written, counts = vocabulary.to_plain(np.concatenate(drawn), counts)
     symbols, counts = plain.singles(written, counts)
     # Equal stretches of two bytes a symbol: comparing these is faster than comparing arrays.
-    draws, wanted = symbols.tobytes(), encoded.ids.tobytes()
+    draws, wanted = symbols.tobytes(), encoded.tobytes()
     return [
         draws[begin:end] == wanted[first:last]
         if last > first
@@ -172,7 +161,7 @@ def canonical_draws(
             smiles,
             drawn,
             pairwise((2 * _from_zero(np.cumsum(counts))).tolist()),
-            pairwise((2 * _from_zero(encoded.ends)).tolist()),
+            pairwise((2 * _from_zero(ends)).tolist()),
             strict=True,
         )
     ]
@@ -236,36 +225,25 @@ def _has_meaning(symbol: str, constraints: Mapping[str, int]) -> bool:
     return True
 
 
-class Scratch(NamedTuple):
-    """Scratch for one molecule.
-
-    ``following`` ``(A,)``: the atom that follows on an atom and all its branches. ``remaining``
-    ``(A,)``: number of symbols from an atom to the end. ``backwards``: symbols, the last first."""
-
-    graph: ParsedGraph
-    following: MutableSequence[int]
-    remaining: MutableSequence[int]
-    backwards: MutableSequence[int]
-
-
 def _from_zero(ends: NDArray[Any]) -> NDArray[np.int64]:
     """Begin of each of some stretches, and the end of the last one."""
     return np.concatenate([[0], ends]).astype(np.int64)
 
 
-def _encode_all(smiles: Sequence[str], tables: EncoderTables) -> Encoded:
-    """Symbols of many molecules, of the vocabulary of ``tables``."""
+def _encode_all(smiles: Sequence[str], tables: EncoderTables) -> tuple[Ids, Ints]:
+    """Symbols of many molecules, of the vocabulary of ``tables``, one molecule after the other, and
+    where each one's end ``(M,)``.
+
+    A molecule without symbols is not understood, or needs some that the vocabulary lacks or more
+    bonds than an atom may have: the encoder is asked about it."""
     lengths = np.array([len(one) for one in smiles], np.int32)
-    longest = int(lengths.max(initial=1))
     text = np.frombuffer("".join(smiles).encode("ascii"), dtype=np.uint8)
     # A symbol takes a character at least; a ring or branch takes two, and four symbols at most.
-    encoded = Encoded(np.empty(2 * len(text), np.uint16), np.zeros(len(smiles), np.int32))
-    scratch = Scratch(
-        new_parsed(longest), integers(longest), integers(longest), integers(2 * longest + 8)
-    )
+    ids, written = np.empty(2 * len(text), np.uint16), np.zeros(len(smiles), np.int32)
+    graph = new_parsed(int(lengths.max(initial=1)))
     ends = np.cumsum(lengths).astype(np.int32)
-    _encode(tables.spellings, tables.symbols, text, ends, scratch, encoded)
-    return encoded
+    _encode(tables.spellings, tables.symbols, text, ends, graph, ids, written)
+    return ids, written
 
 
 @compiled()
@@ -274,34 +252,34 @@ def _encode(
     symbols: SymbolIds,
     text: Bytes,
     ends: Ints,
-    scratch: Scratch,
-    encoded: Encoded,
+    graph: ParsedGraph,
+    ids: Ids,
+    written: Ints,
 ) -> None:
-    """Write the symbols of all molecules into ``encoded``.
+    """Write the symbols of all molecules into ``ids``, and where each one's end into ``written``.
 
     ``text`` holds the SMILES of all molecules one after the other, ``ends`` ``(M,)`` where each
     one's ends."""
-    graph = scratch.graph
     begin = filled = 0
     for molecule in range(len(ends)):
         count = 0
         parsed = parse_smiles(spellings, text, begin, ends[molecule], graph)
         if parsed and alternate(spellings, graph):
-            count = max(0, _write_backwards(spellings, symbols, scratch))
+            count = max(0, _write_backwards(spellings, symbols, graph))
         for place in range(count):
-            encoded.ids[filled + place] = scratch.backwards[count - 1 - place]
+            ids[filled + place] = graph.backwards[count - 1 - place]
         begin, filled = ends[molecule], filled + count
-        encoded.ends[molecule] = filled
+        written[molecule] = filled
 
 
 @compiled(forceinline=True)
-def _write_backwards(spellings: Spellings, symbols: SymbolIds, scratch: Scratch) -> int:
+def _write_backwards(spellings: Spellings, symbols: SymbolIds, graph: ParsedGraph) -> int:
     """Write the symbols of a graph, the last one first; returns their number, -1 if one of them is
     missing.
 
     Backwards, because the length of a branch is written before it."""
-    graph, following, remaining = scratch.graph, scratch.following, scratch.remaining
-    atoms, rings, written = graph.atoms, graph.rings, scratch.backwards
+    atoms, rings, written = graph.atoms, graph.rings, graph.backwards
+    following, remaining = graph.following, graph.remaining
     count, ring = 0, graph.counts[0].rings - 1
     for number in range(graph.counts[0].atoms - 1, -1, -1):
         atom = atoms[number]
