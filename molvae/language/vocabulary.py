@@ -236,7 +236,7 @@ class Vocabulary:
             if not (
                 isinstance(pair, list)
                 and len(pair) == 2
-                and all(_is_id(part, number) for part in pair)
+                and all(type(part) is int and 0 < part < number for part in pair)
             ):
                 raise ModelError(
                     f"vocabulary: merge {number} must be a pair of earlier ids, not {pair!r}"
@@ -247,21 +247,13 @@ class Vocabulary:
         if not isinstance(constraints, dict) or "?" not in constraints:
             raise ModelError('vocabulary: constraints must map elements to capacities and hold "?"')
         for element, capacity in constraints.items():
-            if (
-                not isinstance(capacity, int)
-                or isinstance(capacity, bool)
-                or not 0 <= capacity <= 20
-            ):
+            if type(capacity) is not int or not 0 <= capacity <= 20:
                 raise ModelError(f"vocabulary: the capacity of {element!r} cannot be {capacity!r}")
         return cls(tuple(symbols), tuple((a, b) for a, b in merges), constraints)
 
 
 def _is_symbol(value: object) -> bool:
     return isinstance(value, str) and re.fullmatch(r"\[[^\[\]\s]{1,30}\]", value) is not None
-
-
-def _is_id(value: object, below: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < below
 
 
 def merge(
