@@ -41,6 +41,7 @@ from .symbols import (
     OPEN,
     RING,
     Symbol,
+    Tables,
     records,
 )
 
@@ -166,8 +167,14 @@ def restart(state: Derivation) -> None:
 
 
 @compiled(forceinline=True)
-def consume(symbols: Sequence[Symbol], state: Derivation, symbol: int) -> None:
-    """Advance a derivation by one single symbol."""
+def consume(tables: Tables, state: Derivation, token: int) -> None:
+    """Advance a derivation by one id, of one single symbol or more."""
+    for place in range(tables.runs_start[token], tables.runs_start[token + 1]):
+        _consume_symbol(tables.symbols, state, int(tables.runs[place]))
+
+
+@compiled(forceinline=True)
+def _consume_symbol(symbols: Sequence[Symbol], state: Derivation, symbol: int) -> None:
     cursor, kind = state.cursor, symbols[symbol].kind
     if kind == NOP or cursor.ended:
         return

@@ -89,14 +89,12 @@ def decode_smiles(ids: Ids, lengths: NDArray[Any], vocabulary: Vocabulary) -> li
 
 
 def _decode_chunk(tables: Tables, ids: Ids, lengths: Ints) -> list[str]:
-    singles = np.diff(tables.runs_start)[ids]  # (sum of lengths,) single symbols of each
-    ends = np.cumsum(lengths)
-    sums = np.concatenate([[0], np.cumsum(singles)])
-    longest = int((sums[ends] - sums[ends - lengths]).max(initial=0)) + 1
+    runs = np.diff(tables.runs_start)  # (V,) single symbols of each id
+    longest = 1 + int(lengths.max(initial=0) * runs.max())
     graph = WrittenGraph(records(WrittenNode, longest), records(NumberedRing, longest))
     states = empty_derivations(1, longest)
     widest = int(np.diff(tables.text_start).max())
-    text = np.empty(int(sums[-1]) * max(_RING_BYTES, _ATOM_BYTES + widest) + 1, np.uint8)
+    text = np.empty(int(runs[ids].sum()) * max(_RING_BYTES, _ATOM_BYTES + widest) + 1, np.uint8)
     text_ends = np.zeros(len(lengths), np.int64)
     written = _decode(tables, states, graph, ids, lengths, text, text_ends)
     whole = text[:written].tobytes().decode("ascii")
@@ -121,12 +119,15 @@ def _decode(
     for molecule in range(len(lengths)):
         restart(state)
         for _ in range(lengths[molecule]):
-            for single in range(tables.runs_start[ids[place]], tables.runs_start[ids[place] + 1]):
-                consume(symbols, state, int(tables.runs[single]))
+            consume(tables, state, ids[place])
             place += 1
         finish(state)
         rings = form_rings(symbols, state, graph.nodes, graph.rings)
-        _note_last_children(state, graph)
+        for atom in range(state.cursor.atoms):
+            # Its last child carries the chain on, the others are branches.
+            graph.nodes[atom].last_child = -1
+            if state.atoms[atom].parent >= 0:
+                graph.nodes[state.atoms[atom].parent].last_child = atom
         for ring in range(rings):
             graph.rings[ring].number = 0
         used = 0
@@ -144,15 +145,6 @@ def _decode(
                     written = _write_closure(symbols, graph.rings[ring], atom, text, written)
         text_ends[molecule] = written
     return written
-
-
-@compiled(forceinline=True)
-def _note_last_children(state: Derivation, graph: WrittenGraph) -> None:
-    """Find the last child of every atom: it carries the chain on, the others are branches."""
-    for atom in range(state.cursor.atoms):
-        graph.nodes[atom].last_child = -1
-        if state.atoms[atom].parent >= 0:
-            graph.nodes[state.atoms[atom].parent].last_child = atom
 
 
 @compiled(forceinline=True)

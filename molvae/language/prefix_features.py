@@ -201,7 +201,7 @@ def _describe_all(
         restart(state)
         for step in range(lengths[molecule] + 1):
             if step > 0:
-                _consume_token(tables, state, ids[place])
+                consume(tables, state, ids[place])
                 place += 1
             _describe(tables.symbols, state, graph, width, out[at:])
             at += width
@@ -224,13 +224,7 @@ def _advance(tables: Tables, states: Derivations, rows: NDArray[np.int64], token
         row = rows[line]
         cursor, levels = states.cursors[row], states.levels[row]
         state = Derivation(cursor, levels, states.atoms[row], states.rings[row])
-        _consume_token(tables, state, tokens[line])
-
-
-@compiled(forceinline=True)
-def _consume_token(tables: Tables, state: Derivation, token: int) -> None:
-    for place in range(tables.runs_start[token], tables.runs_start[token + 1]):
-        consume(tables.symbols, state, int(tables.runs[place]))
+        consume(tables, state, tokens[line])
 
 
 @compiled(forceinline=True)
