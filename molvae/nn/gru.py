@@ -40,24 +40,6 @@ def combine(gates: Tensor, recurrent: Tensor, h: Tensor) -> Tensor:
     return n + z * (h - n)
 
 
-def beside(x: Tensor, constant: Tensor, static_row: Tensor) -> Tensor:
-    """Join the inputs of every packed row: x (N, I) and its row of constant (R, C) -> (N, I +
-    C).
-    """
-    # Looked up before it is made narrow: gradients of a row that many steps see are summed in its
-    # own type.
-    return torch.cat([x, functional.embedding(static_row, constant).to(x.dtype)], 1)
-
-
-def checked(static_row: Tensor, rows: int, packed: int) -> Tensor:
-    """Return static_row (N) as compiled code may follow it; ValueError unless there are ``packed``,
-    each one of ``rows``."""
-    fits = len(static_row) == packed
-    if not fits or (packed and not 0 <= int(static_row.min()) <= int(static_row.max()) < rows):
-        raise ValueError(f"{len(static_row)} static rows of {rows} do not fit {packed} packed rows")
-    return static_row.contiguous()
-
-
 class GRU(nn.Module):
     """One GRU layer over packed rows, with an input of every step's own and one that many steps
     have in common.
@@ -109,7 +91,11 @@ class GRU(nn.Module):
         int64 of constant. ValueError for static rows that do not fit."""
         device, exact = x.device.type, torch.float64 in (x.dtype, h0.dtype)
         if device != "cuda":  # checking would wait for the GPU
-            static_row = checked(static_row, len(constant), len(x))
+            count, rows = len(static_row), len(constant)
+            inside = not count or 0 <= int(static_row.min()) <= int(static_row.max()) < rows
+            if count != len(x) or not inside:
+                raise ValueError(f"{count} static rows of {rows} do not fit {len(x)} packed rows")
+            static_row = static_row.contiguous()
         if device != "cpu" or exact or not compilation.KERNELS:
             return self.reference(x, constant, h0, batch_sizes, static_row)
         weights = (self.weight_ih_l0, self.weight_hh_l0, self.bias_ih_l0, self.bias_hh_l0)
@@ -129,7 +115,9 @@ class GRU(nn.Module):
         """Run `forward` by torch's own GRU: any device, any floating type; bf16 on a GPU alone."""
         narrow = self.precision == "bf16" and x.device.type == "cuda"
         kind = torch.bfloat16 if narrow else h0.dtype
-        inputs = beside(x.to(kind), constant, static_row)
+        # Looked up before it is made narrow: gradients of a row that many steps see are summed in
+        # its own type.
+        inputs = torch.cat([x.to(kind), functional.embedding(static_row, constant).to(kind)], 1)
         weights = [self.weight_ih_l0, self.weight_hh_l0, self.bias_ih_l0, self.bias_hh_l0]
         with warnings.catch_warnings():
             # cuDNN wants its weights in one piece and copies them there; so would we, after the

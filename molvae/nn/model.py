@@ -46,12 +46,10 @@ class Packed(NamedTuple):
         steps = torch.repeat_interleave(torch.arange(len(batch.sizes)), counts)
         starts = counts.cumsum(0) - counts
         molecule = torch.arange(len(batch.inputs)) - starts[steps]
-        inputs, targets, backward = map(
-            torch.from_numpy, (batch.inputs, batch.targets, batch.reversed_inputs)
-        )
-        there = [tensor.to(device) for tensor in (inputs, targets, backward, steps, molecule)]
+        arrays = map(torch.from_numpy, (batch.inputs, batch.targets, batch.reversed_inputs))
+        there = [tensor.to(device) for tensor in (*arrays, steps, molecule)]
         grammar = None if batch.grammar is None else torch.from_numpy(batch.grammar).to(device)
-        return cls(there[0], there[1], there[2], there[3], there[4], batch.sizes, grammar)
+        return cls._make((*there, batch.sizes, grammar))
 
     def symbols(self, kept: Tensor) -> tuple[Tensor, Tensor, list[int]]:
         """Return the symbols of the molecules ``kept`` (B,) forward and backward, packed, and how
