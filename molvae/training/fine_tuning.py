@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..config import Config, ModelConfig, from_dict
 from ..datasets.dataset import Dataset
-from ..errors import InputError, TrainingError, UsageError
+from ..errors import InputError, UsageError
 from ..language.vocabulary import Vocabulary
 from ..nn.model import MoleculeVAE
 from ..storage.checkpoint import Saved
@@ -64,10 +64,8 @@ def begin(saved: Saved, dataset: Dataset, config: Config, device: torch.device) 
 
     Raises InputError unless the data set is written in the model's vocabulary or an extension of
     it."""
-    if len(dataset.training_rows) == 0:
-        raise TrainingError("there is no molecule to train on")
-    check_vocabulary(saved.vocabulary, dataset.vocabulary, "the data set")
     max_steps = max(saved.model.max_steps, steps_for(dataset))
+    check_vocabulary(saved.vocabulary, dataset.vocabulary, "the data set")
     model = grown(saved, config.model, dataset.vocabulary, max_steps, config.training.seed)
     return assemble_state(model.to(device), config, dataset.fingerprint)
 

@@ -22,14 +22,15 @@ from ..config import Config
 from ..datasets.dataset import VALIDATED, Dataset, Rows
 from ..errors import TrainingError
 from ..nn.model import MoleculeVAE
+from ..nn.posterior import standard_normal
 from ..nn.threads import Threads
 from .distributed import ALONE, Group
 from .loss import Part, batch_terms
 from .schedules import (
+    generator_of,
     kl_weight,
     learning_rate,
     levels_of_step,
-    noise_of_step,
     spellings_of_step,
 )
 from .validation import Validation, validate
@@ -104,16 +105,9 @@ class TrainingState:
             digest.update(weight.detach().cpu().numpy().tobytes())
         return digest.hexdigest()
 
-    @property
-    def progress(self) -> float:
-        """Share of the planned steps that are done."""
-        return self.step / self.total_steps if self.total_steps else 0.0
-
 
 def begin(dataset: Dataset, config: Config, device: torch.device) -> TrainingState:
     """A new training: weights drawn from the seed, nothing learned yet."""
-    if len(dataset.training_rows) == 0:
-        raise TrainingError("there is no molecule to train on")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.training.seed)
         model = MoleculeVAE(config.model, len(dataset.vocabulary), max_steps=steps_for(dataset))
@@ -121,7 +115,11 @@ def begin(dataset: Dataset, config: Config, device: torch.device) -> TrainingSta
 
 
 def steps_for(dataset: Dataset) -> int:
-    """Steps that decoding may take: a quarter more than the longest molecule, and its end."""
+    """Steps that decoding may take: a quarter more than the longest molecule, and its end.
+
+    TrainingError without a molecule to train on."""
+    if len(dataset.training_rows) == 0:
+        raise TrainingError("there is no molecule to train on")
     longest = int(dataset.lengths.max())
     return longest + longest // 4 + 2
 
@@ -161,14 +159,14 @@ def one_step(
     A step whose gradient is not finite changes no weight."""
     config, model = state.config.training, state.model
     beta = kl_weight(
-        state.progress,
+        state.step / state.total_steps if state.total_steps else 0.0,
         full_beta(state.config),
         config.beta_schedule,
         config.beta_warmup,
         config.beta_cycles,
     )
     shape = (config.mc_samples, len(rows), model.config.latent)
-    noise = noise_of_step(config.seed, state.step, shape)
+    noise = standard_normal(shape, generator_of(config.seed, state.step))
     if is_autoencoder(state.config):
         noise.zero_()
     level = levels_of_step(state.config, state.step, len(rows))

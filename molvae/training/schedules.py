@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..config import Config, TrainingConfig
-from ..nn.posterior import drawn_levels, standard_normal
+from ..nn.posterior import drawn_levels
 
 
 def learning_rate(step: int, total: int, config: TrainingConfig) -> float:
@@ -46,11 +46,6 @@ def generator_of(*numbers: int) -> torch.Generator:
     """A generator on the CPU whose seed mixes all the numbers."""
     mixed = int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]) >> 1
     return torch.Generator().manual_seed(mixed)
-
-
-def noise_of_step(seed: int, step: int, shape: tuple[int, ...]) -> Tensor:
-    """Standard normal noise of one step's draws of z."""
-    return standard_normal(shape, generator_of(seed, step))
 
 
 def levels_of_step(config: Config, step: int, count: int) -> Tensor | None:

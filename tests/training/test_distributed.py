@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save_file
 from molvae.config import Config, from_dict
 from molvae.datasets.dataset import Dataset
 from molvae.errors import TrainingError, UsageError
+from molvae.nn.posterior import standard_normal
 from molvae.nn.threads import Threads
 from molvae.runtime.ranks import World, world
 from molvae.storage import model_folder
@@ -47,7 +48,8 @@ def gradients_of(dataset: Dataset, config: Config, group: Group) -> dict[str, to
     for kind in (config, with_levels(config)):
         state = loop.begin(dataset, kind, CPU)
         for number, rows in enumerate(BATCHES):
-            noise = schedules.noise_of_step(0, number, (2, len(rows), kind.model.latent))
+            shape = (2, len(rows), kind.model.latent)
+            noise = standard_normal(shape, schedules.generator_of(0, number))
             levels = schedules.levels_of_step(kind, number, len(rows))
             batch = loss.Part(
                 dataset.training_rows[rows.start : rows.stop], noise, 0.5, len(rows), levels
