@@ -35,7 +35,7 @@ def configure(model: Config, given: dict[str, dict[str, Any]]) -> Config:
     """The configuration of a training from a model: its sizes and its data options, else ``given``.
 
     The highest noise level is no size: the decoder gets the level as an input, and learns a new one
-    from those it has. The table of environments may become finer, see :func:`refined`.
+    from those it has. The table of environments may become finer, see :func:`grown`.
 
     UsageError names an option that would make it another model.
     """
@@ -102,7 +102,10 @@ def grown(
     generator = generator_of(seed, len(vocabulary))
     rows, added = torch.from_numpy(places), len(vocabulary) - len(places)
     for name in ("read.weight", "write.weight"):
-        weights[name] = scattered(weights[name], rows, alike(weights[name], added, generator))
+        table = weights[name]  # new embeddings: the mean of the old ones, and noise
+        noise = torch.randn(added, table.shape[1], generator=generator)
+        new = table.mean(0) + SPREAD * table.std(0) * noise
+        weights[name] = scattered(table, rows, new)
     if added:
         row, bias = unlikely(weights["output.weight"], weights["output.bias"], added)
         weights["output.weight"] = scattered(weights["output.weight"], rows, row)
@@ -111,7 +114,10 @@ def grown(
         table = weights["surroundings.weight"].view(
             -1, old.config.environment_rows, config.embedding
         )
-        weights["surroundings.weight"] = refined(table, config.environment_rows).flatten(0, 1)
+        # Hashes that shared a row begin with that row, and may now go separate ways.
+        nothing, others = table.tensor_split([1], 1)
+        others = others.repeat(1, (config.environment_rows - 1) // others.shape[1], 1)
+        weights["surroundings.weight"] = torch.cat([nothing, others], 1).flatten(0, 1)
     steps = weights["step.weight"]
     weights["step.weight"] = torch.cat([steps, steps[-1:].expand(max_steps - len(steps), -1)])
     model.load_state_dict(weights, assign=True)
@@ -125,22 +131,6 @@ def scattered(old: Tensor, rows: Tensor, new: Tensor) -> Tensor:
     between[rows] = False
     table[rows], table[between] = old, new
     return table
-
-
-def refined(tables: Tensor, rows: int) -> Tensor:
-    """Tables ``(n, R, E)`` with more rows, ``(n, rows, E)``, of hashes that are folded to them: R -
-    1 divides rows - 1.
-
-    What shared a row begins with that row, and may now go separate ways.
-    """
-    nothing, others = tables.tensor_split([1], 1)
-    return torch.cat([nothing, others.repeat(1, (rows - 1) // others.shape[1], 1)], 1)
-
-
-def alike(table: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """Embeddings ``(n, E)`` of new symbols: the mean of the old ones ``(V, E)``, and noise."""
-    noise = torch.randn(count, table.shape[1], generator=generator)
-    return table.mean(0) + SPREAD * table.std(0) * noise
 
 
 def unlikely(weight: Tensor, bias: Tensor, count: int) -> tuple[Tensor, Tensor]:
