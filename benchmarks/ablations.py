@@ -26,7 +26,7 @@ from molvae.datasets.dataset import Dataset, Rows
 from molvae.evaluation.fcd import chemnet_moments, frechet_distance
 from molvae.generation import sampling
 from molvae.generation.codec import Codec
-from molvae.generation.reader import molecules_of
+from molvae.generation.reader import Sample, molecules_of
 from molvae.runtime.process_pool import default_workers
 from molvae.storage.checkpoint import Saved
 from molvae.training import run_folder
@@ -65,10 +65,11 @@ def parse(arm: str) -> dict[str, Any]:
 def smiles_of(dataset: Dataset, rows: Rows) -> list[str]:
     """Canonical SMILES of molecules of a data set."""
     ids = [dataset.ids[dataset.offsets[row] : dataset.offsets[row + 1]] for row in rows]
-    return [one.smiles for one in molecules_of(ids, dataset.vocabulary)]
+    written = [(one, 0.0) for one in ids]
+    return [one.smiles for one in molecules_of(written, dataset.vocabulary)]
 
 
-def samples(state: TrainingState, dataset: Dataset) -> list[sampling.Sample]:
+def samples(state: TrainingState, dataset: Dataset) -> list[Sample]:
     """Draws from the prior, as they come."""
     codec = Codec(Saved(Path("arm"), state.average, dataset.vocabulary, state.config, {}))
     return list(sampling.sample(codec, SAMPLES, filters=None))

@@ -111,7 +111,7 @@ def problem_of_ids(chance: random.Random, reader: Reader) -> str:
     """Problem of the molecule of random symbols of the vocabulary."""
     count = chance.randint(1, reader.max_symbols)
     ids = np.array(chance.choices(range(1, len(reader.vocabulary)), k=count), dtype=np.uint16)
-    (one,) = molecules_of([ids], reader.vocabulary)
+    (one,) = molecules_of([(ids, 0.0)], reader.vocabulary)
     if not one.smiles:
         return ""
     with BlockLogs():

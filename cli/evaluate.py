@@ -226,7 +226,8 @@ def drawn(
     from itertools import islice
 
     from molvae.evaluation.sample_report import canonical_alone
-    from molvae.generation.sampling import Sample, SamplingParams, resolve_level, sample
+    from molvae.generation.reader import Sample
+    from molvae.generation.sampling import SamplingParams, resolve_level, sample
 
     remarks = []
     if codec.levels:

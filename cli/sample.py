@@ -229,10 +229,11 @@ def write_table(
     """Write ``number`` molecules as a table, and report the draws and drops."""
     from molvae.chem.scoring import stream
     from molvae.generation import sampling
+    from molvae.generation.reader import Sample
 
     tally = sampling.Tally()
     flagged = filters is None or not filters.canonical
-    names = sampling.Sample._fields if flagged else sampling.Sample._fields[:-1]
+    names = Sample._fields if flagged else Sample._fields[:-1]
     with progress("molecules", number) as advance:
         write([*names, *(plan.columns if plan else ())])
         found = sampling.sample(
@@ -265,7 +266,7 @@ def write_within(
     """Write ``number`` molecules that meet conditions, and report how often draws did."""
     from molvae.chem.scoring import score_chunk
     from molvae.generation.conditional import Hits, sample_within
-    from molvae.generation.sampling import Sample
+    from molvae.generation.reader import Sample
 
     hits, written = Hits(), 0
     with progress("molecules", number) as advance:

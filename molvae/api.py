@@ -27,8 +27,9 @@ from .generation.codec import Codec, Latents
 from .generation.conditional import conditions_of
 from .generation.interpolation import Points
 from .generation.likelihoods import Likelihood, likelihoods
+from .generation.reader import Sample
 from .generation.rebuilding import WIDTH, Rebuilt, rebuild
-from .generation.sampling import Filters, Sample, SamplingParams
+from .generation.sampling import Filters, SamplingParams
 from .optimisation.objectives import objective_of
 from .optimisation.search import Search, optimise, without_similarity
 from .pages.training_report import renew

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from molvae.chem.molecule import canonical, parse
 from molvae.generation.codec import Codec
-from molvae.generation.sampling import Sample, sample
+from molvae.generation.reader import Sample
+from molvae.generation.sampling import sample
 from molvae.storage import pretrained
 
 FOLDER = Path(__file__).with_name("golden")

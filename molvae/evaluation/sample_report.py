@@ -22,7 +22,7 @@ from .estimates import Figure, Figures, evenly, share
 from .reference_statistics import ReferenceSet, reference_set
 
 if TYPE_CHECKING:
-    from ..generation.sampling import Sample
+    from ..generation.reader import Sample
 
 REFERENCE, CANONICAL = "random training molecules", "canonical samples"
 LOOKED_AT = 1000

@@ -23,8 +23,8 @@ from ..chem.molecule import parse
 from ..chem.scoring import measure, plan_scores
 from ..errors import InputError
 from ..generation.codec import Codec, Latents
-from ..generation.reader import Reading
-from ..generation.sampling import Sample, draw_around, highest_level
+from ..generation.reader import Reading, Sample
+from ..generation.sampling import draw_around, highest_level
 
 PROPERTIES = ("logp", "qed", "molwt", "rings")
 

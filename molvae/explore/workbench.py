@@ -22,9 +22,9 @@ from ..errors import MolvaeError, UsageError
 from ..generation.analogs import Wanted, analogs
 from ..generation.codec import Codec, Latents
 from ..generation.interpolation import interpolate, tanimoto
-from ..generation.reader import read_known
+from ..generation.reader import Sample, read_known
 from ..generation.rebuilding import rebuild
-from ..generation.sampling import Sample, draw_around
+from ..generation.sampling import draw_around
 from ..pages.page import render
 from ..pages.structures import strip, structures
 from .directions import PROPERTIES, Directions, fit_directions, move, property_values

@@ -26,9 +26,9 @@ from ..errors import UsageError
 from ..storage.known_molecules import KnownMolecules
 from .beam_search import beam_search
 from .codec import Codec
-from .reader import Reading, read_known
+from .reader import Reading, Sample, read_known
 from .rebuilding import WIDE
-from .sampling import Filters, Sample, draw_around, given_of, highest_level, shares
+from .sampling import Filters, draw_around, given_of, highest_level, shares
 
 ROUND = 512
 """Draws of a round. Part of what a seed means: changing it changes the analogs."""

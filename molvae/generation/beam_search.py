@@ -17,11 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..language.prefix_features import Prefixes
-from ..language.smiles_to_ids import canonical_draws
 from ..language.vocabulary import END, Ids
 from ..nn.decoding import Decoder
 from ..nn.threads import Threads
-from .reader import molecules_of
+from .reader import Sample, molecules_of
 
 if TYPE_CHECKING:
     from .codec import Codec
@@ -29,19 +28,6 @@ if TYPE_CHECKING:
 WIDTH = 5
 BATCH = 640
 """Prefixes searched together: as many as keep their logits within some tens of MB."""
-
-
-class Candidate(NamedTuple):
-    """A molecule a latent decodes to: canonical SMILES, and log p(x|z) of its likeliest spelling.
-
-    In nats. ``canonical`` says that one of its spellings in the beam is the SELFIES that the
-    molecule encodes to (:mod:`molvae.language.smiles_to_ids`); ``selfies`` is that one, or else
-    the likeliest."""
-
-    smiles: str
-    log_likelihood: float
-    canonical: bool = True
-    selfies: str = ""
 
 
 class _Prefixes(NamedTuple):
@@ -52,12 +38,13 @@ class _Prefixes(NamedTuple):
     scores: NDArray[np.float64]
 
 
-def beam_search(codec: Codec, z: Tensor, width: int = WIDTH) -> list[list[Candidate]]:
+def beam_search(codec: Codec, z: Tensor, width: int = WIDTH) -> list[list[Sample]]:
     """At most ``width`` different molecules for every latent ``(B, Z)``, the likeliest first.
 
-    A molecule that several strings of symbols spell counts once, with its likeliest spelling. Ends
-    as soon as no prefix can still overtake the ``width`` best molecules, since a likelihood only
-    falls."""
+    A molecule that several strings of symbols spell counts once, with the likelihood of the
+    likeliest; its SELFIES is the one that it encodes to, if that is in the beam, or else the
+    likeliest. Ends as soon as no prefix can still overtake the ``width`` best molecules, since a
+    likelihood only falls."""
     together = max(1, BATCH // width)
     parts = [z[start : start + together] for start in range(0, len(z), together)]
     # Each latent is as much work as its beam is wide.
@@ -70,8 +57,8 @@ def beam_search(codec: Codec, z: Tensor, width: int = WIDTH) -> list[list[Candid
 
 
 @torch.no_grad()
-def _search(codec: Codec, z: Tensor, width: int) -> list[list[Candidate]]:
-    ended: list[list[tuple[float, Ids]]] = [[] for _ in range(len(z))]
+def _search(codec: Codec, z: Tensor, width: int) -> list[list[Sample]]:
+    ended: list[list[tuple[Ids, float]]] = [[] for _ in range(len(z))]
     active = _Prefixes(np.zeros((len(z), 0), np.uint16), np.arange(len(z)), np.zeros(len(z)))
     model, last = codec.model, torch.full((len(z),), END)
     decoder = Decoder(model, model.posterior.code(z))
@@ -83,13 +70,13 @@ def _search(codec: Codec, z: Tensor, width: int) -> list[list[Candidate]]:
         )
         totals = active.scores[:, None] + logits.double().log_softmax(-1).cpu().numpy()  # (A, V)
         for row, owner in enumerate(active.owners):
-            ended[owner].append((float(totals[row, END]), active.ids[row]))
+            ended[owner].append((active.ids[row], float(totals[row, END])))
         for owner in np.unique(active.owners):
-            ended[owner] = sorted(ended[owner], key=lambda one: -one[0])[:width]
+            ended[owner] = sorted(ended[owner], key=lambda one: -one[1])[:width]
         if step == model.max_steps - 1:
             break  # as in greedy decoding, a molecule of so many steps ends here
         totals[:, END] = -np.inf
-        bounds = np.array([found[-1][0] if len(found) == width else -np.inf for found in ended])
+        bounds = np.array([found[-1][1] if len(found) == width else -np.inf for found in ended])
         before, active = _best_continuations(active, totals, bounds, width)
         if not len(before):
             break
@@ -123,16 +110,12 @@ def _best_continuations(
     return torch.from_numpy(before), _Prefixes(ids, owners[rows], scores[rows, places])
 
 
-def _molecules(codec: Codec, found: Sequence[tuple[float, Ids]]) -> list[Candidate]:
+def _molecules(codec: Codec, found: Sequence[tuple[Ids, float]]) -> list[Sample]:
     """The molecules that strings of symbols mean, each once; without those that have no atoms."""
-    written = [ids for _, ids in found]
-    decoded = molecules_of(written, codec.vocabulary)
-    flags = canonical_draws([one.smiles for one in decoded], written, codec.vocabulary)
-    candidates: dict[str, Candidate] = {}
-    for (score, _), one, flag in zip(found, decoded, flags, strict=True):
-        before = candidates.get(one.smiles)
-        if one.smiles and before is None:
-            candidates[one.smiles] = Candidate(one.smiles, score, flag, one.selfies)
-        elif before is not None and flag:
-            candidates[one.smiles] = before._replace(canonical=True, selfies=one.selfies)
-    return list(candidates.values())
+    molecules: dict[str, Sample] = {}
+    for one in molecules_of(found, codec.vocabulary):
+        before = molecules.setdefault(one.smiles, one)
+        if one.canonical:
+            molecules[one.smiles] = one._replace(log_likelihood=before.log_likelihood)
+    molecules.pop("", None)
+    return list(molecules.values())

@@ -24,7 +24,7 @@ from ..nn.posterior import Gaussian, prior_log_density, standard_normal
 from ..nn.threads import Threads
 from ..storage import checkpoint
 from ..storage.checkpoint import Saved
-from .reader import Decoded, Reader, Reading, molecules_of
+from .reader import Reader, Reading, Sample, molecules_of, pairs_of
 
 BATCH = 512
 PART = 256
@@ -166,13 +166,14 @@ class Codec:
         atoms."""
         latents = self.check_latents(z)
 
-        def write(part: Tensor) -> list[Decoded]:
-            written = decoding.write(self.model, self.vocabulary, part)
-            return molecules_of(written.molecules(), self.vocabulary)
-
         with Threads(self.model.device, len(latents)) as threads:
-            parts = threads.map(write, torch.split(latents, PART))
+            parts = threads.map(self.greedy, torch.split(latents, PART))
         return [one.smiles for part in parts for one in part]
+
+    def greedy(self, z: Tensor) -> list[Sample]:
+        """The molecules that greedy decoding writes for latents ``(B, Z)``, as one batch."""
+        written = decoding.write(self.model, self.vocabulary, z)
+        return molecules_of(pairs_of(written), self.vocabulary)
 
     def log_likelihood(
         self, readings: Sequence[Reading], samples: int = 64, seed: int = 0

@@ -26,11 +26,10 @@ from rdkit.rdBase import BlockLogs
 from ..chem.properties import PROPERTIES
 from ..errors import MoleculeError, UsageError
 from .codec import Codec, Latents
-from .reader import read_known
+from .reader import Sample, read_known
 from .sampling import (
     DEFAULT_PARAMS,
     Filters,
-    Sample,
     SamplingParams,
     draw_at,
     draw_samples,

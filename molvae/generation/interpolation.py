@@ -35,9 +35,9 @@ from ..chem.molecule_list import MoleculeList
 from ..errors import UsageError
 from .beam_search import beam_search
 from .codec import Codec, Latents, lerp, slerp
-from .reader import Reading, read_known
+from .reader import Reading, Sample, read_known
 from .rebuilding import rebuild
-from .sampling import Sample, draw_around, gap_in, highest_level, padded
+from .sampling import draw_around, gap_in, highest_level, padded
 
 WIDTH = 20
 """Prefixes of the beam at each point of the line."""

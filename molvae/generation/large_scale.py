@@ -29,11 +29,11 @@ from ..storage.model_folder import MODEL_FILES, name_in
 from . import sampling
 from .codec import Codec
 from .deduplication import COLUMNS, FLAG, KEY, Settings, arrow, differences, notes_of, parts_of
+from .reader import Sample
 from .sampling import (
     DEFAULT_FILTERS,
     DEFAULT_PARAMS,
     Filters,
-    Sample,
     SamplingParams,
     Tally,
 )

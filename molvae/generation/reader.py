@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from rdkit.rdBase import BlockLogs
@@ -16,10 +16,13 @@ from ..config import DataConfig
 from ..errors import MoleculeError
 from ..language import selfies_codec
 from ..language.ids_to_smiles import decode_smiles
-from ..language.smiles_to_ids import ids_of
+from ..language.smiles_to_ids import canonical_draws, ids_of
 from ..language.vocabulary import Ids, Vocabulary
 from ..runtime.process_pool import chunked, default_workers, map_chunks
 from ..storage import model_folder
+
+if TYPE_CHECKING:
+    from ..nn.decoding import Written
 
 UNKNOWN = "symbol unknown to the model"
 TOO_LONG = "too long for the model"
@@ -103,24 +106,37 @@ def _crashed(_: str) -> list[Reading | str]:
     return [CRASHED]
 
 
-class Decoded(NamedTuple):
-    """A molecule the model wrote: canonical SMILES (empty without atoms), SELFIES as written."""
+class Sample(NamedTuple):
+    """A molecule that the model wrote: canonical SMILES (empty without atoms), the SELFIES s as
+    written, log p(x|z) of it in nats.
+
+    ``canonical`` says that encode(canonical(decode(s))) = s."""
 
     smiles: str
     selfies: str
+    log_likelihood: float
+    canonical: bool = True
 
 
-def molecules_of(written: Sequence[Ids], vocabulary: Vocabulary) -> list[Decoded]:
-    """Canonical SMILES and SELFIES of molecules written as ids without the end."""
+def pairs_of(written: Written) -> list[tuple[Ids, float]]:
+    """The ids of each molecule, without the end, and its log-likelihood."""
+    return list(zip(written.molecules(), written.log_likelihood.tolist(), strict=True))
+
+
+def molecules_of(written: Sequence[tuple[Ids, float]], vocabulary: Vocabulary) -> list[Sample]:
+    """Molecules from their ids, without the end, and log-likelihoods."""
     if not written:
         return []
-    counts = np.array([len(ids) for ids in written], np.int32)
-    flat, lengths = vocabulary.to_plain(np.concatenate(written), counts)
+    every = [ids for ids, _ in written]
+    counts = np.array([len(ids) for ids in every], np.int32)
+    flat, lengths = vocabulary.to_plain(np.concatenate(every), counts)
     texts = decode_smiles(flat, lengths, vocabulary.plain)
     with BlockLogs():  # around a latent many draws are the same text
         canonical = {text: canonical_or_empty(text) for text in dict.fromkeys(texts)}
+    smiles = [canonical[text] for text in texts]
+    flags = canonical_draws(smiles, every, vocabulary)
     parts = np.split(flat, np.cumsum(lengths)[:-1])
     return [
-        Decoded(canonical[text], vocabulary.plain.decode(ids))
-        for text, ids in zip(texts, parts, strict=True)
+        Sample(text, vocabulary.plain.decode(ids), likelihood, flag)
+        for text, ids, (_, likelihood), flag in zip(smiles, parts, written, flags, strict=True)
     ]

@@ -18,11 +18,9 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from ..language.smiles_to_ids import canonical_draws
-from ..nn import decoding
-from .beam_search import Candidate, beam_search
+from .beam_search import beam_search
 from .codec import Codec
-from .reader import Reading, molecules_of, read_all
+from .reader import Reading, Sample, read_all
 
 WIDTH = 20
 """Prefixes of the beam, and so molecules that it offers at most."""
@@ -69,7 +67,8 @@ def rebuild(
 
 
 def _rebuild(codec: Codec, z: Tensor, width: int, workers: int | None) -> list[Rebuilt]:
-    chosen = encoding_nearest(codec, z, greedy_candidates(codec, z), workers)
+    greedy = [[one] if one.smiles else [] for one in codec.greedy(z)]
+    chosen = encoding_nearest(codec, z, greedy, workers)
     beams = ((width, np.inf), (max(width, WIDE), REACH)) if width > 1 else ()
     for prefixes, reach in beams:
         lost = [
@@ -87,21 +86,8 @@ def _rebuild(codec: Codec, z: Tensor, width: int, workers: int | None) -> list[R
     return chosen
 
 
-def greedy_candidates(codec: Codec, z: Tensor) -> list[list[Candidate]]:
-    """The greedy molecule of every latent ``(B, Z)`` as a list of one; empty without atoms."""
-    written = decoding.write(codec.model, codec.vocabulary, z)
-    ids = written.molecules()
-    decoded = molecules_of(ids, codec.vocabulary)
-    flags = canonical_draws([one.smiles for one in decoded], ids, codec.vocabulary)
-    rows = zip(decoded, written.log_likelihood.tolist(), flags, strict=True)
-    return [
-        [Candidate(one.smiles, score, flag, one.selfies)] if one.smiles else []
-        for one, score, flag in rows
-    ]
-
-
 def encoding_nearest(
-    codec: Codec, z: Tensor, candidates: Sequence[Sequence[Candidate]], workers: int | None = None
+    codec: Codec, z: Tensor, candidates: Sequence[Sequence[Sample]], workers: int | None = None
 ) -> list[Rebuilt]:
     """The candidate of every latent ``(B, Z)`` whose posterior mean lies nearest to it.
 

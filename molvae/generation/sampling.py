@@ -26,8 +26,7 @@ from torch import Tensor
 from ..chem.molecule import smiles_hash
 from ..config import MAX_TEMPERATURE, prior_level
 from ..errors import UsageError
-from ..language.smiles_to_ids import canonical_draws
-from ..language.vocabulary import Vocabulary
+from ..language.vocabulary import Ids, Vocabulary
 from ..nn import decoding
 from ..nn.decoding import Written
 from ..nn.posterior import standard_normal
@@ -37,7 +36,7 @@ from ..runtime.process_pool import chunked, default_workers, map_chunks
 from ..storage.known_molecules import KnownMolecules
 from ..training.schedules import generator_of
 from .codec import Codec, Latents
-from .reader import Reading, molecules_of
+from .reader import Reading, Sample, molecules_of, pairs_of
 
 BLOCK = 1024
 """Molecules drawn together. Part of what a seed means: changing it changes the samples."""
@@ -72,17 +71,6 @@ class SamplingParams(NamedTuple):
     temperature: float | None = None
     level: float | None = None
     learned: bool = False
-
-
-class Sample(NamedTuple):
-    """One molecule: canonical SMILES, the SELFIES s as drawn, log p(x|z) of the draw in nats.
-
-    ``canonical`` says that encode(canonical(decode(s))) = s."""
-
-    smiles: str
-    selfies: str
-    log_likelihood: float
-    canonical: bool = True
 
 
 class Filters(NamedTuple):
@@ -194,20 +182,12 @@ def draw_blocks(
 
 
 def to_samples(
-    written: Sequence[tuple[NDArray[np.uint16], float]],
+    written: Sequence[tuple[Ids, float]],
     vocabulary: Vocabulary,
     filters: Filters | None = None,
 ) -> list[Sample | str]:
-    """Draws as molecules; a reason in place of one that ``filters`` leave out, if there are any.
-
-    A sample without atoms has an empty SMILES."""
-    ids = [one for one, _ in written]
-    decoded = molecules_of(ids, vocabulary)
-    flags = canonical_draws([one.smiles for one in decoded], ids, vocabulary)
-    samples = [
-        Sample(*one, likelihood, flag)
-        for one, (_, likelihood), flag in zip(decoded, written, flags, strict=True)
-    ]
+    """Draws as molecules; a reason in place of one that ``filters`` leave out, if there are any."""
+    samples = molecules_of(written, vocabulary)
     if filters is None:
         return list(samples)
     return [why or one for why, one in zip(reasons(samples, filters), samples, strict=True)]
@@ -259,11 +239,6 @@ def draw_samples(
     """The draws of the blocks ``numbers``; runs in a worker process."""
     pairs = [pair for number in numbers for pair in pairs_of(draw_block(codec, params, number))]
     return to_samples(pairs, codec.vocabulary, filters)
-
-
-def pairs_of(written: Written) -> Iterable[tuple[NDArray[np.uint16], float]]:
-    """The ids of each molecule and its log-likelihood."""
-    return zip(written.molecules(), written.log_likelihood.tolist(), strict=True)
 
 
 def sample(
@@ -357,7 +332,7 @@ def draw_at(
         begun = None if given is None else torch.from_numpy(given[part]).to(z.device)
         more: tuple[int, int, Tensor, Tensor | None] = seed, first + start, level[part], begun
         written = decoding.write(codec.model, codec.vocabulary, z[part], 1.0, *more)
-        return to_samples(list(pairs_of(written)), codec.vocabulary, filters)
+        return to_samples(pairs_of(written), codec.vocabulary, filters)
 
     with Threads(codec.model.device, len(z)) as threads:
         parts = threads.map(draw, range(0, len(z), PART))

@@ -30,10 +30,9 @@ from ..chem.fingerprints import (
 from ..chem.scoring import Scored, stream
 from ..errors import UsageError
 from ..generation.codec import Codec, slerp
-from ..generation.reader import Reading, read_all
+from ..generation.reader import Reading, Sample, read_all
 from ..generation.sampling import (
     Filters,
-    Sample,
     SamplingParams,
     draw_around,
     draw_samples,

@@ -113,11 +113,12 @@ def test_a_signal_leaves_no_half_written_file_and_its_exit_code(
     expected: int,
 ) -> None:
     from molvae.generation import sampling
+    from molvae.generation.reader import Sample
 
-    def interrupted(*_: object, **__: object) -> Iterator[sampling.Sample]:
-        yield sampling.Sample("CCO", "[C][C][O]", -1.0)
+    def interrupted(*_: object, **__: object) -> Iterator[Sample]:
+        yield Sample("CCO", "[C][C][O]", -1.0)
         os.kill(os.getpid(), number)
-        yield sampling.Sample("CCN", "[C][C][N]", -1.0)
+        yield Sample("CCN", "[C][C][N]", -1.0)
 
     before = signal.getsignal(signal.SIGTERM)
     monkeypatch.setattr(sampling, "sample", interrupted)

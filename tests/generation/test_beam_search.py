@@ -14,6 +14,7 @@ import torch
 
 from molvae.generation import beam_search as module
 from molvae.generation.beam_search import beam_search
+from molvae.generation.reader import Sample
 from molvae.nn import decoding
 
 
@@ -54,11 +55,9 @@ def test_a_candidate_is_canonical_if_one_of_its_strings_is(
         ids, tiny_model.vocabulary.encode(["[Ring1]"])
     )  # a ring symbol without its number: to no effect
     texts = [tiny_model.vocabulary.decode(one) for one in (other, ids)]
-    assert module._molecules(tiny_model, [(-1.0, other)]) == [
-        module.Candidate(smiles, -1.0, False, texts[0])
-    ]
-    assert module._molecules(tiny_model, [(-1.0, other), (-2.0, ids)]) == [
-        module.Candidate(smiles, -1.0, True, texts[1])
+    assert module._molecules(tiny_model, [(other, -1.0)]) == [Sample(smiles, texts[0], -1.0, False)]
+    assert module._molecules(tiny_model, [(other, -1.0), (ids, -2.0)]) == [
+        Sample(smiles, texts[1], -1.0, True)
     ]
 
 

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from molvae.generation.beam_search import Candidate
+from molvae.generation.reader import Sample
 from molvae.generation.rebuilding import Rebuilt, encoding_nearest, rebuild
 
 
 def test_the_molecule_of_the_latent_is_chosen(memorised: Any, few: list[str]) -> None:
     means = memorised.posterior(memorised.read(few)).mean
     candidates = [
-        [Candidate(one, -1.0) for one in (few[row - 1], few[row])] for row in range(len(few))
+        [Sample(one, "", -1.0) for one in (few[row - 1], few[row])] for row in range(len(few))
     ]
     chosen = encoding_nearest(memorised, means, candidates)
     assert [one.smiles for one in chosen] == few
@@ -22,7 +22,7 @@ def test_the_molecule_of_the_latent_is_chosen(memorised: Any, few: list[str]) ->
 
 
 def test_a_latent_without_candidates_decodes_to_nothing(memorised: Any) -> None:
-    unreadable = [Candidate("[Xe]", -1.0, False, "[Xe]")]
+    unreadable = [Sample("[Xe]", "[Xe]", -1.0, False)]
     assert encoding_nearest(memorised, torch.zeros(2, memorised.latent), [[], unreadable]) == [
         Rebuilt("", "", False, False),
         Rebuilt("[Xe]", "[Xe]", False, False),

@@ -12,10 +12,10 @@ from rdkit import Chem
 
 from molvae.chem.molecule import smiles_hashes
 from molvae.generation import sampling
+from molvae.generation.reader import Sample
 from molvae.generation.sampling import (
     NOT_CANONICAL,
     Filters,
-    Sample,
     SamplingParams,
     Tally,
     draw_around,
@@ -47,7 +47,7 @@ def narrow_prior(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def drawn(model: Any, n: int, **options: Any) -> list[sampling.Sample]:
+def drawn(model: Any, n: int, **options: Any) -> list[Sample]:
     """The samples of named parameters and filters; those of other names go to ``sample``."""
     params = SamplingParams(**taken(options, SamplingParams._fields))
     filters = Filters(**taken(options, Filters._fields))

@@ -196,9 +196,9 @@ def vocabulary_of(smiles: list[str]) -> Vocabulary:
 def answers(strings: list[list[str]], vocabulary: Vocabulary) -> tuple[list[bool], list[bool]]:
     """Judgements of strings of symbols by compiled code, and by the definition."""
     ids = [vocabulary.encode(symbols) for symbols in strings]
-    decoded = molecules_of(ids, vocabulary)
+    decoded = molecules_of([(one, 0.0) for one in ids], vocabulary)
     plain = [is_canonical(one.smiles, one.selfies, vocabulary.constraints) for one in decoded]
-    return canonical_draws([one.smiles for one in decoded], ids, vocabulary), plain
+    return [one.canonical for one in decoded], plain
 
 
 def slips(

@@ -156,7 +156,7 @@ def test_a_low_temperature_comes_to_the_greedy_choice(
 def test_no_molecule_ends_before_it_has_an_atom(
     tiny_dataset: Any, make_config: Any, told: str
 ) -> None:
-    from molvae.generation.reader import molecules_of
+    from molvae.generation.reader import molecules_of, pairs_of
 
     config = make_config()
     config = replace(config, model=replace(config.model, prefix_features=told))
@@ -164,7 +164,7 @@ def test_no_molecule_ends_before_it_has_an_atom(
     vocabulary = tiny_dataset.vocabulary
     # An untrained model ends often: at this temperature one symbol in some dozens is the end.
     written = write(untrained, vocabulary, torch.randn(2000, 8), temperature=5.0, seed=1)
-    assert all(one.smiles for one in molecules_of(written.molecules(), vocabulary))
+    assert all(one.smiles for one in molecules_of(pairs_of(written), vocabulary))
     assert written.lengths.min() >= 1
 
 
