@@ -22,13 +22,13 @@ from itertools import pairwise
 import click
 import numpy as np
 
-from molvae.chem.fingerprints import LEAD_BITS, fingerprint_of_text, mean_similarities
+from molvae.chem.fingerprints import LEAD_BITS, fingerprint_of_text, mean_similarities, tanimoto
 from molvae.datasets.table_reader import open_table
 from molvae.errors import UsageError
 from molvae.generation.analogs import Wanted, analogs
 from molvae.generation.codec import Codec
 from molvae.generation.conditional import Condition, Conditions, Hits, sample_within
-from molvae.generation.interpolation import interpolate, tanimoto
+from molvae.generation.interpolation import interpolate
 from molvae.generation.reader import Reading, read_all
 from molvae.generation.sampling import Filters, SamplingParams, sample
 from molvae.storage import pretrained

@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from ..chem.fingerprints import Floats
+from ..chem.fingerprints import Floats, tanimoto
 from ..chem.scoring import plan_scores, score_one
 from ..errors import MolvaeError, UsageError
 from ..generation.analogs import Wanted, analogs
 from ..generation.codec import Codec, Latents
-from ..generation.interpolation import interpolate, tanimoto
+from ..generation.interpolation import interpolate
 from ..generation.reader import Sample, read_known
 from ..generation.rebuilding import rebuild
 from ..generation.sampling import draw_around

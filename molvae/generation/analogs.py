@@ -20,7 +20,7 @@ import numpy as np
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
-from ..chem.fingerprints import LEAD_BITS, fingerprint_of_text, similarity
+from ..chem.fingerprints import tanimoto
 from ..chem.properties import scaffold
 from ..errors import UsageError
 from ..storage.known_molecules import KnownMolecules
@@ -95,14 +95,13 @@ class Wanted:
     def test_for(self, lead: str) -> Callable[[str], float | None]:
         """The function that gives the similarity of a molecule to ``lead``, both canonical SMILES;
         None if it is none of those wanted. UsageError for the scaffold of a lead without a ring."""
-        bits = fingerprint_of_text(lead, LEAD_BITS)[None]
         kept = scaffold(Chem.MolFromSmiles(lead)) if self.keep_scaffold else ""
         if self.keep_scaffold and not kept:
             raise UsageError(f"{lead}: has no ring, and so no scaffold to keep")
         pattern = Chem.MolFromSmarts(self.keep) if self.keep else None
 
         def test(smiles: str) -> float | None:
-            alike = float(similarity(fingerprint_of_text(smiles, LEAD_BITS)[None], bits)[0])
+            alike = tanimoto(smiles, lead)
             if not self.low <= alike <= self.high:
                 return None
             if pattern is None and not kept:
@@ -227,10 +226,5 @@ def add_latents(
     found |= dict.fromkeys(one.smiles for one in drawn if isinstance(one, Sample))
     read = read_known(codec.reader, list(found))
     apart = np.linalg.norm(codec.encode_readings(read) - target, axis=1) / wanted
-    first = fingerprint_of_text(plus[0].smiles, LEAD_BITS)[None]
-    rows = []
-    for place in np.argsort(apart, kind="stable")[:n]:
-        bits = fingerprint_of_text(read[place].smiles, LEAD_BITS)[None]
-        alike = float(similarity(bits, first)[0])
-        rows.append(Combined(read[place].smiles, float(apart[place]), alike))
-    return rows
+    nearest = [(read[place].smiles, float(apart[place])) for place in apart.argsort(kind="stable")]
+    return [Combined(*one, tanimoto(one[0], plus[0].smiles)) for one in nearest[:n]]

@@ -13,24 +13,14 @@ one of the two but for a gap.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from itertools import groupby, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from rdkit import Chem
-from rdkit.rdBase import BlockLogs
 
 from ..chem.drawing import Picture, draw_strip
-from ..chem.fingerprints import (
-    LEAD_BITS,
-    Fingerprints,
-    all_similarities,
-    fingerprint_of_text,
-    packed_fingerprint,
-    similarity,
-)
+from ..chem.fingerprints import LEAD_BITS, all_similarities, fingerprint_of_text, tanimoto
 from ..chem.molecule_list import MoleculeList
 from ..errors import UsageError
 from .beam_search import beam_search
@@ -249,15 +239,3 @@ def best_chain(alike: NDArray[np.floating[Any]], steps: int) -> list[int]:
         chain.append(int(back[chain[-1]]))
     chain.reverse()
     return [chain[round(step * reached / (steps - 1))] for step in range(steps)]
-
-
-def tanimoto(first: str, second: str) -> float:
-    """Similarity of two molecules, between 0 and 1: that of :class:`Point`."""
-    return float(similarity(fingerprint(first), fingerprint(second))[0])
-
-
-@lru_cache(maxsize=4096)
-def fingerprint(smiles: str) -> Fingerprints:
-    """The fingerprint of a molecule, as a set of one."""
-    with BlockLogs():
-        return packed_fingerprint(Chem.MolFromSmiles(smiles), LEAD_BITS)[None]

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from rdkit import Chem
 
+from molvae.chem.fingerprints import tanimoto
 from molvae.chem.properties import scaffold
 from molvae.errors import UsageError
 from molvae.generation.analogs import ROUND, Wanted, add_latents, analogs, arms_of, no_stranger
 from molvae.generation.codec import Codec
-from molvae.generation.interpolation import tanimoto
 from molvae.storage import pretrained
 
 EVERYTHING = Wanted(0.0, 1.0)

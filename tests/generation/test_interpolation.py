@@ -12,9 +12,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from molvae.chem.fingerprints import tanimoto
 from molvae.errors import MoleculeError
 from molvae.generation.codec import lerp, slerp
-from molvae.generation.interpolation import Gathered, best_chain, interpolate, tanimoto
+from molvae.generation.interpolation import Gathered, best_chain, interpolate
 
 VECTORS = arrays.arrays(np.float32, 6, elements=st.floats(-4, 4, width=32))
 PLACES = st.floats(0.0, 1.0)
