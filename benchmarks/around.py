@@ -136,7 +136,8 @@ def windows(codec: Codec, n: int, seed: int) -> None:
         ]
         print(
             f"| {name} {window.low:.4g} to {window.high:.4g} | "
-            f"{hits.prior_hits / hits.prior:.1%} | {hits.chosen_hits / max(1, hits.chosen):.1%} | "
+            f"{hits.yielded[-1] / hits.tried[-1]:.1%} | "
+            f"{hits.yielded[:-1].sum() / max(1, hits.tried[:-1].sum()):.1%} | "
             f"{hits.draws:,} | {len(found)} | {spent:.1f} | "
             f"{diversity([one.smiles for one in found]):.3f} | {diversity(theirs):.3f} |",
             flush=True,

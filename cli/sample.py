@@ -279,8 +279,8 @@ def write_within(
     rates = [
         f"{met / drawn:.1%} of {drawn:,} molecules {where}"
         for met, drawn, where in (
-            (hits.prior_hits, hits.prior, "of the prior"),
-            (hits.chosen_hits, hits.chosen, "of chosen latents"),
+            (hits.yielded[-1], hits.tried[-1], "of the prior"),
+            (hits.yielded[:-1].sum(), hits.tried[:-1].sum(), "of chosen latents"),
         )
         if drawn
     ]

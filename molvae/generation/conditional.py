@@ -170,16 +170,12 @@ class Conditions:
 
 @dataclass
 class Hits:
-    """Molecules drawn (canonical SELFIES), and those of them that were new and met the conditions:
-    of the prior, and of chosen latents; the latter also by arm. ``draws`` are all draws."""
+    """Molecules drawn (canonical SELFIES), and those of them that were new and met the conditions,
+    by arm ``(A + 1,)``: those of :data:`ARMS`, and last the prior. ``draws`` are all draws."""
 
     draws: int = 0
-    prior: int = 0
-    prior_hits: int = 0
-    chosen: int = 0
-    chosen_hits: int = 0
-    tried: Floats = field(default_factory=lambda: np.zeros(len(ARMS)))
-    yielded: Floats = field(default_factory=lambda: np.zeros(len(ARMS)))
+    tried: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(ARMS) + 1, np.int64))
+    yielded: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(ARMS) + 1, np.int64))
 
 
 class Regression(NamedTuple):
@@ -293,7 +289,7 @@ def sample_within(
         regressed = columns and len(learned.means) >= LEAST
         if early or number % PRIOR_ROUNDS == 0 or not (regressed or found):
             drawn: Sequence[Sample | str] = draw_samples(codec, params, filters, [block])
-            arms, block = np.full(len(drawn), -1), block + 1
+            arms, block = np.full(len(drawn), len(ARMS)), block + 1
             if columns and len(learned.means) < FIRST:
                 fresh = dict.fromkeys(one.smiles for one in drawn if isinstance(one, Sample))
                 learned.add(codec, [one for one in fresh if one not in seen], conditions)
@@ -307,25 +303,16 @@ def sample_within(
             drawn = draw_at(codec, z, levels, params.seed, first, filters, given)
         number += 1
         hits.draws += len(drawn)
-        for one, arm in zip(drawn, arms.tolist(), strict=True):
+        for one, arm in zip(drawn, arms, strict=True):
             if isinstance(one, str):
                 continue
             hit = one.smiles not in seen and conditions.hold(one.smiles)
             seen.add(one.smiles)
-            count(hits, arm, hit)
+            hits.tried[arm] += 1
+            hits.yielded[arm] += hit
             if hit and len(found) < n:
                 found[one.smiles] = one
                 yield one
-
-
-def count(hits: Hits, arm: int, hit: bool) -> None:
-    """Count a molecule of an arm; -1 for the prior."""
-    if arm < 0:
-        hits.prior, hits.prior_hits = hits.prior + 1, hits.prior_hits + hit
-        return
-    hits.chosen, hits.chosen_hits = hits.chosen + 1, hits.chosen_hits + hit
-    hits.tried[arm] += 1
-    hits.yielded[arm] += hit
 
 
 def arms_of(hits: Hits, from_prior: bool, around: bool) -> NDArray[np.int64]:

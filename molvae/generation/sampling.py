@@ -16,7 +16,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -368,7 +368,7 @@ def padded(given: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
     return table
 
 
-def shares(hits: NDArray[np.float64], tried: NDArray[np.float64], count: int) -> NDArray[np.int64]:
+def shares(hits: NDArray[Any], tried: NDArray[Any], count: int) -> NDArray[np.int64]:
     """The level of each of ``count`` draws, ``(B,)``: in proportion to the square of what each
     level has yielded, so that most go where most was found and none is given up.
 
