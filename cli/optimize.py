@@ -150,15 +150,14 @@ def optimize(
     leads = read_start(codec, start, column, conditions) if start else []
     if similarity is not None and not leads:
         raise InputError(f"{start}: no molecule in it can be used, so nothing is similar to one")
-    near = tuple(leads) if similarity is not None else ()
     search = Search(
-        codec, objective, conditions, seed, workers, mutate, before, near, similarity or 0.0
+        codec, objective, conditions, seed, workers, mutate, before, leads, similarity or 0.0
     )
     if history:
         write_history(history, objective, before)
     with progress("calls", calls) as advance:
         advance(len(before))
-        for made in optimise(search, calls, leads, note):
+        for made in optimise(search, calls, note):
             if history:
                 write_history(history, objective, made, append=True)
             advance(len(made))

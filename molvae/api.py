@@ -121,13 +121,12 @@ class Model:
         objective = objective_of(names, minimize, target, scorers)
         leads = [one.smiles for one in self._codec.read(start)]
         windows, similarity = without_similarity(within)
-        near = tuple(leads) if similarity > 0 else ()
         conditions = conditions_of(windows)
         search = Search(
-            self._codec, objective, conditions, seed, None, mutate, [], near, similarity
+            self._codec, objective, conditions, seed, None, mutate, [], leads, similarity
         )
         with Progress("optimize", calls, "calls") as bar:
-            for made in optimise(search, calls, leads):
+            for made in optimise(search, calls):
                 bar.advance(len(made))
         table = MoleculeFrame(search.values, columns=list(objective.columns))
         table.insert(0, "smiles", [call.smiles for call in search.calls])

@@ -36,7 +36,8 @@ class GaussianProcess(NamedTuple):
     def predict(self, features: Features) -> tuple[Floats, Floats]:
         """Mean and standard deviation of molecules by their features ``(M, D)``, each ``(M,)``."""
         shared = count_similarity(self.features, features)  # (N, M)
-        explained = solved(self.triangle, torch.from_numpy(shared)).square_().sum(0).numpy()
+        white = torch.linalg.solve_triangular(self.triangle, torch.from_numpy(shared), upper=False)
+        explained = white.square_().sum(0).numpy()
         deviation = np.sqrt(self.amplitude * np.maximum(1.0 - explained, 1e-9))
         return self.mean + shared.T @ self.weights, deviation
 
@@ -51,7 +52,8 @@ def fit(features: Features, y: Floats) -> GaussianProcess:
     for noise in NOISES:
         triangle = torch.linalg.cholesky(kernel + noise * one)
         # The amplitude that fits best, in closed form: the mean square of the whitened values.
-        amplitude = max(float(solved(triangle, values).square().mean()), 1e-12)
+        white = torch.linalg.solve_triangular(triangle, values, upper=False)
+        amplitude = max(float(white.square().mean()), 1e-12)
         likelihood = -float(triangle.diagonal().log().sum()) - 0.5 * len(y) * math.log(amplitude)
         if best is None or likelihood > best[0]:
             best = likelihood, triangle, amplitude
@@ -59,9 +61,3 @@ def fit(features: Features, y: Floats) -> GaussianProcess:
     _, triangle, amplitude = best
     weights = torch.cholesky_solve(values, triangle)[:, 0].numpy()
     return GaussianProcess(features, weights, triangle, mean, amplitude)
-
-
-def solved(triangle: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-    """The solution x ``(N, M)`` of L x = right for a lower triangle ``(N, N)``."""
-    solution: torch.Tensor = torch.linalg.solve_triangular(triangle, right, upper=False)
-    return solution

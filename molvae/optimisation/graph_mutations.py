@@ -30,7 +30,6 @@ SINGLE, DOUBLE, TRIPLE = Chem.BondType.SINGLE, Chem.BondType.DOUBLE, Chem.BondTy
 
 Graph = Chem.RWMol
 Mutation = Callable[[Graph, random.Random], None]
-Crossing = Callable[[Graph, Chem.Mol, random.Random], str]
 
 
 def offspring(parents: Sequence[str], count: int, seed: int) -> dict[str, tuple[str, ...]]:
@@ -61,7 +60,7 @@ def edited(mol: Chem.Mol, other: Chem.Mol | None, rng: random.Random) -> str | N
             rng.choices(list(MUTATIONS), list(MUTATIONS.values()))[0](graph, rng)
             text = Chem.MolToSmiles(graph)
         else:
-            crossing: Crossing = cross_chains if rng.random() < 0.5 else cross_rings
+            crossing = cross_chains if rng.random() < 0.5 else cross_rings
             text = crossing(graph, other, rng)
         mol = parse(text)
         rings = mol.GetRingInfo().AtomRings()

@@ -67,12 +67,11 @@ class Objective:
 
     def numbers(self, rows: Sequence[Scored]) -> Floats:
         """The values of goals ``(N, G)``; nan where a score is missing or text."""
-        table = np.full((len(rows), len(self.goals)), np.nan)
-        for number, row in enumerate(rows):
-            for place, value in enumerate(row.values):
-                if value is not None and not isinstance(value, str):
-                    table[number, place] = float(value)
-        return table
+        numbers = [
+            [np.nan if isinstance(value, str | None) else value for value in row.values]
+            for row in rows
+        ]
+        return np.array(numbers, np.float64).reshape(len(rows), len(self.goals))
 
     def good(self, values: Floats) -> Floats:
         """Goodness of values ``(N, G)`` for their goals, ``(N, G)``: the larger, the better."""

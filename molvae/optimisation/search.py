@@ -27,7 +27,7 @@ from ..chem.fingerprints import (
     fingerprint_of_text,
     similarity,
 )
-from ..chem.scoring import Scored, stream
+from ..chem.scoring import stream
 from ..errors import UsageError
 from ..generation.codec import Codec, slerp
 from ..generation.reader import Reading, Sample, read_all
@@ -102,8 +102,8 @@ Proposals = dict[str, Origin]
 @dataclass
 class Search:
     """Goals, and what has been scored, in order; ``mutate`` adds offspring of graphs to
-    the model's proposals. With ``leads``, all but these are at least ``similarity`` (Tanimoto) like
-    one of them."""
+    the model's proposals. The first round scores ``start``, canonical SMILES; all other molecules
+    are at least ``similarity`` (Tanimoto) like one of these."""
 
     codec: Codec
     objective: Objective
@@ -112,11 +112,11 @@ class Search:
     workers: int | None = None
     mutate: bool = False
     calls: list[Call] = field(default_factory=list)
-    leads: tuple[str, ...] = ()
+    start: Sequence[str] = ()
     similarity: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.similarity > 0 and not self.leads:
+        if self.similarity > 0 and not self.start:
             raise UsageError("a similarity is to the molecules of the start: there are none")
 
     @property
@@ -139,15 +139,15 @@ class Search:
         """True for a molecule that meets the conditions and is near enough to a lead."""
         if not self.conditions.hold(smiles):
             return False
-        if not self.leads:
+        if self.similarity <= 0:
             return True
         own = fingerprint_of_text(smiles, LEAD_BITS)[None]
-        return bool(similarity(self.lead_bits, own).max() >= self.similarity)
+        return bool(similarity(self.start_bits, own).max() >= self.similarity)
 
     @cached_property
-    def lead_bits(self) -> Fingerprints:
-        """Fingerprints of the leads."""
-        return np.stack([fingerprint_of_text(one, LEAD_BITS) for one in self.leads])
+    def start_bits(self) -> Fingerprints:
+        """Fingerprints of the molecules of the start."""
+        return np.stack([fingerprint_of_text(one, LEAD_BITS) for one in self.start])
 
     def rng(self, number: int, generation: int) -> np.random.Generator:
         """The random numbers of a generation of proposals in a round."""
@@ -155,18 +155,11 @@ class Search:
 
     def score(self, number: int, proposals: Proposals) -> list[Call]:
         """Call the scorers for molecules, given with their origins, and keep what they say."""
-        rows: list[Scored] = [
-            row
-            for _, row in stream(
-                ((smiles, None) for smiles in proposals), self.objective.plan, self.workers
-            )
-        ]
-        numbers = self.objective.numbers(rows)
+        scored = list(stream(proposals.items(), self.objective.plan, self.workers))
+        numbers = self.objective.numbers([row for _, row in scored]).tolist()
         made = [
             Call(number, smiles, tuple(values), origin.source, row.status, origin.parents)
-            for (smiles, origin), values, row in zip(
-                proposals.items(), numbers.tolist(), rows, strict=True
-            )
+            for smiles, values, (origin, row) in zip(proposals, numbers, scored, strict=True)
         ]
         self.calls += made
         return made
@@ -175,21 +168,20 @@ class Search:
 def optimise(
     search: Search,
     calls: int,
-    start: Sequence[str] = (),
     said: Callable[[str], object] = lambda _: None,
 ) -> Iterator[list[Call]]:
     """Score ``calls`` molecules in all, a round at a time, and yield each round.
 
-    Rounds that the search holds already are not made again. The first is of ``start``, canonical
-    SMILES, and draws of the prior; fewer calls come where the model proposes nothing new."""
+    Rounds that the search holds already are not made again. The first is of the start and draws of
+    the prior; fewer calls come where the model proposes nothing new."""
     number = 1 + max((call.round for call in search.calls), default=-1)
     idle = 0
     while len(search.calls) < calls and idle < PATIENCE:
         room = calls - len(search.calls)
         if number == 0:
-            chosen = dict.fromkeys(start, Origin("start")) | from_prior(search, 0)
-            chosen |= dict.fromkeys(start, Origin("start"))
-            chosen = dict(list(chosen.items())[: min(room, max(FIRST, len(start)))])
+            begun = dict.fromkeys(search.start, Origin("start"))
+            chosen = begun | from_prior(search, 0) | begun
+            chosen = dict(list(chosen.items())[: min(room, max(FIRST, len(search.start)))])
         else:
             chosen = promising(search, number, min(room, batch_of(len(search.calls))))
         idle = 0 if chosen else idle + 1

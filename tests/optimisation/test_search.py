@@ -55,8 +55,8 @@ def test_a_search_that_was_stopped_goes_on_to_the_same_end(memorised: Any) -> No
 
 def test_the_start_comes_first_and_conditions_hold(memorised: Any, few: list[str]) -> None:
     conditions = Conditions((Condition("molwt", 0, 300),))
-    search = search_of(memorised, "qed", conditions=conditions)
-    list(optimise(search, 8, few[:3]))
+    search = search_of(memorised, "qed", conditions=conditions, start=few[:3])
+    list(optimise(search, 8))
     assert [call.smiles for call in search.calls[:3]] == few[:3]
     assert [call.source for call in search.calls[:3]] == ["start"] * 3
     assert all(conditions.hold(call.smiles) for call in search.calls[3:])
