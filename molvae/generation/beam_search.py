@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ..language.prefix_features import Prefixes
@@ -23,7 +22,7 @@ from ..nn.threads import Threads
 from .reader import Sample, molecules_of
 
 if TYPE_CHECKING:
-    from .codec import Codec
+    from .codec import Codec, Floats, Ints
 
 WIDTH = 5
 BATCH = 640
@@ -34,8 +33,8 @@ class _Prefixes(NamedTuple):
     """Prefixes of equal length: ids ``(A, t)``, latent and log-likelihood of each ``(A,)``."""
 
     ids: Ids
-    owners: NDArray[np.int64]
-    scores: NDArray[np.float64]
+    owners: Ints
+    scores: Floats
 
 
 def beam_search(codec: Codec, z: Tensor, width: int = WIDTH) -> list[list[Sample]]:
@@ -88,7 +87,7 @@ def _search(codec: Codec, z: Tensor, width: int) -> list[list[Sample]]:
 
 
 def _best_continuations(
-    active: _Prefixes, totals: NDArray[np.float64], bounds: NDArray[np.float64], width: int
+    active: _Prefixes, totals: Floats, bounds: Floats, width: int
 ) -> tuple[Tensor, _Prefixes]:
     """The ``width`` likeliest continuations of each latent's prefixes, of those above its bound,
     and the row ``(A,)`` of the prefix that each continues."""

@@ -33,6 +33,8 @@ PART = 256
 REFINE_RATE = 0.05
 
 Latents = NDArray[np.float32]
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 
 class Codec:
@@ -177,7 +179,7 @@ class Codec:
 
     def log_likelihood(
         self, readings: Sequence[Reading], samples: int = 64, seed: int = 0
-    ) -> NDArray[np.float64]:
+    ) -> Floats:
         """log p(x) of molecules in nats, ``(B,)``: exact at level 0 of a model with levels, else
         from below.
 
@@ -200,7 +202,7 @@ class Codec:
 
         return self._of_each(readings, log_p)
 
-    def reconstruction(self, readings: Sequence[Reading]) -> NDArray[np.float64]:
+    def reconstruction(self, readings: Sequence[Reading]) -> Floats:
         """log p(x|z) of molecules in nats, ``(B,)``, z the mean of their own posterior."""
         model = self.model
         return self._of_each(
@@ -208,9 +210,7 @@ class Codec:
         )
 
     @torch.no_grad()
-    def _of_each(
-        self, readings: Sequence[Reading], measure: Callable[[Packed], Tensor]
-    ) -> NDArray[np.float64]:
+    def _of_each(self, readings: Sequence[Reading], measure: Callable[[Packed], Tensor]) -> Floats:
         """A number for each molecule, ``(B,)``, measured in batches."""
         values = np.empty(len(readings))
         for packed, rows in self.batches(readings):

@@ -19,13 +19,12 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
 from ..chem.properties import PROPERTIES
 from ..errors import MoleculeError, UsageError
-from .codec import Codec, Latents
+from .codec import Codec, Floats, Ints, Latents
 from .reader import Sample, read_known
 from .sampling import (
     DEFAULT_PARAMS,
@@ -41,8 +40,6 @@ from .sampling import (
     resolved,
     shares,
 )
-
-Floats = NDArray[np.float64]
 
 ROUND = 256
 """Draws of a round of chosen latents. Part of what a seed means."""
@@ -174,8 +171,8 @@ class Hits:
     by arm ``(A + 1,)``: those of :data:`ARMS`, and last the prior. ``draws`` are all draws."""
 
     draws: int = 0
-    tried: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(ARMS) + 1, np.int64))
-    yielded: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(ARMS) + 1, np.int64))
+    tried: Ints = field(default_factory=lambda: np.zeros(len(ARMS) + 1, np.int64))
+    yielded: Ints = field(default_factory=lambda: np.zeros(len(ARMS) + 1, np.int64))
 
 
 class Regression(NamedTuple):
@@ -315,29 +312,29 @@ def sample_within(
                 yield one
 
 
-def arms_of(hits: Hits, from_prior: bool, around: bool) -> NDArray[np.int64]:
+def arms_of(hits: Hits, from_prior: bool, around: bool) -> Ints:
     """The arm of each draw of a round, ``(ROUND,)``: those that have yielded most, most often."""
     open_to = {False: from_prior, True: around}
     arms = np.array([place for place, arm in enumerate(ARMS) if open_to[arm.around]])
-    picked: NDArray[np.int64] = arms[shares(hits.yielded[arms], hits.tried[arms], ROUND)]
+    picked: Ints = arms[shares(hits.yielded[arms], hits.tried[arms], ROUND)]
     return picked
 
 
 def choose(
     codec: Codec,
     learned: Learned,
-    arms: NDArray[np.int64],
+    arms: Ints,
     molecules: Sequence[str],
     windows: Sequence[Condition],
     rng: np.random.Generator,
-) -> tuple[Latents, NDArray[np.int64]]:
+) -> tuple[Latents, Ints]:
     """A latent for each arm ``(B,)``, ``(B, Z)``: of the prior, or around ``molecules``, those for
     which the regression gives ``windows`` the highest probability; and the ids that each draw
     begins with, ``(B, S)``, -1 from where it goes on by itself."""
     readings = read_known(codec.reader, molecules)
     means = codec.encode_readings(readings)
     z = np.zeros((len(arms), codec.latent), np.float32)
-    given: list[NDArray[np.int64]] = [np.zeros(0, np.int64)] * len(arms)
+    given: list[Ints] = [np.zeros(0, np.int64)] * len(arms)
     for place in np.unique(arms):
         arm, rows = ARMS[place], np.flatnonzero(arms == place)
         level = highest_level(codec) * arm.level

@@ -24,7 +24,7 @@ from ..chem.fingerprints import LEAD_BITS, all_similarities, fingerprint_of_text
 from ..chem.molecule_list import MoleculeList
 from ..errors import UsageError
 from .beam_search import beam_search
-from .codec import Codec, Latents, lerp, slerp
+from .codec import Codec, Ints, Latents, lerp, slerp
 from .reader import Reading, Sample, read_known
 from .rebuilding import rebuild
 from .sampling import draw_around, gap_in, highest_level, padded
@@ -202,7 +202,7 @@ def around(
     means: Latents,
     levels: Sequence[float],
     seed: int,
-    given: NDArray[np.int64] | None = None,
+    given: Ints | None = None,
 ) -> list[str]:
     """Molecules drawn around each of ``means`` ``(P, Z)``, one at each of ``levels``; ``given`` as
     :func:`draw_around` takes it."""
@@ -227,7 +227,7 @@ def best_chain(alike: NDArray[np.floating[Any]], steps: int) -> list[int]:
     cost[0, 1] = (1.0 - alike[0, 1]) ** POWER  # also where both have the same fingerprint
     total = np.full(count, np.inf, cost.dtype)
     total[0] = 0.0
-    before: list[NDArray[np.int64]] = []
+    before: list[Ints] = []
     reached = 0
     for length in range(1, min(steps, count)):
         sums = total[:, None] + cost

@@ -35,7 +35,7 @@ from ..runtime.compilation import prepare_to_fork
 from ..runtime.process_pool import chunked, default_workers, map_chunks
 from ..storage.known_molecules import KnownMolecules
 from ..training.schedules import generator_of
-from .codec import Codec, Latents
+from .codec import Codec, Floats, Ints, Latents
 from .reader import Reading, Sample, molecules_of, pairs_of
 
 BLOCK = 1024
@@ -285,11 +285,11 @@ def highest_level(codec: Codec) -> float:
 def draw_around(
     codec: Codec,
     means: Latents,
-    levels: NDArray[np.float64],
+    levels: Floats,
     seed: int,
     first: int = 0,
     filters: Filters = DEFAULT_FILTERS,
-    given: NDArray[np.int64] | None = None,
+    given: Ints | None = None,
 ) -> Sequence[Sample | str]:
     """Draw a molecule around each posterior mean ``(B, Z)``, at its noise level ``(B,)``; see
     :func:`draw_at`.
@@ -300,7 +300,7 @@ def draw_around(
     return draw_at(codec, noised(codec, means, levels, noise), levels, seed, first, filters, given)
 
 
-def noised(codec: Codec, means: Latents, levels: NDArray[np.float64], noise: Latents) -> Latents:
+def noised(codec: Codec, means: Latents, levels: Floats, noise: Latents) -> Latents:
     """Latents at noise levels ``(B,)`` from posterior means and standard normal noise ``(B, Z)``,
     the former those of the highest level."""
     directions = codec.check_latents(means).cpu().numpy() / highest_level(codec)
@@ -313,11 +313,11 @@ def noised(codec: Codec, means: Latents, levels: NDArray[np.float64], noise: Lat
 def draw_at(
     codec: Codec,
     latents: Latents,
-    levels: NDArray[np.float64],
+    levels: Floats,
     seed: int,
     first: int = 0,
     filters: Filters = DEFAULT_FILTERS,
-    given: NDArray[np.int64] | None = None,
+    given: Ints | None = None,
 ) -> Sequence[Sample | str]:
     """Draw a molecule from each latent ``(B, Z)``, at its noise level ``(B,)``.
 
@@ -339,7 +339,7 @@ def draw_at(
     return [one for part in parts for one in part]
 
 
-def given_of(reading: Reading, kept: int, gap: int, more: int = 0) -> NDArray[np.int64]:
+def given_of(reading: Reading, kept: int, gap: int, more: int = 0) -> Ints:
     """The ids of a molecule that a draw is given, ``(S + 1,)``, -1 where the model writes: after
     the first ``kept`` it writes ``more`` than the ``gap`` ids that are left out, one at least, or
     all that follows where there is no gap."""
@@ -352,7 +352,7 @@ def given_of(reading: Reading, kept: int, gap: int, more: int = 0) -> NDArray[np
     return given
 
 
-def gap_in(reading: Reading, gap: int, rng: np.random.Generator) -> NDArray[np.int64]:
+def gap_in(reading: Reading, gap: int, rng: np.random.Generator) -> Ints:
     """The ids of a molecule but for a ``gap`` of so many, anywhere, as :func:`given_of` has them;
     one less is written there, as many, or one more."""
     gap = min(gap, len(reading.ids))
@@ -360,7 +360,7 @@ def gap_in(reading: Reading, gap: int, rng: np.random.Generator) -> NDArray[np.i
     return given_of(reading, kept, gap, int(rng.integers(-1, 2)))
 
 
-def padded(given: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+def padded(given: Sequence[Ints]) -> Ints:
     """The ids given to each of some draws as one table, ``(B, S)``, -1 after their end."""
     table = np.full((len(given), max(map(len, given), default=0)), -1)
     for row, ids in zip(table, given, strict=True):
@@ -368,7 +368,7 @@ def padded(given: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
     return table
 
 
-def shares(hits: NDArray[Any], tried: NDArray[Any], count: int) -> NDArray[np.int64]:
+def shares(hits: NDArray[Any], tried: NDArray[Any], count: int) -> Ints:
     """The level of each of ``count`` draws, ``(B,)``: in proportion to the square of what each
     level has yielded, so that most go where most was found and none is given up.
 
@@ -377,5 +377,5 @@ def shares(hits: NDArray[Any], tried: NDArray[Any], count: int) -> NDArray[np.in
     """
     rate = (hits + 0.5) / (tried + 1.0)
     weight = np.cumsum(rate**2 / (rate**2).sum())
-    places: NDArray[np.int64] = np.searchsorted(weight, (np.arange(count) + 0.5) / count)
+    places: Ints = np.searchsorted(weight, (np.arange(count) + 0.5) / count)
     return np.minimum(places, len(hits) - 1)

@@ -14,14 +14,11 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from ..chem.fingerprints import Features, count_similarity
+from ..chem.fingerprints import Features, Floats, count_similarity
 
 NOISES = (1e-3, 1e-2, 3e-2, 0.1, 0.3)
 """Variances of the noise that are tried, as shares of the kernel's."""
-
-Floats = NDArray[np.float64]
 
 
 class GaussianProcess(NamedTuple):

@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..chem.custom_scorers import Scorer, scorer_name
+from ..chem.fingerprints import Floats
 from ..chem.scoring import Plan, Scored, plan_scores
 from ..errors import UsageError
-
-Floats = NDArray[np.float64]
 
 
 class Goal(NamedTuple):

@@ -18,7 +18,6 @@ from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..chem.fingerprints import (
     LEAD_BITS,
@@ -29,7 +28,7 @@ from ..chem.fingerprints import (
 )
 from ..chem.scoring import stream
 from ..errors import UsageError
-from ..generation.codec import Codec, slerp
+from ..generation.codec import Codec, Floats, Ints, slerp
 from ..generation.reader import Reading, Sample, read_all
 from ..generation.sampling import (
     Filters,
@@ -41,7 +40,7 @@ from ..generation.sampling import (
 )
 from .gaussian_process import fit
 from .graph_mutations import offspring
-from .objectives import Floats, Objective
+from .objectives import Objective
 
 if TYPE_CHECKING:
     from ..generation.conditional import Conditions
@@ -144,6 +143,10 @@ class Search:
         own = fingerprint_of_text(smiles, LEAD_BITS)[None]
         return bool(similarity(self.start_bits, own).max() >= self.similarity)
 
+    def allowed(self, proposals: Proposals) -> Proposals:
+        """The proposals that the search admits."""
+        return {one: origin for one, origin in proposals.items() if self.admits(one)}
+
     @cached_property
     def start_bits(self) -> Fingerprints:
         """Fingerprints of the molecules of the start."""
@@ -227,21 +230,21 @@ def batch_of(calls: int) -> int:
     return max(LEAST, min(MOST, calls // 10))
 
 
-def allowed(search: Search, drawn: Sequence[Sample | str], origins: Iterable[Origin]) -> Proposals:
-    """The molecules among draws that meet the conditions, each with the origin of its first draw;
-    ``origins`` are one each."""
+def proposed(drawn: Sequence[Sample | str], origins: Iterable[Origin]) -> Proposals:
+    """The molecules among draws, each with the origin of its first draw; ``origins`` are one
+    each."""
     molecules: Proposals = {}
     for one, origin in zip(drawn, origins, strict=False):
         if isinstance(one, Sample):
             molecules.setdefault(one.smiles, origin)
-    return {one: origin for one, origin in molecules.items() if search.admits(one)}
+    return molecules
 
 
 def from_prior(search: Search, number: int) -> Proposals:
     """Molecules of the prior, of a block of their own for each round."""
     params = resolved(search.codec, SamplingParams(search.seed))
     drawn = draw_samples(search.codec, params, Filters(), [number])
-    return allowed(search, drawn, repeat(Origin("prior")))
+    return search.allowed(proposed(drawn, repeat(Origin("prior"))))
 
 
 def propose(search: Search, number: int, generation: int, parents: Sequence[str]) -> Proposals:
@@ -257,20 +260,17 @@ def propose(search: Search, number: int, generation: int, parents: Sequence[str]
         near = np.resize(np.arange(len(means)), NEAR)
         levels = highest * rng.choice(NEAR_LEVELS, NEAR)
         drawn = draw_around(codec, means[near], levels, search.seed, 2 * place * NEAR)
-        proposals |= allowed(search, drawn, (Origin("near", (names[one],)) for one in near))
+        proposals |= proposed(drawn, (Origin("near", (names[one],)) for one in near))
         pairs = rng.integers(len(means), size=(BETWEEN, 2))
         middle = np.array([slerp(means[a], means[b], float(rng.random())) for a, b in pairs])
         levels = highest * rng.choice(BETWEEN_LEVELS, BETWEEN)
         drawn = draw_around(codec, middle, levels, search.seed, (2 * place + 1) * NEAR)
         both = (tuple(dict.fromkeys((names[a], names[b]))) for a, b in pairs)
-        made = allowed(search, drawn, (Origin("between", pair) for pair in both))
-        proposals = made | proposals
+        proposals = proposed(drawn, (Origin("between", pair) for pair in both)) | proposals
     if search.mutate and parents:
         children = offspring(parents, OFFSPRING, int(rng.integers(2**31)))
-        kept = {one: Origin("graph", own) for one, own in children.items()}
-        kept = {one: origin for one, origin in kept.items() if search.admits(one)}
-        proposals = kept | proposals
-    return proposals
+        proposals = {one: Origin("graph", own) for one, own in children.items()} | proposals
+    return search.allowed(proposals)
 
 
 def promising(search: Search, number: int, count: int) -> Proposals:
@@ -323,7 +323,7 @@ def scored_parents(pool: Mapping[str, Origin], name: str, scored: Set[str]) -> t
     return tuple(found)
 
 
-def sample_of(scores: Floats, rng: np.random.Generator) -> NDArray[np.int64]:
+def sample_of(scores: Floats, rng: np.random.Generator) -> Ints:
     """The calls that the process learns from: the best, the last, and a random choice."""
     known = np.flatnonzero(np.isfinite(scores))
     best = known[np.argsort(-scores[known], kind="stable")[:LEARNED]]
