@@ -177,14 +177,20 @@ def draw_strip(
     worth the name, and molecules so joined are turned together to fill their cells; what it has
     besides that core is marked. Otherwise as ``draw_grid``."""
     cells = _cells(smiles, legends, columns)
-    marked: list[tuple[int, ...]] = [()] * len(cells)
-    for run in _lay_over_neighbours([cell.mol for cell in cells], marked):
-        _turn(run, size)
     ends = (0, len(cells) - 1)
-    cells = [
-        replace(cell, framed=place in ends, marked=atoms)
-        for place, (cell, atoms) in enumerate(zip(cells, marked, strict=True))
-    ]
+    runs: list[list[Chem.Mol]] = []  # of molecules that are laid over one another
+    before = None
+    for place, cell in enumerate(cells):
+        marked = None
+        if cell.mol is not None:
+            marked = None if before is None else lay_over(cell.mol, before)
+            if marked is None:
+                runs.append([])
+            runs[-1].append(cell.mol)
+        cells[place] = replace(cell, framed=place in ends, marked=marked or ())
+        before = cell.mol
+    for run in runs:
+        _turn(run, size)
     lines = tuple((name, tuple(values)) for name, values in curves)
     return Picture(tuple(cells), min(columns, len(cells)), size, lines)
 
@@ -234,28 +240,9 @@ def laid_out(smiles: str) -> Chem.Mol | None:
     return rdMolDraw2D.PrepareMolForDrawing(mol, addChiralHs=False, forceCoords=False)
 
 
-def _lay_over_neighbours(
-    mols: Sequence[Chem.Mol | None], marked: list[tuple[int, ...]]
-) -> list[list[Chem.Mol]]:
-    """Lay each molecule over the one before it; returns runs of molecules so joined.
-
-    ``marked`` takes the atoms of each that are not of the shared core."""
-    runs: list[list[Chem.Mol]] = []
-    before = None
-    for place, mol in enumerate(mols):
-        core = None if mol is None or before is None else lay_over(mol, before)
-        if mol is not None and core is not None:
-            runs[-1].append(mol)
-            marked[place] = tuple(set(range(mol.GetNumAtoms())) - set(core))
-        elif mol is not None:
-            runs.append([mol])
-        before = mol
-    return runs
-
-
 def lay_over(mol: Chem.Mol, before: Chem.Mol) -> tuple[int, ...] | None:
-    """Give ``mol`` coordinates that keep in place the core shared with ``before``; the atoms of
-    that core, None if there is none worth the name.
+    """Give ``mol`` coordinates that keep in place the core shared with ``before``; the atoms that
+    are not of that core, None if there is none worth the name.
     """
     found = rdFMCS.FindMCS(
         [before, mol], timeout=MCS_SECONDS, ringMatchesRingOnly=True, completeRingsOnly=True
@@ -266,8 +253,7 @@ def lay_over(mol: Chem.Mol, before: Chem.Mol) -> tuple[int, ...] | None:
     core = Chem.MolFromSmarts(found.smartsString)
     rdDepictor.GenerateDepictionMatching2DStructure(mol, before, refPatt=core, acceptFailure=True)
     Chem.WedgeMolBonds(mol, mol.GetConformer())
-    atoms: tuple[int, ...] = mol.GetSubstructMatch(core)
-    return atoms
+    return tuple(set(range(mol.GetNumAtoms())) - set(mol.GetSubstructMatch(core)))
 
 
 def _bonds_between(cell: Cell) -> list[int]:

@@ -54,9 +54,8 @@ def structures(smiles: Sequence[str], leads: Sequence[str] = ()) -> list[Markup 
         first = {lead: laid_out(lead) for lead in dict.fromkeys(leads)}
         for place, (mol, lead) in enumerate(zip(mols, leads, strict=True)):
             before = first[lead]
-            if mol is None or before is None or (core := lay_over(mol, before)) is None:
-                continue
-            marked[place] = tuple(set(range(mol.GetNumAtoms())) - set(core))
+            if mol is not None and before is not None:
+                marked[place] = lay_over(mol, before) or ()
     else:
         lay_over_scaffolds(mols, smiles)
     return list(map(svg_of, mols, marked))
