@@ -150,16 +150,11 @@ def sa_scorer() -> Callable[[Chem.Mol], float]:
 
 def _sa_module() -> Any:
     """A copy of RDKit's module for molvae alone, from where this build of RDKit keeps it."""
-    try:
-        found = importlib.util.find_spec("rdkit.Contrib.SA_Score.sascorer")
-    except ModuleNotFoundError:  # some builds of RDKit keep Contrib beside the package
-        found = None
-    if found is None or found.origin is None:
-        from rdkit.Chem import RDConfig
+    from rdkit.Chem import RDConfig
 
-        path = os.path.join(RDConfig.RDContribDir, "SA_Score", "sascorer.py")
-        found = importlib.util.spec_from_file_location("sascorer", path)
-    if found is None or found.loader is None:
+    path = os.path.join(RDConfig.RDContribDir, "SA_Score", "sascorer.py")
+    found = importlib.util.spec_from_file_location("sascorer", path)
+    if found is None or found.loader is None or not os.path.isfile(path):
         raise ModuleNotFoundError("this build of RDKit lacks Contrib/SA_Score/sascorer.py")
     module = importlib.util.module_from_spec(found)
     found.loader.exec_module(module)
