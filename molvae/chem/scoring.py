@@ -202,20 +202,16 @@ def stream(
     measure(Plan(plan.names), Chem.MolFromSmiles("Cc1ccccc1"))
     limit = plan.timeout or None
     chunks = chunked(smiles_of_items(), 1 if limit and limit < math.inf else CHUNK_SIZE)
-    work, crashed, late = (partial(one, plan) for one in (score_chunk, _crashed, _timed_out))
-    for rows in map_chunks(work, chunks, workers, crashed, limit, late):
+    crashed = partial(_lost, plan, CRASHED, "the process that scored it died")
+    late = partial(_lost, plan, TIMED_OUT, f"no answer within {plan.timeout:g} s")
+    for rows in map_chunks(partial(score_chunk, plan), chunks, workers, crashed, limit, late):
         for row in rows:
             yield waiting.popleft(), row
 
 
-def _crashed(plan: Plan, smiles: str) -> list[Scored]:
-    """The row of a molecule that ends its worker process."""
-    return [_empty(plan, CRASHED, "the process that scored it died")]
-
-
-def _timed_out(plan: Plan, smiles: str) -> list[Scored]:
-    """The row of a molecule whose scores take too long."""
-    return [_empty(plan, TIMED_OUT, f"no answer within {plan.timeout:g} s")]
+def _lost(plan: Plan, reason: str, detail: str, _: str) -> list[Scored]:
+    """The row of a molecule that no worker process gives scores of."""
+    return [_empty(plan, reason, detail)]
 
 
 def score_chunk(plan: Plan, smiles: Sequence[str]) -> list[Scored]:
