@@ -246,8 +246,7 @@ def _why_unreadable(text: str) -> str:
         return "the parentheses do not balance"
     if text.count("[") != text.count("]"):
         return "the brackets do not balance"
-    outside = re.sub(r"\[[^\]]*\]", "", text)
-    labels = re.findall(r"%\(\d+\)|%\d\d|\d", outside)
+    labels = re.findall(r"%\(\d+\)|%\d\d|\d", _BRACKET.sub("", text))
     if any(labels.count(label) % 2 for label in labels):
         return "a ring bond is not closed"
     return "not SMILES syntax"

@@ -175,7 +175,9 @@ def _parent(mol: Mol) -> tuple[Mol, bool]:
         Chem.SanitizeMol(mol)
     pieces = _fragments(mol)
     for piece in pieces:
-        if (foreign := _metals(piece)) and not (_is_counter_metal(piece) or _is_salt(piece)):
+        if (foreign := _metals(piece)) and not (
+            _is_counter_metal(piece) or _flat(piece) in _salts()
+        ):
             raise MoleculeError(METAL, Chem.MolToSmiles(mol), foreign[0].GetSymbol())
     left = [piece for piece in pieces if not _is_bare_ion(piece) and not _metals(piece)]
     parent = max(left, key=_rank, default=None) if len(pieces) > 1 else next(iter(left), None)
@@ -218,10 +220,6 @@ def _rank(piece: Mol) -> tuple[int, bool, int, float, str]:
     )
 
 
-def _is_salt(piece: Mol) -> bool:
-    return _flat(piece) in _salts()
-
-
 @cache
 def _salts() -> dict[str, int]:
     """Return how soon a fragment is left out, by its flat SMILES: acids and solvents before
@@ -241,12 +239,7 @@ def _flat(piece: Mol) -> str:
 
 
 def _fragments(mol: Mol) -> tuple[Mol, ...]:
-    # Euler's formula on the ring count RDKit already has; its count is never below the independent
-    # rings, so 1 proves that the molecule is in one piece.
-    if (
-        mol.GetRingInfo().NumRings() - mol.GetNumBonds() + mol.GetNumAtoms() == 1
-        and mol.GetNumBonds()
-    ):
+    if len(Chem.GetMolFrags(mol)) == 1:
         return (mol,)
     try:
         pieces: tuple[Mol, ...] = Chem.GetMolFrags(mol, asMols=True)
