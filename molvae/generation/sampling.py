@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain
+from itertools import chain, compress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -184,27 +184,26 @@ def draw_blocks(
 def to_samples(
     written: Sequence[tuple[Ids, float]],
     vocabulary: Vocabulary,
-    filters: Filters | None = None,
+    filters: Filters | None,
 ) -> list[Sample | str]:
     """Draws as molecules; a reason in place of one that ``filters`` leave out, if there are any."""
     samples = molecules_of(written, vocabulary)
+    found = list[Sample | str](samples)
     if filters is None:
-        return list(samples)
-    return [why or one for why, one in zip(reasons(samples, filters), samples, strict=True)]
-
-
-def reasons(samples: list[Sample], filters: Filters) -> list[str]:
-    """The reason why each sample is left out on its own account; empty for one that stays."""
-    whys = []
-    for one in samples:
-        dropped = filters.canonical and not one.canonical
-        whys.append(EMPTY if not one.smiles else NOT_CANONICAL if dropped else "")
+        return found
+    left = []
+    for place, one in enumerate(samples):
+        if not one.smiles:
+            found[place] = EMPTY
+        elif filters.canonical and not one.canonical:
+            found[place] = NOT_CANONICAL
+        else:
+            left.append(place)
     if filters.known is not None:
-        left = [place for place, why in enumerate(whys) if not why]
         hashes = np.array([smiles_hash(samples[place].smiles) for place in left], np.uint64)
-        for place, known in zip(left, filters.known.contains(hashes), strict=True):
-            whys[place] = KNOWN if known else ""
-    return whys
+        for place in compress(left, filters.known.contains(hashes)):
+            found[place] = KNOWN
+    return found
 
 
 def draws(

@@ -149,7 +149,8 @@ def test_sampling_gives_up_where_there_is_no_more_to_find(
 ) -> None:
     monkeypatch.setattr(sampling, "PATIENCE", 2)
     tally = Tally()
-    monkeypatch.setattr(sampling, "reasons", lambda samples, _: ["drawn before"] * len(samples))
+    none = ["drawn before"]
+    monkeypatch.setattr(sampling, "to_samples", lambda written, **_: none * len(written))
     assert drawn(tiny_model, 100, tally=tally) == []
     assert tally.drawn == tally.dropped["drawn before"] == 2 * 64 * 2
 
