@@ -314,11 +314,8 @@ def write_parts(
     if workers is None:
         workers = max(1, default_workers() // here.local_size) if draws > 4 * sampling.BLOCK else 1
     total = sampling.Tally()
-    known = None if filters is None else filters.known
     with progress("draws", draws) as advance:
-        for tally in wanted.write(
-            codec, missing, known=known, plan=plan, workers=workers, progress=advance
-        ):
+        for tally in wanted.write(codec, missing, filters, plan, workers, advance):
             total.drawn += tally.drawn
             total.kept += tally.kept
             total.dropped += tally.dropped

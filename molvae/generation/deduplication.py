@@ -28,7 +28,6 @@ NAME = re.compile(r"part-(\d{6,12})\.parquet")
 UNFINISHED = re.compile(r"\.tmp-.*")
 KEY = b"molvae"
 COLUMNS = ("draw", "smiles", "selfies", "log_likelihood")
-FLAG = "canonical"
 
 PER_THREAD = 128 << 20
 """Bytes that a thread of DuckDB needs to work with."""
@@ -129,30 +128,24 @@ def open_parts(folder: Path) -> Parts:
     for number, path in numbered.items():
         notes = notes_of(path)
         settings = settings or notes["settings"]
-        check_series(number, path, notes, settings, paths[0].name)
+        # The draws of two series would be taken for each other's.
+        if other := differences(notes["settings"], settings):
+            raise InputError(
+                f"{path}: is of another series than {paths[0].name} ({other}); give each a folder "
+                "of its own"
+            )
+        if notes.get("first") != number * settings["draws"]:
+            raise InputError(
+                f"{path}: begins with draw {notes.get('first')}, part {number} with "
+                f"{number * settings['draws']}; give it back its own name, in a folder of its own "
+                "series"
+            )
         shape = parquet.read_metadata(path)
         columns = shape.schema.to_arrow_schema()
         schema, rows = schema or columns, rows + shape.num_rows
         if not columns.equals(schema) or tuple(columns.names[:2]) != COLUMNS[:2]:
             raise InputError(f"{path}: has other columns than {paths[0].name}")
     return Parts(paths, schema, rows)
-
-
-def check_series(
-    number: int, path: Path, notes: dict[str, Any], settings: dict[str, Any], first: str
-) -> None:
-    """InputError unless a part has the ``settings`` of the ``first`` one and the draws of its
-    number: those of two series would be taken for each other's."""
-    if other := differences(notes["settings"], settings):
-        raise InputError(
-            f"{path}: is of another series than {first} ({other}); give each a folder of its own"
-        )
-    if notes.get("first") != number * settings["draws"]:
-        raise InputError(
-            f"{path}: begins with draw {notes.get('first')}, part {number} with "
-            f"{number * settings['draws']}; give it back its own name, in a folder of its own "
-            "series"
-        )
 
 
 def distinct(

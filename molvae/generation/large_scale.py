@@ -24,33 +24,24 @@ from ..chem.scoring import Plan, measure, stream
 from ..errors import InputError
 from ..runtime.atomic_folder import manifest_of, replace_file
 from ..runtime.ranks import World
-from ..storage.known_molecules import KnownMolecules
 from ..storage.model_folder import MODEL_FILES, name_in
 from . import sampling
 from .codec import Codec
-from .deduplication import COLUMNS, FLAG, KEY, Settings, arrow, differences, notes_of, parts_of
+from .deduplication import COLUMNS, KEY, Settings, arrow, differences, notes_of, parts_of
 from .reader import Sample
-from .sampling import (
-    DEFAULT_FILTERS,
-    DEFAULT_PARAMS,
-    Filters,
-    SamplingParams,
-    Tally,
-)
+from .sampling import Filters, SamplingParams, Tally
 
 BLOCKS = 64
 """Blocks of draws in a part: some ten seconds of a core, and some megabytes."""
-
-ALONE = World()
 
 Row = tuple[Any, ...]
 
 
 def settings_of(
     codec: Codec,
-    params: SamplingParams = DEFAULT_PARAMS,
-    filters: Filters | None = DEFAULT_FILTERS,
-    plan: Plan | None = None,
+    params: SamplingParams,
+    filters: Filters | None,
+    plan: Plan | None,
 ) -> Settings:
     """The settings of draws from a model, with the scores of ``plan``.
 
@@ -99,7 +90,7 @@ class Shards:
         span = self.span(number)
         return range(span.start // sampling.BLOCK, -(-span.stop // sampling.BLOCK))
 
-    def missing(self, world: World = ALONE, force: bool = False) -> list[int]:
+    def missing(self, world: World, force: bool = False) -> list[int]:
         """The parts left to this process: its share of those that do not exist whole.
 
         A part that was made with other settings is an InputError; with ``force`` it is removed.
@@ -130,20 +121,19 @@ class Shards:
         self,
         codec: Codec,
         numbers: Sequence[int],
-        *,
-        known: KnownMolecules | None = None,
-        plan: Plan | None = None,
+        filters: Filters | None,
+        plan: Plan | None,
         workers: int = 1,
         progress: Callable[[int], object] = lambda _: None,
     ) -> Iterator[Tally]:
         """Draw and write the parts ``numbers``, ascending; yields the counts of each once written.
+        The settings are of these ``filters`` and this ``plan``.
 
         A process holds one part in memory, and the blocks being drawn. ``progress`` counts draws.
         """
         options = self.settings
         blocks = [self.blocks(number) for number in numbers]
         params = SamplingParams(options.seed, options.temperature, options.level, options.learned)
-        filters = None if options.every else Filters(options.canonical, known)
         every = (block for part in blocks for block in part)
         found = sampling.draws(codec, params, every, sum(map(len, blocks)), filters, workers)
         items = self._rows(found, numbers, progress)
@@ -184,13 +174,12 @@ class Shards:
     def schema(self, plan: Plan | None) -> Any:
         """The columns of a part and their types; scores have the types of toluene's."""
         pa, _ = arrow()
-        types = {int: pa.int64(), float: pa.float64(), str: pa.string()}
         names, kinds = [*COLUMNS], [pa.int64(), pa.string(), pa.string(), pa.float32()]
         if self.flagged:
-            names, kinds = [*names, FLAG], [*kinds, pa.bool_()]
+            names, kinds = [*names, "canonical"], [*kinds, pa.bool_()]
         if plan:
             names += plan.columns
-            kinds += [types[type(value)] for value in measure(plan, parse("Cc1ccccc1")).values]
+            kinds += [pa.scalar(value).type for value in measure(plan, parse("Cc1ccccc1")).values]
         return pa.schema(zip(names, kinds, strict=True))
 
     def _content(self, schema: Any, rows: Sequence[Row], number: int, tally: Tally) -> bytes:
@@ -206,11 +195,8 @@ class Shards:
         }
         marked = schema.with_metadata({KEY: json.dumps(notes, sort_keys=True).encode()})
         columns = list(zip(*rows, strict=True)) or [()] * len(schema)
-        arrays = [
-            pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)
-        ]
         buffer = io.BytesIO()
         parquet.write_table(
-            pa.table(arrays, schema=marked), buffer, compression="zstd", use_dictionary=False
+            pa.table(columns, schema=marked), buffer, compression="zstd", use_dictionary=False
         )
         return buffer.getvalue()

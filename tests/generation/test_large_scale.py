@@ -44,7 +44,7 @@ def write(
     filters = None if options.pop("keep_all", False) else filters
     settings = settings_of(model, SamplingParams(**options), filters, plan)
     wanted = Shards(folder, settings, total)
-    return list(wanted.write(model, wanted.missing(world), known=known, plan=plan))
+    return list(wanted.write(model, wanted.missing(world), filters, plan))
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -173,7 +173,9 @@ def test_another_model_or_precision_is_told_from_this_one(
 
 def test_by_force_each_process_removes_its_own_parts_alone(tiny_model: Any, tmp_path: Path) -> None:
     write(tmp_path / "parts", tiny_model, seed=1)
-    wanted = Shards(tmp_path / "parts", settings_of(tiny_model), 200)
+    wanted = Shards(
+        tmp_path / "parts", settings_of(tiny_model, SamplingParams(), Filters(), None), 200
+    )
     assert wanted.missing(World(1, 2), force=True) == [1]
     assert sorted(parts_of(tmp_path / "parts")) == [0, 2, 4]
     assert wanted.missing(World(0, 2), force=True) == [0]
