@@ -82,12 +82,10 @@ class Codec:
         )
         return Packed.from_batch(batch, self.model.device), batch
 
-    def batches(
-        self, readings: Sequence[Reading], size: int = BATCH
-    ) -> Iterator[tuple[Packed, Rows]]:
+    def batches(self, readings: Sequence[Reading]) -> Iterator[tuple[Packed, Rows]]:
         """The molecules in batches, each with the places in ``readings`` of those it holds."""
-        for start in range(0, len(readings), size):
-            packed, batch = self.packed(readings[start : start + size])
+        for start in range(0, len(readings), BATCH):
+            packed, batch = self.packed(readings[start : start + BATCH])
             yield packed, start + batch.order
 
     @torch.no_grad()

@@ -27,6 +27,7 @@ from ..errors import MoleculeError, UsageError
 from .codec import Codec, Floats, Ints, Latents
 from .reader import Sample, read_known
 from .sampling import (
+    DEFAULT_FILTERS,
     DEFAULT_PARAMS,
     Filters,
     SamplingParams,
@@ -103,10 +104,6 @@ class Condition(NamedTuple):
             return math.nan
         return math.nan if isinstance(value, str) else float(value)
 
-    def holds(self, mol: Chem.Mol) -> bool:
-        """True for a molecule whose property has a value inside the window."""
-        return self.low <= self.value(mol) <= self.high
-
 
 def condition_of(text: str) -> Condition:
     """The condition in ``logp=2:3``, ``molwt=:400`` or ``rings=3``; UsageError if it is none.
@@ -162,7 +159,7 @@ class Conditions:
             mol = Chem.MolFromSmiles(smiles)
         if self.keep and not mol.HasSubstructMatch(Chem.MolFromSmarts(self.keep)):
             return False
-        return all(one.holds(mol) for one in self.windows)
+        return all(one.low <= one.value(mol) <= one.high for one in self.windows)
 
 
 @dataclass
@@ -269,12 +266,12 @@ def sample_within(
     n: int,
     conditions: Conditions,
     params: SamplingParams = DEFAULT_PARAMS,
-    filters: Filters | None = None,
+    filters: Filters = DEFAULT_FILTERS,
     hits: Hits | None = None,
 ) -> Iterator[Sample]:
     """``n`` distinct molecules that meet the conditions, as they are found; fewer when
     :data:`PATIENCE` draws for each have not found them. ``hits`` counts draws."""
-    params, filters = resolved(codec, params), Filters() if filters is None else filters
+    params = resolved(codec, params)
     hits = Hits() if hits is None else hits
     columns = len(conditions.windows)
     learned = Learned(np.zeros((0, codec.latent), np.float32), np.zeros((0, columns)))

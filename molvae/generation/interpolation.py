@@ -25,7 +25,7 @@ from ..chem.molecule_list import MoleculeList
 from ..errors import UsageError
 from .beam_search import beam_search
 from .codec import Codec, Ints, Latents, lerp, slerp
-from .reader import Reading, Sample, read_known
+from .reader import Sample, read_known
 from .rebuilding import rebuild
 from .sampling import draw_around, gap_in, highest_level, padded
 
@@ -106,13 +106,14 @@ def interpolate(codec: Codec, *molecules: str, steps: int = 11, path: str = "sle
         raise UsageError(f"`path` (={path!r}) must be {' or '.join(PATHS)}")
     readings = codec.read(molecules)
     latents = codec.encode_readings(readings)
-    written = [one.smiles for one in rebuild(codec, latents, workers=1)]
-    chain, said = [readings[0].smiles], [_said(readings[0], written[0])]
+    written = zip(readings, rebuild(codec, latents, workers=1), strict=True)
+    words = ["yes" if reading.smiles == own.smiles else "no" for reading, own in written]
+    chain, said = [readings[0].smiles], words[:1]
     for number, (one, other) in enumerate(pairwise(readings)):
         ends = latents[number], latents[number + 1]
         curve = np.array([PATHS[path](*ends, t) for t in np.linspace(0, 1, min(steps, POINTS))])
         chain += walk(codec, one.smiles, other.smiles, curve, steps)[1:]
-        said += [*[""] * (steps - 2), _said(other, written[number + 1])]
+        said += [*[""] * (steps - 2), words[number + 1]]
     last = len(chain) - 1
     points = [
         Point(
@@ -127,10 +128,6 @@ def interpolate(codec: Codec, *molecules: str, steps: int = 11, path: str = "sle
         for step, (smiles, word) in enumerate(zip(chain, said, strict=True))
     ]
     return Points(points, Point._fields)
-
-
-def _said(reading: Reading, written: str) -> str:
-    return "yes" if reading.smiles == written else "no"
 
 
 def walk(codec: Codec, start: str, end: str, curve: Latents, steps: int) -> list[str]:
