@@ -10,8 +10,7 @@ import io
 import shutil
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from itertools import islice
+from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any, BinaryIO, NamedTuple
@@ -87,10 +86,8 @@ def latent_writer(
     """
     names = ["id", "smiles", *(f"z{i}" for i in range(1, 1 + width))]
     if format == "npz":
-        with TemporaryFile() as vectors, TemporaryFile("w+", encoding="utf-8", newline="") as texts:
-            spool = _Spool(vectors, texts, width)
-            yield spool.add
-            spool.write(handle)
+        with _npz_writer(handle, width) as write_part:
+            yield write_part
     elif format == "parquet":
         pa, parquet = arrow()
         kinds = [pa.string(), pa.string(), *[pa.float32()] * width]
@@ -115,48 +112,46 @@ def latent_writer(
             text.detach()
 
 
-class _Spool:
-    """Rows of an npz file, kept in temporary files until their number and longest text is known."""
+@contextmanager
+def _npz_writer(handle: BinaryIO, width: int) -> Iterator[Callable[[Latents], object]]:
+    """The writer of an npz file: rows are kept in temporary files until their number and longest
+    text is known."""
+    rows, longest = 0, [1, 1]
+    with TemporaryFile() as vectors, TemporaryFile("w+", encoding="utf-8", newline="") as texts:
+        spelled = csv.writer(texts, lineterminator="\n", quoting=csv.QUOTE_ALL)
 
-    def __init__(self, vectors: IO[bytes], texts: IO[str], width: int) -> None:
-        self.vectors, self.texts, self.width = vectors, texts, width
-        self.rows, self.longest = 0, [1, 1]
+        def keep(part: Latents) -> None:
+            nonlocal rows
+            vectors.write(np.ascontiguousarray(part.z, dtype=np.float32).tobytes())
+            spelled.writerows(zip(part.ids, part.smiles, strict=True))
+            rows += len(part.ids)
+            for place, column in enumerate((part.ids, part.smiles)):
+                longest[place] = max([longest[place], *map(len, column)])
 
-    def add(self, part: Latents) -> None:
-        """Keep some rows."""
-        self.vectors.write(np.ascontiguousarray(part.z, dtype=np.float32).tobytes())
-        csv.writer(self.texts, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows(
-            zip(part.ids, part.smiles, strict=True)
-        )
-        self.rows += len(part.ids)
-        for place, column in enumerate((part.ids, part.smiles)):
-            self.longest[place] = max([self.longest[place], *map(len, column)])
-
-    def write(self, handle: BinaryIO) -> None:
-        """Write all rows as the arrays of an npz file."""
+        yield keep
         with ZipFile(handle, "w") as archive:
             for place, name in enumerate(("id", "smiles")):
-                kind = np.dtype(f"<U{self.longest[place]}")
-                with self._array(archive, name, kind, (self.rows,)) as array:
-                    self.texts.seek(0)
-                    rows = csv.reader(self.texts)
-                    while block := [row[place] for row in islice(rows, PART)]:
+                kind = np.dtype(f"<U{longest[place]}")
+                texts.seek(0)
+                column = (row[place] for row in csv.reader(texts))
+                with _array(archive, name, kind, (rows,)) as array:
+                    for block in chunked(column, PART):
                         array.write(np.array(block, dtype=kind).tobytes())
-            with self._array(archive, "z", np.dtype("<f4"), (self.rows, self.width)) as array:
-                self.vectors.seek(0)
-                shutil.copyfileobj(self.vectors, array)
+            vectors.seek(0)
+            with _array(archive, "z", np.dtype("<f4"), (rows, width)) as array:
+                shutil.copyfileobj(vectors, array)
 
-    @staticmethod
-    @contextmanager
-    def _array(
-        archive: ZipFile, name: str, kind: np.dtype[Any], shape: tuple[int, ...]
-    ) -> Iterator[IO[bytes]]:
-        """A file in the archive, its header as numpy writes it."""
-        with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
-            described = np.lib.format.dtype_to_descr(kind)
-            header = {"descr": described, "fortran_order": False, "shape": shape}
-            np.lib.format.write_array_header_1_0(file, header)
-            yield file
+
+@contextmanager
+def _array(
+    archive: ZipFile, name: str, kind: np.dtype[Any], shape: tuple[int, ...]
+) -> Iterator[IO[bytes]]:
+    """A file in an archive, its header as numpy writes it."""
+    with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+        described = np.lib.format.dtype_to_descr(kind)
+        header = {"descr": described, "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        yield file
 
 
 def latent_parts(path: str, size: int) -> Iterator[Latents]:
@@ -168,13 +163,11 @@ def latent_parts(path: str, size: int) -> Iterator[Latents]:
     would unpack to far more than its size."""
     format = format_of(path)
     if format == "csv":
-        lines = Lines(path)
-        try:
-            yield from _parts_of_csv(lines, size)
-        except csv.Error as error:
-            raise InputError(f"{lines.name}, line {lines.number}: {error}") from None
-        finally:
-            lines.close()
+        with closing(Lines(path)) as lines:
+            try:
+                yield from _parts_of_csv(lines, size)
+            except csv.Error as error:
+                raise InputError(f"{lines.name}, line {lines.number}: {error}") from None
         return
     if not Path(path).is_file():
         raise InputError(f"{path}: there is no such file")
@@ -254,25 +247,24 @@ def from_rows(
     """
     index = {name.strip().lower(): place for place, name in enumerate(header)}
     wanted: list[int] = []
-    while f"z{len(wanted) + 1}" in index:
-        wanted.append(index[f"z{len(wanted) + 1}"])
+    while (name := f"z{len(wanted) + 1}") in index:
+        wanted.append(index[name])
     if not wanted:
         raise InputError(f"{path}: has no columns z1, z2, …, but {', '.join(header[:8])}")
     z = np.empty((len(rows), len(wanted)), dtype=np.float32)
     ids, smiles = [], []
-    for place_of_row, row in enumerate(rows):
-        number = done + place_of_row
+    for number, (row, vector) in enumerate(zip(rows, z, strict=True), done + 1):
         if len(row) != len(header):
             raise InputError(
-                f"{path}, row {number + 1}: has {len(row)} fields, its header {len(header)}"
+                f"{path}, row {number}: has {len(row)} fields, its header {len(header)}"
             )
-        ids.append(row[index["id"]] if "id" in index else str(number + 1))
+        ids.append(row[index["id"]] if "id" in index else str(number))
         smiles.append(row[index["smiles"]] if "smiles" in index else "")
         for place, column in enumerate(wanted):
             try:
-                z[place_of_row, place] = float(row[column])
+                vector[place] = float(row[column])
             except ValueError as error:
                 raise InputError(
-                    f"{path}, row {number + 1}, z{place + 1}: {row[column]!r} is not a number"
+                    f"{path}, row {number}, z{place + 1}: {row[column]!r} is not a number"
                 ) from error
     return Latents(ids, smiles, z)
