@@ -118,15 +118,14 @@ class Wanted:
 def analogs(
     codec: Codec,
     lead: Reading,
-    n: int = 50,
-    wanted: Wanted | None = None,
+    n: int,
+    wanted: Wanted,
     seed: int = 0,
     draws: int = DRAWS,
 ) -> tuple[list[Analog], int]:
     """At most ``n`` analogs of a lead, the most similar first, and the draws that it took."""
     if n < 1 or draws < 1:
         raise UsageError(f"`n` (={n}) and `draws` (={draws}) must be at least 1")
-    wanted = Wanted() if wanted is None else wanted
     test, filters = wanted.test_for(lead.smiles), Filters(False, wanted.known)
     mean = codec.encode_readings([lead])  # (1, Z)
     arms = arms_of(len(lead.ids))
@@ -219,7 +218,7 @@ def add_latents(
         raise UsageError("the latents cancel: what is added is what is taken away")
     scale = wanted / length if codec.levels else 1.0
     target = (total * scale)[None].astype(np.float32)
-    beam = next(iter(beam_search(codec, codec.check_latents(target), WIDE)))
+    (beam,) = beam_search(codec, codec.check_latents(target), WIDE)
     found = dict.fromkeys(one.smiles for one in beam if one.canonical)
     levels = highest_level(codec) * np.resize(LEVELS[2:], SUM)
     drawn = draw_around(codec, target.repeat(SUM, axis=0), levels, seed)

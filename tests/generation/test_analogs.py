@@ -80,7 +80,7 @@ def test_what_cannot_be_asked_is_refused(memorised: Any) -> None:
         with pytest.raises(UsageError, match="window of similarity"):
             Wanted(low, high)
     with pytest.raises(UsageError, match="at least 1"):
-        analogs(memorised, lead, 0)
+        analogs(memorised, lead, 0, EVERYTHING)
 
 
 def test_a_sum_of_one_latent_is_its_molecule(memorised: Any, few: list[str]) -> None:
