@@ -186,7 +186,9 @@ def optimise(
             chosen = begun | from_prior(search, 0) | begun
             chosen = dict(list(chosen.items())[: min(room, max(FIRST, len(search.start)))])
         else:
-            chosen = promising(search, number, min(room, batch_of(len(search.calls))))
+            # Few at first, when each teaches most.
+            batch = max(LEAST, min(MOST, len(search.calls) // 10))
+            chosen = promising(search, number, min(room, batch))
         idle = 0 if chosen else idle + 1
         if chosen:
             yield search.score(number, chosen)
@@ -219,15 +221,9 @@ def chance(search: Search, count: int) -> list[Call]:
         block, idle = block + 1, 0 if len(drawn) > before else idle + 1
     wanted = list(drawn)[:count]
     known = {call.smiles: call for call in search.calls}
-    alone = replace(search, calls=[])
-    alone.score(0, {one: drawn[one] for one in wanted if one not in known})
-    known |= {call.smiles: call for call in alone.calls}
+    missing = {one: drawn[one] for one in wanted if one not in known}
+    known |= {call.smiles: call for call in replace(search, calls=[]).score(0, missing)}
     return [known[one] for one in wanted]
-
-
-def batch_of(calls: int) -> int:
-    """Molecules that are scored next, after so many: few at first, when each teaches most."""
-    return max(LEAST, min(MOST, calls // 10))
 
 
 def proposed(drawn: Sequence[Sample | str], origins: Iterable[Origin]) -> Proposals:
