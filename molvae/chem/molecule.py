@@ -256,12 +256,13 @@ def read_anew(mol: Mol, smiles: str) -> tuple[Mol, str]:
     """Read ``smiles``, as RDKit writes ``mol``, or if need be one without aromaticity; also return
     which was read.
     """
-    if (again := _read(smiles)) is not None:
+    with BlockLogs():
+        if (again := Chem.MolFromSmiles(smiles)) is not None:
+            return again, smiles
+        smiles = _without_aromaticity(mol)
+        if (again := Chem.MolFromSmiles(smiles)) is None:
+            raise MoleculeError(UNSTABLE, smiles)
         return again, smiles
-    smiles = _without_aromaticity(mol)
-    if (again := _read(smiles)) is None:
-        raise MoleculeError(UNSTABLE, smiles)
-    return again, smiles
 
 
 def worth_reading_back(smiles: str) -> bool:
@@ -298,8 +299,3 @@ def _without_aromaticity(mol: Mol) -> str:
     except Chem.MolSanitizeException:
         raise MoleculeError(UNSTABLE, Chem.MolToSmiles(mol)) from None
     return str(Chem.MolToSmiles(copy))
-
-
-def _read(smiles: str) -> Mol | None:
-    with BlockLogs():
-        return Chem.MolFromSmiles(smiles)
