@@ -24,10 +24,9 @@ def likelihoods(codec: Codec, readings: Sequence[Reading], seed: int = 0) -> lis
     """The likelihoods of molecules, in their order; ``seed`` is for models with one level."""
     if not readings:
         return []
-    written = [one.smiles for one in rebuild(codec, codec.encode_readings(readings))]
-    numbers = codec.log_likelihood(readings, seed=seed), codec.reconstruction(readings)
-    rows = zip(readings, *(values.tolist() for values in numbers), written, strict=True)
-    return [
-        Likelihood(reading.smiles, log_p, own, reading.smiles == smiles)
-        for reading, log_p, own, smiles in rows
-    ]
+    written = rebuild(codec, codec.encode_readings(readings))
+    log_p = codec.log_likelihood(readings, seed=seed).tolist()
+    own = codec.reconstruction(readings).tolist()
+    rebuilt = [a.smiles == b.smiles for a, b in zip(readings, written, strict=True)]
+    names = [one.smiles for one in readings]
+    return list(map(Likelihood, names, log_p, own, rebuilt))

@@ -59,11 +59,8 @@ def rebuild(
     codec: Codec, z: ArrayLike, width: int = WIDTH, workers: int | None = None
 ) -> list[Rebuilt]:
     """Write a molecule for every latent ``(B, Z)``; with a ``width`` of 1 the greedy one."""
-    latents = codec.check_latents(z)
-    found: list[Rebuilt] = []
-    for part in torch.split(latents, BATCH):
-        found += _rebuild(codec, part, width, workers)
-    return found
+    parts = torch.split(codec.check_latents(z), BATCH)
+    return [one for part in parts for one in _rebuild(codec, part, width, workers)]
 
 
 def _rebuild(codec: Codec, z: Tensor, width: int, workers: int | None) -> list[Rebuilt]:
@@ -72,9 +69,7 @@ def _rebuild(codec: Codec, z: Tensor, width: int, workers: int | None) -> list[R
     beams = ((width, np.inf), (max(width, WIDE), REACH)) if width > 1 else ()
     for prefixes, reach in beams:
         lost = [
-            row
-            for row, one in enumerate(chosen)
-            if not one.encodes_back and (one.distance < reach or prefixes == width)
+            row for row, one in enumerate(chosen) if not one.encodes_back and one.distance <= reach
         ]
         if not lost:
             continue
@@ -93,12 +88,8 @@ def encoding_nearest(
 
     Euclidean distance. Where no candidate can be read by the model, the likeliest is taken.
     """
-    chosen = [
-        Rebuilt(some[0].smiles, some[0].selfies, False, some[0].canonical)
-        if some
-        else Rebuilt("", "", False, False)
-        for some in candidates
-    ]
+    likeliest = [some[0] if some else Sample("", "", 0.0, False) for some in candidates]
+    chosen = [Rebuilt(one.smiles, one.selfies, False, one.canonical) for one in likeliest]
     pairs = [(owner, one) for owner, some in enumerate(candidates) for one in some]
     found = read_all(codec.reader, [one.smiles for _, one in pairs], workers)
     known = [
@@ -108,10 +99,9 @@ def encoding_nearest(
     ]
     if not known:
         return chosen
-    owners = torch.tensor([owner for owner, _, _ in known], device=z.device)
-    apart = codec.posterior([reading for _, _, reading in known]).mean - z[owners]
-    lengths = torch.linalg.vector_norm(z[owners], dim=1).tolist()
-    distances = torch.linalg.vector_norm(apart, dim=1).tolist()
+    wanted = z[torch.tensor([owner for owner, _, _ in known], device=z.device)]
+    apart = codec.posterior([reading for _, _, reading in known]).mean - wanted
+    lengths, distances = (torch.linalg.vector_norm(one, dim=1).tolist() for one in (wanted, apart))
     for (owner, one, _), distance, length in zip(known, distances, lengths, strict=True):
         share = distance / max(length, 1e-9)
         if share < chosen[owner].distance:

@@ -21,7 +21,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ..chem.molecule import smiles_hash
 from ..config import MAX_TEMPERATURE, prior_level
@@ -236,6 +235,7 @@ def draw_samples(
     codec: Codec, params: SamplingParams, filters: Filters | None, numbers: Iterable[int]
 ) -> list[Sample | str]:
     """The draws of the blocks ``numbers``; runs in a worker process."""
+    params = resolved(codec, params)
     pairs = [pair for number in numbers for pair in pairs_of(draw_block(codec, params, number))]
     return to_samples(pairs, codec.vocabulary, filters)
 
@@ -329,8 +329,10 @@ def draw_at(
     def draw(start: int) -> list[Sample | str]:
         part = slice(start, start + PART)
         begun = None if given is None else torch.from_numpy(given[part]).to(z.device)
-        more: tuple[int, int, Tensor, Tensor | None] = seed, first + start, level[part], begun
-        written = decoding.write(codec.model, codec.vocabulary, z[part], 1.0, *more)
+        model, number = codec.model, first + start
+        written = decoding.write(
+            model, codec.vocabulary, z[part], 1.0, seed, number, level[part], begun
+        )
         return to_samples(pairs_of(written), codec.vocabulary, filters)
 
     with Threads(codec.model.device, len(z)) as threads:
