@@ -31,7 +31,7 @@ from .generation.reader import Sample
 from .generation.rebuilding import WIDTH, Rebuilt, rebuild
 from .generation.sampling import Filters, SamplingParams
 from .optimisation.objectives import objective_of
-from .optimisation.search import Search, optimise, without_similarity
+from .optimisation.search import Search, optimise
 from .pages.training_report import renew
 from .runtime.progress import Progress
 from .storage import checkpoint, model_folder, pretrained
@@ -120,8 +120,7 @@ class Model:
         scorers = [one for one in maximize if not isinstance(one, str) or ".py:" in one]
         objective = objective_of(names, minimize, target, scorers)
         leads = [one.smiles for one in self._codec.read(start)]
-        windows, similarity = without_similarity(within)
-        conditions = conditions_of(windows)
+        conditions, similarity = conditions_of(within)
         search = Search(
             self._codec, objective, conditions, seed, None, mutate, [], leads, similarity
         )

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -38,7 +39,6 @@ from .sampling import (
     highest_level,
     noised,
     padded,
-    resolved,
     shares,
 )
 
@@ -125,13 +125,28 @@ def condition_of(text: str) -> Condition:
     return Condition(name, *bounds)
 
 
-def conditions_of(texts: Sequence[str]) -> Conditions:
-    """The conditions in ``molwt=:400`` and, for a substructure, ``keep=c1ccncc1``; UsageError."""
-    kept = [text.partition("=")[2] for text in texts if text.startswith("keep=")]
-    if len(kept) > 1:
+def conditions_of(texts: Sequence[str]) -> tuple[Conditions, float]:
+    """The conditions in ``molwt=:400`` and, for a substructure, ``keep=c1ccncc1``; and the number
+    in ``similarity=0.4``, 0 if it is not there. UsageError for what is none of these."""
+    named: dict[str, list[str]] = {"keep": [], "similarity": []}
+    windows = []
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if equals and name in named:
+            named[name].append(value)
+        else:
+            windows.append(condition_of(text))
+    if len(named["keep"]) > 1:
         raise UsageError("one substructure can be kept; write a SMARTS pattern that has both")
-    windows = [condition_of(text) for text in texts if not text.startswith("keep=")]
-    return Conditions(tuple(windows), *kept)
+    try:
+        similarity = sum(map(float, named["similarity"]))
+    except ValueError:
+        similarity = -1.0
+    if len(named["similarity"]) > 1 or not 0.0 <= similarity <= 1.0:
+        raise UsageError(
+            f"{', '.join(named['similarity'])}: is no similarity; write similarity=0.4"
+        )
+    return Conditions(tuple(windows), *named["keep"]), similarity
 
 
 @dataclass(frozen=True)
@@ -218,19 +233,17 @@ def regress(z: Latents, values: Floats) -> Regression:
     mean = np.where(there, values, 0.0).sum(0) / count
     y = np.where(there, values - mean, 0.0)
     scale = np.maximum(np.sqrt((y**2).mean(0)), 1e-9)
-    best: tuple[float, Regression] | None = None
+    found: list[tuple[float, Regression]] = []
     for width in WIDTHS:
         table = gaussian_kernel(z, z, width)
         for penalty in PENALTIES:
             inverse = np.linalg.inv(table + penalty * np.eye(len(z)))
             weights = np.asarray(inverse @ y, np.float64)
             errors = np.sqrt(((weights / np.diag(inverse)[:, None]) ** 2).mean(0))
-            error = float((errors / scale).sum())
-            if best is None or error < best[0]:
-                deviation: Floats = np.maximum(errors, 1e-9)
-                best = error, Regression(z, width, mean, weights, deviation)
-    assert best is not None
-    return best[1]
+            deviation: Floats = np.maximum(errors, 1e-9)
+            made = Regression(z, width, mean, weights, deviation)
+            found.append((float((errors / scale).sum()), made))
+    return min(found, key=itemgetter(0))[1]
 
 
 @dataclass
@@ -271,7 +284,6 @@ def sample_within(
 ) -> Iterator[Sample]:
     """``n`` distinct molecules that meet the conditions, as they are found; fewer when
     :data:`PATIENCE` draws for each have not found them. ``hits`` counts draws."""
-    params = resolved(codec, params)
     hits = Hits() if hits is None else hits
     columns = len(conditions.windows)
     learned = Learned(np.zeros((0, codec.latent), np.float32), np.zeros((0, columns)))

@@ -36,7 +36,6 @@ from ..generation.sampling import (
     draw_around,
     draw_samples,
     highest_level,
-    resolved,
 )
 from .gaussian_process import fit
 from .graph_mutations import offspring
@@ -152,10 +151,6 @@ class Search:
         """Fingerprints of the molecules of the start."""
         return np.stack([fingerprint_of_text(one, LEAD_BITS) for one in self.start])
 
-    def rng(self, number: int, generation: int) -> np.random.Generator:
-        """The random numbers of a generation of proposals in a round."""
-        return np.random.default_rng([self.seed, number, generation])
-
     def score(self, number: int, proposals: Proposals) -> list[Call]:
         """Call the scorers for molecules, given with their origins, and keep what they say."""
         scored = list(stream(proposals.items(), self.objective.plan, self.workers))
@@ -197,19 +192,6 @@ def optimise(
         said(f"the model proposes nothing new after {len(search.calls):,} calls")
 
 
-def without_similarity(texts: Sequence[str]) -> tuple[list[str], float]:
-    """Conditions less one such as ``similarity=0.4``, and its number, 0 if it is not there;
-    UsageError for one that is none."""
-    found = [text.partition("=")[2] for text in texts if text.startswith("similarity=")]
-    try:
-        numbers = [float(one) for one in found]
-    except ValueError:
-        numbers = [-1.0]
-    if len(numbers) > 1 or not all(0.0 <= one <= 1.0 for one in numbers):
-        raise UsageError(f"{', '.join(found)}: is no similarity; write similarity=0.4")
-    return [text for text in texts if not text.startswith("similarity=")], sum(numbers)
-
-
 def chance(search: Search, count: int) -> list[Call]:
     """Score ``count`` distinct draws of the prior that the search admits, or as many as are found:
     what the same calls find without a search. What was scored before is not scored again."""
@@ -238,8 +220,7 @@ def proposed(drawn: Sequence[Sample | str], origins: Iterable[Origin]) -> Propos
 
 def from_prior(search: Search, number: int) -> Proposals:
     """Molecules of the prior, of a block of their own for each round."""
-    params = resolved(search.codec, SamplingParams(search.seed))
-    drawn = draw_samples(search.codec, params, Filters(), [number])
+    drawn = draw_samples(search.codec, SamplingParams(search.seed), Filters(), [number])
     return search.allowed(proposed(drawn, repeat(Origin("prior"))))
 
 
@@ -249,7 +230,8 @@ def propose(search: Search, number: int, generation: int, parents: Sequence[str]
     found = zip(parents, read_all(search.codec.reader, parents, 1), strict=True)
     readings = {parent: one for parent, one in found if isinstance(one, Reading)}
     proposals: Proposals = {}
-    rng, place = search.rng(number, generation), number * GENERATIONS + generation
+    rng = np.random.default_rng([search.seed, number, generation])
+    place = number * GENERATIONS + generation
     if readings:
         codec, names = search.codec, list(readings)
         means, highest = codec.encode_readings(list(readings.values())), highest_level(codec)
@@ -279,7 +261,7 @@ def promising(search: Search, number: int, count: int) -> Proposals:
     scores, known = search.scores(), {call.smiles for call in search.calls}
     order = np.argsort(-scores, kind="stable")[:ELITE]
     parents = [search.calls[place].smiles for place in order if np.isfinite(scores[place])]
-    learned = sample_of(scores, search.rng(number, GENERATIONS))
+    learned = sample_of(scores, np.random.default_rng([search.seed, number, GENERATIONS]))
     process = None
     if len(learned) >= 10:
         smiles = [search.calls[place].smiles for place in learned]

@@ -73,6 +73,18 @@ def test_a_pattern_that_is_none_is_refused() -> None:
 
 def test_conditions_are_read_with_their_substructure() -> None:
     found = conditions_of(["keep=C(=O)N", "molwt=:400"])
-    assert found == Conditions((condition_of("molwt=:400"),), "C(=O)N")
+    assert found == (Conditions((condition_of("molwt=:400"),), "C(=O)N"), 0.0)
     with pytest.raises(UsageError, match="one substructure"):
         conditions_of(["keep=C", "keep=N"])
+
+
+def test_a_similarity_is_told_from_other_conditions() -> None:
+    found = conditions_of(["qed=0.5:", "similarity=0.4"])
+    assert found == (Conditions((condition_of("qed=0.5:"),)), 0.4)
+    assert conditions_of(["keep=C"]) == (Conditions(keep="C"), 0.0)
+    for wrong in (
+        *(["similarity=x"], ["similarity=2"], ["similarity=nan"]),
+        ["similarity=0.1", "similarity=0.2"],
+    ):
+        with pytest.raises(UsageError, match=r"similarity=0\.4"):
+            conditions_of(wrong)

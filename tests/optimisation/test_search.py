@@ -17,7 +17,6 @@ from molvae.optimisation.search import (
     optimise,
     sample_of,
     scored_parents,
-    without_similarity,
 )
 
 pytestmark = pytest.mark.usefixtures("small_rounds")
@@ -95,14 +94,6 @@ def test_offspring_of_graphs_are_proposed_if_wanted(memorised: Any) -> None:
     again = search_of(memorised, "qed", mutate=True, calls=whole.calls[:8])
     list(optimise(again, 16))
     assert repr(again.calls) == repr(whole.calls)  # nan, of a molecule without QED, is not nan
-
-
-def test_a_similarity_is_told_from_other_conditions() -> None:
-    assert without_similarity(["qed=0.5:", "similarity=0.4"]) == (["qed=0.5:"], 0.4)
-    assert without_similarity(["keep=C"]) == (["keep=C"], 0.0)
-    for wrong in (["similarity=x"], ["similarity=2"], ["similarity=0.1", "similarity=0.2"]):
-        with pytest.raises(UsageError, match=r"similarity=0\.4"):
-            without_similarity(wrong)
 
 
 def test_a_similarity_needs_molecules_to_be_like(memorised: Any) -> None:
