@@ -32,6 +32,7 @@ PADDING = 0.07  # of a cell, on each side
 LEGEND_SIZE = 13  # pixels
 LEGEND_SHARE = 0.14  # of a cell's height
 LINE_WIDTH = 1.6  # pixels
+STRIP_COLUMNS = 6
 CORE_ATOMS = 6  # neighbours sharing fewer atoms than this are not laid over each other ...
 CORE_SHARE = 0.45  # ... nor those sharing less than this of the smaller one
 TURN = 30.0  # degrees
@@ -167,7 +168,6 @@ def draw_grid(
 def draw_strip(
     smiles: Sequence[str],
     legends: Sequence[str] = (),
-    columns: int = 6,
     size: tuple[int, int] = (220, 200),
     curves: Sequence[tuple[str, Sequence[float]]] = (),
 ) -> Picture:
@@ -176,7 +176,7 @@ def draw_strip(
     Each molecule is laid over the one before it by their largest common core, where they share one
     worth the name, and molecules so joined are turned together to fill their cells; what it has
     besides that core is marked. Otherwise as ``draw_grid``."""
-    cells = _cells(smiles, legends, columns)
+    cells = _cells(smiles, legends, STRIP_COLUMNS)
     ends = (0, len(cells) - 1)
     runs: list[list[Chem.Mol]] = []  # of molecules that are laid over one another
     before = None
@@ -192,7 +192,7 @@ def draw_strip(
     for run in runs:
         _turn(run, size)
     lines = tuple((name, tuple(values)) for name, values in curves)
-    return Picture(tuple(cells), min(columns, len(cells)), size, lines)
+    return Picture(tuple(cells), min(STRIP_COLUMNS, len(cells)), size, lines)
 
 
 def save_picture(picture: Picture, path: str | Path) -> None:

@@ -178,8 +178,6 @@ def _bit_counts(fingerprints: Fingerprints) -> NDArray[np.float32]:
 def count_features(smiles: Sequence[str]) -> Features:
     """Features of molecules, ``(N, D)``: 1 where a substructure is there at least once, at least
     twice, and so on up to :data:`LEVELS` times, so that the least of two counts is a product."""
-    if not smiles:
-        return np.zeros((0, LEVELS * LEAD_BITS), np.float32)
     with BlockLogs():
         counts = np.stack([_counts(text) for text in smiles])
     steps = [counts >= level for level in range(1, LEVELS + 1)]

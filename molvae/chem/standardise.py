@@ -105,7 +105,7 @@ with BlockLogs():  # in a notebook RDKit reports on each of them
     )
 
 
-def standardise(mol: Mol, neutralise: bool = True) -> Mol:
+def standardise(mol: Mol) -> Mol:
     """Return the parent: one organic fragment, neutral where that is possible.
 
     Stereo, isotopes and charges that cannot be removed (nitro groups, quaternary nitrogen) are
@@ -119,7 +119,7 @@ def standardise(mol: Mol, neutralise: bool = True) -> Mol:
     >>> Chem.MolToSmiles(standardise(parse("CN.OC(=O)CC(O)(CC(=O)O)C(=O)O")))
     'CN'
     """
-    return _standardised(mol, neutralise)[0]
+    return _standardised(mol, neutralise=True)[0]
 
 
 def standard_smiles(

@@ -155,10 +155,12 @@ class Codec:
 
     def check_level(self, level: float | None) -> None:
         """UsageError unless the model can decode at ``level``."""
-        highest = self.saved.config.model.max_signal
-        if level is not None and not self.levels:
+        if level is None:
+            return
+        if not self.levels:
             raise UsageError(f"a noise level was asked for, but {self.saved.path} has one only")
-        if level is not None and not 0.0 <= level <= highest:
+        highest = self.saved.config.model.max_signal
+        if not 0.0 <= level <= highest:
             raise UsageError(f"the noise level must lie between 0 and {highest:g}, not {level:g}")
 
     def decode(self, z: ArrayLike) -> list[str]:

@@ -323,8 +323,9 @@ def sample_within(
 
 def arms_of(hits: Hits, from_prior: bool, around: bool) -> Ints:
     """The arm of each draw of a round, ``(ROUND,)``: those that have yielded most, most often."""
-    open_to = {False: from_prior, True: around}
-    arms = np.array([place for place, arm in enumerate(ARMS) if open_to[arm.around]])
+    arms = np.array(
+        [place for place, arm in enumerate(ARMS) if (around if arm.around else from_prior)]
+    )
     picked: Ints = arms[shares(hits.yielded[arms], hits.tried[arms], ROUND)]
     return picked
 

@@ -162,20 +162,15 @@ class Shards:
                 one = tally.take(next(found), seen)
                 if one is not None:
                     row = (draw, one.smiles, one.selfies, round(one.log_likelihood, 4))
-                    yield one.smiles, (*row, one.canonical) if self.flagged else row
+                    yield one.smiles, row if self.settings.canonical else (*row, one.canonical)
                 progress(1)
             yield "", tally
-
-    @property
-    def flagged(self) -> bool:
-        """True if rows have a column on whether their SELFIES is canonical: not where all are."""
-        return not self.settings.canonical
 
     def schema(self, plan: Plan | None) -> Any:
         """The columns of a part and their types; scores have the types of toluene's."""
         pa, _ = arrow()
         names, kinds = [*COLUMNS], [pa.int64(), pa.string(), pa.string(), pa.float32()]
-        if self.flagged:
+        if not self.settings.canonical:
             names, kinds = [*names, "canonical"], [*kinds, pa.bool_()]
         if plan:
             names += plan.columns

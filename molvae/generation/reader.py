@@ -57,7 +57,14 @@ class Reader:
             symbols = selfies_codec.split(selfies)
             unknown = self.vocabulary.unknown(symbols)
             if unknown:
-                raise MoleculeError(UNKNOWN, smiles, self._remedy(symbols, unknown))
+                others = model_folder.who_reads(symbols)
+                remedy = (
+                    f"the shipped model {others[0]} knows all of this molecule (-m {others[0]})"
+                    if others
+                    else "molvae train --from, on molecules that have it, adds it to the model"
+                )
+                detail = f"{', '.join(unknown)} never occurred in training {self.name}; {remedy}"
+                raise MoleculeError(UNKNOWN, smiles, detail)
             ids = self.vocabulary.encode(symbols)
         if len(ids) > self.max_symbols:
             raise MoleculeError(
@@ -66,16 +73,6 @@ class Reader:
                 f"{len(ids)} symbols; {self.name} writes {self.max_symbols} at most",
             )
         return Reading(standard, ids)
-
-    def _remedy(self, symbols: Sequence[str], unknown: Sequence[str]) -> str:
-        """Words on what the model never saw, and what can be done about it."""
-        others = model_folder.who_reads(symbols)
-        what = (
-            f"the shipped model {others[0]} knows all of this molecule (-m {others[0]})"
-            if others
-            else "molvae train --from, on molecules that have it, adds it to the model"
-        )
-        return f"{', '.join(unknown)} never occurred in training {self.name}; {what}"
 
 
 def read_all(
