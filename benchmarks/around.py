@@ -23,11 +23,12 @@ import click
 import numpy as np
 
 from molvae.chem.fingerprints import LEAD_BITS, fingerprint_of_text, mean_similarities, tanimoto
+from molvae.chem.properties import Condition, Conditions
 from molvae.datasets.table_reader import open_table
 from molvae.errors import UsageError
 from molvae.generation.analogs import Wanted, analogs
 from molvae.generation.codec import Codec
-from molvae.generation.conditional import Condition, Conditions, Hits, sample_within
+from molvae.generation.conditional import Hits, sample_within
 from molvae.generation.interpolation import interpolate
 from molvae.generation.reader import Reading, read_all
 from molvae.generation.sampling import Filters, SamplingParams, sample

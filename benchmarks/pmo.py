@@ -24,8 +24,8 @@ from pmo_tasks import CHANGED, TASKS, Task, auc_top10
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
+from molvae.chem.properties import Conditions
 from molvae.generation.codec import Codec
-from molvae.generation.conditional import Conditions
 from molvae.generation.sampling import SamplingParams, sample
 from molvae.optimisation.objectives import objective_of
 from molvae.optimisation.search import Search, optimise

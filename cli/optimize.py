@@ -129,8 +129,8 @@ def optimize(
     draws. Writes the best molecules: smiles, the goals, score, pareto (no other molecule is better
     in every goal), source and the round in which each was scored. The same seed gives the same
     molecules, also after --resume."""
+    from molvae.chem.properties import Conditions, condition_of
     from molvae.datasets.text_files import cell
-    from molvae.generation.conditional import Conditions, condition_of
     from molvae.optimisation.objectives import objective_of
     from molvae.optimisation.search import Search, chance, optimise
 

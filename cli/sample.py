@@ -151,8 +151,8 @@ def sample(
     Into a folder, -o shards/, go parquet parts with the rows kept of N draws, repeats within a part
     removed. A second start writes only the parts that are missing, and under torchrun the processes
     share them; molvae distinct removes the repeats of all parts."""
+    from molvae.chem.properties import Conditions, condition_of
     from molvae.chem.scoring import plan_scores
-    from molvae.generation.conditional import Conditions, condition_of
     from molvae.generation.sampling import Filters, SamplingParams
     from molvae.storage import model_folder
 

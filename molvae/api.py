@@ -19,12 +19,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from .chem.custom_scorers import Scorer
 from .chem.molecule_list import MoleculeList
+from .chem.properties import conditions_of
 from .config import SECTION_OF, Config, from_dict, nearest
 from .errors import UsageError
 from .generation import interpolation, sampling
 from .generation.analogs import DRAWS, Analog, Combined, Wanted, add_latents, analogs
 from .generation.codec import Codec, Latents
-from .generation.conditional import conditions_of
 from .generation.interpolation import Points
 from .generation.likelihoods import Likelihood, likelihoods
 from .generation.reader import Sample

@@ -1,4 +1,5 @@
-"""Properties of one molecule: a table of named functions, each ``Mol -> value``.
+"""Properties of one molecule: a table of named functions, each ``Mol -> value``; and conditions on
+their values.
 
 Adding a property is adding a line to ``PROPERTIES``. A property either has a value or raises
 ``MoleculeError`` with the reason why this molecule has none; it never makes a number up.
@@ -10,16 +11,17 @@ import importlib.util
 import math
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 from rdkit import Chem
 from rdkit.Chem import rdMolDescriptors
+from rdkit.rdBase import BlockLogs
 
-from ..errors import MoleculeError
+from ..errors import MoleculeError, UsageError
 
 Value = float | int | str
 """A number, or text for a scaffold or the names of alerts."""
@@ -229,3 +231,91 @@ DEFAULT_SCORES: tuple[str, ...] = tuple(
     key for key, entry in PROPERTIES.items() if entry.by_default
 )
 """The names computed when none are picked."""
+
+
+class Condition(NamedTuple):
+    """A property by its name in ``PROPERTIES``, and the window of its values, bounds included."""
+
+    name: str
+    low: float
+    high: float
+
+    def value(self, mol: Chem.Mol) -> float:
+        """The property of a molecule, nan where it has none."""
+        try:
+            value = PROPERTIES[self.name].function(mol)
+        except MoleculeError:
+            return math.nan
+        return math.nan if isinstance(value, str) else float(value)
+
+
+def condition_of(text: str) -> Condition:
+    """The condition in ``logp=2:3``, ``molwt=:400`` or ``rings=3``; UsageError if it is none.
+
+    >>> condition_of("logp=2:3")
+    Condition(name='logp', low=2.0, high=3.0)
+    """
+    name, equals, window = text.partition("=")
+    low, colon, high = window.partition(":")
+    try:
+        bounds = float(low or "-inf"), float(high or ("inf" if colon else low))
+    except ValueError:
+        bounds = (1.0, 0.0)
+    name = name.strip().lower()
+    if not equals or not window or not bounds[0] <= bounds[1]:
+        raise UsageError(f"{text!r} is no condition; write logp=2:3, molwt=:400 or qed=0.7:")
+    if name not in PROPERTIES:
+        raise UsageError(f"{name!r} is not a property; `molvae score --list` shows those there are")
+    return Condition(name, *bounds)
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Windows of properties, and a substructure (SMARTS) if one is given."""
+
+    windows: tuple[Condition, ...] = ()
+    keep: str = ""
+
+    def __post_init__(self) -> None:
+        if self.keep and Chem.MolFromSmarts(self.keep) is None:
+            raise UsageError(f"{self.keep}: is no SMARTS pattern")
+
+    def values(self, smiles: str) -> list[float]:
+        """The properties of a molecule, one a window; nan where there is none."""
+        with BlockLogs():
+            mol = Chem.MolFromSmiles(smiles)
+        return [one.value(mol) for one in self.windows]
+
+    def hold(self, smiles: str) -> bool:
+        """True for a molecule that meets all of them."""
+        if not self.windows and not self.keep:
+            return True
+        with BlockLogs():
+            mol = Chem.MolFromSmiles(smiles)
+        if self.keep and not mol.HasSubstructMatch(Chem.MolFromSmarts(self.keep)):
+            return False
+        return all(one.low <= one.value(mol) <= one.high for one in self.windows)
+
+
+def conditions_of(texts: Sequence[str]) -> tuple[Conditions, float]:
+    """The conditions in ``molwt=:400`` and, for a substructure, ``keep=c1ccncc1``; and the number
+    in ``similarity=0.4``, 0 if it is not there. UsageError for what is none of these."""
+    named: dict[str, list[str]] = {"keep": [], "similarity": []}
+    windows = []
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if equals and name in named:
+            named[name].append(value)
+        else:
+            windows.append(condition_of(text))
+    if len(named["keep"]) > 1:
+        raise UsageError("one substructure can be kept; write a SMARTS pattern that has both")
+    try:
+        similarity = sum(map(float, named["similarity"]))
+    except ValueError:
+        similarity = -1.0
+    if len(named["similarity"]) > 1 or not 0.0 <= similarity <= 1.0:
+        raise UsageError(
+            f"{', '.join(named['similarity'])}: is no similarity; write similarity=0.4"
+        )
+    return Conditions(tuple(windows), *named["keep"]), similarity

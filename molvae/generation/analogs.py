@@ -21,7 +21,7 @@ from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
 from ..chem.fingerprints import tanimoto
-from ..chem.properties import scaffold
+from ..chem.properties import Conditions, scaffold
 from ..errors import UsageError
 from ..storage.known_molecules import KnownMolecules
 from .beam_search import beam_search
@@ -89,28 +89,25 @@ class Wanted:
             raise UsageError(
                 f"the window of similarity must lie between 0 and 1, not {self.low:g}:{self.high:g}"
             )
-        if self.keep and Chem.MolFromSmarts(self.keep) is None:
-            raise UsageError(f"{self.keep}: is no SMARTS pattern")
+        Conditions(keep=self.keep)  # a UsageError for what is no pattern
 
     def test_for(self, lead: str) -> Callable[[str], float | None]:
         """The function that gives the similarity of a molecule to ``lead``, both canonical SMILES;
         None if it is none of those wanted. UsageError for the scaffold of a lead without a ring."""
+        conditions = Conditions(keep=self.keep)
         kept = scaffold(Chem.MolFromSmiles(lead)) if self.keep_scaffold else ""
         if self.keep_scaffold and not kept:
             raise UsageError(f"{lead}: has no ring, and so no scaffold to keep")
-        pattern = Chem.MolFromSmarts(self.keep) if self.keep else None
 
         def test(smiles: str) -> float | None:
             alike = tanimoto(smiles, lead)
-            if not self.low <= alike <= self.high:
+            if not self.low <= alike <= self.high or not conditions.hold(smiles):
                 return None
-            if pattern is None and not kept:
-                return alike
-            with BlockLogs():
-                mol = Chem.MolFromSmiles(smiles)
-            if pattern is not None and not mol.HasSubstructMatch(pattern):
-                return None
-            return None if kept and scaffold(mol) != kept else alike
+            if kept:
+                with BlockLogs():
+                    mol = Chem.MolFromSmiles(smiles)
+                return alike if scaffold(mol) == kept else None
+            return alike
 
         return test
 

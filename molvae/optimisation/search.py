@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import repeat
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from ..chem.fingerprints import (
     fingerprint_of_text,
     similarity,
 )
+from ..chem.properties import Conditions
 from ..chem.scoring import stream
 from ..errors import UsageError
 from ..generation.codec import Codec, Floats, Ints, slerp
@@ -40,9 +41,6 @@ from ..generation.sampling import (
 from .gaussian_process import fit
 from .graph_mutations import offspring
 from .objectives import Objective
-
-if TYPE_CHECKING:
-    from ..generation.conditional import Conditions
 
 FIRST = 100
 """Molecules scored in the first round, which has nothing to go by."""

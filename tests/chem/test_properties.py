@@ -17,11 +17,15 @@ from rdkit.Contrib.SA_Score import sascorer
 from molvae.chem.properties import (
     DEFAULT_SCORES,
     PROPERTIES,
+    Condition,
+    Conditions,
     alert_names,
+    condition_of,
+    conditions_of,
     lipinski_violations,
     scaffold,
 )
-from molvae.errors import MoleculeError
+from molvae.errors import MoleculeError, UsageError
 
 ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
 IMATINIB = "Cc1ccc(NC(=O)c2ccc(CN3CCN(C)CC3)cc2)cc1Nc1nccc(-c2cccnc2)n1"
@@ -195,3 +199,49 @@ def test_every_property_has_its_own_name_and_description() -> None:
         assert entry.description
         assert "\n" not in entry.description
     assert set(DEFAULT_SCORES) == set(PROPERTIES) - {"alerts"}
+
+
+@pytest.mark.parametrize(
+    ("text", "condition"),
+    [
+        ("logp=2:3", Condition("logp", 2.0, 3.0)),
+        ("MolWt=:400", Condition("molwt", float("-inf"), 400.0)),
+        ("qed=0.7:", Condition("qed", 0.7, float("inf"))),
+        ("rings=3", Condition("rings", 3.0, 3.0)),
+    ],
+)
+def test_conditions_are_read(text: str, condition: Condition) -> None:
+    assert condition_of(text) == condition
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["logp", "logp=", "=2:3", "logp=3:2", "logp=a:b", "logq=1:2", "logp=nan:2", "logp=1:2:3"],
+)
+def test_what_is_no_condition_is_refused(text: str) -> None:
+    with pytest.raises(UsageError):
+        condition_of(text)
+
+
+def test_a_pattern_that_is_none_is_refused() -> None:
+    with pytest.raises(UsageError, match="is no SMARTS"):
+        Conditions(keep="C(")
+
+
+def test_conditions_are_read_with_their_substructure() -> None:
+    found = conditions_of(["keep=C(=O)N", "molwt=:400"])
+    assert found == (Conditions((condition_of("molwt=:400"),), "C(=O)N"), 0.0)
+    with pytest.raises(UsageError, match="one substructure"):
+        conditions_of(["keep=C", "keep=N"])
+
+
+def test_a_similarity_is_told_from_other_conditions() -> None:
+    found = conditions_of(["qed=0.5:", "similarity=0.4"])
+    assert found == (Conditions((condition_of("qed=0.5:"),)), 0.4)
+    assert conditions_of(["keep=C"]) == (Conditions(keep="C"), 0.0)
+    for wrong in (
+        *(["similarity=x"], ["similarity=2"], ["similarity=nan"]),
+        ["similarity=0.1", "similarity=0.2"],
+    ):
+        with pytest.raises(UsageError, match=r"similarity=0\.4"):
+            conditions_of(wrong)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from molvae.chem.properties import Condition, Conditions
 from molvae.errors import UsageError
-from molvae.generation.conditional import Condition, Conditions
 from molvae.optimisation.objectives import objective_of
 from molvae.optimisation.search import (
     Origin,
