@@ -139,7 +139,14 @@ def sa_scorer() -> Callable[[Chem.Mol], float]:
     RDKit smooths raw scores above 8 to 8 + log(raw - 8), which falls to minus infinity at 8 and
     comes back to 8 at 9; in between it is 8 here, so that harder is never a smaller number.
     """
-    sascorer = _sa_module()
+    from rdkit.Chem import RDConfig
+
+    path = os.path.join(RDConfig.RDContribDir, "SA_Score", "sascorer.py")
+    found = importlib.util.spec_from_file_location("sascorer", path)
+    if found is None or found.loader is None or not os.path.isfile(path):
+        raise ModuleNotFoundError("this build of RDKit lacks Contrib/SA_Score/sascorer.py")
+    sascorer: Any = importlib.util.module_from_spec(found)  # a copy for molvae alone
+    found.loader.exec_module(sascorer)
     # Its other logarithm is of a ratio above 1, so this changes nothing but the pole.
     sascorer.math = SimpleNamespace(log=lambda x: max(0.0, math.log(x)), log10=math.log10)
     with warnings.catch_warnings():
@@ -148,19 +155,6 @@ def sa_scorer() -> Callable[[Chem.Mol], float]:
         sascorer.readFragmentScores()
     score: Callable[[Chem.Mol], float] = sascorer.calculateScore
     return score
-
-
-def _sa_module() -> Any:
-    """A copy of RDKit's module for molvae alone, from where this build of RDKit keeps it."""
-    from rdkit.Chem import RDConfig
-
-    path = os.path.join(RDConfig.RDContribDir, "SA_Score", "sascorer.py")
-    found = importlib.util.spec_from_file_location("sascorer", path)
-    if found is None or found.loader is None or not os.path.isfile(path):
-        raise ModuleNotFoundError("this build of RDKit lacks Contrib/SA_Score/sascorer.py")
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    return module
 
 
 def _refuse_unfitted(mol: Chem.Mol) -> None:
@@ -241,7 +235,7 @@ class Condition(NamedTuple):
     high: float
 
     def value(self, mol: Chem.Mol) -> float:
-        """The property of a molecule, nan where it has none."""
+        """The property of a molecule, nan where it has no number."""
         try:
             value = PROPERTIES[self.name].function(mol)
         except MoleculeError:
