@@ -127,8 +127,8 @@ def close_ring(graph: Graph, rng: random.Random) -> None:
     """Bind two atoms that are two to five bonds apart: a ring of three to six."""
     distances = Chem.GetDistanceMatrix(graph)
     first = rng.randrange(graph.GetNumAtoms())
-    apart = {two: int(distances[first, two]) for two in range(graph.GetNumAtoms())}
-    near = {two: (1, 1, 6, 8)[far - 2] for two, far in apart.items() if 2 <= far <= 5}
+    apart = enumerate(distances[first].tolist())
+    near = {two: (1, 1, 6, 8)[int(far) - 2] for two, far in apart if 2 <= far <= 5}
     graph.AddBond(first, rng.choices(list(near), list(near.values()))[0], SINGLE)
 
 

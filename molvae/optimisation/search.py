@@ -127,9 +127,9 @@ class Search:
 
     def scores(self, calls: Sequence[Call] | None = None) -> Floats:
         """The score of all calls, or of others, ``(N,)``: the larger, the better."""
-        first = [place for place, call in enumerate(self.calls) if call.round == 0]
-        values = self.values if calls is None else self.values_of(calls)
-        return self.objective.scores(values, self.values[first])
+        first = self.values_of([call for call in self.calls if call.round == 0])
+        values = self.values_of(self.calls if calls is None else calls)
+        return self.objective.scores(values, first)
 
     def admits(self, smiles: str) -> bool:
         """True for a molecule that meets the conditions and is near enough to a lead."""
