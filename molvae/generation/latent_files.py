@@ -171,9 +171,8 @@ def latent_parts(path: str, size: int) -> Iterator[Latents]:
         return
     if not Path(path).is_file():
         raise InputError(f"{path}: there is no such file")
-    limit = max(UNPACKED, EXPANSION * Path(path).stat().st_size)
     try:
-        whole = from_arrays(path, limit) if format == "npz" else from_parquet(path, limit)
+        whole = from_arrays(path) if format == "npz" else from_parquet(path)
     except UNREADABLE as error:
         why = str(error) or type(error).__name__
         raise InputError(
@@ -198,8 +197,9 @@ def _parts_of_csv(lines: Lines, size: int) -> Iterator[Latents]:
         yield from_rows(lines.name, header, [])
 
 
-def check_size(path: str, size: int, limit: int) -> None:
-    """InputError if a file unpacks to ``size`` bytes, more than ``limit``: it would fill memory."""
+def check_size(path: str, size: int) -> None:
+    """InputError if a file unpacks to ``size`` bytes, so many that it would fill memory."""
+    limit = max(UNPACKED, EXPANSION * Path(path).stat().st_size)
     if size > limit:
         raise InputError(
             f"{path}: unpacks to more than {limit >> 20:,} MB, over {EXPANSION} times its size; "
@@ -207,10 +207,10 @@ def check_size(path: str, size: int, limit: int) -> None:
         )
 
 
-def from_arrays(path: str, limit: int) -> Latents:
+def from_arrays(path: str) -> Latents:
     """Latents from an npz file; without ids the rows are numbered from 1."""
     with ZipFile(path) as archive:
-        check_size(path, sum(member.file_size for member in archive.infolist()), limit)
+        check_size(path, sum(member.file_size for member in archive.infolist()))
     with np.load(path, allow_pickle=False) as arrays:
         if "z" not in arrays:
             raise InputError(
@@ -225,11 +225,11 @@ def from_arrays(path: str, limit: int) -> Latents:
     return Latents(ids, smiles, z)
 
 
-def from_parquet(path: str, limit: int) -> Latents:
+def from_parquet(path: str) -> Latents:
     """Latents from a parquet file; a value that is missing is an empty cell."""
     _, parquet = arrow()
     file = parquet.ParquetFile(path)
-    check_size(path, 4 * file.metadata.num_rows * file.metadata.num_columns, limit)
+    check_size(path, 4 * file.metadata.num_rows * file.metadata.num_columns)
     table = parquet.read_table(path)
     columns = (
         ["" if value is None else str(value) for value in column.to_pylist()]
