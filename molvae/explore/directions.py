@@ -24,7 +24,7 @@ from ..chem.scoring import measure, plan_scores
 from ..errors import InputError
 from ..generation.codec import Codec, Latents
 from ..generation.reader import Reading, Sample
-from ..generation.sampling import draw_around, highest_level
+from ..generation.sampling import draw_around
 
 PROPERTIES = ("logp", "qed", "molwt", "rings")
 
@@ -135,7 +135,7 @@ def draws_along(codec: Codec, z: Latents, step: Floats, seed: int) -> list[str]:
     order drawn; the length of ``z`` is kept, as posterior means of a model with levels have one."""
     points = z + np.array(STRETCHES)[:, None] * step
     points *= np.linalg.norm(z) / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-9)
-    levels = highest_level(codec) * np.tile(LEVELS, EACH)
+    levels = codec.highest_level * np.tile(LEVELS, EACH)
     means = points.astype(np.float32).repeat(len(levels), axis=0)
     drawn = draw_around(codec, means, np.tile(levels, len(points)), seed)
     return [one.smiles for one in drawn if isinstance(one, Sample)]

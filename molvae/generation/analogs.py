@@ -28,7 +28,7 @@ from .beam_search import beam_search
 from .codec import Codec
 from .reader import Reading, Sample, read_known
 from .rebuilding import WIDE
-from .sampling import Filters, draw_around, given_of, highest_level, shares
+from .sampling import Filters, draw_around, given_of, shares
 
 ROUND = 512
 """Draws of a round. Part of what a seed means: changing it changes the analogs."""
@@ -126,7 +126,7 @@ def analogs(
     test, filters = wanted.test_for(lead.smiles), Filters(False, wanted.known)
     mean = codec.encode_readings([lead])  # (1, Z)
     arms = arms_of(len(lead.ids))
-    levels = highest_level(codec) * np.array([arm.level for arm in arms])
+    levels = codec.highest_level * np.array([arm.level for arm in arms])
     hits, tried = np.zeros(len(arms)), np.zeros(len(arms))
     found: dict[str, Analog] = {}
     count, seen = 0, {lead.smiles}
@@ -217,7 +217,7 @@ def add_latents(
     target = (total * scale)[None].astype(np.float32)
     (beam,) = beam_search(codec, codec.check_latents(target), WIDE)
     found = dict.fromkeys(one.smiles for one in beam if one.canonical)
-    levels = highest_level(codec) * np.resize(LEVELS[2:], SUM)
+    levels = codec.highest_level * np.resize(LEVELS[2:], SUM)
     drawn = draw_around(codec, target.repeat(SUM, axis=0), levels, seed)
     found |= dict.fromkeys(one.smiles for one in drawn if isinstance(one, Sample))
     read = read_known(codec.reader, list(found))

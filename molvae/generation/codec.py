@@ -153,15 +153,22 @@ class Codec:
         """True for a model with noise levels (:class:`molvae.nn.posterior.LevelPosterior`)."""
         return self.saved.config.model.posterior == "levels"
 
+    @property
+    def highest_level(self) -> float:
+        """The level at which z is nearest to a posterior mean: 1, the mean itself, of a model whose
+        posterior has one level."""
+        return self.saved.config.model.max_signal if self.levels else 1.0
+
     def check_level(self, level: float | None) -> None:
         """UsageError unless the model can decode at ``level``."""
         if level is None:
             return
         if not self.levels:
             raise UsageError(f"a noise level was asked for, but {self.saved.path} has one only")
-        highest = self.saved.config.model.max_signal
-        if not 0.0 <= level <= highest:
-            raise UsageError(f"the noise level must lie between 0 and {highest:g}, not {level:g}")
+        if not 0.0 <= level <= self.highest_level:
+            raise UsageError(
+                f"the noise level must lie between 0 and {self.highest_level:g}, not {level:g}"
+            )
 
     def decode(self, z: ArrayLike) -> list[str]:
         """Canonical SMILES that greedy decoding writes for each latent ``(B, Z)``; empty without

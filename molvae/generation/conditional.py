@@ -32,7 +32,6 @@ from .sampling import (
     draw_samples,
     gap_in,
     given_of,
-    highest_level,
     noised,
     padded,
     shares,
@@ -212,7 +211,7 @@ def sample_within(
             rng = np.random.default_rng([params.seed, number])
             windows = conditions.windows if regressed else ()
             z, given = choose(codec, learned, arms, list(found)[-SEEDS:], windows, rng)
-            levels = highest_level(codec) * np.array([one.level for one in ARMS])[arms]
+            levels = codec.highest_level * np.array([one.level for one in ARMS])[arms]
             first = number * ROUND
             drawn = draw_at(codec, z, levels, params.seed, first, filters, given)
         number += 1
@@ -255,7 +254,7 @@ def choose(
     given: list[Ints] = [np.zeros(0, np.int64)] * len(arms)
     for place in np.unique(arms):
         arm, rows = ARMS[place], np.flatnonzero(arms == place)
-        level = highest_level(codec) * arm.level
+        level = codec.highest_level * arm.level
         # What surrounds a gap keeps most of what met the conditions: nothing to choose.
         chosen = bool(windows) and not arm.gap
         size = len(rows) * (CANDIDATES if chosen else 1)

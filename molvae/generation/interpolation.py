@@ -27,7 +27,7 @@ from .beam_search import beam_search
 from .codec import Codec, Ints, Latents, lerp, slerp
 from .reader import Sample, read_known
 from .rebuilding import rebuild
-from .sampling import draw_around, gap_in, highest_level, padded
+from .sampling import draw_around, gap_in, padded
 
 WIDTH = 20
 """Prefixes of the beam at each point of the line."""
@@ -203,7 +203,7 @@ def around(
 ) -> list[str]:
     """Molecules drawn around each of ``means`` ``(P, Z)``, one at each of ``levels``; ``given`` as
     :func:`draw_around` takes it."""
-    every = highest_level(codec) * np.tile(np.array(levels), len(means))
+    every = codec.highest_level * np.tile(np.array(levels), len(means))
     drawn = draw_around(codec, means.repeat(len(levels), axis=0), every, seed, given=given)
     return [one.smiles for one in drawn if isinstance(one, Sample)]
 

@@ -120,7 +120,7 @@ def resolve_level(codec: Codec, level: float | None) -> float | None:
     codec.check_level(level)
     if not codec.levels or level is not None:
         return level
-    return min(prior_level(codec.latent), codec.saved.config.model.max_signal)
+    return min(prior_level(codec.latent), codec.highest_level)
 
 
 def resolved(codec: Codec, params: SamplingParams) -> SamplingParams:
@@ -275,12 +275,6 @@ def sample(
             return
 
 
-def highest_level(codec: Codec) -> float:
-    """The level at which z is nearest to a posterior mean: 1, the mean itself, of a model whose
-    posterior has one level."""
-    return codec.saved.config.model.max_signal if codec.levels else 1.0
-
-
 def draw_around(
     codec: Codec,
     means: Latents,
@@ -302,7 +296,7 @@ def draw_around(
 def noised(codec: Codec, means: Latents, levels: Floats, noise: Latents) -> Latents:
     """Latents at noise levels ``(B,)`` from posterior means and standard normal noise ``(B, Z)``,
     the former those of the highest level."""
-    directions = codec.check_latents(means).cpu().numpy() / highest_level(codec)
+    directions = codec.check_latents(means).cpu().numpy() / codec.highest_level
     level = levels.astype(np.float32)[:, None]
     z: Latents = level * directions + np.sqrt(1.0 - level**2) * noise
     return z

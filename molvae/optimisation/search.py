@@ -36,7 +36,6 @@ from ..generation.sampling import (
     SamplingParams,
     draw_around,
     draw_samples,
-    highest_level,
 )
 from .gaussian_process import fit
 from .graph_mutations import offspring
@@ -232,7 +231,7 @@ def propose(search: Search, number: int, generation: int, parents: Sequence[str]
     place = number * GENERATIONS + generation
     if readings:
         codec, names = search.codec, list(readings)
-        means, highest = codec.encode_readings(list(readings.values())), highest_level(codec)
+        means, highest = codec.encode_readings(list(readings.values())), codec.highest_level
         near = np.resize(np.arange(len(means)), NEAR)
         levels = highest * rng.choice(NEAR_LEVELS, NEAR)
         drawn = draw_around(codec, means[near], levels, search.seed, 2 * place * NEAR)

@@ -21,7 +21,6 @@ from molvae.generation.sampling import (
     draw_around,
     gap_in,
     given_of,
-    highest_level,
     padded,
     sample,
     shares,
@@ -207,7 +206,7 @@ def test_progress_counts_what_is_kept(tiny_model: Any) -> None:
 
 def test_draws_at_the_highest_level_are_mostly_the_molecule(memorised: Any, few: list[str]) -> None:
     means = memorised.encode(few).repeat(20, axis=0)
-    drawn = draw_around(memorised, means, np.full(len(means), highest_level(memorised)), 0)
+    drawn = draw_around(memorised, means, np.full(len(means), memorised.highest_level), 0)
     same = [
         isinstance(one, Sample) and one.smiles == smiles
         for one, smiles in zip(drawn, np.repeat(few, 20), strict=True)
