@@ -44,8 +44,7 @@ def beam_search(codec: Codec, z: Tensor, width: int = WIDTH) -> list[list[Sample
     likeliest; its SELFIES is the one that it encodes to, if that is in the beam, or else the
     likeliest. Ends as soon as no prefix can still overtake the ``width`` best molecules, since a
     likelihood only falls."""
-    together = max(1, BATCH // width)
-    parts = [z[start : start + together] for start in range(0, len(z), together)]
+    parts = torch.split(z, max(1, BATCH // width))
     # Each latent is as much work as its beam is wide.
     with torch.no_grad(), Threads(codec.model.device, width * len(z)) as threads:
         return [
