@@ -5,16 +5,18 @@
 Paths have eleven points, the ends included. Neighbour similarity is Tanimoto of Morgan fingerprints
 (radius 2, 2048 bits) of molecules that follow each other; worst is that of the largest step of each
 path, averaged over paths; Spearman is of the place on the path and the similarity to its start
-(median). Analogs: leads for which as many as asked for were found inside the window, seconds and
-processor seconds a lead once the model is loaded, and how different they are: 1 less the mean
-Tanimoto similarity of all pairs. Windows: of molecules with canonical SELFIES, the share that is
-new and inside a window that holds a twentieth of those of the prior, as `molvae sample --with`
-draws them and from the prior, and how different both kinds are. `--skip` passes over molecules, so
-that choices are made on others than those reported."""
+(median). Analogs: leads for which as many as asked for were found inside the window, and how
+different they are: 1 less the mean Tanimoto similarity of all pairs. Seconds, and processor
+seconds, are those of all divided by their number, once the model is loaded: on each core is a path
+or a lead. Windows: of molecules with canonical SELFIES, the share that is new and inside a window
+that holds a twentieth of those of the prior, as `molvae sample --with` draws them and from the
+prior, and how different both kinds are. `--skip` passes over molecules, so that choices are made on
+others than those reported."""
 
 from __future__ import annotations
 
 import math
+import os
 import random
 import time
 from itertools import pairwise
@@ -25,11 +27,11 @@ import numpy as np
 from molvae.chem.fingerprints import LEAD_BITS, fingerprint_of_text, mean_similarities, tanimoto
 from molvae.chem.properties import Condition, Conditions
 from molvae.datasets.table_reader import open_table
-from molvae.errors import UsageError
-from molvae.generation.analogs import Wanted, analogs
+from molvae.errors import MoleculeError
+from molvae.generation.analogs import Wanted, analogs_of_each
 from molvae.generation.codec import Codec
 from molvae.generation.conditional import Hits, sample_within
-from molvae.generation.interpolation import interpolate
+from molvae.generation.interpolation import Points, interpolate, paths_of_each
 from molvae.generation.reader import Reading, read_all
 from molvae.generation.sampling import Filters, SamplingParams, sample
 from molvae.storage import pretrained
@@ -43,6 +45,11 @@ PLACES = (
     ("fsp3", 0.95, 1.0),
 )
 """Properties and the quantiles of their windows."""
+
+
+def processor_seconds() -> float:
+    """Seconds of all cores so far, of this process and of workers that have ended."""
+    return sum(os.times()[:4])
 
 
 def ranks(values: list[float]) -> np.ndarray:
@@ -71,16 +78,19 @@ def diversity(smiles: list[str]) -> float:
 def paths(codec: Codec, readings: list[Reading], count: int) -> None:
     """Walk between pairs of molecules and print what the paths are like."""
     means, worst, orders, exact, distinct = [], [], [], 0, []
-    began, busy = time.perf_counter(), time.process_time()
-    for one, other in zip(readings[:count], readings[count : 2 * count], strict=True):
-        molecules = [point.smiles for point in interpolate(codec, one.smiles, other.smiles)]
+    began, busy = time.perf_counter(), processor_seconds()
+    pairs = list(zip(readings[:count], readings[count : 2 * count], strict=True))
+    found = paths_of_each(codec, ((one.smiles, other.smiles) for one, other in pairs))
+    for (one, other), path in zip(pairs, found, strict=True):
+        assert isinstance(path, Points)
+        molecules = [point.smiles for point in path]
         steps = [tanimoto(a, b) for a, b in pairwise(molecules)]
         means.append(float(np.mean(steps)))
         worst.append(min(steps))
         orders.append(spearman([tanimoto(molecules[0], each) for each in molecules]))
         exact += (molecules[0], molecules[-1]) == (one.smiles, other.smiles)
         distinct.append(len(set(molecules)))
-    spent, busy = (time.perf_counter() - began) / count, (time.process_time() - busy) / count
+    spent, busy = (time.perf_counter() - began) / count, (processor_seconds() - busy) / count
     print("| paths | neighbours | worst | Spearman | ends exact | distinct | seconds | processor |")
     print("|---|---|---|---|---|---|---|---|")
     print(
@@ -92,17 +102,15 @@ def paths(codec: Codec, readings: list[Reading], count: int) -> None:
 def leads(codec: Codec, readings: list[Reading], wanted: Wanted, n: int, title: str) -> None:
     """Look for analogs of molecules and print how many were found."""
     full, found, draws, apart = 0, [], [], []
-    began, busy = time.perf_counter(), time.process_time()
-    for reading in readings:
-        try:
-            some, drawn = analogs(codec, reading, n, wanted)
-        except UsageError:  # no ring, no scaffold
+    began, busy = time.perf_counter(), processor_seconds()
+    for one in analogs_of_each(codec, (reading.smiles for reading in readings), n, wanted):
+        if isinstance(one, MoleculeError):  # no ring, no scaffold
             continue
-        full += len(some) == n
-        found.append(len(some))
-        draws.append(drawn)
-        apart.append([one.smiles for one in some])
-    spent, busy = time.perf_counter() - began, time.process_time() - busy
+        full += len(one.analogs) == n
+        found.append(len(one.analogs))
+        draws.append(one.draws)
+        apart.append([analog.smiles for analog in one.analogs])
+    spent, busy = time.perf_counter() - began, processor_seconds() - busy
     different = np.mean([diversity(some) for some in apart if len(some) > 1] or [0.0])
     each = max(1, len(found))
     print("| leads | asked for | all found | found | draws | seconds | processor | diversity |")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
+from itertools import tee
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -21,6 +24,9 @@ from .options import (
 )
 from .output import check_table, note, note_terminal, open_rows, progress
 from .pages import Kept, check_page, facts_of, write_table_page
+
+if TYPE_CHECKING:
+    from molvae.errors import MoleculeError
 
 TABLES = {".csv", ".tsv", ".smi", ".sdf", ".txt", ".gz"}
 """Ends of names that no SMILES has."""
@@ -106,8 +112,7 @@ def analogs(
     from molvae.chem.scoring import Plan, plan_scores, score_chunk
     from molvae.datasets.text_files import cell
     from molvae.errors import MoleculeError, UsageError
-    from molvae.generation.analogs import Wanted
-    from molvae.generation.analogs import analogs as search
+    from molvae.generation.analogs import Wanted, analogs_of_each
     from molvae.storage import model_folder
 
     files = [lead for lead in leads if is_file(lead)]
@@ -121,35 +126,41 @@ def analogs(
     known = model_folder.load_known(model) if novel else None
     wanted = Wanted(*window, keep_scaffold, keep, known)
     codec = load_codec(model, device)
+    # Leads are read ahead of their analogs, and their places kept until these are found.
+    places, rows = tee(every_lead(leads, column))
+    workers = None if files or len(leads) > 1 else 1
+    searched = analogs_of_each(
+        codec, (lead for _, lead in rows), number, wanted, seed, draws, workers
+    )
     failed = count = 0
-    with open_rows(output, force) as plain, progress("leads", None) as advance:
+    with (
+        open_rows(output, force) as plain,
+        progress("leads", None) as advance,
+        closing(searched) as results,  # type: ignore[type-var]
+    ):
         write = Kept(plain, page)
         write(["lead", "smiles", "tanimoto", "level", "log_likelihood", *plan.columns])
-        for where, smiles, problem in every_lead(leads, column):
+        for found in results:
+            where, _ = next(places)
             count += 1
-            try:
-                if problem:
-                    raise MoleculeError(problem, smiles)
-                lead = codec.reader.read(smiles)
-            except MoleculeError as error:
+            if isinstance(found, MoleculeError):
                 failed += 1
-                note(f"{where}{error}")
+                note(f"{where}{found}")
                 continue
-            found, drawn = search(codec, lead, number, wanted, seed, draws)
-            scored = score_chunk(plan, [one.smiles for one in found])
-            for one, row in zip(found, scored, strict=True):
+            scored = score_chunk(plan, [one.smiles for one in found.analogs])
+            for one, row in zip(found.analogs, scored, strict=True):
                 numbers = (f"{one.tanimoto:.4f}", f"{one.level:.3f}", f"{one.log_likelihood:.4f}")
-                write([lead.smiles, one.smiles, *numbers, *map(cell, row.values)])
-            note(
-                f"{where}{lead.smiles}: {len(found)} of {number} found in {drawn:,} draws"
-                + ("" if len(found) == number else "; a wider window or more --draws finds more")
-            )
+                write([found.lead, one.smiles, *numbers, *map(cell, row.values)])
+            count_found = f"{len(found.analogs)} of {number} found in {found.draws:,} draws"
+            enough = len(found.analogs) == number
+            more = "" if enough else "; a wider window or more --draws finds more"
+            note(f"{where}{found.lead}: {count_found}{more}")
             advance(1)
     if page and write.rows:
         title = f"Analogs of {write.rows[0][0] if count == 1 else f'{count} leads'}"
         write_table_page(page, write, title, facts_of(model, seed), smiles_at=1, lead_at=0)
     if failed:
-        note(f"{failed} of {count} leads could not be read")
+        note(f"{failed} of {count} leads could not be searched")
     return 1 if failed == count else 0
 
 
@@ -158,14 +169,18 @@ def is_file(lead: str) -> bool:
     return lead == "-" or Path(lead).is_file() or Path(lead).suffix.lower() in TABLES
 
 
-def every_lead(leads: tuple[str, ...], column: str | None) -> Iterator[tuple[str, str, str]]:
-    """Place of each lead, its SMILES, and what is wrong with its row."""
+def every_lead(
+    leads: tuple[str, ...], column: str | None
+) -> Iterator[tuple[str, str | MoleculeError]]:
+    """Place of each lead, and its SMILES or what is wrong with its row."""
     from molvae.datasets.table_reader import open_table
+    from molvae.errors import MoleculeError
 
     for lead in leads:
         if not is_file(lead):
-            yield "", lead, ""
+            yield "", lead
             continue
         with open_table(lead, column) as table:
             for record in table:
-                yield f"{table.name}, line {record.line}: ", record.smiles, record.problem or ""
+                wrong = MoleculeError(record.problem, record.smiles) if record.problem else None
+                yield f"{table.name}, line {record.line}: ", wrong or record.smiles

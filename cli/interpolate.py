@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -77,8 +78,7 @@ def interpolate(
     similarities are of Morgan fingerprints, radius 2: to the start, to the end and to the row
     before. Writes CSV or, to a file named .tsv, TSV."""
     from molvae.chem.drawing import check_picture_path, save_picture
-    from molvae.generation.interpolation import Point
-    from molvae.generation.interpolation import interpolate as walk
+    from molvae.generation.interpolation import Point, paths_of_each
 
     if (pairs is None) == (not molecules) or len(molecules) == 1:
         raise UsageError("give two SMILES, START and END, or --pairs with a table of them")
@@ -95,16 +95,15 @@ def interpolate(
     if pairs is None:
         codec.read(molecules)  # one that cannot be read is an error before anything is written
     failed, walked = 0, {}
-    with open_rows(output, force) as write:
+    every = (MoleculeError(problem, given[0]) if problem else given for _, given, problem in paths)
+    found = paths_of_each(codec, every, steps, kind, None if len(paths) > 1 else 1)
+    with open_rows(output, force) as write, closing(found) as results:  # type: ignore[type-var]
         write(["pair", *Point._fields] if pairs else Point._fields)
-        for number, (line, given, problem) in enumerate(paths, start=1):
-            try:
-                if problem:
-                    raise MoleculeError(problem, given[0])
-                points = walk(codec, *given, steps=steps, path=kind)
-            except MoleculeError as error:
+        for number, points in enumerate(results, start=1):
+            line, given, _ = paths[number - 1]
+            if isinstance(points, MoleculeError):
                 failed += 1
-                note(f"{'standard input' if pairs == '-' else pairs}, line {line}: {error}")
+                note(f"{'standard input' if pairs == '-' else pairs}, line {line}: {points}")
                 continue
             walked[str(number)] = points
             if image:  # before the table, which a reader may close early

@@ -12,8 +12,9 @@ rounds draw most where most was found.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -22,13 +23,13 @@ from rdkit.rdBase import BlockLogs
 
 from ..chem.fingerprints import tanimoto
 from ..chem.properties import Conditions, scaffold
-from ..errors import UsageError
+from ..errors import MoleculeError, UsageError
 from ..storage.known_molecules import KnownMolecules
 from .beam_search import beam_search
 from .codec import Codec
 from .reader import Reading, Sample, read_known
 from .rebuilding import WIDE
-from .sampling import Filters, draw_around, given_of, shares
+from .sampling import Filters, draw_around, given_of, one_by_one, shares
 
 ROUND = 512
 """Draws of a round. Part of what a seed means: changing it changes the analogs."""
@@ -93,11 +94,12 @@ class Wanted:
 
     def test_for(self, lead: str) -> Callable[[str], float | None]:
         """The function that gives the similarity of a molecule to ``lead``, both canonical SMILES;
-        None if it is none of those wanted. UsageError for the scaffold of a lead without a ring."""
+        None if it is none of those wanted. MoleculeError for the scaffold of a lead without a ring.
+        """
         conditions = Conditions(keep=self.keep)
         kept = scaffold(Chem.MolFromSmiles(lead)) if self.keep_scaffold else ""
         if self.keep_scaffold and not kept:
-            raise UsageError(f"{lead}: has no ring, and so no scaffold to keep")
+            raise MoleculeError("has no ring, and so no scaffold to keep", lead)
 
         def test(smiles: str) -> float | None:
             alike = tanimoto(smiles, lead)
@@ -165,6 +167,42 @@ def analogs(
                 found[one.smiles] = Analog(one.smiles, alike, level, one.log_likelihood)
     order = sorted(found.values(), key=lambda one: (-one.tanimoto, one.smiles))
     return order, count
+
+
+class Found(NamedTuple):
+    """The analogs of a lead, as the model reads it, and the draws that they took."""
+
+    lead: str
+    analogs: list[Analog]
+    draws: int
+
+
+def analogs_of_each(
+    codec: Codec,
+    leads: Iterable[str | MoleculeError],
+    n: int,
+    wanted: Wanted,
+    seed: int = 0,
+    draws: int = DRAWS,
+    workers: int | None = None,
+) -> Iterator[Found | MoleculeError]:
+    """The findings of :func:`analogs` for each lead, in order, or why it cannot be searched, as
+    which an error among the leads stays; the same for any number of ``workers``, see
+    :func:`~.sampling.one_by_one`."""
+    return one_by_one(codec, partial(_found, codec, n, wanted, seed, draws), leads, workers)
+
+
+def _found(
+    codec: Codec, n: int, wanted: Wanted, seed: int, draws: int, leads: list[str | MoleculeError]
+) -> Found | MoleculeError:
+    (lead,) = leads
+    if isinstance(lead, MoleculeError):
+        return lead
+    try:
+        reading = codec.reader.read(lead)
+        return Found(reading.smiles, *analogs(codec, reading, n, wanted, seed, draws))
+    except MoleculeError as error:
+        return error
 
 
 def arms_of(length: int) -> list[Arm]:

@@ -12,7 +12,8 @@ one of the two but for a gap.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import groupby, pairwise
 from typing import Any, NamedTuple
 
@@ -22,12 +23,12 @@ from numpy.typing import NDArray
 from ..chem.drawing import Picture, draw_strip
 from ..chem.fingerprints import LEAD_BITS, all_similarities, fingerprint_of_text, tanimoto
 from ..chem.molecule_list import MoleculeList
-from ..errors import UsageError
+from ..errors import MoleculeError, UsageError
 from .beam_search import beam_search
 from .codec import Codec, Ints, Latents, lerp, slerp
 from .reader import Sample, read_known
 from .rebuilding import rebuild
-from .sampling import draw_around, gap_in, padded
+from .sampling import draw_around, gap_in, one_by_one, padded
 
 WIDTH = 20
 """Prefixes of the beam at each point of the line."""
@@ -128,6 +129,31 @@ def interpolate(codec: Codec, *molecules: str, steps: int = 11, path: str = "sle
         for step, (smiles, word) in enumerate(zip(chain, said, strict=True))
     ]
     return Points(points, Point._fields)
+
+
+def paths_of_each(
+    codec: Codec,
+    ends: Iterable[tuple[str, ...] | MoleculeError],
+    steps: int = 11,
+    path: str = "slerp",
+    workers: int | None = None,
+) -> Iterator[Points | MoleculeError]:
+    """The path of :func:`interpolate` through each tuple of molecules, in order, or why there is
+    none, as which an error among them stays; the same for any number of ``workers``, see
+    :func:`~.sampling.one_by_one`."""
+    return one_by_one(codec, partial(_path, codec, steps, path), ends, workers)
+
+
+def _path(
+    codec: Codec, steps: int, path: str, ends: list[tuple[str, ...] | MoleculeError]
+) -> Points | MoleculeError:
+    (molecules,) = ends
+    if isinstance(molecules, MoleculeError):
+        return molecules
+    try:
+        return interpolate(codec, *molecules, steps=steps, path=path)
+    except MoleculeError as error:
+        return error
 
 
 def walk(codec: Codec, start: str, end: str, curve: Latents, steps: int) -> list[str]:

@@ -16,7 +16,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, compress
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -36,6 +36,9 @@ from ..storage.known_molecules import KnownMolecules
 from ..training.schedules import generator_of
 from .codec import Codec, Floats, Ints, Latents
 from .reader import Reading, Sample, molecules_of, pairs_of
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 BLOCK = 1024
 """Molecules drawn together. Part of what a seed means: changing it changes the samples."""
@@ -222,13 +225,29 @@ def draws(
     measured to cost a third more (benchmarks/LOG.md). A GPU draws for all of them."""
     params = resolved(codec, params)
     if workers > 1 and codec.model.device.type == "cpu":
-        prepare_to_fork()
         work = partial(draw_samples, codec, params, filters)
-        return chain.from_iterable(map_chunks(work, ([one] for one in numbers), workers))
+        return chain.from_iterable(one_by_one(codec, work, numbers, workers))
     written = draw_blocks(codec, params, numbers, count, likely)
     pairs = chain.from_iterable(map(pairs_of, written))
     finish = partial(to_samples, vocabulary=codec.vocabulary, filters=filters)
     return chain.from_iterable(map_chunks(finish, chunked(pairs, BLOCK // 4), workers))
+
+
+def one_by_one(
+    codec: Codec,
+    function: Callable[[list[Item]], Result],
+    items: Iterable[Item],
+    workers: int | None = None,
+) -> Iterator[Result]:
+    """``function`` of each item alone, in a list, in order. On a CPU each of ``workers`` processes
+    works at an item of its own: threads of one wait for the interpreter at every step of a small
+    batch, so that two cores do the work of one and a third."""
+    workers = default_workers() if workers is None else workers
+    if codec.model.device.type != "cpu":
+        workers = 1
+    if workers > 1:
+        prepare_to_fork()
+    return map_chunks(function, ([item] for item in items), workers)
 
 
 def draw_samples(

@@ -46,8 +46,14 @@ _HINT = (
 )
 
 
+_here = {"worker": False}
+"""True in a worker process."""
+
+
 def default_workers() -> int:
-    """Return how many cores this process may use."""
+    """Return how many cores this process may use: a worker of a pool has one."""
+    if _here["worker"]:
+        return 1
     if hasattr(os, "sched_getaffinity"):
         return max(1, len(os.sched_getaffinity(0)))
     if hasattr(os, "process_cpu_count"):  # from Python 3.13 on
@@ -267,6 +273,7 @@ def _work(
     # Ctrl-C reaches the whole process group; the parent alone answers it, and ends its workers.
     for number in STOPS:
         signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.SIG_IGN)
+    _here["worker"] = True
     if own_group:
         os.setpgid(0, 0)  # so that what a scorer has started ends with it
     if torch := sys.modules.get("torch"):

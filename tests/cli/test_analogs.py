@@ -40,13 +40,25 @@ def test_leads_come_from_a_file_too_and_bad_rows_are_named(
     assert {row[0] for row in outcome.rows[1:]} == {few[2], few[1]}
     assert f"{table}, line 3: does not parse" in outcome.err
     assert f"{table}, line 4: symbol unknown to the model" in outcome.err
-    assert "2 of 4 leads could not be read" in outcome.err
+    assert "2 of 4 leads could not be searched" in outcome.err
     piped = molvae("analogs", few[2], "-", *options, stdin=table.read_bytes())
     assert piped.out == outcome.out
     again = molvae("analogs", few[2], table, *options, "-o", tmp_path / "analogs.tsv")
     assert again.code == 0
     text = (tmp_path / "analogs.tsv").read_text()
     assert text.replace("\t", ",") == outcome.out
+
+
+def test_a_lead_without_a_scaffold_stops_no_other(
+    molvae: Any, memorised_run: Path, few: list[str]
+) -> None:
+    options = ("-m", memorised_run, "-n", 2, "--similarity", ":1", "--draws", 512)
+    outcome = molvae("analogs", "CCCO", few[8], "--keep-scaffold", *options)
+    assert outcome.code == 0
+    assert "has no ring, and so no scaffold to keep" in outcome.err
+    assert f"{few[8]}: " in outcome.err
+    assert "1 of 2 leads could not be searched" in outcome.err
+    assert molvae("analogs", "CCCO", "--keep-scaffold", *options).code == 1
 
 
 def test_too_few_analogs_are_said_to_be_too_few(
@@ -65,7 +77,6 @@ def test_too_few_analogs_are_said_to_be_too_few(
         (["CCO", "--similarity", "0.7:0.4"], "is not LOW:HIGH"),
         (["CCO", "--similarity", "half"], "is not LOW:HIGH"),
         (["CCO", "--keep", "C("], "is no SMARTS pattern"),
-        (["CCO", "--keep-scaffold"], "no scaffold to keep"),
         (["gone.csv"], "gone.csv"),
         (["CCO", "-n", "0"], "-n"),
         (["CCO", "--scores", "qde"], "did you mean 'qed'"),

@@ -9,8 +9,17 @@ from rdkit import Chem
 
 from molvae.chem.fingerprints import tanimoto
 from molvae.chem.properties import scaffold
-from molvae.errors import UsageError
-from molvae.generation.analogs import ROUND, Wanted, add_latents, analogs, arms_of, no_stranger
+from molvae.errors import MoleculeError, UsageError
+from molvae.generation.analogs import (
+    ROUND,
+    Found,
+    Wanted,
+    add_latents,
+    analogs,
+    analogs_of_each,
+    arms_of,
+    no_stranger,
+)
 from molvae.generation.codec import Codec
 from molvae.storage import pretrained
 
@@ -44,6 +53,20 @@ def test_a_seed_gives_the_same_analogs_and_more_begin_with_fewer(
     assert other != many
 
 
+def test_analogs_of_each_lead_depend_on_no_number_of_workers(
+    memorised: Any, few: list[str]
+) -> None:
+    leads = [few[1], MoleculeError("does not parse", "C1"), "CCI", *few[2:5]]
+    alone, shared = (
+        list(analogs_of_each(memorised, leads, 5, EVERYTHING, 3, ROUND, workers))
+        for workers in (1, 2)
+    )
+    assert [str(one) for one in alone] == [str(one) for one in shared]
+    assert [type(one) for one in alone] == [Found, MoleculeError, MoleculeError, *[Found] * 3]
+    (lead,) = memorised.read(few[1:2])
+    assert alone[0] == (lead.smiles, *analogs(memorised, lead, 5, EVERYTHING, 3, ROUND))
+
+
 def test_what_is_to_be_kept_is_kept(memorised: Any, few: list[str]) -> None:
     (lead,) = memorised.read(few[8:9])
     mol = Chem.MolFromSmiles(lead.smiles)
@@ -72,7 +95,7 @@ def test_none_is_stranger_than_the_lead(memorised: Any, few: list[str]) -> None:
 
 def test_what_cannot_be_asked_is_refused(memorised: Any) -> None:
     (lead,) = memorised.read(["CCCO"])
-    with pytest.raises(UsageError, match="no scaffold to keep"):
+    with pytest.raises(MoleculeError, match="no scaffold to keep"):
         analogs(memorised, lead, 5, Wanted(keep_scaffold=True))
     with pytest.raises(UsageError, match="is no SMARTS"):
         Wanted(keep="C(")

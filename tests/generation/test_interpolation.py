@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as arrays
 from molvae.chem.fingerprints import tanimoto
 from molvae.errors import MoleculeError
 from molvae.generation.codec import lerp, slerp
-from molvae.generation.interpolation import Gathered, best_chain, interpolate
+from molvae.generation.interpolation import Gathered, best_chain, interpolate, paths_of_each
 
 VECTORS = arrays.arrays(np.float32, 6, elements=st.floats(-4, 4, width=32))
 PLACES = st.floats(0.0, 1.0)
@@ -164,3 +164,13 @@ def test_a_real_path_leads_from_molecule_to_molecule(memorised: Any, few: list[s
 def test_an_end_that_cannot_be_read_is_refused(memorised: Any, few: list[str], end: str) -> None:
     with pytest.raises(MoleculeError):
         interpolate(memorised, few[0], end)
+
+
+def test_each_path_depends_on_no_number_of_workers(memorised: Any, few: list[str]) -> None:
+    wrong = MoleculeError("does not parse", "C1")
+    ends = [(few[0], few[1]), wrong, (few[1], "CCI"), tuple(few[:3])]
+    alone, shared = (list(paths_of_each(memorised, ends, 4, workers=one)) for one in (1, 2))
+    assert [str(one) for one in alone] == [str(one) for one in shared]
+    assert isinstance(alone[1], MoleculeError)
+    assert isinstance(alone[2], MoleculeError)
+    assert alone[3] == interpolate(memorised, *few[:3], steps=4)

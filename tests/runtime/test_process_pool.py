@@ -290,3 +290,13 @@ def test_torch_works_in_workers_also_when_it_had_threads_before(tmp_path: Path) 
         with contextlib.suppress(ProcessLookupError):
             os.killpg(run.pid, signal.SIGKILL)  # workers that wait for ever too
         run.communicate()
+
+
+def cores_of(_: list[int]) -> int:
+    return default_workers()
+
+
+def test_a_worker_has_one_core_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
+    assert set(map_chunks(cores_of, ([n] for n in range(4)), 2)) == {1}
+    assert default_workers() == 3
