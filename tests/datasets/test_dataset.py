@@ -212,7 +212,7 @@ def test_a_data_set_of_format_1_still_loads() -> None:
     assert (len(dataset), dataset.spellings) == (40, 1)
     vocabulary = dataset.vocabulary
     for row, number in enumerate(dataset.hashes.tolist()):
-        (found,) = molecules_of([molecule(dataset, row)], vocabulary)
+        (found,) = molecules_of([(molecule(dataset, row), 0.0)], vocabulary)
         assert smiles_hash(found.smiles) == number
 
 

@@ -67,7 +67,7 @@ def molecules(dataset: Dataset) -> list[str]:
     for row in range(len(dataset)):
         ids = dataset.ids[dataset.offsets[row] : dataset.offsets[row + 1]]
         strings.append(ids)
-    return [one.smiles for one in molecules_of(strings, dataset.vocabulary)]
+    return [one.smiles for one in molecules_of([(ids, 0.0) for ids in strings], dataset.vocabulary)]
 
 
 def test_every_row_is_kept_or_rejected_under_its_reason(tmp_path: Path) -> None:
@@ -246,7 +246,7 @@ def test_other_spellings_do_not_depend_on_the_workers(tmp_path: Path) -> None:
     for spelling in range(4):
         for row, place in enumerate(dataset.spelled(rows, np.full(len(rows), spelling))):
             ids = dataset.ids[dataset.offsets[place] : dataset.offsets[place + 1]]
-            (found_again,) = molecules_of([ids], dataset.vocabulary)
+            (found_again,) = molecules_of([(ids, 0.0)], dataset.vocabulary)
             assert smiles_hash(found_again.smiles) == dataset.hashes[row]
     others = {
         dataset.ids[a:b].tobytes() for a, b in itertools.pairwise(dataset.offsets[len(dataset) :])
@@ -272,7 +272,7 @@ def test_a_given_vocabulary_is_extended_as_needed(tmp_path: Path) -> None:
     )
     dataset = found.dataset
     read = [dataset.ids[a:b] for a, b in itertools.pairwise(dataset.offsets)]
-    assert {one.smiles for one in molecules_of(read, vocabulary)} == {
+    assert {one.smiles for one in molecules_of([(ids, 0.0) for ids in read], vocabulary)} == {
         standard_smiles(one) for one in GOOD
     }
     again = prepared([path], base=vocabulary).dataset

@@ -9,7 +9,7 @@ import pytest
 from molvae.chem.standardise import standard_smiles
 from molvae.datasets.prepare import random_smiles
 from molvae.errors import MoleculeError
-from molvae.generation.reader import molecules_of
+from molvae.generation.reader import Sample, molecules_of
 from molvae.language import smiles_to_ids
 from molvae.language.selfies_codec import (
     constraints_for,
@@ -231,9 +231,9 @@ def test_stereo_charges_and_symmetry_pass_in_canonical_selfies() -> None:
     vocabulary = vocabulary_of(standard)
     for one in standard:
         selfies = to_selfies(one, vocabulary.constraints)
-        ids = [vocabulary.encode(split(selfies))]
-        assert molecules_of(ids, vocabulary) == [(one, selfies)]
-        assert canonical_draws([one], ids, vocabulary) == [True], one
+        ids = vocabulary.encode(split(selfies))
+        assert molecules_of([(ids, 0.0)], vocabulary) == [Sample(one, selfies, 0.0, canonical=True)]
+        assert canonical_draws([one], [ids], vocabulary) == [True], one
 
 
 @pytest.mark.parametrize(
