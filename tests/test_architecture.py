@@ -89,7 +89,7 @@ def test_imports_form_short_chains_without_cycles() -> None:
 
 def test_code_only_grows_on_purpose() -> None:
     tokens = sum(map(layout.code_tokens, layout.sources()))
-    assert tokens <= 125_500, f"{tokens:,} tokens: delete some, or raise this bound and say why"
+    assert tokens <= 125_700, f"{tokens:,} tokens: delete some, or raise this bound and say why"
 
 
 def test_folders_hold_at_most_twelve_modules() -> None:

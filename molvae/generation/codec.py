@@ -24,7 +24,7 @@ from ..nn.posterior import Gaussian, prior_log_density, standard_normal
 from ..nn.threads import Threads
 from ..storage import checkpoint
 from ..storage.checkpoint import Saved
-from .reader import Reader, Reading, Sample, molecules_of, pairs_of
+from .reader import Reader, Reading, Sample, compile_readers, molecules_of, pairs_of
 
 BATCH = 512
 PART = 256
@@ -56,6 +56,7 @@ class Codec:
         ``precision`` is that of matrix products: fp32, bf16, or auto for what the device multiplies
         fast; with bf16 a decoder's state may be multiplied in bytes. Molecules of a seed are the
         same within one precision and, in bf16, on one kind of processor."""
+        compile_readers()
         return cls(checkpoint.load(path, torch.device(device)), precision)
 
     @property

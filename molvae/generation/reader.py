@@ -15,9 +15,11 @@ from ..chem.standardise import standard_smiles
 from ..config import DataConfig
 from ..errors import MoleculeError
 from ..language import selfies_codec
+from ..language.branches import symbols_with_ends
 from ..language.ids_to_smiles import decode_smiles
 from ..language.smiles_to_ids import canonical_draws, ids_of
 from ..language.vocabulary import Ids, Vocabulary
+from ..runtime.compilation import compile_beside
 from ..runtime.process_pool import chunked, default_workers, map_chunks
 from ..storage import model_folder
 
@@ -29,6 +31,27 @@ TOO_LONG = "too long for the model"
 
 MANY = 500
 """Molecules from which it pays to start worker processes."""
+
+
+READERS = tuple(
+    f"molvae.language.{name}"
+    for name in ("branches", "ids_to_smiles", "smiles_parser", "smiles_to_ids")
+)
+"""Modules whose compiled code reads and writes molecules."""
+
+
+def compile_readers() -> None:
+    """Have what reads and writes molecules compiled beside what draws them, the first time."""
+    if default_workers() > 1:
+        compile_beside(READERS, f"from {__name__} import write_and_read; write_and_read()")
+
+
+def write_and_read() -> None:
+    """Write a molecule and read it, which compiles all that does so."""
+    vocabulary = Vocabulary(
+        tuple(symbols_with_ends(["[C]", "[O]"])), (), selfies_codec.default_constraints()
+    )
+    molecules_of([(np.arange(1, 1 + len(vocabulary.symbols), dtype=np.uint16), 0.0)], vocabulary)
 
 
 class Reading(NamedTuple):

@@ -7,10 +7,13 @@ and modules that have a way by torch take that. numba itself is not imported.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import logging
 import os
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
 KERNELS = os.environ.get("MOLVAE_KERNELS", "on") != "off" and bool(
@@ -24,6 +27,9 @@ LOG = logging.getLogger(__name__)
 
 COMPILED: list[Any] = []
 """All compiled functions, numba's dispatchers."""
+
+BESIDE: list[subprocess.Popen[bytes]] = []
+"""The process that compiles some of them, if there is one."""
 
 
 def compiled(
@@ -60,11 +66,48 @@ def compiled(
     return decorate
 
 
+def compile_beside(modules: Sequence[str], code: str) -> None:
+    """Run ``code``, which compiles functions of ``modules`` and keeps them on disk, in a process of
+    its own.
+
+    Only where none of them is on disk yet: the first command of all compiles for ten seconds, and a
+    third of that is not needed at once. Who calls one of the functions meanwhile waits for the
+    process; if that fails, they are compiled here.
+    """
+    mine = [one for one in COMPILED if one.py_func.__module__ in modules]
+    caches = [one._cache for one in mine if hasattr(one._cache, "_cache_file")]
+    on_disk = (os.path.exists(cache._cache_file._index_path) for cache in caches)
+    if not caches or any(on_disk) or BESIDE:
+        return
+    quiet = subprocess.DEVNULL
+    with contextlib.suppress(OSError):
+        command = [sys.executable, "-c", code]
+        BESIDE.append(subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet))
+        for cache in caches:
+            cache.load_overload = _after_waiting(cache.load_overload)
+
+
+def _after_waiting(load: Callable[..., Any]) -> Callable[..., Any]:
+    def load_later(*arguments: Any) -> Any:
+        wait_beside()
+        return load(*arguments)
+
+    return load_later
+
+
+def wait_beside() -> None:
+    """Wait for the process of :func:`compile_beside`, if there is one."""
+    for process in BESIDE:
+        process.wait()
+
+
 def prepare_to_fork() -> None:
     """Load what numba loads at the first call of any function, before workers are forked.
 
-    A third of a second, which workers then share; left to them, each would spend its own.
+    A third of a second, which workers then share; left to them, each would spend its own. What is
+    compiled beside is awaited, or each would compile it.
     """
+    wait_beside()
     if KERNELS:
         cpu_target.typing_context.refresh()
         cpu_target.target_context.refresh()

@@ -8,6 +8,7 @@ import logging
 import os
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -98,3 +99,47 @@ def test_once_prepared_to_fork_a_first_call_loads_no_tables() -> None:
     """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+def compiled_beside(cache: Path, more: str = "") -> list[str]:
+    """Processes started beside one that reads and writes a molecule, and functions of molvae that
+    this one compiled itself."""
+    code = f"""if True:
+        from numba.core import event
+        from molvae.generation import reader
+        from molvae.runtime import compilation
+
+        class Names(event.Listener):
+            def on_start(self, event):
+                names.append(event.data["dispatcher"].py_func.__module__)
+
+            def on_end(self, event):
+                pass
+
+        names = []
+        event.register("numba:compile", Names())
+        reader.default_workers = lambda: 2
+        reader.compile_readers()
+        {more}
+        reader.write_and_read()
+        print(len(compilation.BESIDE), sum(one.startswith("molvae") for one in names))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"NUMBA_CACHE_DIR": str(cache)},
+    )
+    return done.stdout.split()
+
+
+def test_what_is_compiled_beside_is_not_compiled_twice(tmp_path: Path) -> None:
+    assert compiled_beside(tmp_path) == ["1", "0"]
+    assert compiled_beside(tmp_path) == ["0", "0"], "all of it is on disk"
+
+
+def test_what_fails_beside_is_compiled_here(tmp_path: Path) -> None:
+    started, here = compiled_beside(tmp_path, "compilation.BESIDE[0].kill()")
+    assert started == "1"
+    assert int(here) > 10
