@@ -3,7 +3,7 @@
 
 Whoever downloads another version should get the same molecules. ``python tests/golden.py`` writes
 the files anew: on purpose, with a line in the changelog, where a change of the samples is meant;
-``tests/test_shipped.py`` compares."""
+``tests/storage/test_pretrained.py`` compares."""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ from ..config import SECTIONS, Config, DataConfig, to_toml
 from ..datasets.dataset import Dataset
 from ..datasets.prepare import prepare
 from ..datasets.table_reader import open_table
+from ..datasets.text_files import cell
 from ..errors import InputError, UsageError
 from ..language.vocabulary import Vocabulary
 from ..runtime.atomic_folder import FORMAT, MANIFEST, replace_file
@@ -263,11 +264,7 @@ def run_training(
 def metrics_row(record: Epoch) -> dict[str, str]:
     """An epoch as cells of ``metrics.csv``."""
     values = (*(getattr(record, name) for name in METRICS), *record.validation, int(record.best))
-    cells = (
-        f"{value:.6g}" if isinstance(value, float) else "" if value is None else str(value)
-        for value in values
-    )
-    return dict(zip(COLUMNS, cells, strict=True))
+    return dict(zip(COLUMNS, map(cell, values), strict=True))
 
 
 def read_metrics(run: Path) -> list[dict[str, str]]:
