@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from molvae.chem.molecule import parse
-from molvae.errors import MoleculeError, UsageError
+from molvae.errors import MoleculeError, MolvaeError, UsageError
 from molvae.explore.workbench import EXAMPLES, SCORES, Workbench, card, explore_page
 
 
@@ -124,7 +124,7 @@ def test_a_fit_that_fails_is_said(tiny_model: Any, monkeypatch: pytest.MonkeyPat
 def test_wrong_requests_are_refused_in_words(
     bench: Workbench, action: str, asked: dict[str, Any]
 ) -> None:
-    with pytest.raises(UsageError):
+    with pytest.raises(MolvaeError):
         bench.actions[action](asked)
 
 
