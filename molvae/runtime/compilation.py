@@ -72,12 +72,13 @@ def compile_beside(modules: Sequence[str], code: str) -> None:
 
     Only where none of them is on disk yet: the first command of all compiles for ten seconds, and a
     third of that is not needed at once. Who calls one of the functions meanwhile waits for the
-    process; if that fails, they are compiled here.
+    process; if that fails, they are compiled here. An application that is frozen has no Python to
+    run code with.
     """
     mine = [one for one in COMPILED if one.py_func.__module__ in modules]
     caches = [one._cache for one in mine if hasattr(one._cache, "_cache_file")]
     on_disk = (os.path.exists(cache._cache_file._index_path) for cache in caches)
-    if not caches or any(on_disk) or BESIDE:
+    if not caches or any(on_disk) or BESIDE or hasattr(sys, "frozen"):
         return
     quiet = subprocess.DEVNULL
     with contextlib.suppress(OSError):
