@@ -2,9 +2,10 @@
 
     python benchmarks/own_code.py
 
-One thread, the bundled molecules and the model `moses`; both sides take turns and the best of each
-is shown. "Saves" is the share of the command's time that the library's call would add, of the time
-that the command would then take: own code has to save a tenth.
+One thread, the bundled molecules and the model `moses`, in the precision that it runs in here; the
+best of several rounds is shown. Of two kernels all of `sample` is run, with and without them.
+"Saves" is the share of the command's time that the library's call would add, of the time that the
+command would then take: own code has to save a tenth.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import NamedTuple
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -32,10 +34,12 @@ from molvae.generation.codec import Codec
 from molvae.generation.sampling import BLOCK, SamplingParams, draw_samples, resolved
 from molvae.language.ids_to_smiles import decode_smiles
 from molvae.language.smiles_to_ids import SelfiesEncoder
+from molvae.nn import draws, input_embedder
 from molvae.nn.draws import draw, exponential_noise
 from molvae.nn.gru import GRU
 from molvae.nn.input_embedder import InputEmbedder
 from molvae.nn.model import Packed
+from molvae.runtime import compilation
 from molvae.storage import pretrained
 from molvae.training.loop import begin, train
 
@@ -91,7 +95,7 @@ def gru_line(packed: Packed, width: int, units: int, constant: int) -> Line:
         gradients(outputs.data, list(library.parameters()))
 
     times = micro(ours, packed.sizes[0]), micro(theirs, packed.sizes[0])
-    return Line("GRU layer with compiled gates, fp32", "`nn.GRU`", *times, "train")
+    return Line("GRU layer with compiled gates, fp32", "`nn.GRU`", *times, "train in fp32")
 
 
 def embedding_line(codec: Codec, packed: Packed) -> Line:
@@ -147,6 +151,18 @@ def draw_line(columns: int, steps: float) -> Line:
     return Line("draws of symbols", "the same noise in torch", times[0], times[1], "sample")
 
 
+def switched_line(codec: Codec, module: ModuleType, own: str, command: float) -> Line:
+    """A whole `sample`, as it is and with the plain torch of a module in place of its kernel."""
+    params = resolved(codec, SamplingParams())
+    there = vars(module)
+    there["compilation"] = SimpleNamespace(KERNELS=False)
+    try:
+        without = micro(lambda: draw_samples(codec, params, None, [0]), BLOCK)
+    finally:
+        there["compilation"] = compilation
+    return Line(own, "torch, all of `sample`", command, without, "sample")
+
+
 def smiles_line(codec: Codec, dataset: Dataset) -> Line:
     """Ids to SMILES, not yet canonical."""
     lengths = dataset.lengths[: len(dataset)]
@@ -176,11 +192,13 @@ def command_times(codec: Codec, dataset: Dataset, smiles: list[str]) -> dict[str
     """Microseconds a molecule of whole commands, on one thread."""
     params = resolved(codec, SamplingParams())
     rows = [Row("", number, one, "") for number, one in enumerate(smiles)]
-    state = begin(dataset, codec.saved.config, torch.device("cpu"))
-    state.model.set_precision("fp32")
-    records = train(state, dataset)
-    return {
-        "train": micro(lambda: next(records), codec.saved.config.training.batch_size),
+    times = {}
+    for name, precision in (("train", codec.model.precision), ("train in fp32", "fp32")):
+        state = begin(dataset, codec.saved.config, torch.device("cpu"))
+        state.model.set_precision(precision)
+        records = train(state, dataset)
+        times[name] = micro(lambda run=records: next(run), codec.saved.config.training.batch_size)
+    return times | {
         "sample": micro(lambda: draw_samples(codec, params, None, [0]), BLOCK),
         "prepare": micro(lambda: encode_rows(rows, DataConfig()), len(rows)),
     }
@@ -192,8 +210,7 @@ def main() -> None:
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     with gzip.open(SAMPLE, "rt", encoding="ascii") as handle:
         smiles = handle.read().split()[1:3001]
-    codec = Codec.load(pretrained.find("moses"))
-    codec.model.set_precision("fp32")
+    codec = Codec.load(str(pretrained.find("moses")))
     dataset = prepare([SAMPLE], DataConfig(), base=codec.vocabulary, workers=1).dataset
     batch = dataset.batch(dataset.training_rows[:MOLECULES], codec.model.config.prefix_features)
     packed, config = Packed.from_batch(batch, torch.device("cpu")), codec.model.config
@@ -203,6 +220,8 @@ def main() -> None:
         gru_line(packed, config.embedding, config.decoder, codec.model.posterior.code_size),
         embedding_line(codec, packed),
         draw_line(codec.model.vocabulary, steps),
+        switched_line(codec, input_embedder, "sums of embeddings", commands["sample"]),
+        switched_line(codec, draws, "draws of symbols", commands["sample"]),
         smiles_line(codec, dataset),
         *symbols_lines(smiles),
     ]
