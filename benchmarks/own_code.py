@@ -157,7 +157,7 @@ def switched_line(codec: Codec, module: ModuleType, own: str, command: float) ->
     there = vars(module)
     there["compilation"] = SimpleNamespace(KERNELS=False)
     try:
-        without = micro(lambda: draw_samples(codec, params, None, [0]), BLOCK)
+        without = micro(lambda: draw_samples(codec, params, None, 0), BLOCK)
     finally:
         there["compilation"] = compilation
     return Line(own, "torch, all of `sample`", command, without, "sample")
@@ -199,7 +199,7 @@ def command_times(codec: Codec, dataset: Dataset, smiles: list[str]) -> dict[str
         records = train(state, dataset)
         times[name] = micro(lambda run=records: next(run), codec.saved.config.training.batch_size)
     return times | {
-        "sample": micro(lambda: draw_samples(codec, params, None, [0]), BLOCK),
+        "sample": micro(lambda: draw_samples(codec, params, None, 0), BLOCK),
         "prepare": micro(lambda: encode_rows(rows, DataConfig()), len(rows)),
     }
 

@@ -29,7 +29,7 @@ from .beam_search import beam_search
 from .codec import Codec
 from .reader import Reading, Sample, read_known
 from .rebuilding import WIDE
-from .sampling import Filters, draw_around, given_of, one_by_one, shares
+from .sampling import Filters, attempt, draw_around, given_of, one_by_one, shares
 
 ROUND = 512
 """Draws of a round. Part of what a seed means: changing it changes the analogs."""
@@ -189,20 +189,13 @@ def analogs_of_each(
     """The findings of :func:`analogs` for each lead, in order, or why it cannot be searched, as
     which an error among the leads stays; the same for any number of ``workers``, see
     :func:`~.sampling.one_by_one`."""
-    return one_by_one(codec, partial(_found, codec, n, wanted, seed, draws), leads, workers)
+    work = partial(attempt, partial(_found, codec, n, wanted, seed, draws))
+    return one_by_one(codec, work, leads, workers)
 
 
-def _found(
-    codec: Codec, n: int, wanted: Wanted, seed: int, draws: int, leads: list[str | MoleculeError]
-) -> Found | MoleculeError:
-    (lead,) = leads
-    if isinstance(lead, MoleculeError):
-        return lead
-    try:
-        reading = codec.reader.read(lead)
-        return Found(reading.smiles, *analogs(codec, reading, n, wanted, seed, draws))
-    except MoleculeError as error:
-        return error
+def _found(codec: Codec, n: int, wanted: Wanted, seed: int, draws: int, lead: str) -> Found:
+    reading = codec.reader.read(lead)
+    return Found(reading.smiles, *analogs(codec, reading, n, wanted, seed, draws))
 
 
 def arms_of(length: int) -> list[Arm]:

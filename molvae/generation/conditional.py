@@ -201,7 +201,7 @@ def sample_within(
         early = columns and len(learned.means) < FIRST and block < MOST_BLOCKS
         regressed = columns and len(learned.means) >= LEAST
         if early or number % PRIOR_ROUNDS == 0 or not (regressed or found):
-            drawn: Sequence[Sample | str] = draw_samples(codec, params, filters, [block])
+            drawn: Sequence[Sample | str] = draw_samples(codec, params, filters, block)
             arms, block = np.full(len(drawn), len(ARMS)), block + 1
             if columns and len(learned.means) < FIRST:
                 fresh = dict.fromkeys(one.smiles for one in drawn if isinstance(one, Sample))

@@ -28,7 +28,7 @@ from .beam_search import beam_search
 from .codec import Codec, Ints, Latents, lerp, slerp
 from .reader import Sample, read_known
 from .rebuilding import rebuild
-from .sampling import draw_around, gap_in, one_by_one, padded
+from .sampling import attempt, draw_around, gap_in, one_by_one, padded
 
 WIDTH = 20
 """Prefixes of the beam at each point of the line."""
@@ -141,19 +141,11 @@ def paths_of_each(
     """The path of :func:`interpolate` through each tuple of molecules, in order, or why there is
     none, as which an error among them stays; the same for any number of ``workers``, see
     :func:`~.sampling.one_by_one`."""
-    return one_by_one(codec, partial(_path, codec, steps, path), ends, workers)
+    return one_by_one(codec, partial(attempt, partial(_path, codec, steps, path)), ends, workers)
 
 
-def _path(
-    codec: Codec, steps: int, path: str, ends: list[tuple[str, ...] | MoleculeError]
-) -> Points | MoleculeError:
-    (molecules,) = ends
-    if isinstance(molecules, MoleculeError):
-        return molecules
-    try:
-        return interpolate(codec, *molecules, steps=steps, path=path)
-    except MoleculeError as error:
-        return error
+def _path(codec: Codec, steps: int, path: str, ends: tuple[str, ...]) -> Points:
+    return interpolate(codec, *ends, steps=steps, path=path)
 
 
 def walk(codec: Codec, start: str, end: str, curve: Latents, steps: int) -> list[str]:

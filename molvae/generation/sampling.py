@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from ..chem.molecule import smiles_hash
 from ..config import MAX_TEMPERATURE, prior_level
-from ..errors import UsageError
+from ..errors import MoleculeError, UsageError
 from ..language.vocabulary import Ids, Vocabulary
 from ..nn import decoding
 from ..nn.decoding import Written
@@ -235,28 +235,44 @@ def draws(
 
 def one_by_one(
     codec: Codec,
-    function: Callable[[list[Item]], Result],
+    function: Callable[[Item], Result],
     items: Iterable[Item],
     workers: int | None = None,
 ) -> Iterator[Result]:
-    """``function`` of each item alone, in a list, in order. On a CPU each of ``workers`` processes
-    works at an item of its own: threads of one wait for the interpreter at every step of a small
-    batch, so that two cores do the work of one and a third."""
+    """``function`` of each item, in order. On a CPU each of ``workers`` processes works at an item
+    of its own: threads of one wait for the interpreter at every step of a small batch, so that two
+    cores do the work of one and a third."""
     workers = default_workers() if workers is None else workers
     if codec.model.device.type != "cpu":
         workers = 1
     if workers > 1:
         prepare_to_fork()
-    return map_chunks(function, ([item] for item in items), workers)
+    return map_chunks(partial(_of_the_only, function), ([item] for item in items), workers)
+
+
+def _of_the_only(function: Callable[[Item], Result], items: list[Item]) -> Result:
+    (item,) = items
+    return function(item)
+
+
+def attempt(
+    function: Callable[[Item], Result], item: Item | MoleculeError
+) -> Result | MoleculeError:
+    """``function`` of an item, or the MoleculeError that it raises or that the item is."""
+    if isinstance(item, MoleculeError):
+        return item
+    try:
+        return function(item)
+    except MoleculeError as error:
+        return error
 
 
 def draw_samples(
-    codec: Codec, params: SamplingParams, filters: Filters | None, numbers: Iterable[int]
+    codec: Codec, params: SamplingParams, filters: Filters | None, number: int
 ) -> list[Sample | str]:
-    """The draws of the blocks ``numbers``; runs in a worker process."""
-    params = resolved(codec, params)
-    pairs = [pair for number in numbers for pair in pairs_of(draw_block(codec, params, number))]
-    return to_samples(pairs, codec.vocabulary, filters)
+    """The draws of block ``number``; runs in a worker process."""
+    written = draw_block(codec, resolved(codec, params), number)
+    return to_samples(pairs_of(written), codec.vocabulary, filters)
 
 
 def sample(

@@ -217,7 +217,7 @@ def proposed(drawn: Sequence[Sample | str], origins: Iterable[Origin]) -> Propos
 
 def from_prior(search: Search, number: int) -> Proposals:
     """Molecules of the prior, of a block of their own for each round."""
-    drawn = draw_samples(search.codec, SamplingParams(search.seed), Filters(), [number])
+    drawn = draw_samples(search.codec, SamplingParams(search.seed), Filters(), number)
     return search.allowed(proposed(drawn, repeat(Origin("prior"))))
 
 
